@@ -1,0 +1,11 @@
+"""The command line: `nbflow run FILE`, `nbflow show FILE`.
+
+Rule: a command is parse, call the session, show; what goes wrong is one message on standard error and exit code 1.
+"""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `nbflow`."""
+    from nbflow.cli.app import app
+
+    app()

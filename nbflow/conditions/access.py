@@ -1,0 +1,108 @@
+"""Reads keys, declared fields and elements of values from a state.
+
+Rule: reading runs no code that a value brings with it but its own indexing: no property, no `__getattr__`, no method.
+A key that is missing is a refusal that lists those there are; a defaultdict makes no value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from types import MemberDescriptorType
+from typing import Any
+
+from pydantic import BaseModel
+
+from nbflow.conditions.limits import Refused
+from nbflow.conditions.operations import is_array, type_name
+from nbflow.errors import did_you_mean, name_list
+
+_ABSENT = object()
+
+
+def missing(name: object, what: str, keys: Iterable[object]) -> Refused:
+    """Return the refusal of a key that is not there, with those that are."""
+    known = [str(key) for key in keys]
+    near = did_you_mean(name, known) if isinstance(name, str) else ""
+    return Refused(f"{_shown(name)} is not in {what}, which has {name_list(known)}{near}")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an int with too many digits to print
+        return f"a value of type {type_name(value)}"
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def key(owner: Any, name: str) -> Any:
+    """Return what `owner.name` means in a condition: a key of a dict, a declared field of a model or dataclass."""
+    kind = type(owner)
+    if kind is dict or issubclass(kind, Mapping):
+        return _of_mapping(owner, name)
+    fields = _declared_fields(kind)
+    if fields is None:
+        raise Refused(f"{type_name(owner)} has no keys; a dot reads keys of dicts and declared fields, not attributes")
+    if name not in fields:
+        raise missing(name, f"this {type_name(owner)}", fields)
+    value = _stored(owner, name)
+    if value is _ABSENT:
+        raise Refused(f"the field {name!r} of this {type_name(owner)} has no stored value")
+    return value
+
+
+def item(owner: Any, index: Any) -> Any:
+    """Return `owner[index]` of a string, sequence, mapping, array, series or frame."""
+    kind = type(owner)
+    if kind is dict or issubclass(kind, Mapping):
+        return _of_mapping(owner, index)
+    if issubclass(kind, Sequence):
+        return owner[index]
+    if is_array(owner) and isinstance(index, (int, str)) and not isinstance(index, bool):
+        return owner[index]
+    raise Refused(f"{type_name(owner)} is not indexed by {type_name(index)} here; register a predicate for it")
+
+
+def state_item(state: Mapping[str, Any], index: Any) -> Any:
+    """Return `state[index]` for an index that is known only now."""
+    if index not in state:
+        raise missing(index, "the state", state)
+    return state[index]
+
+
+def _of_mapping(owner: Mapping[Any, Any], name: Any) -> Any:
+    if name not in owner:
+        raise missing(name, f"this {type_name(owner)}", owner)
+    return owner[name]
+
+
+def _declared_fields(kind: type) -> list[str] | None:
+    if issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return None
+
+
+def _stored(owner: Any, name: str) -> Any:
+    """Return a field from where instances keep it: their dict, their slots, or the class for a plain default."""
+    try:
+        values = object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        values = {}
+    if name in values:
+        return values[name]
+    for base in type(owner).__mro__:
+        found = base.__dict__.get(name, _ABSENT)
+        if isinstance(found, MemberDescriptorType):
+            return _of_slot(found, owner)
+        if found is not _ABSENT:
+            return _ABSENT if hasattr(type(found), "__get__") else found
+    return _ABSENT
+
+
+def _of_slot(slot: MemberDescriptorType, owner: Any) -> Any:
+    try:
+        return slot.__get__(owner)
+    except AttributeError:  # never set
+        return _ABSENT

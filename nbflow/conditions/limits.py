@@ -1,0 +1,21 @@
+"""The bounds of the condition language and the refusal every part of it raises.
+
+Rule: what a condition may cost is bounded by its text and by the state as it is, never by a number that is in either.
+"""
+
+from __future__ import annotations
+
+MAX_LENGTH = 10_000  # characters of text
+MAX_TOKENS = 1_000
+MAX_DEPTH = 50  # nested brackets, operators upon operators, links of a comparison
+MAX_BITS = 10_000  # of an int that *, ** or << makes, or that // and % take
+MAX_ELEMENTS = 1_000_000  # characters and elements that + and * make in one evaluation; what sum() walks of a range
+MAX_DIGITS = 300  # of round(): a float has no more
+
+
+class Refused(Exception):  # noqa: N818 - it becomes a ConditionError as soon as the source is known
+    """What is wrong, and its column (from 0) where the one who raises knows it."""
+
+    def __init__(self, problem: str, column: int | None = None) -> None:
+        self.problem, self.column = problem, column
+        super().__init__(problem)

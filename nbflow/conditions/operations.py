@@ -1,0 +1,219 @@
+"""The operations of conditions that could grow, walk far, or mix arrays; all others are Python's own.
+
+Rule: an operation is refused before it is begun, by the sizes of what it is given. Arrays, series and frames are read,
+indexed, walked and compared with one value; two of them together may broadcast to the product of their sizes.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from decimal import Decimal
+from typing import Any
+
+from nbflow.conditions.limits import MAX_BITS, MAX_DIGITS, MAX_ELEMENTS, Refused
+
+_NUMBERS = frozenset({int, float, bool})
+_PLAIN = _NUMBERS | {str, type(None)}
+_WALKED = frozenset({list, tuple, dict, set, frozenset, str, bytes})
+_JOINED = (str, bytes, list, tuple)
+
+Budget = list[int]  # one number: how many elements this evaluation may still make
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type as errors show it."""
+    return type(value).__name__
+
+
+def is_array(value: object) -> bool:
+    """Tell whether a value is an array, series, frame or tensor: these have a size and the array protocol."""
+    kind = type(value)
+    return hasattr(kind, "__array__") and hasattr(kind, "__len__") and not issubclass(kind, (str, bytes))
+
+
+def _numeric(sign: str, *values: object) -> None:
+    for value in values:
+        if hasattr(type(value), "__len__"):
+            raise Refused(f"{sign!r} takes numbers here, not {type_name(value)}")
+
+
+def _bounded(sign: str, bits: int) -> None:
+    if bits > MAX_BITS:
+        raise Refused(f"{sign!r} would go beyond {MAX_BITS} bits, the most an integer may have here")
+
+
+def _charge(budget: Budget, elements: int) -> None:
+    budget[0] -= elements
+    if budget[0] < 0:
+        raise Refused(f"a condition may make {MAX_ELEMENTS} characters or elements; this would be more")
+
+
+def add(budget: Budget, left: Any, right: Any) -> Any:
+    """Return `left + right`; what joined strings, lists and tuples hold is charged to the budget."""
+    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
+        if isinstance(left, _JOINED) and isinstance(right, _JOINED):
+            _charge(budget, len(left) + len(right))
+        else:
+            _numeric("+", *(value for value in (left, right) if not isinstance(value, _JOINED)))
+    return left + right
+
+
+def multiply(budget: Budget, left: Any, right: Any) -> Any:
+    """Return `left * right`: numbers, or a string repeated. Repeated lists, nested, would compare without end."""
+    if isinstance(left, int) and isinstance(right, int):
+        _bounded("*", left.bit_length() + right.bit_length())
+    elif type(left) not in _NUMBERS or type(right) not in _NUMBERS:
+        for text, times in ((left, right), (right, left)):
+            if isinstance(text, (str, bytes)) and isinstance(times, int):
+                _charge(budget, len(text) * max(times, 0))
+                return text * times
+        _numeric("*", left, right)
+    return left * right
+
+
+def power(left: Any, right: Any) -> Any:
+    """Return `left ** right` of numbers whose powers have a bounded size."""
+    if isinstance(left, int) and isinstance(right, int):
+        if abs(left) > 1 and right > 0:
+            _bounded("**", left.bit_length() * right)
+    elif not all(isinstance(value, (int, float, Decimal)) or hasattr(value, "dtype") for value in (left, right)):
+        raise Refused(f"'**' takes int, float and Decimal here, not {type_name(left)} and {type_name(right)}")
+    _numeric("**", left, right)
+    return left**right
+
+
+def _whole(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def apply(left: Any, right: Any) -> Any:
+        try:
+            left, right = operator.index(left), operator.index(right)
+        except TypeError:
+            raise Refused(f"{sign!r} takes integers here, not {type_name(left)} and {type_name(right)}") from None
+        if sign == "<<":
+            _bounded(sign, left.bit_length() + right)
+        return compute(left, right)
+
+    return apply
+
+
+def _quotient(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def apply(left: Any, right: Any) -> Any:
+        if isinstance(left, int):
+            _bounded(sign, left.bit_length())
+        _numeric(sign, left, right)
+        return compute(left, right)
+
+    return apply
+
+
+def _plain(sign: str, compute: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*values: Any) -> Any:
+        for value in values:
+            if type(value) not in _NUMBERS:
+                _numeric(sign, value)
+        return compute(*values)
+
+    return apply
+
+
+def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def apply(left: Any, right: Any) -> Any:
+        if type(left) not in _PLAIN and type(right) not in _PLAIN:
+            _one_array_at_most(left, right)
+        return compute(left, right)
+
+    return apply
+
+
+def _one_array_at_most(left: object, right: object) -> None:
+    for array, other in ((left, right), (right, left)):
+        if is_array(array) and (is_array(other) or isinstance(other, (list, tuple))):
+            raise Refused(
+                f"{type_name(left)} and {type_name(right)} are not compared here; register a predicate for it"
+            )
+
+
+def contains(item: Any, values: Any) -> bool:
+    """Return `item in values`; what has no size, as a generator, would be consumed and is refused."""
+    if type(item) not in _PLAIN:
+        _one_array_at_most(item, values)
+    known = type(values) in _WALKED or issubclass(type(values), (Mapping, Set))
+    if not known and not (type(values) is range and type(item) is int):
+        _walkable("in", values)
+    return item in values
+
+
+def _walkable(who: str, values: Any) -> Collection[Any]:
+    """Return `values` if they have a size, and a bounded one where it may be more than what is in memory."""
+    if type(values) in _WALKED:
+        return values  # type: ignore[no-any-return]
+    if not hasattr(type(values), "__len__") or not hasattr(type(values), "__iter__"):
+        raise Refused(f"{who!r} takes a collection with a size, not {type_name(values)}")
+    if not issubclass(type(values), _JOINED) and len(values) > MAX_ELEMENTS:
+        raise Refused(f"{who!r} walks at most {MAX_ELEMENTS} elements of {type_name(values)}, not {len(values)}")
+    return values  # type: ignore[no-any-return]
+
+
+def _no_arrays(who: str, values: Iterable[Any]) -> None:
+    for kind in set(map(type, values)) - _PLAIN:
+        if hasattr(kind, "__array__") and hasattr(kind, "__len__") and not issubclass(kind, (str, bytes)):
+            raise Refused(f"{who!r} takes single values, not {kind.__name__}")
+
+
+def _single(who: str, compute: Callable[[Any], Any]) -> Callable[..., Any]:
+    def apply(*values: Any) -> Any:
+        compared = _walkable(who, values[0]) if len(values) == 1 else values
+        _no_arrays(who, compared)
+        return compute(compared)
+
+    return apply
+
+
+def rounded(number: Any, digits: Any = None) -> Any:
+    """Return `round(number, digits)`; many digits, or a Decimal's exponent, would make a huge power of ten."""
+    _numeric("round", number)
+    if isinstance(number, Decimal) and number.is_finite():
+        _bounded("round", 4 * number.adjusted())
+    if digits is None:
+        return round(number)
+    if not isinstance(digits, int) or abs(digits) > MAX_DIGITS:
+        raise Refused(f"'round' takes up to {MAX_DIGITS} digits as an integer")
+    return round(number, digits)
+
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "Eq": _comparison(operator.eq),
+    "NotEq": _comparison(operator.ne),
+    "Lt": _comparison(operator.lt),
+    "LtE": _comparison(operator.le),
+    "Gt": _comparison(operator.gt),
+    "GtE": _comparison(operator.ge),
+}
+CHARGED: dict[str, Callable[[Budget, Any, Any], Any]] = {"Add": add, "Mult": multiply}
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "Sub": _plain("-", operator.sub),
+    "Div": _plain("/", operator.truediv),
+    "FloorDiv": _quotient("//", operator.floordiv),
+    "Mod": _quotient("%", operator.mod),
+    "Pow": power,
+    "LShift": _whole("<<", operator.lshift),
+    "RShift": _whole(">>", operator.rshift),
+    "BitAnd": _whole("&", operator.and_),
+    "BitOr": _whole("|", operator.or_),
+    "BitXor": _whole("^", operator.xor),
+}
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "USub": _plain("-", operator.neg),
+    "UAdd": _plain("+", operator.pos),
+    "Invert": _plain("~", operator.invert),
+}
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {  # with the fewest and most arguments
+    "len": (len, 1, 1),
+    "min": (_single("min", min), 1, None),
+    "max": (_single("max", max), 1, None),
+    "sum": (_single("sum", sum), 1, 1),
+    "abs": (_plain("abs", abs), 1, 1),
+    "any": (lambda values: any(_walkable("any", values)), 1, 1),
+    "all": (lambda values: all(_walkable("all", values)), 1, 1),
+    "round": (rounded, 1, 2),
+}

@@ -1,0 +1,299 @@
+"""Builds a new expression from what is recognised in a parsed condition.
+
+Rule: nothing of the parsed tree is passed on. Each kind of node has a method that makes its counterpart from checked
+parts, names become string constants, and every call in the result is of a function from this package or a predicate.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nbflow.conditions import access, operations
+from nbflow.conditions.limits import MAX_BITS, MAX_DEPTH, MAX_ELEMENTS, Refused
+from nbflow.errors import did_you_mean, name_list
+
+_WORDS = {"true": True, "false": False, "null": None}
+_REFUSED = {
+    ast.Set: "a set is no part of a condition; write a list: [1, 2]",
+    ast.Slice: "a slice is no part of a condition; index one element",
+    ast.Starred: "a condition unpacks nothing",
+}
+
+
+class Read(NamedTuple):
+    """A place that reads the state: the local variable that keeps the value, its path, whether it may be passed by."""
+
+    variable: str
+    path: str
+    may_be_skipped: bool
+
+
+class Rebuilder:
+    """Rebuilds one condition; afterwards the public attributes tell what it reads, calls and needs."""
+
+    def __init__(self, text: str, shift: int, predicates: Mapping[str, Callable[..., Any]]) -> None:
+        self._text, self._shift, self._predicates = text, shift, predicates
+        self._depth = self._skippable = self._temporaries = 0
+        self._budget: operations.Budget = [MAX_ELEMENTS]
+        self.reads: list[Read] = []
+        self.places: dict[int, str] = {}  # columns at which top-level keys are read
+        self.makes_elements = False
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self._rules: dict[type[ast.expr], Callable[[Any], ast.expr]] = {
+            ast.Constant: self._constant,
+            ast.Name: self._chain,
+            ast.Attribute: self._chain,
+            ast.Subscript: self._chain,
+            ast.BoolOp: self._bool_op,
+            ast.UnaryOp: self._unary,
+            ast.BinOp: self._binary,
+            ast.Compare: self._compare,
+            ast.Call: self._call,
+            ast.List: self._list,
+            ast.Tuple: self._tuple,
+            ast.Dict: self._dict,
+        }
+
+    def rebuild(self, node: ast.expr) -> ast.expr:
+        """Return the counterpart of `node`, placed in its column; raises Refused with a column."""
+        rule = self._rules.get(type(node))
+        if rule is None:
+            problem = _REFUSED.get(type(node), f"{type(node).__name__} is no part of a condition")
+            raise Refused(problem, self._column(node))
+        self._deeper(node)
+        built = rule(node)
+        self._depth -= 1
+        return self._at(built, self._column(node))
+
+    def _deeper(self, node: ast.expr) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Refused(f"a condition is nested at most {MAX_DEPTH} deep", self._column(node))
+
+    def _column(self, node: ast.expr, *, end: bool = False) -> int:
+        """Return the column from 0; the parser counts bytes."""
+        offset = (node.end_col_offset or 0) if end else node.col_offset
+        if self._text.isascii():
+            return offset + self._shift
+        return len(self._text.encode()[:offset].decode(errors="ignore")) + self._shift
+
+    def _attribute_column(self, node: ast.Attribute) -> int:
+        return max(self._column(node, end=True) - len(node.attr), 0)
+
+    @staticmethod
+    def _at(built: ast.expr, column: int) -> ast.expr:
+        if not hasattr(built, "lineno"):
+            built.lineno = built.end_lineno = 1
+            built.col_offset, built.end_col_offset = column, column + 1
+        return built
+
+    def _function(self, name: str, function: Callable[..., Any], arguments: Sequence[ast.expr]) -> ast.Call:
+        self.functions[name] = function
+        return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+    def _constant(self, node: ast.Constant) -> ast.expr:
+        if not isinstance(node.value, (int, float, str, type(None))):
+            raise Refused(f"a {type(node.value).__name__} is no part of a condition", self._column(node))
+        if isinstance(node.value, int) and node.value.bit_length() > MAX_BITS:
+            raise Refused(f"an integer has at most {MAX_BITS} bits here", self._column(node))
+        return ast.Constant(node.value)
+
+    # Keys, fields and elements
+
+    def _chain(self, node: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
+        built, path = self._link(node)
+        if path is None:
+            return built
+        read = Read(f"read{len(self.reads)}", path, self._skippable > 0)
+        self.reads.append(read)
+        return ast.NamedExpr(ast.Name(read.variable, ast.Store()), self._at(built, self._column(node)))
+
+    def _link(self, node: ast.expr) -> tuple[ast.expr, str | None]:
+        """Return what one link of `a.b[c]` reads, and its path from the state; None where it starts elsewhere."""
+        if isinstance(node, ast.Name):
+            return self._name(node)
+        if not isinstance(node, (ast.Attribute, ast.Subscript)):
+            return self.rebuild(node), None
+        self._deeper(node)
+        whole = isinstance(node.value, ast.Name) and node.value.id == "state"
+        owner, path = (ast.Name("state", ast.Load()), None) if whole else self._link(node.value)
+        if isinstance(node, ast.Attribute):
+            built, step = self._dotted(node, owner, whole)
+        else:
+            built, step = self._indexed(node, owner, whole)
+        self._depth -= 1
+        if whole:
+            return built, step.removeprefix(".")
+        return built, None if path is None else path + step
+
+    def _name(self, node: ast.Name) -> tuple[ast.expr, str | None]:
+        if node.id in _WORDS:
+            return ast.Constant(_WORDS[node.id]), None
+        if node.id == "state":
+            return ast.Name("state", ast.Load()), None
+        self._not_dunder(node.id, self._column(node))
+        return self._top(node.id, self._column(node)), node.id
+
+    def _dotted(self, node: ast.Attribute, owner: ast.expr, whole: bool) -> tuple[ast.expr, str]:
+        column = self._attribute_column(node)
+        self._not_dunder(node.attr, column)
+        if whole:
+            return self._top(node.attr, column), f".{node.attr}"
+        built = self._function("key", access.key, [owner, ast.Constant(node.attr)])
+        return self._at(built, column), f".{node.attr}"
+
+    def _indexed(self, node: ast.Subscript, owner: ast.expr, whole: bool) -> tuple[ast.expr, str]:
+        index = self.rebuild(node.slice)
+        literal = isinstance(index, ast.Constant)
+        step = f"[{index.value!r}]" if isinstance(index, ast.Constant) else f"[{ast.unparse(node.slice)}]"
+        column = self._column(node.slice)
+        if whole and isinstance(index, ast.Constant) and isinstance(index.value, str):
+            return self._top(index.value, column), f".{index.value}"
+        if whole and literal:
+            raise Refused("the keys of the state are strings", column)
+        name, function = ("state_item", access.state_item) if whole else ("item", access.item)
+        return self._at(self._function(name, function, [owner, index]), column), f"state{step}" if whole else step
+
+    def _top(self, name: str, column: int) -> ast.expr:
+        self.places[column] = name
+        read = ast.Subscript(ast.Name("state", ast.Load()), ast.Constant(name), ast.Load())
+        return self._at(read, column)
+
+    @staticmethod
+    def _not_dunder(name: str, column: int) -> None:
+        if name.startswith("__"):
+            instead = f"if it is a key, write [\"{name}\"] behind its dict or behind 'state'"
+            raise Refused(f"a name with two underscores in front is refused; {instead}", column)
+
+    # Operators
+
+    def _bool_op(self, node: ast.BoolOp) -> ast.expr:
+        values = [self.rebuild(node.values[0])]
+        self._skippable += 1
+        values += [self.rebuild(value) for value in node.values[1:]]
+        self._skippable -= 1
+        return ast.BoolOp(ast.And() if isinstance(node.op, ast.And) else ast.Or(), values)
+
+    def _unary(self, node: ast.UnaryOp) -> ast.expr:
+        operand = self.rebuild(node.operand)
+        if isinstance(node.op, ast.Not):
+            return ast.UnaryOp(ast.Not(), operand)
+        name = type(node.op).__name__
+        return self._folded(node, name, operations.UNARY[name], [operand])
+
+    def _binary(self, node: ast.BinOp) -> ast.expr:
+        name = type(node.op).__name__
+        left, right = self.rebuild(node.left), self.rebuild(node.right)
+        if name in operations.CHARGED:
+            if name == "Mult" and any(isinstance(side, (ast.List, ast.Tuple)) for side in (left, right)):
+                raise Refused("a condition does not repeat lists", self._column(node))
+            return self._folded(node, name, operations.CHARGED[name], [left, right], charged=True)
+        if name not in operations.ARITHMETIC:
+            raise Refused(f"{name} is no operator of a condition", self._column(node))
+        if isinstance(left, ast.Constant) and isinstance(left.value, str) and name == "Mod":
+            raise Refused("'%' takes numbers here and formats no text", self._column(node))
+        return self._folded(node, name, operations.ARITHMETIC[name], [left, right])
+
+    def _folded(
+        self, node: ast.expr, name: str, function: Callable[..., Any], operands: list[ast.expr], charged: bool = False
+    ) -> ast.expr:
+        """Return the call, or the number it gives where all operands are literals; so hostile ones are refused now."""
+        known = [operand.value for operand in operands if isinstance(operand, ast.Constant)]
+        if len(known) == len(operands):
+            try:
+                result = function(self._budget, *known) if charged else function(*known)
+            except Refused as refusal:
+                raise Refused(refusal.problem, self._column(node)) from None
+            except Exception:  # noqa: BLE001 - it is raised where it counts: when the condition reaches it
+                result = None
+            if isinstance(result, (int, float)):
+                return ast.Constant(result)
+        self.makes_elements |= charged
+        budget: list[ast.expr] = [ast.Name("budget", ast.Load())] if charged else []
+        return self._function(name, function, budget + operands)
+
+    def _compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) > MAX_DEPTH:
+            raise Refused(f"a comparison has at most {MAX_DEPTH} links", self._column(node))
+        pairs: list[ast.expr] = []
+        left = self.rebuild(node.left)
+        for number, (sign, operand) in enumerate(zip(node.ops, node.comparators, strict=True), start=1):
+            right = kept = self.rebuild(operand)
+            if number < len(node.ops) and not isinstance(right, ast.Constant):
+                self._temporaries += 1
+                variable = f"kept{self._temporaries}"
+                right = self._at(ast.NamedExpr(ast.Name(variable, ast.Store()), right), self._column(operand))
+                kept = ast.Name(variable, ast.Load())
+            pairs.append(self._at(self._pair(sign, left, right, operand), self._column(node)))
+            left = kept
+            self._skippable += number == 1
+        self._skippable -= 1
+        return pairs[0] if len(pairs) == 1 else ast.BoolOp(ast.And(), pairs)
+
+    def _pair(self, sign: ast.cmpop, left: ast.expr, right: ast.expr, operand: ast.expr) -> ast.expr:
+        name = type(sign).__name__
+        if name in ("Is", "IsNot"):
+            if not (isinstance(right, ast.Constant) and (right.value is None or isinstance(right.value, bool))):
+                raise Refused("'is' is for None, True and False; write ==", self._column(operand))
+            if isinstance(left, ast.Constant):
+                raise Refused("'is' compares no literal; write ==", self._column(operand))
+            return ast.Compare(left, [type(sign)()], [right])
+        if name in ("In", "NotIn"):
+            return self._membership(sign, left, right)
+        if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
+            return ast.Compare(left, [type(sign)()], [right])
+        return self._function(name, operations.COMPARISONS[name], [left, right])
+
+    def _membership(self, sign: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
+        whole = isinstance(right, ast.Name) and right.id == "state"
+        listed = isinstance(right, (ast.List, ast.Tuple)) and all(isinstance(one, ast.Constant) for one in right.elts)
+        if whole or listed:
+            return ast.Compare(left, [type(sign)()], [right])
+        found = self._function("contains", operations.contains, [left, right])
+        return found if isinstance(sign, ast.In) else ast.UnaryOp(ast.Not(), found)
+
+    # Calls and displays
+
+    def _call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Attribute):
+            raise Refused("a condition calls functions, no methods", self._attribute_column(node.func))
+        if not isinstance(node.func, ast.Name):
+            raise Refused("a condition calls functions by their names", self._column(node.func))
+        name, column = node.func.id, self._column(node)
+        if node.keywords:
+            raise Refused(f"{name!r} takes its values by position", self._column(node.keywords[0].value))
+        arguments = [self.rebuild(argument) for argument in node.args]
+        if name in operations.FUNCTIONS:
+            if name in self._predicates:
+                raise Refused(f"the predicate {name!r} has the name of a built-in function; give it another", column)
+            function, fewest, most = operations.FUNCTIONS[name]
+            if len(arguments) < fewest or (most is not None and len(arguments) > most):
+                raise Refused(f"{name!r} does not take {len(arguments)} values", column)
+            return self._folded(node, name, function, arguments)
+        if name not in self._predicates:
+            known = [*operations.FUNCTIONS, *self._predicates]
+            problem = f"{name!r} is no function known here; these are: {name_list(known, most=20)}"
+            raise Refused(problem + did_you_mean(name, known), column)
+        predicate = self._predicates[name]
+        if inspect.iscoroutinefunction(predicate):
+            raise Refused(f"the predicate {name!r} is async; a predicate is a plain function", column)
+        return self._function(f"predicate_{name}", predicate, arguments)
+
+    def _list(self, node: ast.List) -> ast.expr:
+        return ast.List([self.rebuild(element) for element in node.elts], ast.Load())
+
+    def _tuple(self, node: ast.Tuple) -> ast.expr:
+        return ast.Tuple([self.rebuild(element) for element in node.elts], ast.Load())
+
+    def _dict(self, node: ast.Dict) -> ast.expr:
+        keys: list[ast.expr | None] = []
+        values: list[ast.expr] = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                raise Refused("a condition does not unpack dicts", self._column(value))
+            keys.append(self.rebuild(key))
+            values.append(self.rebuild(value))
+        return ast.Dict(keys, values)

@@ -1,0 +1,159 @@
+"""Reads a condition's text token by token before Python's parser sees it.
+
+Rule: the parser gets only text that is short, shallow, and made of known tokens, for it recurses and warns, and in its
+worst case takes exponential time. Every character keeps its column.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from nbflow.conditions.limits import MAX_DEPTH, MAX_LENGTH, MAX_TOKENS, Refused
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>  [\s\ufeff]+ )
+    | (?P<string> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )
+    | (?P<number> (?: 0[xX][0-9a-fA-F_]+ | 0[bB][01_]+ | 0[oO][0-7_]+
+                    | (?: [0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]* ) (?:[eE][+-]?[0-9]+)? ) (?![\w.]) )
+    | (?P<name>   [^\W\d]\w* )
+    | (?P<wrong>  && | \|\| | <> | -> | => | := | \.\.\. | === | !== | =(?!=) | !(?!=) )
+    | (?P<sign>   \*\* | // | << | >> | <= | >= | == | != | [-+*/%&|^~<>()\[\]{},:.] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:[4-7][0-7]{2}|.)", re.DOTALL)
+_KNOWN_ESCAPES = frozenset(r"\'" + '"abfnrtvxuU01234567')
+
+_INSTEAD = {
+    "&&": "and", "||": "or", "!": "not", "<>": "!=", "=": "==", "===": "==", "!==": "!=", "=>": ">=",
+}  # fmt: skip
+_SPOKEN = {"AND": "and", "OR": "or", "NOT": "not"}
+_OPERATORS = frozenset({"and", "or", "not", "in", "is"})
+_CONSTANTS = frozenset({"True", "False", "None"})
+_CLOSERS = {")": "(", "]": "[", "}": "{"}
+# After these the parser starts afresh; until one comes, each prefix sign and ** takes it one call deeper.
+_FRESH = frozenset({"and", "or", ",", ":", "(", "[", "{"})
+_DEEPER = frozenset({"not", "-", "+", "~", "**"})
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+
+
+def scan(text: str) -> str:
+    """Return `text` as Python's parser may read it: of the same length, on one line, with AND, OR, NOT in lower case.
+
+    Raises:
+        Refused: The text is too long or too deep, or holds what is no part of a condition.
+    """
+    if len(text) > MAX_LENGTH:
+        raise Refused(f"a condition has at most {MAX_LENGTH} characters, this one has {len(text)}", MAX_LENGTH)
+    tokens = _tokens(text)
+    solid = [token for token in tokens if token.kind != "space"]
+    if not solid:
+        raise Refused("the condition is empty")
+    opened = _nesting(solid)
+    if len(solid) > MAX_TOKENS:
+        raise Refused(f"a condition has at most {MAX_TOKENS} words and signs", solid[MAX_TOKENS].start)
+    if opened:
+        raise Refused(f"{opened[-1].text!r} is never closed", opened[-1].start)
+    for before, token in pairwise([_Token("sign", "", 0), *solid]):
+        _check_neighbours(before, token)
+    if solid[-1].text in _OPERATORS or (solid[-1].kind == "sign" and solid[-1].text not in _CLOSERS):
+        raise Refused(f"a value is missing after {solid[-1].text!r}", solid[-1].start)
+    return "".join(_as_python(token) for token in tokens)
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    at = solid = 0
+    before = ""
+    while at < len(text) and solid <= MAX_TOKENS:
+        found = _TOKEN.match(text, at)
+        if found is None or found.lastgroup == "wrong":
+            raise Refused(_unreadable(text, at, found.group() if found else ""), at)
+        kind, word = str(found.lastgroup), found.group()
+        if kind == "name" and before != ".":
+            word = _SPOKEN.get(word, word)
+        token = _Token(kind, word, at)
+        if kind == "string":
+            _check_string(token, text)
+        elif kind == "name":
+            _check_name(token, after_dot=before == ".")
+        tokens.append(token)
+        at = found.end()
+        if kind != "space":
+            solid, before = solid + 1, word
+    return tokens
+
+
+def _unreadable(text: str, at: int, sign: str) -> str:
+    if sign in _INSTEAD:
+        return f"{sign!r} is no part of a condition; write {_INSTEAD[sign]!r}"
+    if not sign and text[at] in "\"'":
+        return "this quote is never closed"
+    if not sign and text[at].isdigit():
+        return "this is no number of a condition"
+    return f"{sign or text[at]!r} is no part of a condition"
+
+
+def _check_string(token: _Token, text: str) -> None:
+    if text.startswith(token.text[0] * 3, token.start):
+        raise Refused("a string has single quotes or double quotes, not triple ones", token.start)
+    if "\0" in token.text:
+        raise Refused("a condition holds no null character", token.start + token.text.index("\0"))
+    for escape in _ESCAPE.finditer(token.text):
+        if len(escape.group()) > 2 or escape.group()[1] not in _KNOWN_ESCAPES:
+            problem = f"{escape.group()} is no escape of a string; for a backslash write two"
+            raise Refused(problem, token.start + escape.start())
+
+
+def _check_name(token: _Token, *, after_dot: bool) -> None:
+    word = token.text
+    if not keyword.iskeyword(word) or (word in _OPERATORS | _CONSTANTS and not after_dot):
+        return
+    instead = f'; a key of this name is written ["{word}"]' if after_dot else ""
+    raise Refused(f"{word!r} is no part of a condition{instead}", token.start)
+
+
+def _nesting(tokens: list[_Token]) -> list[_Token]:
+    """Return the brackets left open."""
+    opened: list[_Token] = []
+    run = 0
+    for token in tokens:
+        if token.kind in ("string", "number"):
+            continue
+        run = 0 if token.text in _FRESH else run + (token.text in _DEEPER)
+        if token.text in _CLOSERS.values():
+            opened.append(token)
+        elif token.text in _CLOSERS:
+            if not opened or opened[-1].text != _CLOSERS[token.text]:
+                raise Refused(f"{token.text!r} closes no bracket", token.start)
+            opened.pop()
+        if run > MAX_DEPTH or len(opened) > MAX_DEPTH:
+            raise Refused(f"a condition is nested at most {MAX_DEPTH} deep", token.start)
+    return opened
+
+
+def _check_neighbours(before: _Token, token: _Token) -> None:
+    if token.kind == "sign" or token.text in _OPERATORS or before.text in _OPERATORS:
+        return
+    if before.kind == "sign" and before.text not in _CLOSERS:
+        return
+    if token.kind == "string" and before.kind == "name" and before.start + len(before.text) == token.start:
+        raise Refused(f"a string has no prefix in a condition, as this {before.text!r}", before.start)
+    raise Refused(f"an operator is missing before {token.text[:40]!r}", token.start)
+
+
+def _as_python(token: _Token) -> str:
+    if token.kind == "space":
+        return " " * len(token.text)
+    if token.kind == "string":
+        return token.text.replace("\n", " ").replace("\r", " ")
+    return token.text

@@ -1,0 +1,68 @@
+"""Maps and subgraphs of a run: what is told of them, and their timeouts and backoffs.
+
+Rule: nothing runs for them but timers; what happens inside, and what comes of it, is the scheduler's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.context import Attempt
+from nbflow.engine.job import delay
+from nbflow.events import Kind
+
+if TYPE_CHECKING:
+    from nbflow.engine.run import Run
+    from nbflow.scheduler import Answer, Scheduler, Task
+
+
+class Composites:
+    """The maps and subgraphs that are open, each subgraph with the one timer it may have."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._timers: dict[Task, asyncio.TimerHandle] = {}
+
+    def opened(self, task: Task, number: int, now: float) -> None:
+        """Note that one has begun, and set its timeout; a map's is not its own but that of each item."""
+        definition = task.node.definition
+        is_map = definition.map is not None and task.item is None
+        given = {definition.map or "": task.path.get(definition.map or "")} if is_map else task.composite.run.initial
+        self._run.events.add((Kind.NODE_START, now, task, number, given, None))
+        task.attempt = Attempt(self._run, task, now, number, given)
+        limit = definition.timeout
+        if limit is not None and not is_map:
+            late = TimeoutError(f"node {task.name!r} timed out after {limit:g} s; raise timeout= on the node")
+            self._in(limit, task, lambda scheduler: scheduler.fail(task, late))
+
+    def closed(
+        self, task: Task, update: dict[str, Any] | None, error: BaseException | None, now: float, *, handled: bool
+    ) -> None:
+        """Note that one has ended."""
+        self.forget_timer(task)
+        attempt = self._run.close(task)
+        end: tuple[Any, ...] = (Kind.NODE_COMPLETE, now, task, attempt.number, attempt.started, update)
+        if error is not None:
+            end = (Kind.NODE_ERROR, now, task, attempt.number, attempt.started, error, handled)
+        self._run.events.add(end)
+
+    def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:
+        """Begin attempt `number` at a subgraph after its backoff."""
+        wait = delay(task.node.definition.backoff, number)
+        self._run.will_retry(task, number - 1, error, wait, now)
+        self.forget_timer(task)
+        self._in(wait, task, lambda scheduler: scheduler.retry(task))
+
+    def forget_timer(self, task: Task) -> None:
+        """Let no timer go off for a task any longer."""
+        if timer := self._timers.pop(task, None):
+            timer.cancel()
+
+    def _in(self, seconds: float, task: Task, decide: Callable[[Scheduler], Iterable[Answer]]) -> None:
+        def due() -> None:
+            self._timers.pop(task, None)
+            self._run.later(decide)
+
+        self._timers[task] = self._run.loop.call_later(seconds, due)

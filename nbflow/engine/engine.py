@@ -1,0 +1,138 @@
+"""The engine: compiles a graph, checks that its tools are there, and starts the run.
+
+Rule: whatever can be refused is refused before anything starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from nbflow.engine.job import Jobs, check_tools
+from nbflow.engine.result import ExecutionResult
+from nbflow.engine.run import Run
+from nbflow.engine.surroundings import Surroundings
+from nbflow.errors import ExecutionError
+from nbflow.executors import ThreadExecutor
+from nbflow.graph import GraphDefinition
+from nbflow.scheduler import Plan, compile_plan
+from nbflow.tools import ToolRegistry
+
+_MOST_PLANS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    graph: GraphDefinition
+    plan: Plan
+    jobs: Jobs
+    subgraphs: dict[str, GraphDefinition]
+    revision: int
+
+
+def _new_id() -> str:
+    return uuid4().hex[:8]
+
+
+class WorkflowEngine:
+    """Runs graphs on the running event loop.
+
+    Args:
+        registry: The tools, predicates and reducers that graphs name.
+        graphs: The graphs that may be named as subgraphs.
+        clock: Gives seconds from any fixed moment on, never going back.
+        new_id: Gives the id of a run.
+        max_threads: How many sync tools may run at once, over all runs of this engine on one loop.
+    """
+
+    def __init__(
+        self,
+        registry: ToolRegistry,
+        *,
+        graphs: Mapping[str, GraphDefinition] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        new_id: Callable[[], str] = _new_id,
+        max_threads: int = 32,
+    ) -> None:
+        if max_threads < 1:
+            raise ExecutionError(f"max_threads is {max_threads}; it must be at least 1 for sync tools to run")
+        self.registry = registry
+        self.graphs: Mapping[str, GraphDefinition] = {} if graphs is None else graphs
+        self._clock, self._new_id, self._max_threads = clock, new_id, max_threads
+        self._threads = ThreadExecutor()
+        self._plans: dict[int, _Compiled] = {}
+        # A semaphore belongs to one loop, and an engine may be used on several.
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    def start(
+        self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *, max_parallel: int | None = None
+    ) -> Run:
+        """Start a run on the running loop and return it at once.
+
+        Args:
+            graph: What to run; as it is now, whatever is redefined later.
+            initial_state: The state at its start.
+            max_parallel: How many nodes may run at once; without it, all that can.
+
+        Raises:
+            GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
+        """
+        if max_parallel is not None and max_parallel < 1:
+            raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
+        compiled = self._compiled(graph)
+        slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
+        epoch = time.time() - self._clock()
+        around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs)
+        return Run(compiled.plan, initial_state or {}, around, run_id=self._new_id(), max_parallel=max_parallel)
+
+    def _compiled(self, graph: GraphDefinition) -> _Compiled:
+        """Return the graph ready to run, from last time if nothing that it depends on has changed since."""
+        registry, subgraphs = self.registry, dict(self.graphs)
+        known = self._plans.get(id(graph))
+        if known and known.graph is graph and known.revision == registry.revision and known.subgraphs == subgraphs:
+            return known
+        plan = compile_plan(graph, graphs=subgraphs, predicates=registry.predicates, reducers=registry.reducers)
+        check_tools(plan, registry)
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.pop(next(iter(self._plans)))
+        # The revision is read last: looking for a tool may have loaded an installed package's.
+        compiled = _Compiled(graph, plan, Jobs(registry), subgraphs, registry.revision)
+        self._plans[id(graph)] = compiled
+        return compiled
+
+    async def execute(self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None) -> ExecutionResult:
+        """Run a graph to its end and return the result.
+
+        Raises:
+            GraphError: As by `start`.
+            ExecutionError: It failed (NodeError, LoopError, StateConflictError) or was cancelled; it has `.result`.
+            ConditionError: A condition could not be evaluated; it has `.node` and `.result`.
+        """
+        return await self.start(graph, initial_state)
+
+    async def execute_with_events(
+        self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Run a graph and give its events as they happen, in the form that they have on the wire.
+
+        Ends after `execution_complete`, `execution_error` or `execution_cancelled` without raising. Leaving the loop
+        over the events cancels the run.
+        """
+        run = self.start(graph, initial_state)
+        seen = 0
+        try:
+            while True:
+                for event in run.events[seen:]:
+                    seen = event.seq
+                    yield event.as_dict(run.id)
+                if run.result is not None and seen == len(run.events):
+                    return
+                await run.changed()
+        finally:
+            run.cancel("by leaving its events")
+            await run.wait()

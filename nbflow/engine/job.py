@@ -1,0 +1,160 @@
+"""How one node is run: its tool as registered now, with what the node and the tool say about it.
+
+Rule: what the node says wins; what it leaves unsaid is taken from the tool's own defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.errors import GraphError, ToolError, name_list
+from nbflow.graph import NodeDefinition
+from nbflow.scheduler import Plan, Task
+from nbflow.scheduler.plan import NodePlan
+from nbflow.tools import ToolRegistry, ToolSpec
+
+LATER = ("process", "dask")
+
+
+class Job:
+    """A node's tool and its settings; `quick` where one call on the loop is all there is to it."""
+
+    __slots__ = (
+        "asks", "backoff", "checked", "definition", "function", "item_name", "mode", "quick", "retries", "spec",
+        "timeout",
+    )  # fmt: skip
+
+    def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
+        self.definition, self.spec, self.function = definition, spec, spec.function
+        said = definition.model_fields_set
+        self.retries: int = definition.retries if "retries" in said or spec.retries is None else spec.retries
+        self.backoff: float = definition.backoff if "backoff" in said or spec.backoff is None else spec.backoff
+        self.timeout = definition.timeout if "timeout" in said or spec.timeout is None else spec.timeout
+        self.mode = _mode(executor_of(definition, spec), spec)
+        self.asks = definition.map is not None or bool(spec.params) or spec.takes_state or spec.takes_kwargs
+        """Whether there is anything to look up for a call."""
+        self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
+        """Whether values are hashed before and after, to name the tool that changes one in place."""
+        plain = self.retries == 0 and self.timeout is None and not self.checked
+        self.quick = plain and self.mode == "inline" and spec.is_async
+        self.item_name = definition.as_ or spec.first_param()
+
+    def arguments(self, task: Task) -> dict[str, Any]:
+        """Return what to call the tool with for this task.
+
+        Raises:
+            ToolError: A parameter is nowhere to be found, or the tool has none for a map's item.
+        """
+        if task.item is None:
+            return self.spec.arguments(task.path, self.definition.params, node=task.name)
+        if self.item_name is None:
+            name = self.spec.name
+            raise ToolError(f"node {task.name!r}: tool {name!r} has no parameter that could take a map's item")
+        item = (self.item_name, task.value)
+        given = self.spec.arguments(task.path, self.definition.params, node=task.name, item=item)
+        if self.item_name not in given:
+            known = name_list(param.name for param in self.spec.params)
+            raise ToolError(
+                f"node {task.name!r}: tool {self.spec.name!r} has no parameter {self.item_name!r}, which 'as' names "
+                f"for the map's item; its parameters: {known}"
+            )
+        return given
+
+
+class Jobs:
+    """The jobs of a plan's nodes, made anew when a tool was registered since."""
+
+    def __init__(self, registry: ToolRegistry) -> None:
+        self._registry = registry
+        self._revision = registry.revision
+        self._jobs: dict[NodePlan, Job] = {}
+
+    def of(self, node: NodePlan) -> Job:
+        """Return how to run a node.
+
+        Raises:
+            ToolError: Its tool is no longer registered.
+        """
+        if self._revision != self._registry.revision:
+            self._revision = self._registry.revision
+            self._jobs.clear()
+        job = self._jobs.get(node)
+        if job is None:
+            job = self._jobs[node] = Job(node.definition, self._registry.get(node.definition.tool or ""))
+        return job
+
+
+def executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
+    """Return the executor that a node asks for, or its tool."""
+    if "executor" in definition.model_fields_set or spec.executor is None:
+        return definition.executor
+    return spec.executor
+
+
+def _mode(executor: str, spec: ToolSpec) -> str:
+    if spec.is_generator:
+        return "stream"
+    if executor == "auto":
+        return "inline" if spec.is_async else "thread"
+    if executor in LATER:
+        raise ToolError(f"tool {spec.name!r} asks for executor {executor!r}, which this version has not; use 'thread'")
+    return executor
+
+
+def check_tools(plan: Plan, registry: ToolRegistry) -> None:
+    """Refuse a plan whose nodes, those of subgraphs too, name tools or executors that are not there.
+
+    Raises:
+        GraphError: It lists all of them, each with the names most alike.
+    """
+    faults: list[str] = []
+    _tool_faults(plan, registry, faults, set())
+    if faults:
+        raise GraphError(faults, graph=plan.definition.name or None)
+
+
+def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: set[int]) -> None:
+    seen.add(id(plan))
+    for node in plan.nodes:
+        if node.subplan is not None:
+            if id(node.subplan) not in seen:
+                _tool_faults(node.subplan, registry, faults, seen)
+            continue
+        try:
+            executor = executor_of(node.definition, registry.get(node.definition.tool or ""))
+        except ToolError as error:
+            faults.append(f"node {node.id!r} names {error}")
+            continue
+        if executor in LATER:
+            faults.append(f"node {node.id!r} asks for executor {executor!r}, which this version has not; use 'thread'")
+
+
+def delay(backoff: float, attempt: int) -> float:
+    """Return the seconds to wait before an attempt (2 for the first retry): doubled each time, with some jitter."""
+    return backoff * 2.0 ** min(attempt - 2, 30) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter is no secret
+
+
+def fingerprints(values: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return what tells a value from a changed one, for the values that can be told."""
+    prints = {}
+    for key, value in values.items():
+        try:
+            prints[key] = pickle.dumps(value)
+        except Exception:  # noqa: BLE001, S112 - what cannot be fingerprinted is not checked
+            continue
+    return prints
+
+
+def check_mutation(name: str, before: Mapping[str, bytes], values: Mapping[str, Any]) -> None:
+    """Raise a ToolError where a value is not what it was."""
+    now = fingerprints({key: values[key] for key in before})
+    changed = [key for key in before if now.get(key) != before[key]]
+    if changed:
+        raise ToolError(
+            f"node {name!r} changed {name_list(map(repr, changed))} in place, which other paths may be reading; "
+            "return a new value instead"
+        )

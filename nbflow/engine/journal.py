@@ -1,0 +1,219 @@
+"""Everything that happened in one run, in order.
+
+Rule: adding is cheap, as it happens several times per firing; events and log rows are made of it when somebody looks.
+"""
+
+from __future__ import annotations
+
+import linecache
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import dropwhile
+from pathlib import PurePath
+from typing import Any, overload
+
+from nbflow.engine.result import ExecutionLog
+from nbflow.errors import ExecutionCancelled, words
+from nbflow.events import Event, Kind, Status
+from nbflow.scheduler import EdgeTaken, Task
+from nbflow.tools import ToolSpec
+
+logger = logging.getLogger("nbflow")
+
+ENDINGS = {
+    Status.COMPLETED: Kind.EXECUTION_COMPLETE,
+    Status.FAILED: Kind.EXECUTION_ERROR,
+    Status.CANCELLED: Kind.EXECUTION_CANCELLED,
+}
+
+Entry = tuple[Any, ...]
+"""Kind, clock time (s), and by kind: node_start task, attempt, input, spec; ends of a node task, attempt, start time,
+output or error, whether handled; edges the scheduler's answer; the rest a node's path or None, and the data."""
+
+
+class Journal(Sequence[Event]):
+    """The events of a run; `journal[i].seq` is `i + 1`."""
+
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
+        self._entries: list[Entry] = []
+        self.listeners: list[Callable[[], None]] = []
+        self.add = self._entries.append
+        """Append an entry; `notify` tells the listeners."""
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Call back once, when something is added next."""
+        self.listeners.append(callback)
+
+    def notify(self) -> None:
+        """Tell the listeners that something was added; one that fails does the run no harm."""
+        listeners, self.listeners = self.listeners, []
+        for listener in listeners:
+            try:
+                listener()
+            except Exception:
+                logger.exception("a listener to a run's events failed")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+        if isinstance(index, slice):
+            return [self._event(i) for i in range(*index.indices(len(self._entries)))]
+        return self._event(range(len(self._entries))[index])
+
+    def _event(self, index: int) -> Event:
+        entry = self._entries[index]
+        kind: Kind = entry[0]
+        node, data = _DATA.get(kind, _plain)(entry)
+        return Event(kind, index + 1, self._epoch + entry[1], node, data)
+
+    def logs(self) -> list[ExecutionLog]:
+        """Return one row per attempt, in the order of their starts; a map's own after those of its items."""
+        rows: dict[tuple[Task, int], ExecutionLog] = {}
+        for entry in self._entries:
+            if entry[0] is Kind.NODE_START:
+                _, time, task, attempt, given, _ = entry
+                stamp = datetime.fromtimestamp(self._epoch + time, UTC)
+                rows[task, attempt] = ExecutionLog(
+                    task.name, "started", given, None, None, attempt, stamp, None, task.firing, task.scope
+                )
+            elif entry[0] in _STATUS:
+                _end_row(rows, entry)
+        return list(rows.values())
+
+
+_STATUS = {
+    Kind.NODE_COMPLETE: "completed",
+    Kind.NODE_ERROR: "failed",
+    Kind.NODE_RETRY: "failed",
+    Kind.NODE_CANCELLED: "cancelled",
+}
+
+
+def _end_row(rows: dict[tuple[Task, int], ExecutionLog], entry: Entry) -> None:
+    kind, time, task, attempt, started, what = entry[:6]
+    row = rows.get((task, attempt))
+    if row is None or row.status != "started":
+        return
+    if task.item is None and task.node.definition.map is not None:
+        rows[task, attempt] = rows.pop((task, attempt))
+    row.status = _STATUS[kind]  # type: ignore[assignment]  # the table's values are the literals
+    row.duration_ms = (time - started) * 1e3
+    if kind is Kind.NODE_COMPLETE:
+        row.output = what
+    elif kind is Kind.NODE_CANCELLED:
+        row.error = "its thread cannot be stopped and runs on" if what else None
+    elif what is not None:
+        row.error = f"{type(what).__name__}: {words(what)}"
+
+
+def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
+    return entry[2], entry[3]
+
+
+def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, _, task, attempt, given, spec = entry
+    data = {"input": given, "attempt": attempt, "firing": task.firing}
+    if isinstance(spec, ToolSpec):
+        data |= {"tool": spec.name, "version": spec.version, "source": spec.source_hash}
+    return task.name, data
+
+
+def _complete(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, time, task, _, started, output = entry
+    return task.name, {"output": output, "cached": False, "duration_ms": (time - started) * 1e3}
+
+
+def _error(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, time, task, _, started, error, handled = entry
+    return task.name, {"error": describe(error), "duration_ms": (time - started) * 1e3, "handled": handled}
+
+
+def _retry(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, time, task, attempt, started, error, delay = entry
+    return task.name, {
+        "attempt": attempt + 1, "delay": delay, "error": describe(error), "duration_ms": (time - started) * 1e3,
+    }  # fmt: skip
+
+
+def _cancelled(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, time, task, _, started, in_thread = entry
+    return task.name, {"duration_ms": (time - started) * 1e3, "thread_runs_on": in_thread}
+
+
+def _edge(entry: Entry) -> tuple[str, dict[str, Any]]:
+    answer: EdgeTaken = entry[2]
+    edge = answer.edge.definition
+    return answer.prefix + edge.from_node, {
+        "from": edge.from_node, "to": edge.to_node, "type": edge.type, "condition": edge.condition,
+        "values": answer.values,
+    }  # fmt: skip
+
+
+_DATA: dict[Kind, Callable[[Entry], tuple[str | None, dict[str, Any]]]] = {
+    Kind.NODE_START: _start,
+    Kind.NODE_COMPLETE: _complete,
+    Kind.NODE_ERROR: _error,
+    Kind.NODE_RETRY: _retry,
+    Kind.NODE_CANCELLED: _cancelled,
+    Kind.EDGE_TAKEN: _edge,
+    Kind.EDGE_UNTAKEN: _edge,
+}
+
+
+def ending(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]:
+    """Return what the event of a run's end says."""
+    if error is None:
+        return {"result": state}
+    if isinstance(error, ExecutionCancelled):
+        return {"result": state, "reason": error.reason}
+    return {"result": state, "error": {"node": getattr(error, "node", None), **describe(error)}}
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return an error as events carry it: type, message, traceback, and where in the user's code it was raised."""
+    own = error.__cause__ if type(error).__name__ == "NodeError" and error.__cause__ else error
+    frames = [*dropwhile(_is_machinery, traceback.extract_tb(own.__traceback__))]
+    frames = [frame for frame in frames if not _is_ours(frame)]
+    told = traceback.format_exception_only(own)
+    listed = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
+    return {
+        "type": type(own).__name__,
+        "message": words(own),
+        "traceback": "".join([*listed, *told]),
+        "where": _where(frames),
+    }
+
+
+_OWN = __file__.rpartition("engine")[0]
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_OWN) and not frame.filename.startswith(_OWN + "review")
+
+
+def _is_machinery(frame: traceback.FrameSummary) -> bool:
+    """Return whether a frame is of what leads to a tool, so that a user's traceback begins at the user's code."""
+    return _is_ours(frame) or PurePath(frame.filename).parent.name in ("asyncio", "futures", "tenacity")
+
+
+def _where(frames: list[traceback.FrameSummary]) -> dict[str, Any] | None:
+    """Return the innermost place in the file where the tool itself stands, with a line before and after."""
+    if not frames:
+        return None
+    place = [frame for frame in frames if frame.filename == frames[0].filename][-1]
+    line = place.lineno or 1
+    lines = [(n, linecache.getline(place.filename, n).rstrip("\n")) for n in range(max(1, line - 1), line + 2)]
+    return {
+        "file": place.filename,
+        "line": line,
+        "function": place.name,
+        "code": [[n, text] for n, text in lines if text or n == line],
+    }

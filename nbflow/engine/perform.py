@@ -1,0 +1,156 @@
+"""Attempts at a task: calls, timeouts, retries, streams.
+
+Rule: an attempt gives the tool's value or raises; each is told to the run when it starts and when it is to be retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, nullcontext
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.context import NODE
+from nbflow.engine.job import Job, check_mutation, delay, fingerprints
+from nbflow.errors import ToolError
+from nbflow.events import Status
+from nbflow.executors import first_step, rest
+
+if TYPE_CHECKING:
+    from nbflow.engine.run import Run
+    from nbflow.scheduler import Task
+
+logger = logging.getLogger("nbflow")
+
+BLOCKED_S = 0.1
+
+
+async def perform(run: Run, task: Task) -> Any:
+    """Run a task as its node says, again where that allows it; return the tool's value.
+
+    Raises:
+        Exception: What the tool raised in its last attempt; TimeoutError where that took too long.
+    """
+    job = run.jobs.of(task.node)
+    if job.retries == 0:
+        return await _attempt(run, task, job, 1, 1)
+    from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+    def told(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        run.retrying(task, state.attempt_number, error, state.next_action.sleep if state.next_action else 0.0)
+
+    attempts = AsyncRetrying(
+        stop=stop_after_attempt(job.retries + 1),
+        wait=lambda state: delay(job.backoff, state.attempt_number + 1),
+        # A wrong call does not get right by being made again.
+        retry=retry_if_exception(lambda error: isinstance(error, Exception) and not isinstance(error, ToolError)),
+        before_sleep=told,
+        reraise=True,
+    )
+    number = 0
+
+    async def once() -> Any:
+        nonlocal number
+        number += 1
+        return await _attempt(run, task, run.jobs.of(task.node), number, job.retries + 1)
+
+    return await attempts(once)
+
+
+async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Any:
+    given = job.arguments(task)
+    slot = run.thread_slots if job.mode == "thread" else nullcontext()
+    while True:
+        async with slot:
+            # After a backoff, or a wait for a thread, the run may have been paused.
+            if run.status is not Status.PAUSED:
+                return await _timed(run, task, job, given, number, of)
+        await run.changed()
+
+
+async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Any:
+    context = run.started(task, run.clock(), number, given, job)
+    limit = asyncio.timeout(job.timeout)
+    try:
+        async with limit:
+            return await _checked(run, task, job, given, context)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        less = ", or retry less" if of > 1 else ""
+        raise TimeoutError(
+            f"node {task.name!r} timed out after {job.timeout:g} s (attempt {number} of {of}); "
+            f"raise timeout= on the node{less}"
+        ) from error
+
+
+async def _checked(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Any:
+    if not job.checked:
+        return await _call(run, task, job, given, context)
+    seen = {**given.get("state", {}), **{key: value for key, value in given.items() if key != "state"}}
+    before = fingerprints(seen)
+    value = await _call(run, task, job, given, context)
+    check_mutation(task.name, before, seen)
+    return value
+
+
+async def _call(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Any:
+    function = job.spec.function
+    if job.mode == "stream":
+        return await _on_loop(run, task, context, _streamed(function(**given), task.name))
+    if job.mode == "thread":
+        call: Callable[[], Any] = partial(function, **given)
+        value = await run.threads.submit(context, (lambda: asyncio.run(call())) if job.spec.is_async else call)
+    else:
+        began = run.clock()
+        try:
+            value = context.run(partial(function, **given))
+        finally:
+            kept_loop(task, run.clock() - began)
+    return await _on_loop(run, task, context, _awaited(value)) if inspect.isawaitable(value) else value
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+async def _on_loop(run: Run, task: Task, context: Context, coroutine: Any) -> Any:
+    began = run.clock()
+    try:
+        finished, value = first_step(context, coroutine)
+    finally:
+        kept_loop(task, run.clock() - began)
+    return value if finished else await rest(context, coroutine, value, run.clock, partial(kept_loop, task))
+
+
+async def _streamed(stream: Any, name: str) -> Any:
+    """Pass on the text that an async generator yields; a dict it yields is its update, else the text is its value."""
+    texts: list[str] = []
+    update: dict[str, Any] | None = None
+    attempt = NODE.get()
+    async with aclosing(stream):
+        async for piece in stream:
+            if isinstance(piece, dict):
+                update = {**(update or {}), **piece}
+            elif isinstance(piece, str):
+                texts.append(piece)
+                if attempt is not None:
+                    attempt.log(piece, "stream")
+            else:
+                kind = type(piece).__name__
+                raise ToolError(f"node {name!r} yielded {kind}; a stream yields text, and a dict as its update")
+    return "".join(texts) if update is None else update
+
+
+def kept_loop(task: Task, seconds: float) -> None:
+    """Warn where a tool kept the loop, and with it the kernel, to itself."""
+    if seconds > BLOCKED_S:
+        logger.warning(
+            "node %r kept the event loop busy for %.2f s, and nothing else ran meanwhile; make its tool a plain "
+            "function, so that it runs in a thread, or await inside it", task.name, seconds,
+        )  # fmt: skip

@@ -1,0 +1,167 @@
+"""The workers of a run: who runs the tasks that are ready.
+
+Rule: a worker runs one task after the other as long as none waits, and a spare one stands by to take over when one
+does. So a task of asyncio is made only for what really waits, and nothing that is ready ever waits for something else.
+Where one after the other waits, twice as many stand by each time, as every change of workers is a turn of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.perform import BLOCKED_S, kept_loop, perform
+from nbflow.executors import first_step, rest
+
+if TYPE_CHECKING:
+    from nbflow.engine.run import Run
+    from nbflow.scheduler import Task
+
+BREATH_S = 0.005
+"""A worker gives the loop a turn when it has kept it for this long; with a short tool added that stays below 10 ms."""
+MOST_SPARES = 64
+
+
+class Workers:
+    """Runs tasks in the order in which they became ready, at most `most` at once."""
+
+    def __init__(self, run: Run, most: int | None) -> None:
+        self.held = False
+        self._run = run
+        self._room = 1 << 62 if most is None else most
+        self._ready: deque[Task] = deque()
+        self._waiting: dict[Task, asyncio.Task[None]] = {}
+        self._all: set[asyncio.Task[None]] = set()
+        self._spares, self._crew = 0, 1
+        self._breath = run.clock()
+        self.context = copy_context()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no worker is left."""
+        return not self._all
+
+    def add(self, task: Task) -> None:
+        """Run a task as soon as there is room."""
+        self._ready.append(task)
+
+    def cancel(self, task: Task) -> None:
+        """Cancel a task that waits; one that has not begun is left out as it is no longer live."""
+        worker = self._waiting.get(task)
+        if worker is not None:
+            worker.cancel()
+
+    def wake(self) -> None:
+        """See to it that somebody runs what is ready."""
+        if self._ready and not self._spares and not self.held and self._room > 0:
+            self._spares = min(self._crew, len(self._ready), self._room)
+            for place in range(self._spares):
+                worker = self._run.loop.create_task(self._work(first=place == 0), context=self.context.copy())
+                self._all.add(worker)
+                worker.add_done_callback(self._left)
+
+    def abandon(self) -> list[Task]:
+        """Wait for nobody any longer; return the tasks that did not end when they were cancelled."""
+        self._all.clear()
+        return list(self._waiting)
+
+    async def _work(self, *, first: bool) -> None:
+        self._spares -= 1
+        if first:
+            self._breath = self._run.clock()
+        if not self._ready:
+            self._crew = 1
+        elif not self._spares:
+            self._crew = min(2 * self._crew, MOST_SPARES)
+        try:
+            await self._run_ready()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a reducer's, say; the loop would not survive a KeyboardInterrupt
+            self._run.broke(error)
+
+    async def _run_ready(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - it is one
+        ready, clock = self._ready, self._run.clock
+        while ready and self._room > 0 and not self.held:
+            now = clock()
+            if now - self._breath > BREATH_S:
+                self._crew = 1
+                if self._spares:
+                    return
+                # All that start in a turn of the loop share a breath, and only one comes back in the next turn.
+                self._spares = 1
+                await asyncio.sleep(0)
+                self._spares = 0
+                self._breath = now = clock()
+                if not ready or self._room <= 0 or self.held:
+                    return
+            task = ready.popleft()
+            if ready and not self._spares:
+                self.wake()
+            if task.live:
+                waits = self._begin(task, now)
+                if waits is not None:
+                    await self._go_on(task, waits, worker)
+
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        """Note that a worker ended; one that was cancelled from outside takes the run with it."""
+        self._all.discard(worker)
+        if worker.cancelled():
+            self._run.cancel("with the task that ran it")
+        self._run.worker_left()
+
+    def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Any] | None:
+        """Run a task until it first waits; return what is left of it to await, None if it is done."""
+        run = self._run
+        try:
+            job = run.jobs.of(task.node)
+            if not job.quick:
+                return perform(run, task)
+            given = job.arguments(task) if job.asks else {}
+            context = run.started(task, now, 1, given, job)
+            coroutine = job.function(**given)
+            finished, value = first_step(context, coroutine)
+        except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
+            kept_loop(task, run.clock() - now)
+            run.failed(task, error)
+            return None
+        end = run.clock()
+        if end - now > BLOCKED_S:
+            kept_loop(task, end - now)
+        if not finished:
+            return rest(context, coroutine, value, run.clock, partial(kept_loop, task))
+        run.completed(task, value, end)
+        return None
+
+    async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Any], worker: asyncio.Task[None]) -> None:
+        """Await a task that waits, while others take its place as far as there is room."""
+        run = self._run
+        self._room -= 1
+        self._waiting[task] = worker
+        if not task.live:
+            worker.cancel()  # in its first step it ended the run itself
+        try:
+            value = await waits
+        except asyncio.CancelledError as error:
+            self._free(task, worker)
+            if task.live and worker.cancelling():
+                raise  # from outside, so the run goes with it; without that the tool raised it by itself
+            run.failed(task, error)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._free(task, worker)
+            run.failed(task, error)
+        else:
+            self._free(task, worker)
+            run.completed(task, value, run.clock())
+
+    def _free(self, task: Task, worker: asyncio.Task[None]) -> None:
+        self._room += 1
+        del self._waiting[task]
+        if not task.live:
+            worker.uncancel()  # the next task is to find nothing of the run's cancelling this one

@@ -1,0 +1,192 @@
+"""Every error a user can meet, in one tree.
+
+Rule: a message says what was wrong, where, what was known, and what to do; the exception keeps the parts as attributes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.engine.result import ExecutionResult
+
+
+class NbflowError(Exception):
+    """The root of all errors raised by nbflow."""
+
+
+class GraphError(NbflowError):
+    """A graph was refused; `faults` lists every fault found, one sentence each.
+
+    Not a ValueError: pydantic would wrap it, and users would meet its report in place of ours.
+    """
+
+    def __init__(self, faults: str | Sequence[str], *, graph: str | None = None) -> None:
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        self.graph = graph
+        where = f"graph {graph!r}: " if graph else ""
+        if len(self.faults) == 1:
+            super().__init__(where + self.faults[0])
+        else:
+            listed = "".join(f"\n  - {fault}" for fault in self.faults)
+            super().__init__(f"{where}{len(self.faults)} faults:{listed}")
+
+
+class NotationError(NbflowError):
+    """A text could not be read; keeps the line and column (from 1) and draws a caret under the place."""
+
+    def __init__(self, problem: str, *, line: int = 1, column: int = 1, source_line: str = "") -> None:
+        self.problem, self.line, self.column, self.source_line = problem, line, column, source_line
+        super().__init__(f"line {line}, column {column}: {problem}{_excerpt(source_line, column)}")
+
+
+class ConditionError(NbflowError):
+    """A condition could not be read or evaluated.
+
+    `column` (from 1) is the place in `source`; `node` and `result` are set when a run ended by it.
+    """
+
+    def __init__(self, problem: str, *, source: str = "", column: int | None = None) -> None:
+        self.problem, self.source, self.column = problem, source, column
+        self.node: str | None = None
+        self.result: ExecutionResult | None = None
+        super().__init__(problem + _excerpt(source, column))
+
+
+def _excerpt(source: str, column: int | None, width: int = 100) -> str:
+    """Return the part of a condition around `column` with a caret, bounded so that a hostile one stays readable."""
+    if not source:
+        return ""
+    flat = re.sub(r"\s", " ", source[: 4 * width + (column or 0)])
+    start = max(0, (column or 1) - 1 - width // 2) if len(source) > width else 0
+    cut = flat[start : start + width]
+    lead, trail = "…" if start else "", "…" if start + width < len(source) else ""
+    caret = f"\n  {' ' * (len(lead) + column - 1 - start)}^" if column is not None else ""
+    return f"\n  {lead}{cut}{trail}{caret}"
+
+
+class ToolError(NbflowError):
+    """A tool is unknown, cannot be registered, or cannot be given its arguments."""
+
+
+class ExecutionError(NbflowError):
+    """A run ended without completing; `result` holds what it reached."""
+
+    def __init__(self, message: str, *, node: str | None = None) -> None:
+        self.node = node
+        self.result: ExecutionResult | None = None
+        super().__init__(message)
+
+
+class NodeError(ExecutionError):
+    """A node failed for good; the tool's own exception is the cause."""
+
+
+class LoopError(ExecutionError):
+    """An edge on a cycle was to be taken more often than its limit allows."""
+
+    def __init__(self, node: str, target: str, limit: int, *, edge_type: str = "normal") -> None:
+        self.target, self.limit = target, limit
+        tail = " on error" if edge_type == "error" else ""
+        super().__init__(
+            f"edge '{node} -> {target}{tail}' was taken {limit} times, its limit; "
+            f"raise it with [max={limit * 2}] on the edge, or give {node!r} an error edge for the way out",
+            node=node,
+        )
+
+
+class StateConflictError(ExecutionError):
+    """Two nodes that did not see each other's writes wrote the same key."""
+
+    def __init__(self, key: str, first: str, second: str, *, node: str | None = None) -> None:
+        self.key, self.writers = key, (first, second)
+        where = f"at the join {node!r}" if node else "at the end of the run"
+        who = f"{first!r} and {second!r}" if first != second else f"two firings of {first!r}"
+        super().__init__(
+            f"{who} wrote {key!r} side by side, and it is not known {where} which to keep; "
+            f"write 'reduce {key} with append' (or extend, add, merge, last), or let them write different keys",
+            node=node,
+        )
+
+
+class ExecutionCancelled(ExecutionError):  # noqa: N818 - the field's name for it, as in asyncio.CancelledError
+    """The run was stopped before its end; `reason` tells by whom or what, such as `by you`."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{message} {reason}".strip())
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in a notebook: where the loop stood when a person pressed Stop tells nothing."""
+        return [f"ExecutionCancelled: {self}"]
+
+
+class RunNotFoundError(NbflowError, LookupError):
+    """No run with this id is known."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"no run {run_id!r} is known here; %flow_runs lists them")
+
+
+class RunStateError(NbflowError):
+    """The run is in a status that does not allow what was asked."""
+
+
+class StoreError(NbflowError):
+    """The store could not do what was asked."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
+    """Return `; did you mean 'x'?` for the nearest of `known`, or nothing where none is near."""
+    # Long names and lists come from hostile texts, and the time grows with both.
+    known = [other for other in islice(known, 1000) if len(other) <= 100] if len(name) <= 100 else []
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {quote}{near[0]}{quote}?" if near else ""
+
+
+def name_list(names: Iterable[str], *, most: int = 12) -> str:
+    """Return names joined by commas, the first `most` and how many more there are."""
+    listed = list(names)
+    shown = ", ".join(listed[:most])
+    return (shown or "none") + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+class RecordedError(NbflowError):
+    """A failure read back from a log: its type and message, no longer the exception itself."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        super().__init__(f"{data['type']}: {data['message']}")
+
+
+def words(error: BaseException) -> str:
+    """Return what an exception says; one whose own `__str__` fails must not take the run down with it."""
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
+        return f"(its words cannot be had: __str__ raised {type(worse).__name__})"
+
+
+def node_error(node: str, error: BaseException) -> BaseException:
+    """Return what ends a run or fails a subgraph when a tool raised: a NodeError that names the node's path."""
+    if isinstance(error, ExecutionError | ConditionError):
+        return error
+    told = words(error) if isinstance(error, RecordedError) else f"{type(error).__name__}: {words(error)}"
+    named = NodeError(f"node {node!r} failed: {told}", node=node)
+    named.__cause__ = error
+    return named
+
+
+def error_data(node: str, error: BaseException) -> dict[str, Any]:
+    """Return what an error edge puts under `error` in the state: node (its path), type and message."""
+    if isinstance(error, ExecutionError | ConditionError):
+        node = error.node or node
+    own = error.__cause__ if isinstance(error, NodeError) and error.__cause__ else error
+    if isinstance(own, RecordedError):
+        return dict(own.data)
+    return {"node": node, "type": type(own).__name__, "message": words(own)}

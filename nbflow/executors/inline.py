@@ -1,0 +1,49 @@
+"""Runs coroutines on the loop, inside the task of the worker that asks.
+
+Rule: every firing has a context of its own, and `asyncio.current_task()` is the task that really runs it, so timeouts
+and task groups inside a tool work as anywhere. What finishes without waiting costs no task.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from typing import Any
+
+
+def first_step(context: Context, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
+    """Run a coroutine until it first waits or ends; return whether it ended, and its value or what it waits for."""
+    try:
+        return False, context.run(coroutine.send, None)
+    except StopIteration as stop:
+        return True, stop.value
+
+
+@types.coroutine
+def rest(
+    context: Context,
+    coroutine: Coroutine[Any, Any, Any],
+    waits_for: Any,
+    clock: Callable[[], float],
+    slow: Callable[[float], None],
+) -> Generator[Any, Any, Any]:
+    """Run a coroutine on from where `first_step` left it; tell `slow` the longest time (s) that it kept the loop."""
+    longest = 0.0
+    try:
+        while True:
+            call: Callable[..., Any] = coroutine.send
+            argument: Any = None
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation too, is the tool's to see
+                call, argument = coroutine.throw, error
+            began = clock()
+            try:
+                waits_for = context.run(call, argument)
+            except StopIteration as stop:
+                return stop.value
+            finally:
+                longest = max(longest, clock() - began)
+    finally:
+        slow(longest)

@@ -1,0 +1,108 @@
+"""What a cell would do, read from its code without running it: names read and set, runs started.
+
+Rule: only what happens when the cell runs counts; the body of a function it defines does not run then.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+_RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve"})
+_RUN_CALLS = frozenset({"run", "start", "resume", "serve"})
+_PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "capture", "flow_tool"})
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+@dataclass(slots=True)
+class CellReading:
+    """What was found. `run_call` is how it starts a run; `starters` are functions it defines that would start one."""
+
+    run_call: str | None = None
+    sets: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set)
+    starters: set[str] = field(default_factory=set)
+
+
+def read_cell(shell: Any, source: str) -> CellReading:
+    """Return what the cell would do; a cell that is not Python is one that does nothing (it fails when it runs)."""
+    found = CellReading()
+    _read_into(found, shell, source)
+    return found
+
+
+def _read_into(found: CellReading, shell: Any, source: str) -> None:
+    try:
+        tree = ast.parse(shell.transform_cell(source))
+        code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    _read_names(found, code)
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(_run_call(call) for call in _calls(statement, inside=True)):
+                found.starters.add(statement.name)
+            continue
+        for call in _calls(statement, inside=False):
+            found.run_call = found.run_call or _run_call(call)
+            _read_magic(found, shell, call)
+
+
+def _read_names(found: CellReading, code: CodeType) -> None:
+    """Note names in the order of the code, so that a name set first and read then is none that it needs."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            found.sets.add(str(step.argval))
+        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in found.sets:
+            found.reads.add(str(step.argval))
+        elif isinstance(step.argval, CodeType) and _runs_at_once(step.argval):
+            inner = CellReading(sets=set(found.sets))
+            _read_names(inner, step.argval)
+            found.reads |= inner.reads
+
+
+def _runs_at_once(code: CodeType) -> bool:
+    """Return whether nested code runs where it stands: a class's body or a comprehension."""
+    return code.co_name in _COMPREHENSIONS or not code.co_flags & inspect.CO_OPTIMIZED
+
+
+def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:
+    """Yield the calls in a statement; those in bodies of functions and lambdas only with `inside`."""
+    if isinstance(node, ast.Call):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        if inside or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _calls(child, inside=inside)
+
+
+def _run_call(call: ast.Call) -> str | None:
+    """Return how the call is written if it starts, resumes or serves a run."""
+    written = ast.unparse(call.func)
+    if (magic := _magic(call)) and magic[0].removeprefix("_") in _RUN_MAGICS:
+        return f"{'%%' if written.endswith('cell_magic') else '%'}{magic[0].removeprefix('_')}"
+    owner, _, name = written.rpartition(".")
+    if name in _RUN_CALLS and owner.rpartition(".")[2] == "session":
+        return f"{written}(...)"
+    return None
+
+
+def _magic(call: ast.Call) -> list[str] | None:
+    """Return a magic's name and arguments."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("run_line_magic", "run_cell_magic")):
+        return None
+    return [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)] or None
+
+
+def _read_magic(found: CellReading, shell: Any, call: ast.Call) -> None:
+    """Look into the Python that %%time and its like are given."""
+    magic = _magic(call)
+    if magic is None or magic[0].removeprefix("_") not in _PYTHON_MAGICS:
+        return
+    if magic[0] == "capture":
+        found.sets |= {word for word in magic[1].split() if word.isidentifier()}
+    _read_into(found, shell, magic[-1])

@@ -1,0 +1,142 @@
+"""What a graph looks like from above: its networkx form, and what is likely wrong with it.
+
+Rule: warnings only; nothing here refuses a graph. This is the one place that imports networkx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import networkx
+
+from nbflow.errors import did_you_mean, name_list
+from nbflow.graph.model import GraphDefinition, NodeDefinition
+from nbflow.graph.writes import written_keys
+
+if TYPE_CHECKING:
+    from nbflow.tools import ToolRegistry
+
+
+def to_networkx(graph: GraphDefinition) -> networkx.MultiDiGraph[str]:
+    """Return the graph as a MultiDiGraph; an edge's key is its index, END is a node where an edge leads to it."""
+    drawn: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=graph.name)
+    for node in graph.nodes:
+        drawn.add_node(node.node_id, **node.model_dump(by_alias=True, exclude={"node_id"}))
+    for index, edge in enumerate(graph.edges):
+        data = edge.model_dump(exclude={"from_node", "to_node"})
+        drawn.add_edge(edge.from_node, edge.to_node, key=index, **data)
+    return drawn
+
+
+def lint(
+    graph: GraphDefinition,
+    registry: ToolRegistry,
+    graphs: Mapping[str, GraphDefinition],
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Return warnings, a sentence each.
+
+    They name unknown tools and graphs, unreachable nodes, loops without a way out, and parameters that no path
+    provides. `given` are keys of the initial state; None if they are not known.
+    """
+    drawn = to_networkx(graph)
+    return [
+        *_unknown(graph, registry, graphs),
+        *_unreachable(graph, drawn),
+        *_no_way_out(graph, drawn),
+        *_unprovided(graph, drawn, registry, given),
+    ]
+
+
+def _unknown(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> Iterator[str]:
+    for node in graph.nodes:
+        if node.tool is not None and node.tool not in registry:
+            known = registry.names()
+            near = did_you_mean(node.tool, known)
+            yield f"node {node.node_id!r} names unknown tool {node.tool!r}{near}; known tools: {name_list(known)}"
+        if node.graph is not None and node.graph not in graphs:
+            near = did_you_mean(node.graph, graphs)
+            yield f"node {node.node_id!r} names unknown graph {node.graph!r}{near}; known graphs: {name_list(graphs)}"
+
+
+def _reached(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> set[str]:
+    """Return the entries and all that a path from them leads to."""
+    return set(graph.entries()).union(*(networkx.descendants(drawn, entry) for entry in graph.entries()))
+
+
+def _unreachable(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> Iterator[str]:
+    reached = _reached(graph, drawn)
+    lost = [node.node_id for node in graph.nodes if node.node_id not in reached]
+    if lost:
+        entries = " and ".join(map(repr, graph.entries()))
+        yield f"no path from {entries} reaches {name_list(map(repr, lost))}; add an edge to it, or take it away"
+
+
+def _no_way_out(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> Iterator[str]:
+    """Name the cycles that only a limit can end: no edge leaves them, and none inside depends on a condition."""
+    for members in networkx.strongly_connected_components(drawn):
+        inside = [edge for edge in graph.edges if edge.from_node in members and edge.to_node in members]
+        if not inside or any(e.from_node in members and e.to_node not in members for e in graph.edges):
+            continue
+        stoppable = {e.from_node for e in inside if e.type == "conditional"} - {
+            e.from_node for e in inside if e.type == "normal"
+        }
+        if not stoppable:
+            cycle = [edge[0] for edge in networkx.find_cycle(drawn.subgraph(members))]
+            shown = " -> ".join([*cycle, cycle[0]])
+            cure = "give one of its edges an 'if', or add an edge that leaves it"
+            yield f"cycle {shown} has no way out but its limit; {cure}"
+
+
+def _unprovided(
+    graph: GraphDefinition,
+    drawn: networkx.MultiDiGraph[str],
+    registry: ToolRegistry,
+    given: Mapping[str, Any] | None,
+) -> Iterator[str]:
+    """Name parameters that nothing before the node can provide.
+
+    Where the initial state is not known, what an entry node asks for is taken to be in it; where the source of a tool
+    before the node does not tell what it writes, nothing is said.
+    """
+    nodes = {node.node_id: node for node in graph.nodes}
+    if given is None:
+        start = {name for entry in graph.entries() for name in _required(nodes[entry], registry)}
+    else:
+        start = set(given)
+    start |= {"error"} if any(edge.type == "error" for edge in graph.edges) else set()
+    reached = _reached(graph, drawn)
+    for node in graph.nodes:
+        if node.node_id not in reached:
+            continue  # it never runs, and is told of already
+        wanted = [name for name in _required(node, registry) if name not in start]
+        before = networkx.ancestors(drawn, node.node_id) if wanted else set()
+        written = [_written(nodes[name], registry) for name in sorted(before)]
+        if not wanted or any(keys is None for keys in written):
+            continue
+        known = {key for keys in written if keys for key in keys} | start
+        for name in wanted:
+            if name not in known:
+                near = did_you_mean(name, known)
+                yield (
+                    f"node {node.node_id!r} needs {name!r}, which no path provides{near}; "
+                    f"give it at the start ({name}=…), or as a param"
+                )
+
+
+def _written(node: NodeDefinition, registry: ToolRegistry) -> frozenset[str] | None:
+    if node.map is not None:
+        return frozenset({node.into or node.node_id})
+    if node.tool is None or node.tool not in registry:
+        return None
+    return written_keys(registry.get(node.tool), node.node_id)
+
+
+def _required(node: NodeDefinition, registry: ToolRegistry) -> list[str]:
+    if node.tool is None or node.tool not in registry:
+        return []
+    spec = registry.get(node.tool)
+    bound = (node.as_ or spec.first_param()) if node.map is not None else None
+    return [p.name for p in spec.params if p.required and p.name not in node.params and p.name != bound]

@@ -1,0 +1,135 @@
+"""The pydantic models of a graph: the JSON that users store and send.
+
+Rule: every key beyond a node's id and tool and an edge's two ends is optional, and unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from nbflow.errors import GraphError
+from nbflow.graph import checks
+
+if TYPE_CHECKING:
+    import networkx
+
+END = checks.END
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class NodeDefinition(_Part):
+    """One node: what it runs, and how.
+
+    `tool` or `graph` (a subgraph's name) says what runs. `retries`, `backoff`, `timeout` and `executor` that are not
+    set explicitly are taken from the tool's own defaults. `backoff` and `timeout` are seconds.
+    """
+
+    node_id: str
+    tool: str | None = None
+    graph: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    join: Literal["all", "first", "race", "each"] = "all"
+    route: Literal["first", "all"] = "first"
+    map: str | None = None
+    as_: str | None = Field(default=None, alias="as")
+    into: str | None = None
+    limit: Count | None = None
+    on_error: Literal["fail", "collect"] = "fail"
+    retries: Annotated[int, Field(ge=0, strict=True)] = 0
+    backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    timeout: Seconds | None = None
+    executor: Literal["auto", "inline", "thread", "process", "dask"] = "auto"
+    cache: bool = False
+
+
+class EdgeDefinition(_Part):
+    """One edge; `to_node` is a node's id or `END`. An edge with a condition and no type is conditional."""
+
+    from_node: str
+    to_node: str
+    type: Literal["normal", "conditional", "error"] = "normal"
+    condition: str | None = None
+    max_iterations: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_condition(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(condition := data.get("condition"), str):
+            kept = checks.one_line(condition)
+            if kept is not condition or "type" not in data:
+                return {"type": "conditional", **data, "condition": kept}
+        return data
+
+
+class GraphDefinition(_Part):
+    """A graph as users write it, in JSON or in the notation.
+
+    Raises:
+        GraphError: Anything is wrong with it; one error lists every fault, each with where it is and what was known.
+    """
+
+    name: str = ""
+    nodes: tuple[NodeDefinition, ...]
+    edges: tuple[EdgeDefinition, ...] = ()
+    entry_node: str | None = None
+    max_iterations: Count = 100
+    reducers: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_with_every_fault(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, cls):
+            return data
+        raw = checks.as_plain(data)
+        try:
+            graph, faults = handler(data), []
+        except ValidationError as error:
+            graph, faults = None, checks.field_faults(error, raw)
+        faults += checks.structure_faults(raw)
+        if faults or graph is None:
+            raise GraphError(faults, graph=raw.get("name") if isinstance(raw.get("name"), str) else None)
+        return graph
+
+    @classmethod
+    def from_text(cls, text: str, *, name: str = "") -> GraphDefinition:
+        """Return the graph that a text in the notation, or in JSON, defines.
+
+        Raises:
+            NotationError: The text cannot be read; it says where and what was expected.
+            GraphError: It reads, but defines no sound graph.
+        """
+        from nbflow.notation import read_graph
+
+        return read_graph(text, name=name)
+
+    def to_text(self) -> str:
+        """Return the graph in the notation, such that `from_text` gives an equal one."""
+        from nbflow.notation import to_text
+
+        return to_text(self)
+
+    def to_networkx(self) -> networkx.MultiDiGraph[str]:
+        """Return a `networkx.MultiDiGraph`: nodes and edges carry their definition's fields as attributes."""
+        from nbflow.graph.analysis import to_networkx
+
+        return to_networkx(self)
+
+    def entries(self) -> tuple[str, ...]:
+        """Return the nodes where a run starts.
+
+        That is the one named; else every node that has an edge out and none coming in; else the first node.
+        """
+        if self.entry_node is not None:
+            return (self.entry_node,)
+        sources = {edge.from_node for edge in self.edges}
+        targets = {edge.to_node for edge in self.edges}
+        roots = tuple(n.node_id for n in self.nodes if n.node_id in sources and n.node_id not in targets)
+        return roots or (self.nodes[0].node_id,)

@@ -1,0 +1,58 @@
+"""Which keys a tool writes, as far as its source tells without running it.
+
+Rule: where the source leaves any doubt the answer is None, so that a warning built on it is worth reading.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbflow.tools import ToolSpec
+
+_PLAIN = (int, float, str, bool, bytes, list, tuple, set)
+
+
+def written_keys(spec: ToolSpec, node: str) -> frozenset[str] | None:
+    """Return the keys that a node with this tool writes; None where that cannot be told from the source."""
+    annotation = inspect.get_annotations(spec.function).get("return") if inspect.isfunction(spec.function) else None
+    if annotation in _PLAIN or annotation in {kind.__name__ for kind in _PLAIN}:
+        return frozenset({node})
+    if spec.source is None:
+        return None
+    try:
+        (function,) = ast.parse(spec.source).body
+    except (SyntaxError, ValueError):
+        return None
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or spec.is_generator:
+        return None
+    keys: set[str] = set()
+    for value in _returned(function):
+        found = _keys_of(value, node)
+        if found is None:
+            return None
+        keys |= found
+    return frozenset(keys)
+
+
+def _returned(function: ast.AST) -> Iterator[ast.expr | None]:
+    """Give what the function's own return statements return, not those of functions inside it."""
+    for child in ast.iter_child_nodes(function):
+        if isinstance(child, ast.Return):
+            yield child.value
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield from _returned(child)
+
+
+def _keys_of(value: ast.expr | None, node: str) -> set[str] | None:
+    match value:
+        case None | ast.Constant(value=None):
+            return set()
+        case ast.Constant() | ast.List() | ast.Tuple() | ast.JoinedStr() | ast.ListComp() | ast.Compare():
+            return {node}
+        case ast.Dict(keys=keys) if all(isinstance(k, ast.Constant) and isinstance(k.value, str) for k in keys):
+            return {k.value for k in keys if isinstance(k, ast.Constant) and isinstance(k.value, str)}
+    return None

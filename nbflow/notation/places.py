@@ -1,0 +1,55 @@
+"""Where something stands in a text, and the error that shows it there.
+
+Rule: inside this package a fault knows only its offset; lines and columns are counted when there is an error to show.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nbflow.errors import NotationError
+
+MAX_BYTES = 1_000_000
+LINE_END = re.compile(r"\r\n?|\n")
+
+
+class Fault(Exception):  # noqa: N818 - it becomes a NotationError as soon as the text is known
+    """What is wrong at an offset; `earlier` is the offset of what it repeats."""
+
+    def __init__(self, problem: str, at: int, *, earlier: int | None = None) -> None:
+        self.problem, self.at, self.earlier = problem, at, earlier
+        super().__init__(problem)
+
+
+def line_of(text: str, at: int) -> int:
+    """Return the line, from 1, of an offset."""
+    return 1 + sum(1 for _ in LINE_END.finditer(text, 0, at))
+
+
+@contextmanager
+def reading(text: str) -> Iterator[None]:
+    """Turn a fault inside the block into a NotationError that shows its place in `text`.
+
+    Raises:
+        NotationError: A fault was raised inside, or the text is over 1 MB.
+    """
+    try:
+        if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+            raise Fault("the text is over 1 MB, the most that is read", 0)
+        yield
+    except Fault as fault:
+        raise _located(text, fault) from None
+
+
+def _located(text: str, fault: Fault) -> NotationError:
+    line = line_of(text, fault.at)
+    start = max((end.end() for end in LINE_END.finditer(text, 0, fault.at)), default=0)
+    end = LINE_END.search(text, fault.at)
+    shown = text[start : end.start() if end else len(text)]
+    problem = fault.problem
+    if fault.earlier is not None:
+        first = line_of(text, fault.earlier)
+        problem += f", {f'both on line {line}' if first == line else f'on lines {first} and {line}'}; keep one"
+    return NotationError(problem, line=line, column=fault.at - start + 1, source_line=shown)

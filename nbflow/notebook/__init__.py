@@ -1,0 +1,73 @@
+"""The edge to IPython and Jupyter: magics, the live view beneath a cell, and notebook files as programs.
+
+Rule: everything here is parse, call the session, show; what a run means is settled elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from nbflow.engine import capture
+from nbflow.notebook.cells import Cells
+from nbflow.notebook.transformer import AWAITED_PREFIX, AwaitedMagics
+
+_KINDS = ("line", "cell")
+_RUN = "nbflow.engine.run.Run"
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    cells: Cells
+    awaited: AwaitedMagics
+    names: tuple[tuple[str, str], ...]
+
+
+_installed: WeakKeyDictionary[Any, _Installed] = WeakKeyDictionary()
+
+
+def load(shell: Any) -> None:
+    """Give an IPython shell the magics; again, it does nothing."""
+    if shell in _installed:
+        return
+    from nbflow.notebook.definitions import DefinitionMagics
+    from nbflow.notebook.listing import ListingMagics
+    from nbflow.notebook.output import describe_run
+    from nbflow.notebook.runs import RunMagics
+
+    cells = Cells(shell)
+    awaited = AwaitedMagics(shell, always=["flow_run"], by_body=["flow_tool"])
+    definitions, runs = DefinitionMagics(shell, cells, awaited), RunMagics(shell, cells, awaited)
+    before = _names(shell)
+    shell.register_magics(definitions, runs, ListingMagics(shell))
+    shell.register_magic_function(runs.flow_run_awaited, "line_cell", AWAITED_PREFIX + "flow_run")
+    shell.register_magic_function(definitions.flow_tool_awaited, "cell", AWAITED_PREFIX + "flow_tool")
+    _formatter(shell).for_type(_RUN, lambda run, printer, _cycle: printer.text(describe_run(run)))
+    cells.install()
+    awaited.install()
+    capture.install()
+    if hasattr(shell, "kernel"):
+        import nbflow.notebook.live  # noqa: F401 - widgets take a while to load: now, not at the first run
+    _installed[shell] = _Installed(cells, awaited, tuple(_names(shell) - before))
+
+
+def unload(shell: Any) -> None:
+    """Take the magics away again; tools and graphs stay in the session."""
+    parts = _installed.pop(shell, None)
+    if parts is None:
+        return
+    for kind, name in parts.names:
+        shell.magics_manager.magics[kind].pop(name, None)
+    _formatter(shell).pop(_RUN, None)
+    parts.cells.uninstall()
+    parts.awaited.uninstall()
+    capture.uninstall()
+
+
+def _formatter(shell: Any) -> Any:
+    return shell.display_formatter.formatters["text/plain"]
+
+
+def _names(shell: Any) -> set[tuple[str, str]]:
+    return {(kind, name) for kind in _KINDS for name in shell.magics_manager.magics[kind]}

@@ -1,0 +1,81 @@
+"""The arguments of magics: split, typed, and refused where they are not known.
+
+Rule: an option is honoured or refused with a UsageError that says what there is; none is guessed or dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core import magic_arguments
+from IPython.core.error import UsageError
+
+
+def argument(*names: str, **settings: Any) -> Any:
+    """Describe one argument of a magic, as argparse does."""
+    return magic_arguments.argument(*names, **settings)  # type: ignore[no-untyped-call]  # IPython is untyped here
+
+
+def takes(*described: Any) -> Callable[[object], Any]:
+    """Give a magic its arguments, and the help that `%magic?` shows."""
+
+    def decorate(magic: object) -> Any:
+        for one in reversed(described):
+            magic = one(magic)
+        return magic_arguments.magic_arguments()(magic)  # type: ignore[no-untyped-call]
+
+    return decorate
+
+
+def words(line: str) -> tuple[list[str], bool]:
+    """Split a magic's line like a shell, without comments; also whether it ends in `;`, which hides the value.
+
+    Raises:
+        UsageError: A quote is not closed.
+    """
+    try:
+        found = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"{error}, in: {line.strip()}") from None
+    hidden = bool(found) and found[-1].endswith(";")
+    if hidden:
+        found[-1] = found[-1].removesuffix(";")
+    return [word for word in found if word], hidden
+
+
+def arguments(magic: Any, tokens: list[str]) -> argparse.Namespace:
+    """Read tokens by the arguments that the magic `takes`.
+
+    Raises:
+        UsageError: A token is unknown, missing or of the wrong type.
+    """
+    parser: argparse.ArgumentParser = magic.parser
+    parser.allow_abbrev = False  # `--back` is not `--background`
+    return parser.parse_args(tokens)
+
+
+def count(text: str) -> int:
+    """Return a whole number from 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return a time in seconds above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time above 0 s")
+    return number

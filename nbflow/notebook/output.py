@@ -1,0 +1,135 @@
+"""What a run leaves beneath its cell: the live view, and the picture and words that stay in the saved notebook.
+
+Rule: two outputs. The first is the live view, which only a page with widgets draws. The second is static and hidden
+wherever the first is alive; GitHub, nbconvert and an opened notebook without a kernel show it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from IPython import display as ipython
+
+from nbflow.notebook.cells import Cells
+from nbflow.view import RunView, scene, static_html, static_svg, summary
+
+if TYPE_CHECKING:
+    from nbflow.engine import Run
+    from nbflow.notebook.live import LiveView, RunFeed
+
+PATIENCE = 2.0
+INSTALL = "No live view here. To get it: pip install anywidget ipywidgets (in the environment JupyterLab runs in)."
+
+
+def deterministic() -> bool:
+    """Return whether outputs must be the same at every run of the notebook (NBFLOW_DETERMINISTIC=1)."""
+    return os.environ.get("NBFLOW_DETERMINISTIC", "") not in ("", "0")
+
+
+class RunOutput:
+    """The outputs of one run; make, `begin` and `end` it on the run's loop.
+
+    A `background` run ends when its cell has ended long since, so its picture must stand there before.
+    """
+
+    def __init__(self, run: Run, shell: Any, cells: Cells, describe: Callable[[str], str], *, background: bool) -> None:
+        self._run, self._cells, self._describe, self._background = run, cells, describe, background
+        self._kernel = hasattr(shell, "kernel")
+        # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
+        self._watched = self._kernel and cells.current_id is not None and not deterministic()
+        self._view = RunView(run.graph, subgraphs=run.subgraphs, locate=cells.locate)
+        self._widget: LiveView | None = None
+        self._feed: RunFeed | None = None
+        self._static: Any = None
+        self._soon: asyncio.TimerHandle | None = None
+        self._hint, self._ready = "", False
+
+    def begin(self) -> None:
+        """Show the live view and, after its first states are on their way, the graph that stands in for it."""
+        if not self._kernel:
+            return
+        from nbflow.notebook.live import FRAME, open_view
+
+        picture = scene(self._run.graph, subgraphs=self._run.subgraphs, run_id=self._run.id)
+        self._widget, self._feed = open_view(self._run, self._view, picture, self._describe)
+        show(_widget_bundle(self._widget))
+        for output in self._cells.gone(self):
+            output.close()
+        if self._background:
+            self._stand_in()
+        elif not deterministic():
+            self._soon = self._run.loop.call_later(FRAME, self._stand_in)
+        if self._watched:
+            self._feed.on_ready = self._on_ready
+            self._run.loop.call_later(PATIENCE, self._say_what_to_install)
+
+    def _stand_in(self) -> None:
+        """Show the graph now, for whoever has no live view yet; the output is brought up to date later."""
+        if self._feed is not None:
+            self._soon = None
+            self._static = show(self._bundle(self._feed.snapshot), display_id=True)
+
+    def end(self) -> None:
+        """Bring both outputs to where the run ended."""
+        if self._soon is not None:
+            self._soon.cancel()
+        self._show(self._feed.close() if self._feed else self._folded())
+
+    def close(self) -> None:
+        """Free the page's copy of the live view, unless its run goes on."""
+        if self._run.result is not None and self._widget is not None:
+            self._widget.close()
+            self._feed = None
+
+    def _folded(self) -> dict[str, Any]:
+        self._view.apply(self._run.events[self._view.seq :])
+        return self._view.snapshot(time.time())
+
+    def _show(self, snapshot: Mapping[str, Any]) -> None:
+        bundle = self._bundle(snapshot)
+        if self._static is None:
+            self._static = show(bundle, display_id=True)
+        elif not deterministic():  # nbval knows no updates
+            self._static.update(bundle, raw=True)
+
+    def _say_what_to_install(self) -> None:
+        """Say why there is no live view; a page that was only slow takes the words back when it is ready."""
+        if self._feed is not None and not self._ready:
+            self._hint = INSTALL
+            self._show(self._feed.snapshot)
+
+    def _on_ready(self) -> None:
+        self._ready = True
+        if self._feed is not None and self._hint:
+            self._hint = ""
+            self._show(self._feed.snapshot)
+
+    def _bundle(self, snapshot: Mapping[str, Any]) -> dict[str, str]:
+        text = summary(snapshot, self._run.name, deterministic=deterministic())
+        if not self._kernel:
+            return {"text/plain": text}
+        svg = static_svg(self._run.graph, snapshot, title=self._run.name, deterministic=deterministic())
+        hint = f'<div class="nbflow-static">{escape(self._hint)}</div>' if self._hint else ""
+        return {"text/plain": text, "text/html": static_html(svg, text) + hint}
+
+
+def describe_run(run: Run) -> str:
+    """Return a run in one line."""
+    view = RunView(run.graph, subgraphs=run.subgraphs)
+    view.apply(run.events)
+    return summary(view.snapshot(time.time()), run.name, deterministic=deterministic())
+
+
+def _widget_bundle(widget: Any) -> dict[str, Any]:
+    reference = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"text/plain": "", "application/vnd.jupyter.widget-view+json": reference}
+
+
+def show(bundle: Mapping[str, Any], **settings: Any) -> Any:
+    """Show a bundle of data by MIME type beneath the running cell."""
+    return ipython.display(bundle, raw=True, **settings)  # type: ignore[no-untyped-call]  # IPython is untyped here

@@ -1,0 +1,59 @@
+"""Code review: ready tools for Python sources and two ready graphs over them.
+
+Rule: an ordinary user of nbflow. The tools are plain functions that take their arguments by name from the state and
+return the keys they add; importing them loads neither radon nor ruff (`pip install 'nbflow[review]'`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from nbflow.review.complexity import check_complexity, find_hotspots
+from nbflow.review.linter import apply_fixes, detect_issues
+from nbflow.review.source import list_sources, read_source
+from nbflow.review.structure import extract_functions
+from nbflow.review.suggestions import findings_table, suggest_improvements
+
+__all__ = [
+    "CODE_REVIEW",
+    "REVIEW",
+    "TOOLS",
+    "apply_fixes",
+    "check_complexity",
+    "detect_issues",
+    "extract_functions",
+    "find_hotspots",
+    "findings_table",
+    "list_sources",
+    "read_source",
+    "suggest_improvements",
+]
+
+TOOLS: dict[str, Callable[..., Any]] = {
+    "apply_fixes": apply_fixes,
+    "check_complexity": check_complexity,
+    "detect_issues": detect_issues,
+    "extract_functions": extract_functions,
+    "find_hotspots": find_hotspots,
+    "list_sources": list_sources,
+    "read_source": read_source,
+    "suggest_improvements": suggest_improvements,
+}
+
+CODE_REVIEW = """\
+extract_functions -> check_complexity -> detect_issues
+detect_issues -> apply_fixes if fixable > 0 else suggest_improvements
+apply_fixes -> detect_issues [max=5]
+apply_fixes -> suggest_improvements on error     # limit reached: go on with what is left
+"""
+
+REVIEW = """\
+entry extract_functions
+extract_functions -> check_complexity & detect_issues -> findings      # side by side, then joined
+findings = pass
+findings -> apply_fixes if fixable > 0
+apply_fixes -> extract_functions [max=5]                               # look at the changed text anew
+apply_fixes -> recheck on error                                        # limit reached: go on with what is left
+recheck = detect_issues
+findings & recheck -> find_hotspots if max_complexity > 10 else suggest_improvements
+find_hotspots -> suggest_improvements
+"""

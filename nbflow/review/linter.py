@@ -1,0 +1,170 @@
+"""What ruff finds and what it can mend: the one place that starts a process.
+
+Rule: the answer depends on the text, the selection and the installed ruff alone; no configuration, environment variable
+or neighbouring file has a say.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+from nbflow.errors import ToolError
+from nbflow.review.source import writable, write_source
+from nbflow.review.structure import NO_FILE, parse
+
+# Import order (I) and line length (E501) are left out: what is right there is each project's own setting.
+DEFAULT_RULES = "E4,E7,E9,W,F,B,C4,PERF,PIE,RET,SIM,UP"
+SYNTAX = "invalid-syntax"
+TIMEOUT = 60.0  # seconds; ruff takes milliseconds for a file, so that whatever reaches it hangs
+
+
+def detect_issues(code: str, path: str | None = None, select: str = DEFAULT_RULES) -> dict[str, Any]:
+    """List what ruff finds in a source.
+
+    A source that does not parse has its syntax errors among the issues, and nothing in it is fixable.
+
+    Args:
+        code: The Python source.
+        path: The file's name in what is reported; `__init__.py` and `.pyi` have rules of their own.
+        select: Ruff's codes of the rules to check, comma-separated.
+
+    Returns:
+        `issues`, rows of `file`, `line`, `column`, `rule`, `name`, `message`, `url` and `fix` (None, or `message`,
+        `safe` and ruff's `edits`), by place; `fixable`, how many of them `apply_fixes` can mend.
+
+    Raises:
+        ImportError: ruff is not installed.
+        ToolError: ruff could not do it, such as for an unknown rule in `select`.
+    """
+    # What is not Unicode text is a syntax error already; with its place filled in, ruff can tell of the rest.
+    answer = _check(code.encode(errors="replace"), path, select, "--output-format=json")
+    issues = [_issue(found, path) for found in json.loads(answer.stdout or b"[]")]
+    fault = parse(code, path)
+    broken = any(issue["rule"] == SYNTAX for issue in issues)
+    if isinstance(fault, dict) and not broken:
+        issues.append({**fault, "rule": SYNTAX, "name": SYNTAX, "url": None, "fix": None})
+        broken = True
+    issues.sort(key=lambda issue: (issue["line"], issue["column"], issue["rule"], issue["message"]))
+    safe = [issue for issue in issues if issue["fix"] and issue["fix"]["safe"]]
+    return {"issues": issues, "fixable": 0 if broken else len(safe)}
+
+
+def apply_fixes(
+    code: str,
+    path: str | None = None,
+    select: str = DEFAULT_RULES,
+    fixable: int = 0,
+    fixes_applied: list[dict[str, Any]] | None = None,
+    write: bool = False,
+) -> dict[str, Any]:
+    """Apply ruff's safe fixes to the text in the state; to the file too with `write=True`.
+
+    Args:
+        code: The Python source.
+        path: The file's name; required with `write`.
+        select: Ruff's codes of the rules to fix, as given to `detect_issues`.
+        fixable: How many fixes `detect_issues` promised.
+        fixes_applied: What earlier rounds fixed.
+        write: Replace the file, if it holds `code` and is not part of a Python installation.
+
+    Returns:
+        `code`, and `fixes_applied`: rows of `file`, `rule`, `name` and `count`, those of earlier rounds included.
+
+    Raises:
+        ImportError: ruff is not installed.
+        OSError: The file cannot be written.
+        ToolError: Fixes were promised and none could be made, the file must not be written or holds another text, or
+            ruff failed.
+    """
+    if not isinstance(write, bool):
+        raise ToolError(f"write must be True or False, not {write!r}")
+    target = writable(path) if write else None
+    try:
+        source = code.encode()
+    except UnicodeEncodeError as error:
+        raise ToolError(f"{path or NO_FILE} is not Unicode text, so nothing in it was fixed: {error}") from error
+    answer = _check(source, path, select, "--fix-only", "--show-fixes", "--output-format=concise")
+    if answer.stdout == source:
+        if fixable > 0:
+            raise ToolError(_no_progress(answer.stderr.decode(), path, fixable))
+        return {"code": code, "fixes_applied": list(fixes_applied or [])}
+    fixed = answer.stdout.decode()
+    if target:
+        write_source(target, code, fixed)
+    return {"code": fixed, "fixes_applied": _sum_fixes(fixes_applied or [], answer.stderr.decode(), path)}
+
+
+def _check(source: bytes, path: str | None, select: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+    fixed = ("--isolated", "--no-cache", "--exit-zero", "-")
+    version = f"--target-version=py{sys.version_info.major}{sys.version_info.minor}"  # as `parse` reads it
+    name = f"--stdin-filename={_stand_in(path)}"
+    return run_ruff("check", *fixed, version, name, f"--select={select}", *options, stdin=source)
+
+
+def _stand_in(path: str | None) -> str:
+    """Return a name that tells ruff of the file's kind and nothing else; any other ending is not Python to it."""
+    given = PurePath(path or "")
+    return "__init__.py" if given.name == "__init__.py" else f"code{'.pyi' if given.suffix == '.pyi' else '.py'}"
+
+
+def run_ruff(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run ruff in an empty directory with plain output; raise ToolError if it did not end well."""
+    environment = {**os.environ, "NO_COLOR": "1"}
+    with tempfile.TemporaryDirectory() as empty:  # import sorting looks at the neighbours of a file
+        try:
+            answer = subprocess.run(  # noqa: S603 - the binary of the installed package; no shell, text on stdin
+                [_binary(), *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=empty, env=environment
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"ruff did not answer in {TIMEOUT:g} s and was stopped; review smaller files") from error
+    if answer.returncode:
+        told = answer.stderr.decode(errors="replace").strip()
+        raise ToolError(f"ruff ended with status {answer.returncode}: {told or 'it said nothing'}")
+    return answer
+
+
+@cache
+def _binary() -> str:
+    try:
+        from ruff import find_ruff_bin  # type: ignore[import-untyped]
+
+        return os.fsdecode(find_ruff_bin())
+    except (ImportError, FileNotFoundError) as error:
+        raise ImportError("issues are found with ruff: pip install 'nbflow[review]'") from error
+
+
+def _issue(found: dict[str, Any], path: str | None) -> dict[str, Any]:
+    fix = found["fix"]
+    rule = found["code"] or SYNTAX
+    return {
+        "file": path or NO_FILE,
+        "line": found["location"]["row"],
+        "column": found["location"]["column"],
+        "rule": rule,
+        "name": found.get("name") or rule,
+        "message": found["message"],
+        "url": found["url"],
+        "fix": fix and {"message": fix["message"], "safe": fix["applicability"] == "safe", "edits": fix["edits"]},
+    }
+
+
+def _sum_fixes(earlier: list[dict[str, Any]], told: str, path: str | None) -> list[dict[str, Any]]:
+    """Add the counts ruff told of, in lines that hold count, sign, rule and name, to those of earlier rounds."""
+    rows = {row["rule"]: dict(row) for row in earlier}
+    for count, rule, name in re.findall(r"^\s+(\d+) \S (\S+)(?: \(([^)\n]+)\))?$", told, re.MULTILINE):
+        row = rows.setdefault(rule, {"file": path or NO_FILE, "rule": rule, "name": name or rule, "count": 0})
+        row["count"] += int(count)
+    return sorted(rows.values(), key=lambda row: str(row["rule"]))
+
+
+def _no_progress(told: str, path: str | None, fixable: int) -> str:
+    return (
+        f"{fixable} fixes were promised in {path or NO_FILE} and ruff made none of them: "
+        f"{told.strip() or 'it said nothing'}; give both tools the same 'select', or mend the text by hand"
+    )

@@ -1,0 +1,18 @@
+"""The pure half of the engine: what happened in, what to start out.
+
+Rule: nothing here awaits, reads a clock or touches a store. Replay is the same code.
+"""
+
+from nbflow.scheduler.answers import Answer as Answer
+from nbflow.scheduler.answers import Cancel as Cancel
+from nbflow.scheduler.answers import Close as Close
+from nbflow.scheduler.answers import EdgeTaken as EdgeTaken
+from nbflow.scheduler.answers import EdgeUntaken as EdgeUntaken
+from nbflow.scheduler.answers import Ended as Ended
+from nbflow.scheduler.answers import Open as Open
+from nbflow.scheduler.answers import Retry as Retry
+from nbflow.scheduler.answers import Task as Task
+from nbflow.scheduler.plan import Plan as Plan
+from nbflow.scheduler.plan import compile_plan as compile_plan
+from nbflow.scheduler.scheduler import Outcome as Outcome
+from nbflow.scheduler.scheduler import Scheduler as Scheduler

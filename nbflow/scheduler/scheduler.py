@@ -1,0 +1,222 @@
+"""The scheduler of one run: what happened in, what to do out, for a run that lives and for one that is replayed.
+
+Rule: the same outcomes in the same order give the same answers. There is no other way to build or rebuild a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nbflow.errors import RecordedError, RunStateError, name_list
+from nbflow.scheduler import composite
+from nbflow.scheduler.answers import Answer, Ended, Retry, Task
+from nbflow.scheduler.composite import MapRun, SubRun
+from nbflow.scheduler.graphrun import GraphRun
+from nbflow.scheduler.marking import Out
+from nbflow.scheduler.plan import Plan
+from nbflow.state import PathState, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row of a run's log, in the form that replays.
+
+    `value` of `completed` and `skipped` is the update (for a map's item its result), of `failed` the error's node, type
+    and message, of `edited` the keys and values written; `edited` names no firing.
+    """
+
+    kind: Literal["completed", "failed", "skipped", "edited"]
+    scope: str = ""
+    firing: int = 0
+    node: str = ""
+    item: int | None = None
+    value: Any = None
+
+
+class Scheduler:
+    """Tokens in, commands out.
+
+    Every method returns the answers in the order in which they are to be carried out. A task that is no longer live is
+    taken note of by no method: what a cancelled firing still returns is dropped.
+    """
+
+    def __init__(self, plan: Plan, state: Mapping[str, Any]) -> None:
+        self.root = GraphRun(plan, dict(state), self.open, self._root_ended)
+        self.ended: Ended | None = None
+        self._initial = dict(state)
+        self._later: deque[Callable[[Out], None]] = deque()
+
+    def begin(self) -> list[Answer]:
+        """Start the run."""
+        out: Out = []
+        self.root.begin(out)
+        return self._drained(out)
+
+    def complete(self, task: Task, value: Any) -> list[Answer]:
+        """Take note that a task completed, with its update; for an item of a map, with its result."""
+        if not task.live:
+            return []
+        out: Out = []
+        if task.parent is None:
+            task.run.complete(task, value, out, {})
+        else:
+            composite.item_completed(self, task, value, out)
+        return self._drained(out) if self._later else out
+
+    def fail(self, task: Task, error: BaseException) -> list[Answer]:
+        """Take note that a task failed for good, or that an attempt at a subgraph did."""
+        out: Out = []
+        if not task.live:
+            return out
+        if isinstance(task.composite, SubRun):
+            composite.attempt_failed(self, task, error, out)
+        elif task.composite is not None:
+            composite.failed(self, task, error, out)
+        elif task.parent is None:
+            task.run.fail(task, error, out)
+        else:
+            composite.item_failed(self, task, error, out)
+        return self._drained(out)
+
+    def retry(self, task: Task) -> list[Answer]:
+        """Begin the next attempt at a subgraph, after a `Retry` and its backoff."""
+        out: Out = []
+        if task.live:
+            composite.begin_subgraph(self, task, out, attempt=task.composite.attempt + 1)
+        return self._drained(out)
+
+    def stop(self, error: BaseException) -> list[Answer]:
+        """End the run by an error from outside: all that is live is cancelled."""
+        out: Out = []
+        self.root.stop(error, out)
+        return self._drained(out)
+
+    def edit(self, update: dict[str, Any]) -> None:
+        """Write keys into every live token, as one who has seen all other writes."""
+        self.root.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
+
+    def state(self) -> dict[str, Any]:
+        """Return the final state of a run that ended, else ended, pending and running tokens over each other."""
+        return self.root.state() if self.ended is None else self.ended.state
+
+    def leaves(self) -> list[Task]:
+        """Return the tasks that run, or after a replay are to be started."""
+        return [task for task in _inside(self.root.tasks()) if task.live and task.composite is None]
+
+    # replay
+
+    def replay(self, outcomes: Iterable[Outcome]) -> list[Task]:
+        """Feed a log into the same methods that a live run uses; return the tasks to be started then.
+
+        Raises:
+            RunStateError: The graph has changed too much since; it names the first outcome that does not fit.
+        """
+        self._retry_at_once(self.begin())
+        for number, outcome in enumerate(outcomes, start=1):
+            if outcome.kind == "edited":
+                self.edit(outcome.value)
+                continue
+            task = self._find(outcome)
+            if task is None:
+                raise self._misfit(outcome, number)
+            self._retry_at_once(self._feed(task, outcome))
+        return self.leaves()
+
+    def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
+        if task.composite is not None:
+            # From outside, as what comes of its inside is derived: it took too long, or a person skipped it.
+            out: Out = []
+            if outcome.kind == "failed":
+                composite.failed(self, task, RecordedError(outcome.value), out)
+            else:
+                composite.skipped(self, task, outcome.value, out)
+            return self._drained(out)
+        if outcome.kind == "failed":
+            return self.fail(task, RecordedError(outcome.value))
+        return self.complete(task, outcome.value)
+
+    def _retry_at_once(self, answers: list[Answer]) -> None:
+        for answer in answers:
+            if isinstance(answer, Retry):
+                answers += self.retry(answer.task)
+
+    def _find(self, outcome: Outcome) -> Task | None:
+        """Return the task that an outcome is of, if it is live."""
+        run: GraphRun | None = self.root
+        for step in outcome.scope.split("/")[:-1]:
+            run = None if run is None else self._enter(run, step)
+        task = None if run is None else _task_at(run, outcome.firing, outcome.node, outcome.item)
+        derived = task is not None and task.composite is not None and outcome.kind == "completed"
+        return None if derived else task
+
+    def _enter(self, run: GraphRun, step: str) -> GraphRun | None:
+        """Return the attempt at a subgraph that a step of a scope names, begun now if a log goes on with it.
+
+        The failures that led to it are not in the log.
+        """
+        read = _STEP.fullmatch(step)
+        if read is None:
+            return None
+        node, firing, item, number = read.groups()
+        task = _task_at(run, int(firing), node, None if item is None else int(item))
+        if task is None or not isinstance(task.composite, SubRun):
+            return None
+        attempt = int(number or 1)
+        if attempt > task.composite.attempt:
+            out: Out = []
+            composite.end_inside(task, out)
+            composite.begin_subgraph(self, task, out, attempt=attempt)
+            self._retry_at_once(self._drained(out))
+        return task.composite.run if task.composite.attempt == attempt else None
+
+    def _misfit(self, outcome: Outcome, number: int) -> RunStateError:
+        running = name_list(f"{task.scope}{task.node.id}#{task.firing}" for task in self.leaves())
+        return RunStateError(
+            f"outcome {number} of the log, {outcome.scope}{outcome.node}#{outcome.firing} {outcome.kind}, does not fit "
+            f"this graph: running there is {running}; resume under the graph that the run had, or start anew"
+        )
+
+    # what the parts of a run ask of it
+
+    def open(self, task: Task, out: Out) -> None:
+        """Begin a map or a subgraph."""
+        composite.begin(self, task, out)
+
+    def later(self, step: Callable[[Out], None]) -> None:
+        """Carry a step out once the present one is done, so that nothing grows the stack."""
+        self._later.append(step)
+
+    def _drained(self, out: Out) -> Out:
+        while self._later:
+            self._later.popleft()(out)
+        return out
+
+    def _root_ended(self, final: PathState | None, error: BaseException | None, out: Out) -> None:
+        if error is not None:
+            self.ended = Ended(self.root.state(), error)
+        else:
+            self.ended = Ended(self._initial if final is None else final.as_dict())
+        out.append(self.ended)
+
+
+_STEP = re.compile(r"(.+)#(\d+)(?:\[(\d+)\])?(?:~(\d+))?", re.DOTALL)
+"""A step of a scope: node, firing, the item of a map, the attempt if it is not the first."""
+
+
+def _task_at(run: GraphRun, firing: int, node: str, item: int | None) -> Task | None:
+    """Return the firing of a node in a run, or an item of it, if it is live."""
+    task = run.task(firing)
+    if task is not None and item is not None:
+        task = task.composite.active.get(item) if isinstance(task.composite, MapRun) else None
+    return task if task is not None and task.live and task.node.id == node else None
+
+
+def _inside(tasks: Iterable[Task]) -> Iterator[Task]:
+    for task in tasks:
+        yield task
+        if task.composite is not None:
+            yield from _inside(task.composite.tasks())

@@ -1,0 +1,58 @@
+"""The live view's front end as two strings: one ES module and one style sheet.
+
+Rule: no build step and no package of it. The modules beside this file are joined at run time, in the order their
+imports ask for; each keeps a scope of its own, so that two may use the same name. Comments and indentation stay behind,
+since every widget carries the whole to the page; no module holds a text of several lines.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+_HOME = Path(__file__).parent / "js"
+_ENTRY = "index"
+_IMPORT = re.compile(r"^import \{([^}]*)\} from '\./(\w+)\.js';\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
+_NOTES = re.compile(r"^ *//[^\n]*\n|^ */\*\*.*?\*/\n|^ +|^\n", re.MULTILINE | re.DOTALL)
+_LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+
+
+@cache
+def bundle() -> tuple[str, str]:
+    """Return the front end's ES module and its style sheet."""
+    return join(_HOME), (_HOME / "view.css").read_text("utf-8")
+
+
+def join(home: Path) -> str:
+    """Return the modules of a directory as one, `index.js` last with its exports.
+
+    Raises:
+        ValueError: A module imports or exports in a form this function does not read, or modules import each other.
+    """
+    joined: dict[str, str] = {}
+    _add(_ENTRY, home, joined, ())
+    return "\n".join(joined.values())
+
+
+def _add(name: str, home: Path, joined: dict[str, str], above: tuple[str, ...]) -> None:
+    if name in joined:
+        return
+    if name in above:
+        raise ValueError(f"modules import each other: {' -> '.join((*above, name))}; move what both need to a third")
+    text = (home / f"{name}.js").read_text("utf-8")
+    for found in _IMPORT.finditer(text):
+        _add(found[2], home, joined, (*above, name))
+    body = _IMPORT.sub(lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = m_{found[2]};\n", text)
+    joined[name] = _NOTES.sub("", body if name == _ENTRY else _scoped(name, body))
+
+
+def _scoped(name: str, body: str) -> str:
+    exported = [found[1] for found in _EXPORT.finditer(body)]
+    body = _EXPORT.sub("", body)
+    if left := _LEFT.search(body):
+        raise ValueError(
+            f"{name}.js: {left[0]!r} is not read here; write import {{ a }} from './x.js'; and export a declaration"
+        )
+    return f"const m_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"

@@ -1,0 +1,182 @@
+"""The scene's drawing: every element the page or the static picture will colour and fill; nothing of a run yet.
+
+Rule: built by ElementTree from numbers and cleaned text; classes say what a thing is, attributes where it lies.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+from nbflow.graph import END
+from nbflow.view.layout import Layout
+from nbflow.view.measure import mode_of, name_of
+from nbflow.view.outline import Outline
+from nbflow.view.plain import allowed, clean
+from nbflow.view.ways import Box
+from nbflow.view.words import counted
+
+SVG = "http://www.w3.org/2000/svg"
+_MARGIN = 8.0
+
+
+def element(
+    parent: ET.Element | None, tag: str, cls: str = "", text: str | None = None, **attributes: Any
+) -> ET.Element:
+    """Return a new element; `_` in attribute names stands for `-`, numbers are rounded to a tenth.
+
+    Ids (`data_n`, `data_e`) are kept to the letter; `written` sees to what XML forbids in them.
+    """
+    given: dict[str, str] = {"class": cls} if cls else {}
+    for name, value in attributes.items():
+        exact = name in ("data_n", "data_e")
+        given[name.replace("_", "-")] = value if exact else number(value) if isinstance(value, float) else clean(value)
+    made = ET.Element(tag, given) if parent is None else ET.SubElement(parent, tag, given)
+    made.text = None if text is None else clean(text)
+    return made
+
+
+def written(root: ET.Element) -> str:
+    """Return the picture as SVG text."""
+    for part in root.iter():
+        for name in ("data-n", "data-e"):
+            if name in part.attrib:
+                part.set(name, allowed(part.attrib[name]))
+    return ET.tostring(root, encoding="unicode")
+
+
+def number(value: float) -> str:
+    """Return a number without needless digits."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def draw(shape: Outline, placed: Layout) -> ET.Element:
+    """Return the picture of a graph not begun: `<svg class="nf-svg">` with edges, nodes and labels, in this order."""
+    mode = mode_of(len(shape.nodes))
+    box = Box(placed.x, placed.y, placed.width, placed.height)
+    root = frame(_MARGIN, box, counted(len(shape.nodes), "node"))
+    edges = element(root, "g", "nf-edges")
+    nodes = element(root, "g", "nf-nodes")
+    labels = element(root, "g", "nf-labels")
+    for line in shape.lines:
+        way = placed.edges[line.key]
+        group = element(edges, "g", "nf-edge open" + (" error" if line.type == "error" else ""), data_e=line.key)
+        element(group, "path", d=way.d)
+        element(group, "polygon", points=" ".join(f"{number(x)},{number(y)}" for x, y in way.arrow))
+        if way.label is not None and mode == "cards":
+            x, y = way.label
+            element(labels, "text", "nf-elabel", line.label or "", x=x, y=y + (3.8 if way.anchor != "middle" else 2.3),
+                    text_anchor=way.anchor, data_e=line.key)  # fmt: skip
+    for node in shape.nodes:
+        _Card(shape, placed, node, mode).draw(nodes)
+    if shape.ends:
+        _end(nodes, placed.nodes[END])
+    return root
+
+
+def frame(margin: float, box: Box, what: str) -> ET.Element:
+    """Return an empty picture with a margin around the given box."""
+    width, height = box.w + 2 * margin, box.h + 2 * margin
+    seen = " ".join(number(part) for part in (box.x - margin, box.y - margin, width, height))
+    return element(
+        None, "svg", "nf-svg", xmlns=SVG, viewBox=seen, role="group", aria_label=f"Workflow graph, {what}",
+        width=width, height=height,
+    )  # fmt: skip
+
+
+def _end(nodes: ET.Element, box: Box) -> None:
+    x, y, r = box.x + box.w / 2, box.y + box.h / 2, box.w / 2
+    group = element(nodes, "g", "nf-end")
+    element(group, "title", text="end")
+    element(group, "circle", cx=x, cy=y, r=r - 1, fill="none", stroke="#8c939c")
+    element(group, "circle", cx=x, cy=y, r=r - 4, fill="#8c939c")
+
+
+class _Card:
+    """Draws one node, a card or a chip."""
+
+    def __init__(self, shape: Outline, placed: Layout, node: str, mode: str) -> None:
+        self.shape, self.node, self.mode = shape, node, mode
+        self.kind = shape.kinds[node]
+        self.size, self.box = placed.sizes[node], placed.nodes[node]
+        self.card = mode == "cards"
+
+    def draw(self, nodes: ET.Element) -> None:
+        chip = "" if self.card else " chip"
+        group = element(
+            nodes, "g", f"nf-node k-{self.kind} is-pending{chip}", data_n=self.node,
+            role="button", aria_label=f"{self.node}, {self.kind}", tabindex="-1",
+        )  # fmt: skip
+        if not self.card:
+            element(group, "title", text=self.node)
+        self._shape(group)
+        self._texts(group)
+        if self.card and self.kind != "ask":
+            self._progress(group)
+        if self.size.captions:
+            self._captions(group)
+        self._bars(group)
+
+    def _shape(self, group: ET.Element) -> None:
+        box, kind = self.box, self.kind
+        up = (7.0 if self.card else 5.0) if kind == "map" else 0.0
+        round_ = box.h / 2 if kind == "ask" else 4.0
+        element(group, "rect", "nf-hit", x=box.x - 4, y=box.y - 4 - up, width=box.w + 8, height=box.h + 8 + up,
+                rx=round_ + 4, fill="none", pointer_events="all")  # fmt: skip
+        if kind == "map":
+            self._stack(group)
+        element(group, "rect", "nf-shape", x=box.x, y=box.y, width=box.w, height=box.h, rx=round_, ry=round_)
+        if kind == "subgraph":
+            inset = 4.0 if self.card else 2.5
+            right = box.x + box.w - inset
+            sides = (f"M{number(x)},{number(box.y)}v{number(box.h)}" for x in (box.x + inset, right))
+            element(group, "path", "nf-side", d="".join(sides))
+
+    def _stack(self, group: ET.Element) -> None:
+        """Two more cards behind, seen at the top right."""
+        box, step = self.box, 3.5 if self.card else 2.5
+        for back in (2, 1):
+            x, y = box.x + 3 * back, box.y - step * back
+            right = box.x + box.w
+            d = f"M{number(x)},{number(y)}H{number(right - 4)}a4,4 0 0 1 4,4V{number(box.y + 6)}"
+            element(group, "path", "nf-back", d=d)
+
+    def _texts(self, group: ET.Element) -> None:
+        box = self.box
+        pad = (16.0 if self.kind == "ask" else 10.0) if self.card else 5.0
+        size = 14.0 if self.card else 12.0
+        x, y = box.x + pad, box.y + (box.h - size) / 2
+        element(group, "g", "nf-ic", transform=f"translate({number(x)},{number(y)}) scale({size / 16:g})")
+        shown = self.card or box.w > 24
+        name = name_of(self.node, self.mode) if shown else ""
+        at = x + (20.0 if self.card else 16.5)
+        element(group, "text", "nf-name", name, x=at, y=box.y + (15.5 if self.card else 14.9))
+        if self.card:
+            element(group, "text", "nf-meta", x=at, y=box.y + 29.0)
+            right = {"ask": 14.0, "subgraph": 9.0}.get(self.kind, 9.0)
+            element(group, "text", "nf-badge", x=box.x + box.w - right, y=box.y + 15.5, text_anchor="end")
+
+    def _progress(self, group: ET.Element) -> None:
+        box = self.box
+        side = 5.0 if self.kind == "subgraph" else 1.0
+        y, width = box.y + box.h - 4, box.w - 2 * side
+        prog = element(group, "g", "nf-prog")
+        element(prog, "rect", "nf-ptrack", x=box.x + side, y=y, width=width, height=3.0)
+        element(prog, "rect", "nf-pfill", x=box.x + side, y=y, width="0", height=3.0)
+        element(prog, "rect", "nf-pfail", x=box.x + side, y=y, width="0", height=3.0)
+
+    def _captions(self, group: ET.Element) -> None:
+        box = self.box
+        cap = element(group, "g", "nf-cap")
+        up = 7.0 if self.kind == "map" else 0.0
+        for row in range(self.size.captions):
+            y = box.y - up - 6 - 14.0 * (self.size.captions - 1 - row)
+            element(cap, "text", "nf-captext", x=box.x + box.w / 2, y=y, text_anchor="middle")
+
+    def _bars(self, group: ET.Element) -> None:
+        box = self.box
+        bar: dict[str, Any] = {"width": 3.0, "height": box.h - 8, "rx": 1.5}
+        if self.size.left:
+            element(group, "rect", "nf-barr join", x=box.x - 8, y=box.y + 4, **bar)
+        if self.size.right:
+            element(group, "rect", "nf-barr split", x=box.right + 5, y=box.y + 4, **bar)

@@ -1,0 +1,117 @@
+"""What a person sees of the edges, and how a node's routing changes them.
+
+Rule: an exclusive choice marks what it left out when it is first made; later choices change counts and words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.events import Event, Kind
+from nbflow.view.caption import caption_parts
+from nbflow.view.history import Route
+from nbflow.view.nodes import NodeState
+from nbflow.view.outline import Line, Outline
+
+_ROUTES = 64
+_TAKEN = Kind.EDGE_TAKEN
+
+
+class EdgeState:
+    """One edge: how often it was taken, and what its label and caption say. `rounds` counts within its loop."""
+
+    __slots__ = ("caption", "count", "label", "line", "rounds", "state")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.state, self.count, self.rounds = "open", 0, 0
+        self.label = line.label
+        self.caption: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the edge's fields in the view protocol."""
+        return {"state": self.state, "count": self.count, "label": self.label, "caption": self.caption}
+
+
+class Edges:
+    """The edges of the outermost graph; `touched` names those that changed."""
+
+    def __init__(self, shape: Outline) -> None:
+        self.states = {line.key: EdgeState(line) for line in shape.lines}
+        self.touched: dict[str, None] = {}
+        self._by_ends = {(e.source, e.target, e.type, e.condition): self.states[e.key] for e in shape.lines}
+        self._out = {node: [self.states[line.key] for line in lines] for node, lines in shape.out.items()}
+        self._loops: dict[str, list[EdgeState]] = {}
+        for edge in self.states.values():
+            if edge.line.back:
+                self._loops.setdefault(edge.line.target, []).append(edge)
+
+    def routed(self, node: NodeState, event: Event) -> EdgeState | None:
+        """Fold in that an edge was evaluated; return it if it was taken."""
+        data = event.data
+        ends = (data.get("from"), data.get("to"), data.get("type", "normal"), data.get("condition"))
+        edge = self._by_ends.get(ends)  # type: ignore[arg-type]  # what an event lacks is simply not found
+        if edge is None:
+            return None
+        taken = event.kind is _TAKEN
+        if len(node.history.routes) < _ROUTES:
+            node.history.routes.append(Route(edge.line, data.get("values"), taken))
+        if edge.line.condition is not None:
+            self._say(node, edge, data.get("values"), taken=taken)
+        if taken:
+            self._take(node, edge)
+        elif not edge.count:
+            self._set(edge, "untaken")
+        return edge if taken else None
+
+    def arrive(self, node: NodeState) -> None:
+        """Show that a node runs because of the edges it was reached by."""
+        for edge in node.arrived.values():
+            self._set(edge, "live")
+            node.live.append(edge)
+        node.arrived.clear()
+
+    def settle(self, node: NodeState) -> None:
+        """Show that a node runs no more."""
+        for edge in node.live:
+            self._set(edge, "taken")
+        node.live.clear()
+
+    def leave_untaken(self) -> None:
+        """Show that a run is over: what was not taken will not be."""
+        for edge in self.states.values():
+            if not edge.count:
+                self._set(edge, "untaken")
+
+    def _set(self, edge: EdgeState, state: str) -> None:
+        edge.state = state
+        self.touched[edge.line.key] = None
+
+    def _say(self, node: NodeState, edge: EdgeState, values: Mapping[str, Any] | None, *, taken: bool) -> None:
+        """Put the caption on the edge; a node shows one, that of the edge it decided last."""
+        if node.caption is not None and node.caption is not edge:
+            node.caption.caption = None
+            self.touched[node.caption.line.key] = None
+        parts = caption_parts(edge.line.condition or "", values)
+        edge.caption = {"parts": parts, "result": "yes" if taken else "no"}
+        node.caption = edge
+        self.touched[edge.line.key] = None
+
+    def _take(self, node: NodeState, edge: EdgeState) -> None:
+        edge.count += 1
+        edge.rounds += 1
+        edge.label = edge.line.label_after(edge.rounds)
+        self._set(edge, "taken")
+        if edge.count == 1:
+            self._leave_others(node, edge.line.type)
+        if not edge.line.back:
+            for loop in self._loops.get(edge.line.target, ()):
+                loop.rounds = 0
+
+    def _leave_others(self, node: NodeState, kind: str) -> None:
+        """Mark what an exclusive choice left out: the other conditions, or the way on where an error was caught."""
+        if kind == "error" or (kind == "conditional" and node.definition.route == "first"):
+            for other in self._out[node.id]:
+                if other.line.type != "error" and other.state == "open":
+                    self._set(other, "untaken")

@@ -1,0 +1,286 @@
+"""A run as a person sees it: a pure fold of its events, with patches of what changed since the last look.
+
+Rule: the snapshot of a run not begun, with every patch laid over it in turn, is the snapshot now. An event costs a few
+assignments, however large the graph; only a run's end looks at every node once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from nbflow.events import Event, Kind
+from nbflow.graph import GraphDefinition
+from nbflow.view.edges import Edges, EdgeState
+from nbflow.view.history import error_line, error_parts
+from nbflow.view.nodes import NodeState
+from nbflow.view.outline import outline
+from nbflow.view.plain import line
+
+Locate = Callable[[str, int], Mapping[str, Any] | None]
+_LIVE = ("running", "waiting", "retrying")
+# Members of an enum compare and hash slowly, and these come a hundred thousand times: they are told by identity.
+_STARTED, _COMPLETED, _TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
+
+
+class RunView:
+    """The fold of one run over its outermost graph.
+
+    Args:
+        graph: The graph that runs.
+        subgraphs: The graphs it names, for the progress of nodes that run one.
+        locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
+    """
+
+    def __init__(
+        self,
+        graph: GraphDefinition,
+        *,
+        subgraphs: Mapping[str, GraphDefinition] | None = None,
+        locate: Locate | None = None,
+    ) -> None:
+        self.outline = outline(graph)
+        self.locate = locate
+        self.seq = 0
+        self.nodes: dict[str, NodeState] = {}
+        for name, node in self.outline.nodes.items():
+            inner = (subgraphs or {}).get(node.graph or "")
+            expected = self.outline.joins.get(name, 0)
+            self.nodes[name] = NodeState(
+                node, self.outline.kinds[name], expected=expected, inner=len(inner.nodes) if inner else 0
+            )
+        self.edges = Edges(self.outline)
+        self._status = "ready"
+        self._started: float | None = None
+        self._elapsed: float | None = None
+        self._error: dict[str, Any] | None = None
+        self._note: str | None = None
+        self._retries = 0
+        self._counts = {"pending": len(self.nodes)}
+        self._stopped: str | None = None
+        self._touched: dict[str, None] = {}
+        self._sent_run = self.run()
+        self._sent_nodes = {name: node.as_dict() for name, node in self.nodes.items()}
+        self._sent_edges = {key: edge.as_dict() for key, edge in self.edges.states.items()}
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def run(self) -> dict[str, Any]:
+        """Return the run's own fields in the view protocol."""
+        return {
+            "status": self._shown_status(),
+            "started": self._started,
+            "elapsed": self._elapsed,
+            "error": self._error,
+            "counts": {status: count for status, count in self._counts.items() if count},
+            "retries": self._retries,
+            "note": self._note,
+        }
+
+    def _shown_status(self) -> str:
+        counts = self._counts
+        busy = counts.get("running", 0) + counts.get("retrying", 0)
+        return "waiting" if self._status == "running" and counts.get("waiting") and not busy else self._status
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Return the whole view; `now` is seconds since the epoch."""
+        return {
+            "type": "snapshot",
+            "seq": self.seq,
+            "now": now,
+            "run": self.run(),
+            "nodes": {name: node.as_dict() for name, node in self.nodes.items()},
+            "edges": {key: edge.as_dict() for key, edge in self.edges.states.items()},
+        }
+
+    def take_patch(self, now: float) -> dict[str, Any] | None:
+        """Return the fields that changed since the last patch, or None; `now` is seconds since the epoch."""
+        run = _changes(self._sent_run, self.run())
+        nodes = _taken(self._touched, self._sent_nodes, self.nodes)
+        edges = _taken(self.edges.touched, self._sent_edges, self.edges.states)
+        if not (run or nodes or edges):
+            return None
+        patch: dict[str, Any] = {"type": "patch", "seq": self.seq, "now": now}
+        return patch | {key: part for key, part in (("run", run), ("nodes", nodes), ("edges", edges)) if part}
+
+    # -- folding --------------------------------------------------------------------------------------------------
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Fold events in, in their order; nodes and edges the graph does not know are passed over."""
+        for event in events:
+            self.seq = event.seq
+            if event.node is None:
+                self._run_event(event)
+                continue
+            node, place = self._place(event.node)
+            if node is None:
+                continue
+            before, kind = node.status, event.kind
+            if place:
+                self._inside(node, place, event)
+            elif kind is _TAKEN:
+                self._routed(node, event)
+            elif kind is _STARTED:
+                node.start(event)
+                self.edges.arrive(node)
+            elif kind is _COMPLETED:
+                self._end(node, event, "completed")
+            else:
+                self._rarer(node, event)
+            self._touched[node.id] = None
+            if node.status != before:
+                self._counted(before, node.status)
+
+    def _place(self, path: str) -> tuple[NodeState | None, str]:
+        """Return the outermost node of a path, and the rest of it."""
+        node = self.nodes.get(path)
+        if node is not None:
+            return node, ""
+        cut = min((at for at in (path.find("/"), path.find("[")) if at > 0), default=len(path))
+        return self.nodes.get(path[:cut]), path[cut:]
+
+    def _counted(self, before: str, after: str) -> None:
+        self._counts[before] -= 1
+        self._counts[after] = self._counts.get(after, 0) + 1
+
+    def _rarer(self, node: NodeState, event: Event) -> None:
+        match event.kind:
+            case Kind.EDGE_UNTAKEN:
+                self._routed(node, event)
+            case Kind.NODE_ERROR:
+                self._end(node, event, "failed")
+            case Kind.NODE_CANCELLED:
+                self._end(node, event, "cancelled")
+                self._stopped = self._stopped or node.id
+            case Kind.NODE_SKIPPED:
+                self._end(node, event, "skipped")
+            case Kind.NODE_PROGRESS:
+                node.report(event)
+            case Kind.NODE_OUTPUT:
+                node.history.printed.add(str(event.data.get("text") or ""))
+            case Kind.NODE_RETRY:
+                self._retries += 1
+                node.retry(event)
+            case Kind.NODE_WAITING:
+                node.wait(event)
+            case Kind.NODE_ANSWERED:
+                node.answered(event)
+
+    def _inside(self, node: NodeState, place: str, event: Event) -> None:
+        match event.kind:
+            case Kind.NODE_START:
+                node.inside(place, event, None)
+            case Kind.NODE_COMPLETE:
+                node.inside(place, event, "completed")
+            case Kind.NODE_ERROR:
+                node.inside(place, event, "failed")
+            case Kind.NODE_OUTPUT:
+                node.history.printed.add(str(event.data.get("text") or ""))
+            case Kind.NODE_RETRY:
+                self._retries += 1
+            case Kind.NODE_WAITING:
+                node.wait(event)
+            case Kind.NODE_ANSWERED:
+                node.answered(event)
+
+    def _routed(self, node: NodeState, event: Event) -> None:
+        taken = self.edges.routed(node, event)
+        target = self.nodes.get(taken.line.target) if taken else None
+        if taken and target:
+            target.arrived[taken.line.key] = taken
+            self._touched[taken.line.target] = None
+
+    def _end(self, node: NodeState, event: Event, status: str) -> None:
+        node.end(event, status)
+        if not node.active:
+            self.edges.settle(node)
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    def _run_event(self, event: Event) -> None:
+        match event.kind:
+            case Kind.EXECUTION_START:
+                self._status, self._started = "running", event.time
+            case Kind.EXECUTION_PAUSED:
+                self._status = "paused"
+            case Kind.EXECUTION_CONTINUED:
+                self._status = "running"
+            case Kind.EXECUTION_RESUMED:
+                self._resume(event)
+            case Kind.EXECUTION_COMPLETE:
+                self._finish(event, "completed", {"pending": "skipped"})
+            case Kind.EXECUTION_ERROR:
+                self._finish(event, "failed", dict.fromkeys(_LIVE, "cancelled"))
+                self._error = self._cause(event)
+            case Kind.EXECUTION_CANCELLED:
+                self._finish(event, "cancelled", dict.fromkeys(_LIVE, "cancelled"))
+                self._note = self._cancel_note(event.data.get("reason"))
+
+    def _finish(self, event: Event, status: str, becomes: Mapping[str, str]) -> None:
+        self._status = status
+        self._elapsed = None if self._started is None else max(0.0, event.time - self._started)
+        for name, node in self.nodes.items():
+            if node.status in becomes:
+                if status == "cancelled":
+                    self._stopped = self._stopped or name
+                self._turn(node, becomes[node.status])
+            self.edges.settle(node)
+        if status == "completed":
+            self.edges.leave_untaken()
+
+    def _turn(self, node: NodeState, status: str) -> None:
+        self._counted(node.status, status)
+        node.status, node.since, node.active = status, None, 0
+        self._touched[node.id] = None
+
+    def _resume(self, event: Event) -> None:
+        self._status, self._elapsed, self._error, self._note, self._stopped = "running", None, None, None, None
+        self._started = event.time if self._started is None else self._started
+        for node in self.nodes.values():
+            if node.status in ("failed", "cancelled", "skipped"):
+                self._turn(node, "pending")
+                node.error, node.kept = None, True
+
+    def _cause(self, event: Event) -> dict[str, Any]:
+        error = event.data.get("error")
+        where = error_parts(error)["where"]
+        path = error.get("node") if isinstance(error, Mapping) else None
+        named, _ = self._place(str(path or ""))
+        node = named or next((node for node in reversed(self.nodes.values()) if node.status == "failed"), None)
+        if node is not None and where is None:
+            where = error_parts(node.history.error)["where"]
+        name = node.id if node else None
+        return {"node": name, "text": error_line(error)} | place_of(where, self.locate)
+
+    def _cancel_note(self, reason: Any) -> str | None:
+        during = f"during {self._stopped}" if self._stopped else ""
+        return line(f"{reason or ''} {during}", 120) or None
+
+
+def place_of(where: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any]:
+    """Return where an error arose as `{"label", "cell_id", "line"}`: its cell, else its file, else nothing."""
+    if where is None or not where.get("file"):
+        return {"label": None, "cell_id": None, "line": None}
+    file, number = str(where["file"]), int(where.get("line") or 0)
+    cell = locate(file, number) if locate else None
+    if cell:
+        return {"label": line(cell.get("label") or "", 80), "cell_id": cell.get("cell_id"), "line": number}
+    name = file.replace("\\", "/").rpartition("/")[2]
+    return {"label": line(f"{name}, line {number}", 80), "cell_id": None, "line": number}
+
+
+def _changes(sent: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that differ, and bring `sent` up to date."""
+    changed = {key: part for key, part in now.items() if sent[key] != part}
+    sent |= changed
+    return changed
+
+
+def _taken(
+    touched: dict[str, None],
+    sent: dict[str, dict[str, Any]],
+    states: Mapping[str, NodeState] | Mapping[str, EdgeState],
+) -> dict[str, dict[str, Any]]:
+    changed = {name: _changes(sent[name], states[name].as_dict()) for name in touched}
+    touched.clear()
+    return {name: fields for name, fields in changed.items() if fields}

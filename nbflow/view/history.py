@@ -1,0 +1,105 @@
+"""What a view remembers of one node for whoever looks closer: its last visit, and the tail of what it printed.
+
+Rule: bounded whatever the run does; values are kept as references and turned into text only when someone looks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbflow.view.outline import Line
+from nbflow.view.plain import clean, line
+
+PRINTED = 20_000
+_ATTEMPTS, _CHUNK = 20, 4_000
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try; `ms` is None while it runs. Seconds since the epoch for `started`."""
+
+    number: int
+    started: float
+    status: str = "running"
+    ms: float | None = None
+    note: str = ""
+
+    def end(self, status: str, ms: float, note: str = "") -> None:
+        """Close the try."""
+        self.status, self.ms, self.note = status, ms, note or self.note
+
+
+@dataclass(slots=True)
+class Printed:
+    """The last 20 000 characters printed, and how many were dropped before them."""
+
+    chunks: deque[str] = field(default_factory=deque)
+    size: int = 0
+    dropped: int = 0
+
+    def add(self, text: str) -> None:
+        """Append text; amortised time is that of the text's length."""
+        self.chunks.append(text)
+        self.size += len(text)
+        while self.size > PRINTED and self.size - len(self.chunks[0]) >= PRINTED:
+            self._drop(len(self.chunks.popleft()))
+        if self.size > PRINTED + _CHUNK or len(self.chunks) > _CHUNK:
+            joined = "".join(self.chunks)
+            self.chunks = deque([joined[-PRINTED:]])
+            self._drop(max(0, len(joined) - PRINTED))
+
+    def _drop(self, count: int) -> None:
+        self.size -= count
+        self.dropped += count
+
+    def text(self) -> tuple[str, int]:
+        """Return the text kept and the number of characters dropped."""
+        joined = "".join(self.chunks)
+        over = max(0, len(joined) - PRINTED)
+        return clean(joined[over:]), self.dropped + over
+
+
+@dataclass(slots=True)
+class Route:
+    """An edge that was taken, or evaluated and not taken, when the node last finished."""
+
+    line: Line
+    values: Mapping[str, Any] | None
+    taken: bool
+
+
+@dataclass(slots=True)
+class History:
+    """A node's last visit. `error` is an event's error data; `total_ms` adds up every visit."""
+
+    attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS))
+    input: Any = None
+    output: Any = None
+    printed: Printed = field(default_factory=Printed)
+    error: Mapping[str, Any] | None = None
+    routes: list[Route] = field(default_factory=list)
+    total_ms: float = 0.0
+    started: float | None = None
+
+
+def error_parts(data: Any) -> dict[str, Any]:
+    """Return an event's error as `{"type", "message", "traceback", "where"}`, whatever form it came in."""
+    parts = dict(data) if isinstance(data, Mapping) else {"message": data or ""}
+    return {
+        "type": line(parts.get("type") or "Error", 80),
+        "message": clean(str(parts.get("message") or "")[:FULL_MESSAGE]),
+        "traceback": clean(str(parts.get("traceback") or "")[-FULL_MESSAGE:]),
+        "where": parts.get("where") if isinstance(parts.get("where"), Mapping) else None,
+    }
+
+
+FULL_MESSAGE = 20_000
+
+
+def error_line(data: Any) -> str:
+    """Return an event's error on one line, `KeyError: 'severity'`."""
+    parts = error_parts(data)
+    return line(f"{parts['type']}: {parts['message']}" if parts["message"] else parts["type"], 200)

@@ -1,0 +1,117 @@
+"""One node looked at closely: its tries, what went in and came out, its error, where it went and why.
+
+Rule: everything is bounded text; values are looked at only here, when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nbflow.events import Event
+from nbflow.graph import END, GraphDefinition
+from nbflow.view.caption import with_values
+from nbflow.view.fold import Locate, RunView, place_of
+from nbflow.view.history import Route, error_parts
+from nbflow.view.nodes import NodeState
+from nbflow.view.plain import clean, line
+from nbflow.view.preview import short, value
+
+_VALUES, _CODE_LINES = 40, 9
+
+
+def inspect(
+    view: RunView | Iterable[Event],
+    graph: GraphDefinition,
+    node: str,
+    locate: Locate | None = None,
+) -> dict[str, Any]:
+    """Return what the inspector shows of a node, in the view protocol.
+
+    Args:
+        view: A fold of the run, or its events.
+        graph: The graph that ran.
+        node: The id of one of its nodes.
+        locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
+
+    Raises:
+        KeyError: The graph has no such node.
+    """
+    if not isinstance(view, RunView):
+        events, view = view, RunView(graph, locate=locate)
+        view.apply(events)
+    state = view.nodes[node]
+    past = state.history
+    printed, dropped = past.printed.text()
+    return {
+        "node": node,
+        "kind": state.kind,
+        "tool": state.definition.tool or state.definition.graph,
+        "doc": "",
+        "status": state.status,
+        "visits": state.runs,
+        "attempts": [{"n": a.number, "status": a.status, "ms": a.ms, "note": a.note} for a in past.attempts],
+        "of": state.of,
+        "input": _values(past.input),
+        "output": _values(past.output),
+        "printed": printed,
+        "printed_dropped": dropped,
+        "error": _error(past.error, locate or view.locate),
+        "next": _next(past.routes),
+        "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],
+        "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
+        "items": _items(state),
+    }
+
+
+def _values(held: Any) -> list[dict[str, Any]]:
+    """Return the previews of a state's keys, or of the one value that is no mapping."""
+    if held is None:
+        return []
+    if isinstance(held, dict):
+        return [value(str(key), held[key]) for key in list(held)[:_VALUES]]
+    return [value("", held)]
+
+
+def _error(error: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    parts = error_parts(error)
+    where = parts["where"]
+    rows = list((where or {}).get("code") or ())[:_CODE_LINES]
+    return {
+        "type": parts["type"],
+        "message": parts["message"],
+        **place_of(where, locate),
+        "code": [[int(number), clean(str(text)[:400])] for number, text in rows],
+        "hit": where.get("line") if where else None,
+        "traceback": parts["traceback"],
+    }
+
+
+def _items(state: NodeState) -> dict[str, Any] | None:
+    counts = state.items()
+    return None if counts is None else {**counts, "failed_list": state.failed_list()}
+
+
+def _condition(route: Route) -> dict[str, Any]:
+    values = {line(name, 40): short(read, 40) for name, read in (route.values or {}).items()}
+    result = "yes" if route.taken else "no"
+    return {"text": line(route.line.condition or "", 400), "values": values, "result": result}
+
+
+def _next(routes: list[Route]) -> str | None:
+    """Return where the node went and, where a condition settled it, why."""
+    taken = [route for route in routes if route.taken]
+    if not routes:
+        return None
+    names = ["the end" if route.line.target == END else route.line.target for route in taken] or ["the end"]
+    went = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if taken and taken[0].line.type == "error":
+        return f"{went}, on error"
+    asked = [route for route in taken if route.line.condition] or [r for r in routes if r.line.condition]
+    if not asked:
+        return went
+    last = asked[-1]
+    why = with_values(last.line.condition or "", last.values)
+    return f"{went}, because {why} is {'yes' if last.taken else 'no'}"

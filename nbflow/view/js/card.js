@@ -1,0 +1,132 @@
+// One node of the graph as drawn: a card or a chip. A change writes classes, texts, one href and bar widths; nothing
+// is laid out again. What was drawn last is remembered, so that an unchanged part is not written.
+
+import { badge, secondLine, spoken } from './format.js';
+import { setAttr, setText, s } from './dom.js';
+
+const PER_LETTER = 6.6; // px of an 11 px letter, wide side: only longer texts are worth measuring
+const NARROW_ICON = 24;
+
+const number = (element, name) => Number(element.getAttribute(name)) || 0;
+
+export class Card {
+  constructor(group, { id, kind, icons, box }) {
+    Object.assign(this, { group, id, kind, icons, box, status: null, line: null, selected: false });
+    const part = (name) => group.querySelector(`.nf-${name}`);
+    for (const name of ['shape', 'name', 'meta', 'badge', 'ptrack', 'pfill', 'pfail', 'cap']) this[name] = part(name);
+    this.y = number(this.shape, 'y');
+    this.tall = number(this.shape, 'height') >= 30;
+    this.base = `nf-node k-${kind}${group.classList.contains('chip') ? ' chip' : ''}`;
+    this.nameY = this.name && number(this.name, 'y');
+    this.splitLine();
+    this.placeIcon(part('ic'));
+  }
+
+  splitLine() {
+    if (!this.meta) return;
+    this.bad = s('tspan', { class: 'nf-bad' });
+    this.text = document.createTextNode('');
+    this.meta.replaceChildren(this.text, this.bad);
+  }
+
+  // The scene's icon is a picture of one status; ours is a reference which a change of status redirects.
+  placeIcon(drawn) {
+    const size = this.tall ? 14 : 12;
+    const pad = this.tall ? (this.kind === 'ask' ? 16 : 10) : 5;
+    const x = number(this.shape, 'x') + pad;
+    const y = this.y + (number(this.shape, 'height') - size) / 2;
+    this.icon = s('use', { class: 'nf-ic' });
+    this.place = s('g', {}, this.icon);
+    this.iconBox = { x, y, size };
+    this.setIcon(this.iconBox);
+    if (drawn) drawn.replaceWith(this.place);
+    else this.group.append(this.place);
+  }
+
+  // Centred on its own origin, about which it turns.
+  setIcon({ x, y, size }) {
+    setAttr(this.place, 'transform', `translate(${x + size / 2} ${y + size / 2})`);
+    for (const name of ['x', 'y']) setAttr(this.icon, name, -size / 2);
+    for (const name of ['width', 'height']) setAttr(this.icon, name, size);
+  }
+
+  /** Large centred icons for the overview without text; `false` puts them back. */
+  setOverview(on) {
+    const [x, width, height] = ['x', 'width', 'height'].map((name) => number(this.shape, name));
+    const size = Math.min(NARROW_ICON, height);
+    this.setIcon(on ? { x: x + (width - size) / 2, y: this.y + (height - size) / 2, size } : this.iconBox);
+  }
+
+  draw(node, now) {
+    this.drawStatus(node);
+    this.drawBar(node);
+    if (this.badge) setText(this.badge, badge(node));
+    this.drawLine(node, now);
+    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now));
+  }
+
+  drawStatus(node) {
+    const bar = node.items ? node.items.total > 0 : node.progress != null;
+    const look = `${this.base} is-${node.status}${bar ? ' has-p' : ''}${this.selected ? ' sel' : ''}`;
+    setAttr(this.group, 'class', look);
+    if (node.status === this.status) return;
+    this.status = node.status;
+    this.icon.setAttribute('href', this.icons.href(node.status));
+    this.icon.classList.toggle('nf-spin', node.status === 'running');
+  }
+
+  drawBar(node) {
+    if (!this.pfill || (node.progress == null && !node.items)) return;
+    const full = number(this.ptrack, 'width');
+    const total = node.items?.total || 1;
+    const failed = (node.items?.failed ?? 0) / total;
+    const done = node.items ? node.items.done / total : node.progress;
+    const width = full * Math.min(1, Math.max(0, done));
+    setAttr(this.pfill, 'width', width);
+    if (!this.pfail) return;
+    setAttr(this.pfail, 'x', number(this.ptrack, 'x') + width);
+    setAttr(this.pfail, 'width', failed ? Math.max(2.5, full * failed) : 0);
+  }
+
+  /** The second line; also called alone, once a second, for a node that lives. */
+  drawLine(node, now) {
+    if (!this.meta) return;
+    const { text, bad } = secondLine(node, now);
+    const line = bad ? `${text}${text ? ' · ' : ''}\n${bad}` : text;
+    if (line === this.line) return;
+    const was = this.line;
+    this.line = line;
+    this.text.data = line.split('\n')[0];
+    this.bad.textContent = bad;
+    if (this.tall && (was === null || !line !== !was)) setAttr(this.name, 'y', line ? this.nameY : this.y + 22);
+    this.squeeze(line.length);
+  }
+
+  // The layout reserved room for the longest line it could foresee; another font may still be wider.
+  squeeze(letters) {
+    const pad = { ask: 14, subgraph: 9 }[this.kind] ?? 6;
+    const room = number(this.shape, 'x') + number(this.shape, 'width') - pad - number(this.meta, 'x');
+    const over = letters * PER_LETTER > room && this.meta.getComputedTextLength() > room;
+    setAttr(this.meta, 'textLength', over ? room : null);
+    setAttr(this.meta, 'lengthAdjust', over ? 'spacingAndGlyphs' : null);
+  }
+
+  setSelected(on) {
+    this.selected = on;
+    this.group.classList.toggle('sel', on);
+    setAttr(this.group, 'aria-pressed', String(on));
+  }
+
+  /** A decision's condition with the values it read: "failed (0) > 0 → no"; over two texts where it is long. */
+  drawCaption(caption) {
+    const texts = this.cap ? [...this.cap.querySelectorAll('.nf-captext')] : [];
+    if (!texts.length) return;
+    const parts = caption ? caption.parts.map(([text, role]) => [text, role]) : [];
+    const answer = caption ? [[texts.length > 1 ? '→ ' : ' → '], [caption.result, 'v']] : [];
+    const rows = texts.length > 1 ? [parts, answer] : [[...parts, ...answer]];
+    texts.forEach((element, i) => {
+      const spans = (rows[i] ?? []).map(([text, role]) => s('tspan', { class: role === 'v' ? 'v' : null }, text));
+      element.replaceChildren(...spans);
+    });
+  }
+}

@@ -1,0 +1,105 @@
+// Words and numbers: what a status, a duration or a node's second line reads like. Pure.
+
+export const WORDS = {
+  ready: 'Ready', pending: 'Pending', running: 'Running', waiting: 'Waiting for you', retrying: 'Retrying',
+  paused: 'Paused', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled', skipped: 'Skipped',
+};
+// A run has two statuses no node has; they borrow a node status's icon and colour.
+export const LOOK = { ready: 'pending', paused: 'waiting' };
+export const LIVE = new Set(['running', 'waiting', 'retrying']);
+export const ENDED = new Set(['completed', 'failed', 'cancelled']);
+
+export const look = (status) => LOOK[status] ?? status;
+
+const two = (n) => String(n).padStart(2, '0');
+
+/** 134 -> "2:14", 3725 -> "1:02:05". */
+export function clock(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  const minutes = Math.floor(s / 60);
+  return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
+}
+
+/** A finished duration in seconds: "3 ms", "1.2 s", "12 s", "28 m 06 s", "1 h 05 m". */
+export function duration(seconds) {
+  if (seconds < 0.0005) return '<1 ms';
+  if (seconds < 0.095) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : elapsed(Math.round(seconds));
+}
+
+/** A duration that still grows, in whole seconds: "0 s", "12 s", "2 m 00 s". */
+export function elapsed(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  const minutes = Math.floor(s / 60);
+  return minutes < 60 ? `${minutes} m ${two(s % 60)} s` : `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`;
+}
+
+const took = (node) => (node.ms == null ? '' : duration(node.ms / 1000));
+const since = (node, now) => (node.since == null ? '' : elapsed(now - node.since));
+const failures = (node) => (node.items?.failed ? `${node.items.failed} failed` : '');
+const joined = (...parts) => parts.filter(Boolean).join(' · ');
+
+function runningLine(node, now) {
+  if (node.items) return { text: `${node.items.done}/${node.items.total}`, bad: failures(node) };
+  return { text: node.progress == null ? since(node, now) : `${Math.floor(node.progress * 100)} %`, bad: '' };
+}
+
+function completedLine(node) {
+  return { text: joined(took(node), node.attempt > 1 ? `try ${node.attempt}` : ''), bad: failures(node) };
+}
+
+function retryingLine(node, now) {
+  const wait = node.since == null ? '' : ` in ${Math.max(0, Math.ceil(node.since - now))} s`;
+  return `try ${node.attempt}${wait}`;
+}
+
+const LINES = {
+  pending: (n) => (n.inputs?.[1] > 1 ? `${n.inputs[0]} of ${n.inputs[1]} in` : ''),
+  running: runningLine,
+  waiting: (n, now) => `waiting ${since(n, now)}`.trim(),
+  retrying: retryingLine,
+  completed: completedLine,
+  failed: (n) => n.error || 'failed',
+  cancelled: (n) => (n.ms == null ? '' : `after ${took(n)}`),
+  skipped: () => 'not needed',
+};
+
+/** A node's second line at `now` (kernel seconds): {text, bad}; `bad` is the part drawn as a failure. */
+export function secondLine(node, now) {
+  const line = LINES[node.status]?.(node, now) ?? '';
+  return typeof line === 'string' ? { text: line, bad: '' } : line;
+}
+
+/** The same as one string: "37/500 · 2 failed". */
+export function secondText(node, now) {
+  const { text, bad } = secondLine(node, now);
+  return joined(text, bad);
+}
+
+export const badge = (node) => (node.runs > 1 ? `×${node.runs}` : '');
+
+/** What a screen reader says of a node: "review_files, map, running, 37 of 500, 2 failed". */
+export function spoken(id, kind, node, now) {
+  const line = secondText(node, now).replace(/(\d+)\/(\d+)/, '$1 of $2').replaceAll(' · ', ', ').replace(' %', ' percent');
+  const times = node.runs > 1 ? `run ${node.runs} times` : '';
+  return [id, kind, node.status, line === node.status ? '' : line, times].filter(Boolean).join(', ');
+}
+
+/** The facts of a finished run, shortest first: duration, nodes, retries. */
+export function facts(run, total) {
+  const { completed = 0, skipped = 0 } = run.counts;
+  const left = skipped ? `, ${skipped} skipped` : '';
+  const out = [];
+  if (run.elapsed != null) out.push(duration(run.elapsed));
+  out.push(`${completed} of ${total} node${total === 1 ? '' : 's'}${left}`);
+  if (run.retries) out.push(`${run.retries} ${run.retries === 1 ? 'retry' : 'retries'}`);
+  return out;
+}
+
+/** Split a text into its first or last `lines` lines and whether anything was left out. */
+export function clip(text, lines, { tail = false } = {}) {
+  const all = text.replace(/\n$/, '').split('\n');
+  const kept = tail ? all.slice(-lines) : all.slice(0, lines);
+  return { text: kept.join('\n'), cut: kept.length < all.length, lines: all.length };
+}

@@ -1,0 +1,93 @@
+// The header: what the run is doing, for how long, and the buttons that steer it.
+
+import { h, setAttr, setText } from './dom.js';
+import { clock, duration, ENDED, look, WORDS } from './format.js';
+import { controlIcon } from './icons.js';
+import { cause } from './parts.js';
+
+const TITLES = {
+  pause: 'Pause after the running nodes (p)',
+  continue: 'Continue (p)',
+  stop: 'Stop (s)',
+};
+const NAMES = { pause: 'Pause', continue: 'Continue', stop: 'Stop' };
+
+/** The run's time as text: ticking while it lives, final once it ended, nothing where no clock is told. */
+export function runTime(run, now) {
+  if (run.elapsed != null) return duration(run.elapsed);
+  return run.started == null || ENDED.has(run.status) ? '' : clock(now - run.started);
+}
+
+/** The status word; a live run whose kernel is gone is "Disconnected". */
+export function runWord({ run, connected }) {
+  return connected || ENDED.has(run.status) || run.status === 'ready' ? WORDS[run.status] : 'Disconnected';
+}
+
+export class Header {
+  constructor({ icons, actions }) {
+    Object.assign(this, { icons, actions, told: '' });
+    this.icon = icons.make('pending');
+    this.title = h('span', { class: 'nf-title nf-el' });
+    this.id = h('span', { class: 'nf-mut nf-num nf-opt' });
+    this.word = h('span', { class: 'nf-word nf-s' });
+    this.time = h('span', { class: 'nf-mut nf-num' });
+    this.note = h('span', { class: 'nf-note nf-mut nf-el' });
+    this.cause = h('span', { class: 'nf-causes' });
+    this.alert = h('button', { class: 'nf-alert', type: 'button', hidden: true, onclick: () => actions.next('waiting') });
+    this.alert.append(icons.make('waiting'), h('span', { class: 'nf-num' }));
+    this.controls = h('div', { class: 'nf-ctl' });
+    const left = h('div', { class: 'nf-id' }, this.icon, this.title, this.id, this.word, this.time, this.note, this.alert);
+    this.el = h('header', { class: 'nf-head' }, left, this.cause, this.controls);
+  }
+
+  /** Buttons for the scene's controls, and the one that collapses the view. */
+  show(scene) {
+    setText(this.title, scene.title);
+    this.title.title = scene.title;
+    setText(this.id, scene.run_id ? `run ${scene.run_id.slice(0, 4)}` : '');
+    const button = (name) =>
+      h('button', { class: `nf-${name}`, type: 'button', 'aria-label': NAMES[name], onclick: () => this.actions.press(name) }, controlIcon(name));
+    this.buttons = Object.fromEntries(scene.controls.flatMap((name) => (name === 'pause' ? ['pause', 'continue'] : [name])).map((n) => [n, button(n)]));
+    const fold = h('button', { type: 'button', 'aria-label': 'Collapse', title: 'Collapse (c)', onclick: () => this.actions.collapse(true) }, controlIcon('fold'));
+    this.ask = h('span', { class: 'nf-ask', hidden: true }, 'Stop this run?',
+      h('button', { class: 'nf-btn nf-danger', type: 'button', onclick: () => this.actions.confirmStop(true) }, 'Stop'),
+      h('button', { class: 'nf-btn', type: 'button', onclick: () => this.actions.confirmStop(false) }, 'Keep running'));
+    this.controls.replaceChildren(this.ask, ...Object.values(this.buttons), fold);
+  }
+
+  draw(model, now, { asking, sent }) {
+    const { run, connected } = model;
+    this.el.className = `nf-head is-${look(run.status)}${ENDED.has(run.status) ? ' ended' : ''}`;
+    this.icons.set(this.icon, run.status === 'paused' ? 'paused' : look(run.status));
+    setText(this.word, runWord(model));
+    setText(this.note, run.note ?? (run.lagging && connected ? 'catching up' : ''));
+    this.tick(model, now);
+    const waiting = run.counts.waiting ?? 0;
+    this.alert.hidden = !waiting || ENDED.has(run.status);
+    setText(this.alert.lastChild, `${waiting} waiting`);
+    this.drawCause(run);
+    this.drawControls(model, asking, sent);
+  }
+
+  tick({ run, connected }, now) {
+    if (connected || run.elapsed != null) setText(this.time, runTime(run, now));
+  }
+
+  drawCause(run) {
+    const told = run.status === 'failed' ? JSON.stringify(run.error) : '';
+    if (told === this.told) return;
+    this.told = told;
+    this.cause.replaceChildren(...(told && run.error ? cause(run.error, this.actions) : []));
+  }
+
+  drawControls({ run, connected }, asking, sent) {
+    const ended = ENDED.has(run.status);
+    const why = ended ? 'The run has ended' : !connected ? 'The kernel is disconnected' : sent ? 'Sent; the kernel has not answered yet' : null;
+    for (const [name, button] of Object.entries(this.buttons ?? {})) {
+      button.hidden = asking || (name === 'pause' && run.status === 'paused') || (name === 'continue' && run.status !== 'paused');
+      button.disabled = why !== null;
+      setAttr(button, 'title', why === null ? TITLES[name] : `${NAMES[name]}: ${why}`);
+    }
+    if (this.ask) this.ask.hidden = !asking || why !== null;
+  }
+}

@@ -1,0 +1,39 @@
+// anywidget's entry: the widget's traits and messages as a transport of the view. `mount` is the same view for any
+// other transport.
+
+import { cellOpener, isConnected, onConnection } from './notebook.js';
+import { mount } from './view.js';
+
+const TRAITS = ['scene', 'snapshot'];
+
+// A model's traits and its custom messages are the same JSON messages; whether the kernel is there is told as one more.
+function transportOf(model, el) {
+  const manager = model.widget_manager;
+  return {
+    send: (message) => model.send(message),
+    locate: (cell, line) => cellOpener(manager, el, cell, line),
+    open(receive) {
+      let live = true;
+      const look = () => {
+        if (isConnected(manager, el) !== live) receive({ type: 'connection', live: (live = !live) });
+      };
+      const hear = Object.fromEntries(TRAITS.map((name) => [`change:${name}`, () => receive(model.get(name))]));
+      Object.assign(hear, { 'msg:custom': (message) => receive(message), comm_live_update: look });
+      for (const [event, listener] of Object.entries(hear)) model.on(event, listener);
+      for (const name of TRAITS) receive(model.get(name));
+      const deaf = onConnection(manager, look);
+      return () => {
+        deaf();
+        for (const [event, listener] of Object.entries(hear)) model.off(event, listener);
+      };
+    },
+  };
+}
+
+export { mount };
+
+export default {
+  render({ model, el }) {
+    return mount(el, transportOf(model, el));
+  },
+};

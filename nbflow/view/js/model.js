@@ -1,0 +1,166 @@
+// The page's copy of the run: kernel messages folded into plain data. Pure: no DOM, no clock.
+//
+// Ids are keys of Maps, never of objects: a node may be called "__proto__". Only what a message names changes, and
+// `apply` says what that was, so that drawing costs what changed and not what there is.
+
+import { LIVE } from './format.js';
+
+const NODE = {
+  status: 'pending', since: null, ms: null, runs: 0, attempt: 0, of: 1, progress: null, text: null, error: null,
+  items: null, inputs: null,
+};
+const EDGE = { state: 'open', count: 0, label: null, caption: null };
+const RUN = {
+  status: 'ready', started: null, elapsed: null, error: null, counts: {}, retries: 0, note: null, lagging: false,
+};
+
+/** What a message changed. `all` stands for everything. */
+export class Change {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    this.scene = this.run = this.all = false;
+    this.nodes = new Set();
+    this.edges = new Set();
+    this.inspected = null;
+  }
+
+  get empty() {
+    return !(this.scene || this.run || this.all || this.nodes.size || this.edges.size || this.inspected);
+  }
+}
+
+export class Model {
+  constructor() {
+    this.scene = null;
+    this.connected = true;
+    this.details = new Map();
+    this.reset();
+  }
+
+  reset() {
+    this.seq = -1;
+    this.now = null;
+    this.run = { ...RUN };
+    this.nodes = new Map();
+    this.edges = new Map();
+    this.live = new Set();
+    this.details.clear();
+  }
+
+  node(id) {
+    return this.nodes.get(id) ?? NODE;
+  }
+
+  edge(key) {
+    return this.edges.get(key) ?? EDGE;
+  }
+
+  kind(id) {
+    return this.scene?.kinds?.[id] ?? 'tool';
+  }
+
+  /** Fold one message in and note in `change` what it touched. Unknown types and stale messages change nothing. */
+  apply(message, change) {
+    this[`on_${message?.type}`]?.(message, change);
+  }
+
+  // A scene comes as a message and as a trait; the second is no news.
+  on_scene(scene, change) {
+    if (JSON.stringify(scene) === JSON.stringify(this.scene)) return;
+    if (this.scene && scene.run_id !== this.scene.run_id) this.reset();
+    this.scene = scene;
+    change.scene = change.all = change.run = true;
+  }
+
+  on_snapshot(message, change) {
+    if (message.seq < this.seq) return;
+    const details = new Map(this.details);
+    this.reset();
+    this.details = details;
+    this.stamp(message);
+    this.run = { ...RUN, ...message.run };
+    for (const [id, node] of Object.entries(message.nodes ?? {})) this.setNode(id, { ...NODE, ...node });
+    for (const [key, edge] of Object.entries(message.edges ?? {})) this.edges.set(key, { ...EDGE, ...edge });
+    change.all = change.run = true;
+  }
+
+  on_patch(message, change) {
+    if (message.seq <= this.seq) return;
+    this.stamp(message);
+    if (message.run) {
+      this.run = { ...this.run, ...message.run };
+      change.run = true;
+    }
+    for (const [id, fields] of Object.entries(message.nodes ?? {})) {
+      this.setNode(id, { ...this.node(id), ...fields });
+      change.nodes.add(id);
+    }
+    for (const [key, fields] of Object.entries(message.edges ?? {})) {
+      this.edges.set(key, { ...this.edge(key), ...fields });
+      change.edges.add(key);
+    }
+  }
+
+  on_inspector(message, change) {
+    this.details.set(message.node, message.data);
+    change.inspected = message.node;
+  }
+
+  on_connection(message, change) {
+    this.connected = message.live;
+    change.run = true;
+  }
+
+  stamp(message) {
+    this.seq = message.seq;
+    this.now = message.now ?? null;
+  }
+
+  setNode(id, node) {
+    this.nodes.set(id, node);
+    if (LIVE.has(node.status)) this.live.add(id);
+    else this.live.delete(id);
+  }
+}
+
+// The order of lists: what needs a person first, what is over last.
+const RANK = { waiting: 0, failed: 1, retrying: 2, running: 3, pending: 4, completed: 5, cancelled: 6, skipped: 7 };
+
+/** The first `limit` ids by rank, then by graph order. Buckets instead of a sort: it runs over every node. */
+export function ranked(order, model, limit = Infinity) {
+  const buckets = Array.from({ length: 8 }, () => []);
+  for (const id of order) {
+    const bucket = buckets[RANK[model.node(id).status]];
+    if (bucket.length < limit) bucket.push(id);
+  }
+  return buckets.flat().slice(0, limit);
+}
+
+const NEEDS = ['waiting', 'failed', 'retrying'];
+
+/** Nodes that need attention: {ids: the first `limit`, total}. */
+export function attention(order, model, limit) {
+  const counts = model.run.counts;
+  const ids = ranked(order, model, limit).filter((id) => NEEDS.includes(model.node(id).status));
+  return { ids, total: NEEDS.reduce((sum, status) => sum + (counts[status] ?? 0), 0) };
+}
+
+/** Running nodes, longest first: {ids: the first `limit`, total}. */
+export function slowest(model, limit) {
+  const running = [...model.live].filter((id) => model.node(id).status === 'running');
+  running.sort((a, b) => (model.node(a).since ?? 0) - (model.node(b).since ?? 0));
+  return { ids: running.slice(0, limit), total: running.length };
+}
+
+/** The running node that began last, or null. */
+export function newest(model) {
+  let best = null;
+  for (const id of model.live) {
+    const { status, since } = model.node(id);
+    if (status === 'running' && (best === null || since >= model.node(best).since)) best = id;
+  }
+  return best;
+}

@@ -1,0 +1,39 @@
+// Pieces more than one part of the view shows: the link to a cell, the cause of a failure, the bar of statuses.
+
+import { h } from './dom.js';
+
+/** "Cell [4], line 8" as a link where the cell can be opened, else as text; null without a label. */
+export function cellLink({ label, cell_id: cell, line }, locate) {
+  if (!label) return null;
+  const open = cell ? locate(cell, line) : null;
+  return open ? h('button', { class: 'nf-link', type: 'button', onclick: open }, label) : h('span', { class: 'nf-mut' }, label);
+}
+
+/** Why the run failed, in one line: node and error (a click selects the node), then the link to the cell. */
+export function cause(error, { select, locate }) {
+  const text = error.node ? `${error.node}: ${error.text}` : error.text;
+  const told = { class: 'nf-cause nf-el', title: text };
+  const open = () => select(error.node);
+  const words = error.node ? h('button', { ...told, type: 'button', onclick: open }, text) : h('span', told, text);
+  return [words, cellLink(error, locate)].filter(Boolean);
+}
+
+const BAR = ['completed', 'skipped', 'running', 'retrying', 'waiting', 'failed', 'cancelled'];
+
+/** One segment per status, as wide as its nodes are many; it never runs backwards in a loop. */
+export class StatusBar {
+  constructor() {
+    this.parts = Object.fromEntries([...BAR, 'pending'].map((status) => [status, h('i', { class: `is-${status}` })]));
+    this.el = h('div', { class: 'nf-bar', role: 'progressbar', 'aria-valuemin': 0 }, Object.values(this.parts));
+  }
+
+  draw(run, total) {
+    const known = BAR.reduce((sum, status) => sum + (run.counts[status] ?? 0), 0);
+    for (const status of BAR) this.parts[status].style.flexGrow = run.counts[status] ?? 0;
+    this.parts.pending.style.flexGrow = Math.max(0, total - known);
+    const over = (run.counts.completed ?? 0) + (run.counts.skipped ?? 0);
+    this.el.setAttribute('aria-valuenow', over);
+    this.el.setAttribute('aria-valuemax', total);
+    this.el.setAttribute('aria-label', `${over} of ${total} nodes done`);
+  }
+}

@@ -1,0 +1,178 @@
+// The inspector's sections, each a function from a node's details to elements, or to null when there is nothing to
+// say: an empty line or box is never drawn.
+
+import { h } from './dom.js';
+import { clip, clock, duration } from './format.js';
+import { cellLink } from './parts.js';
+
+const PREVIEW = 6; // lines
+const SHORT = 44; // letters of "key = value" that stand on one line
+
+const seconds = (ms) => (ms == null ? null : duration(ms / 1000));
+
+/** Rows of name and value; those without a value are left out. */
+function pairs(rows) {
+  const told = rows.filter(([, value]) => value != null && value !== '' && value !== 0);
+  return told.length ? h('dl', { class: 'nf-kv' }, told.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])) : null;
+}
+
+/** A box of text; where `full` holds more than is shown, a click opens the whole. `opened`: a Set that remembers. */
+function box(name, shown, full, opened, label = 'Show all') {
+  const text = h('div', { class: 'nf-box', tabindex: '0' });
+  if (full === shown) {
+    text.textContent = shown;
+    return text;
+  }
+  const button = h('button', { class: 'nf-link', type: 'button' });
+  const draw = () => {
+    const open = opened.has(name);
+    text.textContent = open ? full : shown;
+    text.classList.toggle('open', open);
+    button.textContent = open ? 'Show less' : label;
+    button.setAttribute('aria-expanded', String(open));
+  };
+  const toggle = () => {
+    if (!opened.delete(name)) opened.add(name);
+    draw();
+  };
+  button.addEventListener('click', toggle);
+  text.addEventListener('click', () => window.getSelection().isCollapsed && toggle());
+  text.classList.add('more');
+  draw();
+  return [text, button];
+}
+
+const onOneLine = (value) =>
+  !value.size && value.full === value.preview && !value.preview.includes('\n') && value.key.length + value.preview.length <= SHORT;
+
+function values(name, list, { opened }) {
+  const short = list.filter(onOneLine);
+  const width = Math.max(0, ...short.map((value) => value.key.length));
+  const named = (value) => (value.key ? `${value.key.padEnd(width)} = ${value.preview}` : value.preview);
+  const lines = short.map(named).join('\n');
+  const long = list.filter((value) => !onOneLine(value)).map((value) => [
+    h('div', { class: 'nf-vh' }, h('span', { class: 'nf-mono nf-el' }, value.key), h('span', { class: 'nf-mut nf-el' }, value.type),
+      h('span', { class: 'nf-mut nf-num' }, value.size)),
+    box(`${name} ${value.key}`, clip(value.preview, PREVIEW).text, value.full, opened),
+  ]);
+  return lines || long.length ? [lines ? h('div', { class: 'nf-box' }, lines) : null, long] : null;
+}
+
+function codeLines({ code, hit, line }) {
+  if (!code?.length) return null;
+  const indent = Math.min(...code.filter(([, text]) => text.trim()).map(([, text]) => text.search(/\S/)));
+  const row = ([number, text]) =>
+    h('div', { class: number === (hit ?? line) ? 'hit' : null }, h('span', { class: 'nf-gutter' }, String(number)), text.slice(indent));
+  return h('div', { class: 'nf-box nf-code' }, code.map(row));
+}
+
+function error(data, { opened, locate }) {
+  const { error: e } = data;
+  if (!e) return null;
+  const message = e.message ? `${e.type}: ${e.message}` : e.type;
+  const head = clip(message, PREVIEW);
+  const whole = head.cut ? box('message', head.text, message, opened, 'Show the whole message') : h('div', { class: 'nf-err' }, message);
+  const link = cellLink(e, locate);
+  const last = e.traceback ? box('traceback', '', e.traceback, opened, 'Show traceback') : null;
+  return [whole, link && h('div', { class: 'nf-at' }, link), codeLines(e), last];
+}
+
+function attempts(data, { icons }) {
+  if (data.attempts.length < 2) return null;
+  return data.attempts.map(({ n, status, ms, note }) =>
+    h('div', { class: `nf-try is-${status}` }, icons.make(status), h('span', {}, `try ${n}`),
+      h('span', { class: `nf-el ${status === 'failed' ? 'nf-s' : 'nf-mut'}`, title: note }, note ?? ''),
+      h('span', { class: 'nf-mut' }, seconds(ms) ?? '')));
+}
+
+function items(data) {
+  if (!data.items) return null;
+  const { done, total, failed } = data.items;
+  const left = total - done - failed;
+  const bar = h('div', { class: 'nf-items' });
+  for (const [status, count] of [['completed', done], ['failed', failed], ['pending', left]]) {
+    const part = h('i', { class: `is-${status}` });
+    part.style.flexGrow = Math.max(0, count);
+    part.hidden = count <= 0;
+    bar.append(part);
+  }
+  return [bar, pairs([['Done', String(done)], ['Failed', failed && String(failed)], ['Left', left && String(left)]])];
+}
+
+function failedItems(data, { icons }) {
+  const list = data.items?.failed_list ?? [];
+  if (!list.length) return null;
+  return list.map((item) =>
+    h('div', { class: 'nf-try nf-item is-failed' }, icons.make('failed'), h('span', { class: 'nf-mono' }, `[${item.index}]`),
+      h('span', { class: 'nf-el nf-mut', title: item.error }, item.error)));
+}
+
+// Where it went, with its reason; the conditions one by one only where several were asked.
+function next(data) {
+  const asked = data.conditions ?? [];
+  const rows = asked.length < 2 ? [] : asked.map(({ text, values: read, result }) =>
+    h('div', { class: 'nf-cond' }, h('span', { class: 'nf-mono' }, text), h('span', { class: 'nf-mut nf-mono' }, readable(read)), h('b', {}, result)));
+  return data.next || rows.length ? [rows, data.next ? h('div', {}, `Went to ${data.next}`) : null] : null;
+}
+
+const readable = (read) => Object.entries(read ?? {}).map(([name, value]) => `${name} = ${value}`).join(', ');
+
+function printed(data, { opened }) {
+  if (!data.printed) return null;
+  return box('printed', clip(data.printed, PREVIEW, { tail: true }).text, data.printed.replace(/\n$/, ''), opened);
+}
+
+function printedNote(data) {
+  const { cut, lines } = clip(data.printed, PREVIEW, { tail: true });
+  return cut ? `last ${PREVIEW} of ${lines}${data.printed_dropped ? '+' : ''}` : '';
+}
+
+function timing(data, { run }) {
+  const { started, ms, total_ms: total } = data.timing ?? {};
+  const took = [seconds(ms), total != null && total !== ms ? `${seconds(total)} in all` : null].filter(Boolean).join(', ');
+  const begun = started != null && run.started != null ? clock(started - run.started) : null;
+  return pairs([['Started', begun], ['Took', took], ['Runs', data.visits > 1 ? `${data.visits}` : null]]);
+}
+
+const about = (data) => pairs([['Tool', data.tool && h('span', { class: 'nf-mono' }, data.tool)], ['Does', data.doc]]);
+
+
+// A section's title, its body, a note beside the title, and the fields it is made from.
+const SECTIONS = {
+  error: [(d) => (d.status === 'failed' ? 'Error' : `Error in try ${lastFailed(d)}`), error, null, 'error attempts status'],
+  attempts: ['Attempts', attempts, (d) => (d.of > 1 ? `${d.attempts.length} of ${d.of}` : ''), 'attempts of'],
+  items: ['Items', items, (d) => `${d.items.done + d.items.failed} of ${d.items.total}`, 'items'],
+  failedItems: ['Failed items', failedItems, (d) => String(d.items.failed), 'items'],
+  next: ['Next step', next, null, 'next conditions'],
+  output: ['Output', (d, tools) => values('output', d.output ?? [], tools), null, 'output'],
+  input: ['Input', (d, tools) => values('input', d.input ?? [], tools), null, 'input'],
+  printed: ['Printed', printed, printedNote, 'printed printed_dropped'],
+  timing: ['Timing', timing, null, 'timing visits'],
+  about: ['About', about, null, 'tool doc'],
+};
+
+/** The part of a node's details that a section shows, as one string to compare. */
+export const partOf = (name, data) => JSON.stringify(SECTIONS[name][3].split(' ').map((field) => data[field]));
+
+const lastFailed = (data) => data.attempts.filter((a) => a.status === 'failed').at(-1)?.n ?? 1;
+
+/** The names of a node's sections, what a person looks for first: the error, the tries, the items, else the output. */
+export function sectionOrder(data) {
+  const { status } = data;
+  const rest = ['output', 'input', 'printed', 'timing', 'about'];
+  if (status === 'failed') return ['error', 'attempts', 'items', 'failedItems', 'input', 'next', 'printed', 'output', 'timing', 'about'];
+  if (status === 'retrying') return ['attempts', 'error', 'input', 'printed', 'timing', 'about'];
+  if (data.items) return ['items', 'failedItems', 'error', 'printed', 'next', 'input', 'output', 'timing', 'about'];
+  return ['attempts', 'error', 'next', ...rest];
+}
+
+/** One section's element, or null. `tools`: {icons, locate, opened, run}. */
+export function section(name, data, tools) {
+  const [title, body, note] = SECTIONS[name];
+  const content = body(data, tools);
+  if (content === null) return null;
+  const heading = typeof title === 'function' ? title(data) : title;
+  const aside = note?.(data);
+  return h('section', { class: 'nf-sec' }, h('h4', {}, heading, aside ? h('span', { class: 'nf-num' }, aside) : null), content);
+}
+

@@ -1,0 +1,294 @@
+// The view of one run, mounted in an element, over any transport.
+//
+// Messages are folded as they come; drawing happens once per animation frame, only what changed, and not at all while
+// the view is off screen: then it catches up once. Live updates never change selection, scroll or focus.
+
+import { Announcer, Watcher } from './announcer.js';
+import { Compact } from './compact.js';
+import { h, setText } from './dom.js';
+import { ENDED } from './format.js';
+import { GraphFace } from './graph.js';
+import { Header } from './header.js';
+import { StatusIcons } from './icons.js';
+import { Inspector } from './inspector.js';
+import { Change, Model } from './model.js';
+import { StatusBar } from './parts.js';
+import { NodeList, SideLists } from './rows.js';
+
+const NARROW = 640; // px
+const LISTS = 250; // ms between two drawings of the lists
+const FRESH = 20; // s: a run that ended this long ago was still watched for
+
+let views = 0;
+
+class View {
+  constructor(el, transport) {
+    const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
+    const icons = new StatusIcons(prefix);
+    Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
+    Object.assign(this, { asking: false, sent: false, collapsed: null, selected: null, listTimer: 0, tickTimer: 0 });
+    this.actions = {
+      select: (id) => this.select(id),
+      locate: (cell, line) => transport.locate?.(cell, line) ?? null,
+      press: (name) => this.press(name),
+      confirmStop: (yes) => this.confirmStop(yes),
+      collapse: (on) => this.collapse(on, true),
+      next: (status) => this.next(status),
+    };
+    this.build(el, prefix, icons);
+    this.watch();
+    this.close = transport.open((message) => this.receive(message));
+    transport.send({ type: 'ready' });
+  }
+
+  build(el, prefix, icons) {
+    const { actions } = this;
+    this.header = new Header({ icons, actions });
+    this.compact = new Compact({ icons, actions });
+    this.bar = new StatusBar();
+    this.graph = new GraphFace({ icons, prefix, onSelect: actions.select });
+    this.list = new NodeList(icons, actions.select);
+    this.side = new SideLists(icons, actions.select);
+    this.inspector = new Inspector({ icons, select: actions.select, locate: actions.locate });
+    this.face = h('div', { class: 'nf-face' }, this.graph.el, this.list.el, this.side.el);
+    this.body = h('div', { class: 'nf-body' }, this.face, this.inspector.el);
+    this.opened = h('div', {}, this.header.el, this.bar.el, this.body);
+    this.spoken = h('div', { class: 'nf-sr', 'aria-live': 'polite' });
+    this.announcer = new Announcer((text) => setText(this.spoken, text));
+    this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
+      icons.symbols(), this.compact.el, this.opened, this.spoken);
+    this.root.addEventListener('keydown', (event) => this.key(event));
+    el.append(this.root);
+  }
+
+  watch() {
+    this.sizes = new ResizeObserver(() => this.layout());
+    this.sizes.observe(this.root);
+    this.sight = new IntersectionObserver((entries) => this.look(entries.at(-1).isIntersecting));
+    this.sight.observe(this.root);
+  }
+
+  look(seen) {
+    this.seen = seen;
+    if (seen) this.draw();
+  }
+
+  get now() {
+    return Date.now() / 1000 + this.skew;
+  }
+
+  receive(message) {
+    const { now: had, connected } = this.model;
+    this.model.apply(message, this.change);
+    if (!connected && this.model.connected) this.transport.send({ type: 'ready' });
+    if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
+    this.draw(message.type === 'patch');
+  }
+
+  // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
+  draw(soon = false) {
+    if (this.frame || !this.seen) return;
+    if (soon) this.flush();
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.flush();
+    });
+  }
+
+  /** Bring the page up to date with the model. */
+  flush() {
+    const { change, model } = this;
+    if (change.empty || !model.scene) return;
+    this.change = new Change();
+    if (change.scene) this.showScene();
+    if (change.run) this.drawRun();
+    if (!this.collapsed) {
+      this.graph.patch(model, change, this.now);
+      if (this.touches(change)) this.inspector.draw(model);
+      this.drawListsSoon();
+    } else if (change.nodes.size || change.all) {
+      this.compact.draw(model, this.now);
+    }
+    this.tickSoon();
+  }
+
+  touches(change) {
+    return this.selected !== null && (change.all || change.run || change.inspected === this.selected || change.nodes.has(this.selected));
+  }
+
+  showScene() {
+    const { scene } = this.model;
+    this.root.hidden = false;
+    this.root.setAttribute('aria-label', `Workflow run ${scene.title}`);
+    this.root.classList.toggle('nf-large', scene.mode === 'list');
+    this.watcher = new Watcher(scene.title);
+    this.select(null);
+    this.header.show(scene);
+    this.graph.show(scene);
+    this.compact.show(scene, this.graph);
+    this.layout();
+  }
+
+  drawRun() {
+    const { model } = this;
+    const total = model.scene.order.length;
+    if (this.status !== model.run.status) this.sent = false;
+    this.status = model.run.status;
+    if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
+    this.header.draw(model, this.now, this);
+    this.bar.draw(model.run, total);
+    if (this.collapsed) this.compact.draw(model, this.now);
+    if (model.seq >= 0) this.announcer.announce(this.watcher.look(model.run, total));
+  }
+
+  // A run that had ended when the page first heard of it is history, unless it ended just now.
+  isOld() {
+    const { run, now } = this.model;
+    return ENDED.has(run.status) && (now === null || Date.now() / 1000 - now > FRESH);
+  }
+
+  drawListsSoon() {
+    this.listTimer ||= setTimeout(() => {
+      this.listTimer = 0;
+      if (this.seen && !this.collapsed) this.drawLists();
+    }, LISTS);
+  }
+
+  drawLists() {
+    const { model, selected, narrow } = this;
+    if (!model.scene) return;
+    this.list.draw(model, this.now, { selected, narrow });
+    if (model.scene.mode === 'list' && !narrow) this.side.draw(model, this.now, selected);
+  }
+
+  tickSoon() {
+    const { run, connected } = this.model;
+    if (this.tickTimer || !connected || ENDED.has(run.status) || run.started == null) return;
+    const into = ((this.now - run.started) * 1000) % 1000;
+    this.tickTimer = setTimeout(() => this.tick(), 1010 - into);
+  }
+
+  tick() {
+    this.tickTimer = 0;
+    if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
+    else if (this.seen) {
+      this.header.tick(this.model, this.now);
+      this.graph.tick(this.model, this.now);
+      this.drawListsSoon();
+    }
+    this.tickSoon();
+  }
+
+  layout() {
+    const narrow = this.root.clientWidth > 0 && this.root.clientWidth < NARROW;
+    const turned = narrow !== this.narrow;
+    this.narrow = narrow;
+    this.graph.layout(narrow);
+    if (turned) this.drawLists();
+  }
+
+  select(id) {
+    if (id !== null && this.collapsed) this.collapse(false);
+    if (id === this.selected) return;
+    this.selected = id;
+    this.inspector.show(id);
+    this.inspector.draw(this.model);
+    this.graph.select(id);
+    this.layout();
+    this.drawLists();
+    if (this.model.connected) this.transport.send({ type: 'inspect', node: id });
+  }
+
+  /** Select the node after the selected one, in graph order, that has a status. */
+  next(status) {
+    const { order } = this.model.scene;
+    const at = order.indexOf(this.selected) + 1;
+    const found = [...order.slice(at), ...order.slice(0, at)].find((id) => this.model.node(id).status === status);
+    if (found !== undefined) this.select(found);
+  }
+
+  press(name) {
+    if (name === 'stop') this.asking = true;
+    else this.command(name);
+    this.redrawHeader();
+    if (this.asking) this.header.ask.querySelector('button').focus();
+  }
+
+  confirmStop(yes) {
+    this.asking = false;
+    if (yes) this.command('stop');
+    this.redrawHeader();
+    this.root.focus({ preventScroll: true });
+  }
+
+  command(name) {
+    this.sent = true;
+    this.transport.send({ type: 'command', name });
+  }
+
+  redrawHeader() {
+    this.header.draw(this.model, this.now, this);
+  }
+
+  collapse(on, focus = false) {
+    this.collapsed = on;
+    this.compact.el.hidden = !on;
+    this.opened.hidden = on;
+    if (on) this.compact.draw(this.model, this.now);
+    else {
+      this.change.all = this.change.run = true;
+      this.layout();
+      this.draw();
+    }
+    if (focus) (on ? this.compact.open : this.root).focus({ preventScroll: true });
+  }
+
+  key(event) {
+    const typing = event.target.closest('input, textarea, select');
+    if (!this.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
+    const button = { p: this.model.run.status === 'paused' ? 'continue' : 'pause', s: 'stop' }[event.key];
+    const act = {
+      Escape: () => this.escape(),
+      c: () => this.collapse(!this.collapsed, true),
+      w: () => this.next('waiting'),
+      e: () => this.next('failed'),
+    }[event.key];
+    if (button) this.header.buttons?.[button]?.click();
+    else if (act) act();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
+  escape() {
+    if (this.asking) this.confirmStop(false);
+    else if (this.selected !== null) this.select(null);
+    else {
+      document.activeElement?.blur();
+      this.root.closest('.jp-Notebook')?.focus({ preventScroll: true });
+    }
+  }
+
+  destroy() {
+    this.close?.();
+    this.sizes.disconnect();
+    this.sight.disconnect();
+    this.announcer.stop();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.listTimer);
+    clearTimeout(this.tickTimer);
+    this.root.remove();
+  }
+}
+
+/**
+ * Show a run in `el` and keep it up to date; returns a function that takes it away again.
+ *
+ * A transport has `send(message)`, `open(receive)`, which calls `receive` with every message of the kernel and returns
+ * a function that closes it, and optionally `locate(cellId, line)`, which returns a function that shows the cell.
+ */
+export function mount(el, transport) {
+  const view = new View(el, transport);
+  return () => view.destroy();
+}

@@ -1,0 +1,134 @@
+"""The ways of edges that close a loop: beside each other for two nodes, else around below or above what lies between.
+
+Rule: such an edge never crosses a card; it is the same whoever placed the cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nbflow.view.measure import Size, mode_of, pairs
+from nbflow.view.outline import Line, Outline
+from nbflow.view.ways import Box, EdgePath, Point, angled
+
+_LANE, _CLEAR, _GUTTER = 18.0, 16.0, 9.0
+_SHIFTS = (6.0, 18.0, 30.0)
+
+
+def loop_paths(
+    shape: Outline, boxes: Mapping[str, Box], sizes: Mapping[str, Size], labels: Iterable[Point]
+) -> dict[str, EdgePath]:
+    """Return the ways of all edges that close a loop, and of the edges within loops of two nodes, by key.
+
+    `labels` are the middles of what is written on the other edges; a way keeps clear of them where it can.
+    """
+    paths: dict[str, EdgePath] = {}
+    if mode_of(len(shape.nodes)) == "cards":
+        for head, inner in pairs(shape):
+            paths |= _uprights(shape, boxes, head, inner)
+    router = _Router(boxes, sizes, labels)
+    # The shorter the loop, the nearer its lane lies to the cards.
+    backs = [line for line in shape.lines if line.back and line.key not in paths]
+    for line in sorted(backs, key=lambda line: shape.rank[line.source] - shape.rank[line.target]):
+        paths[line.key] = router.around(line)
+    return paths
+
+
+def _uprights(shape: Outline, boxes: Mapping[str, Box], head: str, inner: str) -> dict[str, EdgePath]:
+    """Draw a loop of two nodes, one above the other, as two uprights 20 px apart."""
+    first, second = sorted((boxes[head], boxes[inner]), key=lambda box: box.y)
+    centre = max(first.x, second.x) + min(first.w, second.w) / 2
+    between = [box for box in boxes.values() if first.y < box.y < second.y and box.x - 10 < centre < box.right + 10]
+    if between or abs(first.x + first.w / 2 - second.x - second.w / 2) > first.w / 2 or second.y - first.bottom < 16:
+        return {}
+    drawn = {}
+    for line in shape.lines:
+        if {line.source, line.target} == {head, inner}:
+            down = boxes[line.target] is second
+            x, side = (centre + 10, 6) if line.back else (centre - 10, -6)
+            ends = (first.bottom, second.y) if down else (second.y, first.bottom)
+            label = (x + side, (first.bottom + second.y) / 2)
+            drawn[line.key] = angled([(x, ends[0]), (x, ends[1])], label, "start" if line.back else "end")
+    return drawn
+
+
+class _Router:
+    """Leads edges around the cards, each in a lane of its own."""
+
+    def __init__(self, boxes: Mapping[str, Box], sizes: Mapping[str, Size], labels: Iterable[Point]) -> None:
+        self.boxes, self.sizes, self.labels = boxes, sizes, list(labels)
+        self.cards = [self._whole(name) for name in boxes]
+        self.lanes: list[tuple[float, float, float]] = []
+
+    def _whole(self, name: str) -> Box:
+        """Return a card with its caption."""
+        box, above = self.boxes[name], self.sizes[name].above if name in self.sizes else 0.0
+        return Box(box.x, box.y - above, box.w, box.h + above)
+
+    def around(self, line: Line) -> EdgePath:
+        """Return a way below the cards where both ends are free there, else above, else between the columns."""
+        box = self.boxes[line.source]
+        if line.source == line.target:
+            return self._direct(line, box.right - 14, box.right - 38, below=True)
+        for below in (True, False):
+            start = self._place(line.source, 1.0, below=below)
+            goal = self._place(line.target, -1.0, below=below)
+            if start is not None and goal is not None:
+                return self._direct(line, start, goal, below=below)
+        return self._by_gutters(line)
+
+    def _place(self, name: str, side: float, *, below: bool) -> float | None:
+        """Return where on its lower or upper edge a card can be left upright, None where another is in the way."""
+        box = self.boxes[name]
+        centre = box.x + box.w / 2
+        free = [x for x in (centre + side * shift for shift in _SHIFTS) if self._free(name, x, below=below)]
+        clear = [x for x in free if not any(self._written(x, label, box, below=below) for label in self.labels)]
+        return next(iter(clear or free), None)
+
+    @staticmethod
+    def _written(x: float, label: Point, box: Box, *, below: bool) -> bool:
+        return abs(label[0] - x) < 14 and (label[1] > box.y if below else label[1] < box.y)
+
+    def _free(self, name: str, x: float, *, below: bool) -> bool:
+        own = self._whole(name)
+        if not below and own.y < self.boxes[name].y:
+            return False
+        over = [card for card in self.cards if card.x - 4 < x < card.right + 4]
+        return not any(card.y > own.y if below else card.y < own.y for card in over)
+
+    def _direct(self, line: Line, start: float, goal: float, *, below: bool) -> EdgePath:
+        source, target = self.boxes[line.source], self.boxes[line.target]
+        lane = self._lane(start, goal, below=below)
+        ends = (source.bottom, target.bottom) if below else (source.y, target.y)
+        points = [(start, ends[0]), (start, lane), (goal, lane), (goal, ends[1])]
+        return angled(points, self._label(line, start, goal, lane))
+
+    def _by_gutters(self, line: Line) -> EdgePath:
+        """Leave to the right and come in from the left, up and down between the columns."""
+        source, target = self.boxes[line.source], self.boxes[line.target]
+        out = source.right + (self.sizes[line.source].right if line.source in self.sizes else 0)
+        into = target.x - (self.sizes[line.target].left if line.target in self.sizes else 0)
+        start = max([out, *(card.right for card in self._column(source))]) + _GUTTER
+        goal = min([into, *(card.x for card in self._column(target))]) - _GUTTER
+        lane = self._lane(start, goal, below=True)
+        y, end = source.y + source.h / 2, target.y + target.h / 2
+        points = [(out, y), (start, y), (start, lane), (goal, lane), (goal, end), (into, end)]
+        return angled(points, self._label(line, start, goal, lane))
+
+    def _column(self, box: Box) -> list[Box]:
+        return [card for card in self.cards if card.x < box.right and card.right > box.x]
+
+    def _lane(self, start: float, goal: float, *, below: bool) -> float:
+        """Return a height free of cards and of other lanes between two places."""
+        left, right = min(start, goal) - 6, max(start, goal) + 6
+        across = [card for card in self.cards if card.x < right and card.right > left]
+        lane = max(card.bottom for card in across) + _CLEAR if below else min(card.y for card in across) - _CLEAR
+        step = _LANE if below else -_LANE
+        while any(abs(lane - y) < _LANE - 1 and a < right and b > left for y, a, b in self.lanes):
+            lane += step
+        self.lanes.append((lane, left, right))
+        return lane
+
+    @staticmethod
+    def _label(line: Line, start: float, goal: float, lane: float) -> Point:
+        return ((start + goal) / 2, lane - 7.5) if line.source != line.target else ((start + goal) / 2, lane + 8)

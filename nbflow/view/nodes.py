@@ -1,0 +1,190 @@
+"""What a person sees of one node, and how a node's own events change it.
+
+Rule: every change is a few assignments; what is sent is made from them only when somebody asks for a patch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.events import Event
+from nbflow.graph import NodeDefinition
+from nbflow.view.history import Attempt, History, error_line, error_parts
+from nbflow.view.plain import line as one_line
+
+if TYPE_CHECKING:
+    from nbflow.view.edges import EdgeState
+
+_FAILED_ITEMS = 100
+
+
+class NodeState:
+    """One node of the outermost graph; what happens inside its subgraph or map is folded into it."""
+
+    def __init__(self, definition: NodeDefinition, kind: str, *, expected: int, inner: int) -> None:
+        self.id = definition.node_id
+        self.definition, self.kind, self.expected, self.inner = definition, kind, expected, inner
+        self.status = "pending"
+        self.since: float | None = None
+        self.ms: float | None = None
+        self.runs = self.attempt = self.active = self.waits = 0
+        self.of = definition.retries + 1
+        self.progress: float | None = None
+        self.text: str | None = None
+        self.error: str | None = None
+        self.done: set[str] = set()
+        self.failed: dict[str, str] = {}
+        self.total = 0
+        self.kept = False
+        self.arrived: dict[str, EdgeState] = {}
+        self.live: list[EdgeState] = []
+        self.caption: EdgeState | None = None
+        self.history = History()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the node's fields in the view protocol."""
+        return {
+            "status": self.status,
+            "since": self.since,
+            "ms": self.ms,
+            "runs": self.runs,
+            "attempt": self.attempt,
+            "of": self.of,
+            "progress": self.progress,
+            "text": self.text,
+            "error": self.error,
+            "items": self.items(),
+            "inputs": [min(len(self.arrived), self.expected), self.expected] if self._joins() else None,
+        }
+
+    def _joins(self) -> bool:
+        return self.expected > 1 and self.status == "pending"
+
+    def items(self) -> dict[str, int] | None:
+        """Return a map's counts, or None while there is none; `done` are those that ended, `failed` ones among them."""
+        if self.kind != "map" or not (self.total or self.runs):
+            return None
+        failed = len(self.failed)
+        done = len(self.done) + failed
+        return {"done": done, "total": max(self.total, done), "failed": failed}
+
+    def failed_list(self) -> list[dict[str, Any]]:
+        """Return a map's failed items, at most 100, as index and error."""
+        listed = list(self.failed.items())[:_FAILED_ITEMS]
+        return [{"index": int(i) if i.isdigit() else i, "error": error} for i, error in listed]
+
+    # -- the node's own events ------------------------------------------------------------------------------------
+
+    def start(self, event: Event) -> None:
+        """Begin a visit or a further try."""
+        attempt = event.data.get("attempt") or 1
+        past = self.history
+        if attempt == 1:
+            self.runs += 1
+            self.active += 1
+            if self.active == 1:
+                past.attempts.clear()
+                past.error = None
+            past.routes = []
+            past.output = None
+            self._reset_items()
+        past.attempts.append(Attempt(attempt, event.time, note=self._backed_off(event.time)))
+        past.input, past.started = event.data.get("input"), event.time
+        self.status, self.since, self.attempt, self.error = "running", event.time, attempt, None
+        self.of = max(self.of, attempt)
+        self.progress = self.text = None
+        if self.kind == "map":
+            self.total = _item_count(self.definition, past.input) or self.total
+
+    def _reset_items(self) -> None:
+        self.failed.clear()
+        if not self.kept:
+            self.done.clear()
+            self.total = 0
+        self.kept = False
+
+    def _backed_off(self, now: float) -> str:
+        attempts = self.history.attempts
+        if not attempts or attempts[-1].ms is None or attempts[-1].status != "failed":
+            return ""
+        waited = now - attempts[-1].started - attempts[-1].ms / 1000
+        return f"after {waited:.2g} s back-off" if waited >= 0.05 else ""
+
+    def retry(self, event: Event) -> None:
+        """A try failed and another is due."""
+        self._end_attempt("failed", event, error_line(event.data.get("error")))
+        self.history.error = event.data.get("error") or self.history.error
+        self.status, self.since = "retrying", event.time + (event.data.get("delay") or 0.0)
+        self.attempt = event.data.get("attempt") or self.attempt + 1
+        self.of = max(self.of, self.attempt)
+        self.error = error_parts(event.data.get("error"))["type"]
+        self.progress = self.text = None
+
+    def end(self, event: Event, status: str) -> None:
+        """Close the visit; where others of the node still run side by side, it goes on running."""
+        error = event.data.get("error")
+        self._end_attempt(status, event, error_line(error) if error else "")
+        past = self.history
+        self.active, self.waits = max(0, self.active - 1), 0
+        self.error = None
+        if status == "completed":
+            past.output = event.data.get("output")
+        elif error:
+            past.error = error
+            self.error = error_parts(error)["type"]
+        self.progress = self.text = None
+        if not self.active:
+            self.status, self.since = status, None
+
+    def _end_attempt(self, status: str, event: Event, note: str) -> None:
+        attempts = self.history.attempts
+        last = attempts[-1] if attempts else None
+        ms = event.data.get("duration_ms")
+        if ms is None:
+            ms = (event.time - last.started) * 1000 if last else 0.0
+        ms = max(0.0, float(ms))
+        if last and last.ms is None:
+            last.end(status, ms, note)
+        self.ms = ms
+        self.history.total_ms += ms
+
+    def wait(self, event: Event) -> None:
+        """A person is asked."""
+        self.waits += 1
+        self.status, self.since = "waiting", event.time
+
+    def answered(self, event: Event) -> None:
+        """The last question open was answered."""
+        self.waits = max(0, self.waits - 1)
+        if not self.waits and self.status == "waiting":
+            self.status, self.since = "running", self.history.started or event.time
+
+    def report(self, event: Event) -> None:
+        """Take a tool's progress."""
+        progress = event.data.get("progress")
+        self.progress = None if progress is None else min(1.0, max(0.0, float(progress)))
+        text = event.data.get("text")
+        self.text = one_line(text, 80) if text else None
+
+    def inside(self, place: str, event: Event, ended: str | None) -> None:
+        """Fold in that an item of the map, or a node of the subgraph, ended (`completed` or `failed`) or only began."""
+        if self.kind != "map":
+            self._inner_node(place, ended)
+        elif place.startswith("[") and place.endswith("]") and place.count("[") == 1:
+            index = place[1:-1]
+            self.total = max(self.total, int(index) + 1 if index.isdigit() else 0)
+            if ended == "completed":
+                self.failed.pop(index, None)
+                self.done.add(index)
+            elif ended == "failed" and index not in self.done:
+                self.failed[index] = error_line(event.data.get("error"))
+
+    def _inner_node(self, place: str, ended: str | None) -> None:
+        if ended and self.inner and place.startswith("/") and "/" not in place[1:] and "[" not in place:
+            self.done.add(place)
+            self.progress = min(1.0, len(self.done) / self.inner)
+
+
+def _item_count(definition: NodeDefinition, given: Any) -> int:
+    values = given.get(definition.map) if isinstance(given, dict) else given
+    return len(values) if isinstance(values, list | tuple) else 0

@@ -1,0 +1,262 @@
+"""What can be said of a graph's shape before it runs: kinds, stages, loops, splits, joins and the labels of edges.
+
+Rule: everything follows from the definition alone, in the order given, so that two views of a graph agree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition
+from nbflow.view.plain import TIMES
+from nbflow.view.plain import line as one_line
+
+# Above this many nodes a join's expected inputs are its edges in; the exact count looks at every path.
+EXACT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An edge as drawn. `back` closes a loop; `label` is what it says before it is taken."""
+
+    key: str
+    source: str
+    target: str
+    type: str
+    condition: str | None
+    limit: int | None
+    back: bool
+    label: str | None
+
+    def label_after(self, taken: int) -> str | None:
+        """Return what the edge says once it was taken so many times."""
+        if not taken:
+            return self.label
+        of = f" of {self.limit}" if self.limit else ""
+        if self.back:
+            return f"loop {taken}{of}"
+        if self.limit:
+            return f"{self.label or ''} {taken}{of}".strip()
+        return f"{self.label} {TIMES}{taken}" if self.label and taken > 1 else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A graph's shape. `joins` maps a node to the number of inputs it can wait for; `rank` counts stages from 0."""
+
+    graph: GraphDefinition
+    nodes: Mapping[str, NodeDefinition]
+    kinds: Mapping[str, str]
+    lines: tuple[Line, ...]
+    out: Mapping[str, tuple[Line, ...]]
+    rank: Mapping[str, int]
+    splits: frozenset[str]
+    joins: Mapping[str, int]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The nodes' ids in the order of the definition."""
+        return tuple(self.nodes)
+
+    @property
+    def ends(self) -> bool:
+        """Whether an edge leads to END."""
+        return any(line.target == END for line in self.lines)
+
+
+def outline(graph: GraphDefinition) -> Outline:
+    """Return the graph's shape; time grows with nodes and edges."""
+    nodes = {node.node_id: node for node in graph.nodes}
+    out_edges: dict[str, list[int]] = {name: [] for name in nodes}
+    for index, edge in enumerate(graph.edges):
+        out_edges[edge.from_node].append(index)
+    back, topological = _walk(graph, out_edges)
+    lines = _lines(graph, nodes, out_edges, back)
+    out = {name: tuple(lines[index] for index in indexes) for name, indexes in out_edges.items()}
+    rank = _ranks(topological, out)
+    splits = frozenset(name for name in nodes if any(len(g) > 1 for g in _choices(nodes[name], out[name])))
+    joins = _joins(nodes, lines, out, topological, splits, graph.entries())
+    kinds = {name: _kind(node) for name, node in nodes.items()}
+    return Outline(graph, nodes, kinds, lines, out, rank, splits, joins)
+
+
+def _kind(node: NodeDefinition) -> str:
+    if node.map is not None:
+        return "map"
+    if node.graph is not None:
+        return "subgraph"
+    return "ask" if node.tool == "ask" else "tool"
+
+
+def _walk(graph: GraphDefinition, out_edges: Mapping[str, list[int]]) -> tuple[set[int], list[str]]:
+    """Return the edges that close a loop, by a depth-first walk from the entries, and a topological order without."""
+    back: set[int] = set()
+    done: list[str] = []
+    state: dict[str, int] = {}
+    for root in (*graph.entries(), *out_edges):
+        if root in state:
+            continue
+        stack = [(root, iter(out_edges[root]))]
+        state[root] = 1
+        while stack:
+            name, rest = stack[-1]
+            for index in rest:
+                target = graph.edges[index].to_node
+                if state.get(target) == 1:
+                    back.add(index)
+                elif target not in state and target != END:
+                    state[target] = 1
+                    stack.append((target, iter(out_edges[target])))
+                    break
+            else:
+                state[name] = 2
+                done.append(name)
+                stack.pop()
+    return back, done[::-1]
+
+
+def _lines(
+    graph: GraphDefinition,
+    nodes: Mapping[str, NodeDefinition],
+    out_edges: Mapping[str, list[int]],
+    back: set[int],
+) -> tuple[Line, ...]:
+    labels: dict[int, str | None] = {}
+    for name, indexes in out_edges.items():
+        labels |= _labels(nodes[name], {index: graph.edges[index] for index in indexes})
+    keys = _keys(graph.edges)
+    lines = []
+    for index, edge in enumerate(graph.edges):
+        label = labels[index]
+        if index in back and edge.max_iterations:
+            label = f"max {edge.max_iterations}"
+        limit, closes = edge.max_iterations, index in back
+        lines.append(
+            Line(keys[index], edge.from_node, edge.to_node, edge.type, edge.condition, limit, closes, label),
+        )
+    return tuple(lines)
+
+
+def _keys(edges: Iterable[EdgeDefinition]) -> list[str]:
+    """Return a name for each edge, `a>b`, with `#k` where several join two nodes, or where ids holding `>` clash."""
+    plain = [f"{edge.from_node}>{edge.to_node}" for edge in edges]
+    total: dict[str, int] = defaultdict(int)
+    for key in plain:
+        total[key] += 1
+    taken = {key for key in plain if total[key] == 1}
+    count: dict[str, int] = defaultdict(int)
+    keys = []
+    for key in plain:
+        name = key
+        while total[key] > 1 and (name == key or name in taken):
+            count[key] += 1
+            name = f"{key}#{count[key]}"
+        taken.add(name)
+        keys.append(name)
+    return keys
+
+
+def _labels(node: NodeDefinition, edges: Mapping[int, EdgeDefinition]) -> dict[int, str | None]:
+    conditional = [index for index, edge in edges.items() if edge.type == "conditional"]
+    normal = [index for index, edge in edges.items() if edge.type == "normal"]
+    labels: dict[int, str | None] = dict.fromkeys(edges)
+    labels.update({index: "on error" for index, edge in edges.items() if edge.type == "error"})
+    if node.route == "first" and len(conditional) == 1:
+        labels[conditional[0]] = "yes"
+        other = "no"
+    else:
+        labels.update({index: one_line(edges[index].condition or "", 24) for index in conditional})
+        other = "else"
+    if node.route == "first" and conditional and len(normal) == 1:
+        labels[normal[0]] = other
+    return labels
+
+
+def _ranks(topological: list[str], out: Mapping[str, tuple[Line, ...]]) -> dict[str, int]:
+    rank = dict.fromkeys(topological, 0)
+    for name in topological:
+        for line in out[name]:
+            if not line.back and line.target != END:
+                rank[line.target] = max(rank[line.target], rank[name] + 1)
+    return rank
+
+
+def _choices(node: NodeDefinition, lines: Iterable[Line]) -> list[list[Line]]:
+    """Return the sets of edges that one completion can take together."""
+    conditional = [line for line in lines if line.type == "conditional"]
+    normal = [line for line in lines if line.type == "normal"]
+    errors = [line for line in lines if line.type == "error"]
+    if node.route == "all":
+        return [conditional + normal, errors]
+    return [[line] for line in conditional] + [normal, errors]
+
+
+def _joins(
+    nodes: Mapping[str, NodeDefinition],
+    lines: tuple[Line, ...],
+    out: Mapping[str, tuple[Line, ...]],
+    topological: list[str],
+    splits: frozenset[str],
+    entries: tuple[str, ...],
+) -> dict[str, int]:
+    into: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        if not line.back and line.target != END:
+            into[line.target].append(line)
+    merges = {name for name, arriving in into.items() if len(arriving) > 1 and nodes[name].join == "all"}
+    if len(nodes) > EXACT:
+        return {name: len(into[name]) for name in merges if all(line.type == "normal" for line in into[name])}
+    before = _dominators(topological, into)
+    joins = {}
+    for name in merges:
+        above = before[name]
+        groups = _choices(nodes[above], out[above]) if above in splits else []
+        starts = [[line.target for line in group if not line.back] for group in groups] if above else [list(entries)]
+        count = max((_met(name, group, into, above) for group in starts), default=0)
+        if count > 1:
+            joins[name] = count
+    return joins
+
+
+def _dominators(topological: list[str], into: Mapping[str, list[Line]]) -> dict[str, str]:
+    """Return for each node the nearest one that every way to it passes, "" where there is none."""
+    depth = {"": 0}
+    above: dict[str, str] = {}
+    for name in topological:
+        candidates = [line.source for line in into.get(name, ())] or [""]
+        best = candidates[0]
+        for other in candidates[1:]:
+            while best != other:
+                if depth[best] < depth[other]:
+                    best, other = other, best
+                best = above[best]
+        above[name], depth[name] = best, depth[best] + 1
+    return above
+
+
+def _met(name: str, starts: list[str], into: Mapping[str, list[Line]], above: str) -> int:
+    """Return how many edges into a node can bring tokens that set out side by side at `starts`."""
+    reached: set[str] = set()
+    useful: set[int] = set()
+    for line in into[name]:
+        ancestors = _ancestors(line.source, into, above)
+        if line.source == above:
+            hits = {index for index, start in enumerate(starts) if start == name}
+        else:
+            hits = {index for index, start in enumerate(starts) if start in ancestors}
+        if hits:
+            reached.add(line.key)
+            useful |= hits
+    return len(reached) if len(useful) > 1 else 0
+
+
+def _ancestors(name: str, into: Mapping[str, list[Line]], above: str) -> set[str]:
+    seen, stack = {name}, [name]
+    while stack:
+        for line in into.get(stack.pop(), ()):
+            if line.source != above and line.source not in seen:
+                seen.add(line.source)
+                stack.append(line.source)
+    return seen

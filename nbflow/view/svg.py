@@ -1,0 +1,39 @@
+"""What the page draws from: the scene, sent once.
+
+Rule: the picture is laid out here, once; afterwards only classes, texts and widths change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.graph import GraphDefinition
+from nbflow.view.draw import draw, written
+from nbflow.view.grid import grid
+from nbflow.view.layout import layout
+from nbflow.view.measure import mode_of
+from nbflow.view.outline import outline
+from nbflow.view.plain import line
+
+
+def scene(
+    graph: GraphDefinition,
+    *,
+    subgraphs: Mapping[str, GraphDefinition] | None = None,
+    run_id: str | None = None,
+) -> dict[str, Any]:
+    """Return the scene in the view protocol; above 400 nodes its picture is the overview, a cell for each node."""
+    shape = outline(graph)
+    mode = mode_of(len(shape.nodes))
+    root = grid(shape) if mode == "list" else draw(shape, layout(shape))
+    return {
+        "type": "scene",
+        "title": line(graph.name or "workflow", 80),
+        "run_id": run_id,
+        "svg": written(root),
+        "order": list(shape.order),
+        "kinds": dict(shape.kinds),
+        "mode": mode,
+        "controls": ["pause", "stop"] if run_id is not None else [],
+    }

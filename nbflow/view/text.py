@@ -1,0 +1,54 @@
+"""A run in one line of plain text, for terminals, logs and outputs that show nothing else.
+
+Rule: with `deterministic` the line holds no ids, times or anything else that differs from run to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.view.plain import line
+from nbflow.view.words import counted, duration
+
+_MOST = 3
+_TOLD = ("failed", "waiting", "skipped", "cancelled", "pending")
+
+
+def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool = False) -> str:
+    """Return `code_review: completed, 4 nodes, 3 firings of detect_issues`, from a snapshot of the view."""
+    run, nodes = snapshot["run"], snapshot["nodes"]
+    words = [run["status"]]
+    if run["elapsed"] is not None and not deterministic:
+        words[0] += f" in {duration(run['elapsed'] * 1000)}"
+    words.append(_nodes(run["counts"], len(nodes)))
+    words += _repeats(nodes)
+    words += _items(nodes)
+    if run["retries"] and not deterministic:
+        words.append("1 retry" if run["retries"] == 1 else f"{run['retries']} retries")
+    if run["error"]:
+        name = run["error"]["node"]
+        words.append(f"{name}: {run['error']['text']}" if name else run["error"]["text"])
+    if run["note"]:
+        words.append(run["note"])
+    return (f"{line(title, 80)}: " if title else "") + ", ".join(words)
+
+
+def _nodes(counts: Mapping[str, int], total: int) -> str:
+    told = [status for status in _TOLD if counts.get(status, total) != total]
+    parts = [f"{counts[status]} {status}" for status in told]
+    return counted(total, "node") + (f" ({', '.join(parts)})" if parts else "")
+
+
+def _repeats(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    often = sorted((name for name in nodes if nodes[name]["runs"] > 1), key=lambda name: -int(nodes[name]["runs"]))
+    return [f"{nodes[name]['runs']} firings of {name}" for name in often[:_MOST]]
+
+
+def _items(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    listed = [(name, node["items"]) for name, node in nodes.items() if node["items"]]
+    return [
+        f"{items['done']} of {items['total']} items of {name}"
+        + (f" ({items['failed']} failed)" if items["failed"] else "")
+        for name, items in listed[:_MOST]
+    ]

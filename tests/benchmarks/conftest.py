@@ -1,0 +1,33 @@
+"""Benchmarks: run by `pytest tests/benchmarks`, and left out where the tests at large are asked for.
+
+Rule: they tell figures beside their targets and never fail on a time; what fails is a run that did not do its work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from figures import Figures
+
+HERE = Path(__file__).parent
+FIGURES: pytest.StashKey[Figures] = pytest.StashKey()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    asked = [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]
+    if HERE in collection_path.parents and not any(path == HERE or HERE in path.parents for path in asked):
+        return True
+    return None
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    return request.config.stash.setdefault(FIGURES, Figures())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    figures = config.stash.get(FIGURES, None)
+    if figures is not None:
+        terminalreporter.section("figures")
+        terminalreporter.write_line(figures.table())

@@ -1,0 +1,71 @@
+"""How time is taken: ways in turn, A B A B, so that whatever else the machine does meets all of them alike.
+
+Rule: garbage is collected between the samples and never within one; a ratio is the median of the ratios of each round.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+AsyncWay = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Times (s) per round and way."""
+
+    times: Sequence[Sequence[float]]
+
+    def median(self, way: int = 0) -> float:
+        """Return the median time of a way, in seconds."""
+        return statistics.median(times[way] for times in self.times)
+
+    def ratio(self, way: int = 0, to: int = 1) -> float:
+        """Return the median of one way's time over another's."""
+        return statistics.median(times[way] / times[to] for times in self.times)
+
+
+async def interleave(rounds: int, *ways: AsyncWay) -> Rounds:
+    """Time the ways in turn, after one round that does not count."""
+    was_on = gc.isenabled()
+    gc.disable()
+    # What is there already is set aside: looking through all of it between the samples would take most of the time.
+    gc.collect()
+    gc.freeze()
+    try:
+        return Rounds([[await _timed(way) for way in ways] for _ in range(rounds + 1)][1:])
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+async def _timed(way: AsyncWay) -> float:
+    gc.collect()
+    began = perf_counter()
+    await way()
+    return perf_counter() - began
+
+
+def awaitable(function: Callable[[], Any]) -> AsyncWay:
+    """Return a way that calls a plain function."""
+
+    async def way() -> Any:
+        return function()
+
+    return way
+
+
+def times(count: int, way: AsyncWay) -> AsyncWay:
+    """Return a way that goes another one several times."""
+
+    async def repeated() -> None:
+        for _ in range(count):
+            await way()
+
+    return repeated

@@ -1,0 +1,180 @@
+"""A real JupyterLab in a real Chromium, driven from pytest; skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import nbflow
+
+ROOT = Path(nbflow.__file__).parents[1]
+CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+PATIENCE_MS = 90_000
+PANEL = "[...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.content && w.content.model)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("browser")
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium here"))
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+    token: str
+    folder: Path
+    log: Path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(home: Path, lab: Lab) -> subprocess.Popen[bytes]:
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+    }
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, **{name: str(home / place) for name, place in places.items()}, "PYTHONPATH": paths}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += ["--ip=127.0.0.1", f"--port={lab.url.rpartition(':')[2]}", "--ServerApp.port_retries=0"]
+    command += [f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={lab.folder}"]
+    with lab.log.open("wb") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("lab")
+    lab = Lab(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), home / "notebooks", home / "lab.log")
+    lab.folder.mkdir()
+    server = _start(home, lab)
+    try:
+        until = time.monotonic() + PATIENCE_MS / 1000
+        while not _answers(lab):
+            assert server.poll() is None, lab.log.read_text()[-2000:]
+            assert time.monotonic() < until, lab.log.read_text()[-2000:]
+            time.sleep(0.1)
+        yield lab
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _answers(lab: Lab) -> bool:
+    try:
+        with urllib.request.urlopen(f"{lab.url}/api/status?token={lab.token}", timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Notebook:
+    """A notebook open in JupyterLab; cells are counted from 0."""
+
+    page: Any
+    path: Path
+    errors: list[str] = field(default_factory=list)
+    external: list[str] = field(default_factory=list)
+
+    def js(self, body: str, argument: Any = None) -> Any:
+        return self.page.evaluate(f"(arg) => {{ const w = {PANEL}; {body} }}", argument)
+
+    def wait_js(self, condition: str, timeout: int = PATIENCE_MS) -> None:
+        self.page.wait_for_function(f"() => {{ const w = {PANEL}; return w && ({condition}); }}", timeout=timeout)
+
+    def start(self, index: int) -> None:
+        self.js("w.content.activeCellIndex = arg; window.jupyterapp.commands.execute('notebook:run-cell');", index)
+
+    def run(self, index: int) -> None:
+        before = self.js("return w.content.model.cells.get(arg).executionCount", index)
+        self.start(index)
+        cell = f"w.content.model.cells.get({index})"
+        self.wait_js(f"{cell}.executionCount !== null && {cell}.executionCount !== {json.dumps(before)}")
+        self.wait_idle(index)
+
+    def wait_idle(self, index: int) -> None:
+        self.wait_js(
+            f"w.content.model.cells.get({index}).executionState !== 'running'"
+            " && w.sessionContext.session.kernel.status === 'idle'"
+        )
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        return list(self.js("return w.content.model.cells.get(arg).toJSON().outputs", index))
+
+    def text(self, index: int) -> str:
+        return "".join(str(output.get("text", "")) for output in self.outputs(index))
+
+    def cell(self, index: int) -> Any:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def node(self, name: str, status: str = "") -> Any:
+        self.page.wait_for_selector(
+            f'.nf-node[data-n="{name}"]{f".is-{status}" if status else ""}', timeout=PATIENCE_MS
+        )
+        return self.page.locator(f'.nf-node[data-n="{name}"]').first
+
+    def save(self) -> None:
+        self.js("return window.jupyterapp.commands.execute('docmanager:save')")
+        self.wait_js("!w.context.model.dirty")
+
+    def ready(self) -> None:
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE_MS)
+        self.wait_js("w.sessionContext.session && w.sessionContext.session.kernel?.status === 'idle'")
+
+
+@pytest.fixture
+def notebook(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    contexts: list[Any] = []
+
+    def open_notebook(*cells: str, **context_options: Any) -> Notebook:
+        path = lab.folder / f"{request.node.originalname}-{secrets.token_hex(3)}.ipynb"
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(book, path)
+        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 1100}, **context_options}))
+        opened = Notebook(contexts[-1].new_page(), path)
+        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
+        opened.page.on("request", lambda sent: sent.url.startswith(own) or opened.external.append(sent.url))
+        address = f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{path.name}?token={lab.token}"
+        opened.page.goto(address, wait_until="domcontentloaded")
+        opened.ready()
+        return opened
+
+    yield open_notebook
+    for context in contexts:
+        context.close()

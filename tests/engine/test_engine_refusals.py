@@ -1,0 +1,92 @@
+"""What can be refused is refused before anything starts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from running import engine_of, graph, others
+
+from nbflow.errors import GraphError, NodeError
+
+
+async def add(n: int) -> dict[str, int]:
+    return {"n": n + 1}
+
+
+async def naps() -> None:
+    await asyncio.sleep(0.02)
+
+
+def refused(text: str, *tools: Any, **options: Any) -> GraphError:
+    async def main() -> GraphError:
+        with pytest.raises(GraphError) as caught:
+            engine_of(*tools, **options).start(graph(text, name="g"))
+        assert not others()
+        return caught.value
+
+    return asyncio.run(main())
+
+
+def test_all_unknown_tools_are_refused_in_one_error_with_the_names_most_alike() -> None:
+    error = refused("ad -> sub -> nothing_like_it\nsub = graph inner", add, graphs={"inner": "brokn"})
+
+    known = "known tools: pass, add"
+    assert [fault.partition("; known tools")[0] for fault in error.faults] == [
+        "node 'ad' names unknown tool 'ad'; did you mean 'add'?",
+        "node 'brokn' names unknown tool 'brokn'",
+        "node 'nothing_like_it' names unknown tool 'nothing_like_it'",
+    ]
+    assert all(known in fault for fault in error.faults)
+    assert str(error).startswith("graph 'g': 3 faults:")
+
+
+@pytest.mark.parametrize("executor", ["process", "dask"])
+def test_executors_that_are_not_there_are_refused_saying_so(executor: str) -> None:
+    error = refused(f"add [executor={executor}]", add)
+
+    assert error.faults == (f"node 'add' asks for executor '{executor}', which this version has not; use 'thread'",)
+
+
+def test_a_tools_own_executor_is_refused_too() -> None:
+    async def main() -> None:
+        engine = engine_of()
+        engine.registry.register("add", add, executor="process")
+        with pytest.raises(GraphError, match="node 'add' asks for executor 'process'"):
+            engine.start(graph("add"))
+
+    asyncio.run(main())
+
+
+def test_an_executor_that_a_redefined_tool_asks_for_is_refused_when_it_starts() -> None:
+    async def main() -> None:
+        engine = engine_of(naps, add)
+        started = engine.start(graph("naps -> add"), {"n": 1})
+        engine.registry.register("add", add, executor="process")
+        with pytest.raises(NodeError, match="tool 'add' asks for executor 'process', which this version has not"):
+            await started
+
+    asyncio.run(main())
+
+
+def test_unknown_subgraphs_predicates_and_reducers_are_refused_in_one_error() -> None:
+    error = refused(
+        "pass -> sub if odd(1)\nsub = graph iner\nreduce x with ad", graphs={"inner": "pass", "loop": "l = graph loop"}
+    )
+
+    assert len(error.faults) == 3
+    assert any("names unknown graph 'iner'; did you mean 'inner'?" in fault for fault in error.faults)
+    assert any("unknown reducer 'ad'; did you mean 'add'?" in fault for fault in error.faults)
+    assert any("odd" in fault for fault in error.faults)
+
+
+def test_a_subgraph_that_contains_itself_is_refused() -> None:
+    error = refused("l = graph loop", graphs={"loop": "m = graph more", "more": "again = graph loop"})
+
+    assert error.faults == ("subgraph 'loop' contains itself: loop -> more -> loop; take one of these away",)
+
+
+def test_a_graph_without_a_running_loop_cannot_be_started() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        engine_of().start(graph("pass"))

@@ -1,0 +1,129 @@
+"""A real kernel to type cells into, and what comes back."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+import nbflow
+
+ROOT = Path(nbflow.__file__).parents[1]
+PATIENCE = 60
+
+
+@dataclass
+class Reply:
+    """What came back for one cell."""
+
+    status: str = ""
+    count: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] = field(default_factory=dict)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def value(self) -> str:
+        return str(self.result.get("text/plain", ""))
+
+    @property
+    def traceback(self) -> str:
+        return plain("\n".join(self.error.get("traceback", [])))
+
+    def take(self, message: dict[str, Any]) -> None:
+        content = message["content"]
+        self.messages.append(message)
+        match message["msg_type"]:
+            case "stream":
+                setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
+            case "execute_result":
+                self.result = content["data"]
+            case "display_data":
+                self.displays.append(content["data"])
+            case "update_display_data":
+                self.updates.append(content["data"])
+            case "error":
+                self.error = content
+
+
+def plain(text: str) -> str:
+    """Return the text without terminal colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+class Kernel:
+    """Runs cells in a kernel and collects what they show."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(env={**os.environ, "PYTHONPATH": paths, **(environment or {})})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def send(self, code: str, cell_id: str | None = None) -> str:
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        metadata = {"cellId": cell_id} if cell_id else {}
+        message = self.client.session.msg("execute_request", content | {"stop_on_error": True}, metadata=metadata)
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def collect(self, message_id: str) -> Reply:
+        reply = Reply()
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            reply.take(message)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+        while True:
+            answer = self.client.get_shell_msg(timeout=PATIENCE)
+            if answer["parent_header"].get("msg_id") == message_id:
+                reply.status = answer["content"]["status"]
+                reply.count = answer["content"].get("execution_count", 0)
+                if reply.status == "error" and not reply.error:
+                    reply.error = answer["content"]
+                return reply
+
+    def run(self, code: str, cell_id: str | None = None) -> Reply:
+        return self.collect(self.send(code, cell_id))
+
+    def ok(self, code: str, cell_id: str | None = None) -> Reply:
+        reply = self.run(code, cell_id)
+        assert reply.status == "ok", reply.traceback or reply.stderr
+        return reply
+
+    def wait_for_text(self, message_id: str, text: str) -> None:
+        """Wait until the cell has printed the text."""
+        seen = ""
+        while text not in seen:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == message_id and message["msg_type"] == "stream":
+                seen += message["content"]["text"]
+
+    def later(self, seconds: float) -> list[dict[str, Any]]:
+        """Return what arrives until nothing has arrived for so long."""
+        found = []
+        try:
+            while True:
+                found.append(self.client.get_iopub_msg(timeout=seconds))
+        except Empty:
+            return found
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()

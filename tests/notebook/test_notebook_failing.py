@@ -1,0 +1,109 @@
+"""Failed and stopped runs: what the cell shows, and that the kernel stays well."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+DEFINE = """%%flow_tool
+import asyncio, time, threading
+def breaks(x: int = 1):
+    table = {}
+    return table["severity"]
+async def sleeps():
+    print("asleep", flush=True)
+    await asyncio.sleep(120)
+def blocks():
+    time.sleep(120)
+async def own_cancel():
+    raise asyncio.CancelledError
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _graphs(kernel):
+    kernel.ok(DEFINE)
+    for name in ("breaks", "sleeps", "blocks", "own_cancel"):
+        kernel.ok(f"%%flow_graph g_{name}\n{name}\n")
+
+
+def test_a_failed_run_shows_the_users_line_and_the_nodes_error_only(kernel):
+    reply = kernel.run("%flow_run g_breaks")
+    assert reply.error["ename"] == "NodeError"
+    assert 'table["severity"]' in reply.traceback
+    assert "KeyError: 'severity'" in reply.traceback
+    assert reply.traceback.splitlines()[-1].startswith("NodeError: ")
+    for machinery in ("asyncio/", "IPython/", "nbflow/", "run_line_magic"):
+        assert machinery not in reply.traceback
+
+
+def test_the_line_shown_is_that_of_the_cell(kernel):
+    traceback = kernel.run("%flow_run g_breaks").traceback
+    assert "line 5" in traceback or "----> 5" in traceback
+
+
+def test_the_blocking_path_shows_the_same(kernel):
+    reply = kernel.run("def go():\n    %flow_run g_breaks\ngo()")
+    assert reply.error["ename"] == "NodeError"
+    assert "asyncio/" not in reply.traceback
+    assert "KeyError: 'severity'" in reply.traceback
+
+
+def test_a_failed_run_can_be_caught_and_keeps_its_result(kernel):
+    kernel.ok("try:\n    %flow_run g_breaks\nexcept Exception as error:\n    caught = error")
+    assert kernel.ok("caught.result.status.value, type(caught.__cause__).__name__").value == "('failed', 'KeyError')"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "print('go', flush=True)\n%flow_run g_sleeps",
+        "print('go', flush=True)\n%flow_run g_blocks",
+        "def go():\n    %flow_run g_sleeps\nprint('go', flush=True)\ngo()",
+        "async def go():\n    %flow_run g_sleeps\nprint('go', flush=True)\nawait go()",
+    ],
+)
+def test_stop_ends_the_run_soon_and_leaves_the_kernel_well(kernel, cell):
+    message = kernel.send(cell)
+    kernel.wait_for_text(message, "go")
+    time.sleep(0.5)
+    pressed = time.monotonic()
+    kernel.interrupt()
+    reply = kernel.collect(message)
+    assert time.monotonic() - pressed < 5
+    assert reply.error["ename"] == "ExecutionCancelled"
+    assert len(reply.traceback.strip().splitlines()) == 1
+    assert kernel.ok("1 + 1").value == "2"
+
+
+def test_a_stopped_run_is_cancelled(kernel):
+    kernel.ok("from nbflow import session")
+    message = kernel.send("print('go', flush=True)\n%flow_run g_sleeps")
+    kernel.wait_for_text(message, "go")
+    time.sleep(0.3)
+    kernel.interrupt()
+    kernel.collect(message)
+    assert kernel.ok("list(session.current().runs.values())[-1].status.value").value == "'cancelled'"
+
+
+def test_a_tool_that_cancels_itself_has_failed(kernel):
+    reply = kernel.run("%flow_run g_own_cancel")
+    assert reply.error["ename"] == "NodeError"
+    assert kernel.ok("2 + 2").value == "4"
+
+
+def test_errors_of_our_own_take_few_lines(kernel):
+    reply = kernel.run("%%flow_graph broken\na -> b if (\n")
+    assert reply.status == "error"
+    assert "nbflow/" not in reply.traceback
+    assert "line 2" in reply.error["evalue"]
+
+
+def test_stop_reaches_a_tool_cell_that_awaits(kernel):
+    message = kernel.send("%%flow_tool\nprint('go', flush=True)\nawait asyncio.sleep(120)\ndef never(): ...")
+    kernel.wait_for_text(message, "go")
+    time.sleep(0.3)
+    kernel.interrupt()
+    assert kernel.collect(message).status == "error"
+    assert kernel.ok("from nbflow import session\n'never' in session.current().registry").value == "False"

@@ -1,0 +1,99 @@
+"""Where text goes that is printed while a run is on."""
+
+from __future__ import annotations
+
+import pytest
+
+DEFINE = """%%flow_tool
+import asyncio, logging, sys, threading, time
+async def speak_a():
+    for i in range(20):
+        print("a", i)
+        await asyncio.sleep(0.002)
+def speak_b():
+    for i in range(20):
+        print("b", i)
+        time.sleep(0.002)
+async def speak_c():
+    for i in range(20):
+        sys.stderr.write(f"c {i}\\n")
+        await asyncio.to_thread(print, "c too", i)
+def warn():
+    logging.getLogger("mine").warning("beware")
+def helper_thread():
+    import contextvars
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(print, "from a thread"))
+    thread.start()
+    thread.join()
+"""
+PRINTED = """
+def printed(run, node):
+    return "".join(e.data["text"] for e in run.events if e.kind == "node_output" and e.node == node)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools(kernel):
+    kernel.ok(
+        "import logging, sys\nearly = logging.StreamHandler(sys.stderr)\nlogging.getLogger('mine').addHandler(early)"
+    )
+    kernel.ok(DEFINE)
+    kernel.ok(PRINTED)
+    kernel.ok("%%flow_graph choir\nstart = pass\nstart -> speak_a & speak_b & speak_c\n")
+    kernel.ok("%%flow_graph warning\nwarn\n")
+    kernel.ok("%%flow_graph helper\nhelper_thread\n")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["run = %flow_run choir", "def go():\n    return get_ipython().run_line_magic('flow_run', 'choir')\nrun = go()"],
+)
+def test_nodes_side_by_side_each_keep_their_own_text(kernel, cell):
+    reply = kernel.ok(cell)
+    assert (reply.stdout, reply.stderr) == ("", "")
+    assert kernel.ok("printed(run, 'speak_a') == ''.join(f'a {i}\\n' for i in range(20))").value == "True"
+    assert kernel.ok("printed(run, 'speak_b') == ''.join(f'b {i}\\n' for i in range(20))").value == "True"
+    assert kernel.ok("printed(run, 'speak_c') == ''.join(f'c {i}\\nc too {i}\\n' for i in range(20))").value == "True"
+
+
+def test_text_printed_outside_nodes_stays_under_the_cell(kernel):
+    reply = kernel.ok("print('before')\nrun = %flow_run choir\nprint('after')\nimport sys\nsys.stderr.write('!')")
+    assert reply.stdout == "before\nafter\n"
+    assert reply.stderr == "!"
+
+
+def test_a_log_line_of_a_tool_goes_to_its_node(kernel):
+    reply = kernel.ok("run = %flow_run warning")
+    assert "beware" not in reply.stderr
+    assert kernel.ok("printed(run, 'warn')").value == "'beware\\n'"
+
+
+def test_a_log_line_outside_goes_where_it_went(kernel):
+    assert "careful" in kernel.ok("logging.getLogger('mine').warning('careful')").stderr
+
+
+def test_a_thread_that_carries_the_context_prints_to_the_node(kernel):
+    kernel.ok("run = %flow_run helper")
+    assert kernel.ok("printed(run, 'helper_thread')").value == "'from a thread\\n'"
+
+
+def test_a_captured_cell_captures_what_it_prints_and_not_what_nodes_print(kernel):
+    kernel.ok("%%capture said\nprint('mine')\nrun = %flow_run choir")
+    assert kernel.ok("said.stdout").value == "'mine\\n'"
+    assert kernel.ok("len(printed(run, 'speak_a'))").value != "0"
+
+
+def test_loading_again_puts_no_second_layer_over_the_streams(kernel):
+    kernel.ok("%reload_ext nbflow")
+    assert kernel.ok("type(sys.stdout).__name__, type(sys.stdout.base).__name__").value == "('Tee', 'OutStream')"
+    kernel.ok("run = %flow_run warning")
+
+
+def test_unloading_takes_everything_away(kernel):
+    kernel.ok("%unload_ext nbflow")
+    assert kernel.ok("type(sys.stdout).__name__").value == "'OutStream'"
+    assert kernel.run("%flow_run warning").status == "error"
+    magics = "[m for k in get_ipython().magics_manager.magics.values() for m in k if 'flow_' in m]"
+    assert kernel.ok(magics).value == "[]"
+    kernel.ok("%load_ext nbflow")
+    kernel.ok("run = %flow_run warning")

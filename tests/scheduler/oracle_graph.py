@@ -1,0 +1,104 @@
+"""What the oracle knows of a graph: who can still reach whom in a round, by searching anew with the heads taken out.
+
+Rule: as the oracle, nothing here is clever, and nothing is shared with the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node; its place in the list is its name."""
+
+    join: str = "all"
+    route: str = "first"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge; no target is END. `holds` is the condition, as a function of the state; it may raise KeyError."""
+
+    source: int
+    target: int | None
+    kind: str = "normal"
+    holds: Callable[[dict[str, Any]], Any] | None = None
+    text: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph as the oracle knows it."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    entries: tuple[int, ...]
+    limit: int = 100
+    reducers: dict[str, str] = field(default_factory=dict)
+
+
+class Shape:
+    """What can be said of a graph before it runs: cycles, heads, loops inside loops."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.everything = frozenset(range(len(graph.nodes)))
+        self.met: list[int] = []
+        for entry in graph.entries:
+            self._walk(entry)
+        self.met += [node for node in self.everything if node not in self.met]
+        self.inner: list[frozenset[int]] = []
+        self._find_inner(self.everything, 0)
+        self.reaches = cache(self._reaches)
+        self.holds_back = cache(self._holds_back)
+
+    def targets(self, node: int) -> list[int]:
+        return [e.target for e in self.graph.edges if e.source == node and e.target is not None]
+
+    def _walk(self, node: int) -> None:
+        if node not in self.met:
+            self.met.append(node)
+            for target in self.targets(node):
+                self._walk(target)
+
+    def _reaches(self, start: int, goal: int, region: frozenset[int]) -> bool:
+        """Whether a way of one edge or more leads from one node to another within a region."""
+        found: set[int] = set()
+        work = [start]
+        while work:
+            fresh = {t for t in self.targets(work.pop()) if t in region} - found
+            found |= fresh
+            work += fresh
+        return goal in found
+
+    def loop_around(self, node: int, region: frozenset[int]) -> frozenset[int]:
+        """The nodes that lie on a cycle with this one within a region; none if it is on no cycle."""
+        return frozenset(n for n in region if self._reaches(node, n, region) and self._reaches(n, node, region))
+
+    def head(self, loop: frozenset[int]) -> int:
+        return min(loop, key=self.met.index)
+
+    def _find_inner(self, region: frozenset[int], depth: int) -> None:
+        for loop in {self.loop_around(node, region) for node in region} - {frozenset()}:
+            if depth:
+                self.inner.append(loop)
+            self._find_inner(loop - {self.head(loop)}, depth + 1)
+
+    def _holds_back(self, live: int, running: bool, node: int, region: frozenset[int]) -> bool:
+        """Whether a live position can still reach a pending node in this round."""
+        if live == node:
+            return running
+        loop = self.loop_around(node, region)
+        if live not in loop:
+            return self.reaches(live, node, region)
+        head = self.head(loop)
+        if node == head:
+            return True
+        if live == head:
+            return running
+        return self.holds_back(live, running, node, loop - {head})

@@ -1,0 +1,147 @@
+"""A node that maps: one firing, an attempt per item."""
+
+import pytest
+from harness import Tool, computes, prepare, raises, run, takes
+
+from nbflow.errors import GraphError, NodeError, ToolError
+from nbflow.graph import GraphDefinition
+from nbflow.scheduler import Close, Open
+
+
+def squares(*, broken: tuple[int, ...] = (), durations: tuple[float, ...] = (1,)) -> Tool:
+    """Return a tool for items that squares them."""
+    return lambda task: (
+        durations[task.item % len(durations)],
+        ValueError(f"no {task.value}") if task.value in broken else task.value**2,
+    )
+
+
+ITEMS = {"xs": [1, 2, 3]}
+
+
+def test_an_items_result_is_what_the_tool_returned_and_the_list_goes_to_into() -> None:
+    drive = run("m [map=xs, into=out] -> z".replace(" -> z", "\nm -> z"), {"m": squares()}, state=ITEMS)
+    assert drive.order == "m[0] m[1] m[2] z"
+    assert drive.state == {"xs": [1, 2, 3], "out": [1, 4, 9]}
+
+
+def test_the_list_goes_to_the_nodes_id_by_default() -> None:
+    assert run("m [map=xs]", {"m": squares()}, state=ITEMS).state["m"] == [1, 4, 9]
+
+
+def test_a_dict_that_an_item_returns_updates_no_key() -> None:
+    drive = run("m [map=xs]", {"m": takes(1, x=1)}, state={"xs": [1, 2]})
+    assert drive.state == {"xs": [1, 2], "m": [{"x": 1}, {"x": 1}]}
+
+
+def test_results_stand_in_the_order_of_the_list_whatever_ends_first() -> None:
+    drive = run("m [map=xs]", {"m": squares(durations=(5, 1, 3))}, state=ITEMS)
+    assert drive.state["m"] == [1, 4, 9]
+    assert drive.makespan == 5
+
+
+def test_limit_says_how_many_items_run_at_once() -> None:
+    drive = run("m [map=xs, limit=2]", {"m": squares(durations=(4, 1, 1))}, state={"xs": [1, 2, 3, 4]})
+    assert [time for time, _, _ in drive.starts] == [0, 0, 1, 2]
+
+
+def test_the_nodes_own_entry_comes_last() -> None:
+    drive = run("m [map=xs]", {"m": squares()}, state=ITEMS)
+    kinds = [type(a) for a in drive.answers]
+    assert kinds.index(Open) == 0
+    (close,) = [a for a in drive.answers if isinstance(a, Close)]
+    assert close.update == {"m": [1, 4, 9]}
+
+
+def test_the_first_item_to_fail_cancels_the_others_and_fails_the_node() -> None:
+    drive = run("m [map=xs]", {"m": squares(broken=(2,), durations=(1, 2, 5))}, state=ITEMS)
+    assert isinstance(drive.error, NodeError)
+    assert drive.error.node == "m[1]"
+    assert drive.cancelled == [(2, "m[2]")]
+
+
+def test_the_error_edges_of_the_node_see_the_items_error() -> None:
+    drive = run("m [map=xs]\nm -> z on error", {"m": squares(broken=(2,))}, state=ITEMS)
+    assert drive.state == {"xs": [1, 2, 3], "error": {"node": "m[1]", "type": "ValueError", "message": "no 2"}}
+
+
+def test_collect_puts_the_error_in_the_items_place() -> None:
+    drive = run("m [map=xs, on_error=collect]", {"m": squares(broken=(2,))}, state=ITEMS)
+    error = {"node": "m[1]", "type": "ValueError", "message": "no 2"}
+    assert drive.state["m"] == [1, {"error": error}, 9]
+
+
+def test_a_map_that_fails_from_outside_cancels_its_items() -> None:
+    drive = prepare("m [map=xs, limit=2]\nm -> z on error", state=ITEMS)
+    drive.carry_out(drive.scheduler.begin())
+    m = drive.scheduler.leaves()[0].parent
+    assert m is not None
+    drive.carry_out(drive.scheduler.fail(m, TimeoutError("late")))
+    assert [name for _, name in drive.cancelled] == ["m[0]", "m[1]"]
+    assert drive.run().state["error"] == {"node": "m", "type": "TimeoutError", "message": "late"}
+
+
+def test_a_missing_key_fails_the_node() -> None:
+    drive = run("m [map=xs]", state={"y": 1})
+    assert isinstance(drive.error, NodeError)
+    assert isinstance(drive.error.__cause__, ToolError)
+    assert str(drive.error.__cause__).startswith("node 'm' maps over 'xs', which is not in the state; it needs a list")
+
+
+def test_what_is_not_a_list_fails_the_node_and_its_error_edges_are_taken() -> None:
+    drive = run("m [map=xs]\nm -> z on error", state={"xs": "text"})
+    assert drive.order == "z"
+    assert drive.state["error"]["message"].startswith("node 'm' maps over 'xs', which holds str")
+
+
+def test_an_empty_list_gives_an_empty_list() -> None:
+    drive = run("m [map=xs]\nm -> z", state={"xs": []})
+    assert drive.order == "z"
+    assert drive.state == {"xs": [], "m": []}
+
+
+def test_maps_side_by_side_are_joined_like_any_other_nodes() -> None:
+    text = "a -> m & n -> z\nm [map=xs]\nn [map=xs]"
+    drive = run(text, {"m": squares(durations=(1, 9)), "n": squares()}, state=ITEMS)
+    assert drive.started("z") == [10]
+    assert drive.saw("z") == [{"xs": [1, 2, 3], "m": [1, 4, 9], "n": [1, 4, 9]}]
+
+
+def test_a_race_cancels_the_items_of_a_map() -> None:
+    drive = run("a -> b & m -> r\nr [join=race]\nm [map=xs, limit=2]", {"m": takes(5)}, state=ITEMS)
+    assert drive.cancelled == [(2, "m[0]"), (2, "m[1]"), (2, "m")]
+
+
+def test_a_map_over_a_subgraph_runs_it_once_per_item() -> None:
+    sub = {"g": "p -> q"}
+    tools = {"p": computes(lambda s: {"r": s["x"] * 10}), "q": computes(lambda s: {"t": s["r"] + 1})}
+    drive = run("m = graph g [map=xs, as=x, limit=2]", tools, state=ITEMS, graphs=sub)
+    assert drive.order == "m[0]/p m[1]/p m[0]/q m[1]/q m[2]/p m[2]/q"
+    assert drive.state["m"] == [{"r": 10, "t": 11}, {"r": 20, "t": 21}, {"r": 30, "t": 31}]
+
+
+def test_collect_takes_what_fails_inside_a_subgraph_after_its_retries() -> None:
+    tools = {"p": computes(lambda s: ValueError("no") if s["x"] == 2 else {"r": s["x"]})}
+    text = "m = graph g [map=xs, as=x, on_error=collect, retries=1]"
+    drive = run(text, tools, state=ITEMS, graphs={"g": "p"})
+    assert drive.state["m"][1] == {"error": {"node": "m[1]/p", "type": "ValueError", "message": "no"}}
+    assert len(drive.starts) == 4
+
+
+def test_the_first_subgraph_of_a_map_to_fail_cancels_the_others() -> None:
+    tools = {"p": computes(lambda s: ValueError("no") if s["x"] == 2 else {"r": 1}), "q": raises(duration=9)}
+    drive = run("m = graph g [map=xs, as=x]", tools, state=ITEMS, graphs={"g": "p -> q"})
+    assert isinstance(drive.error, NodeError)
+    assert drive.error.node == "m[1]/p"
+    assert (1, "m[0]/q") in drive.cancelled
+
+
+@pytest.mark.parametrize("option", [{"limit": 2}, {"on_error": "collect"}, {"into": "k"}, {"as": "k"}])
+def test_options_of_a_map_without_map_are_faults(option: dict[str, object]) -> None:
+    with pytest.raises(GraphError, match="means something only beside 'map'"):
+        GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "a", **option}]})
+
+
+def test_as_is_required_with_a_subgraph() -> None:
+    with pytest.raises(GraphError, match="needs 'as'"):
+        GraphDefinition.model_validate({"nodes": [{"node_id": "a", "graph": "g", "map": "xs"}]})

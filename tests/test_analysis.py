@@ -1,0 +1,151 @@
+"""What a graph looks like from above: its networkx form, and what is likely wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nbflow import GraphDefinition, ToolRegistry
+from nbflow.graph.analysis import lint
+
+
+def load(path: str) -> dict[str, str]:
+    return {"code": path}
+
+
+def check(code: str) -> dict[str, int]:
+    return {"fixable": 1, "score": 2}
+
+
+def fix(code: str, fixable: int) -> Any:
+    return {"code": code} | {}
+
+
+@pytest.fixture
+def registry() -> ToolRegistry:
+    registry = ToolRegistry()
+    for function in (load, check, fix):
+        registry.register(function.__name__, function)
+    return registry
+
+
+def warnings(text: str, registry: ToolRegistry, **options: Any) -> list[str]:
+    return lint(GraphDefinition.from_text(text), registry, options.pop("graphs", {}), **options)
+
+
+def test_the_networkx_form_has_every_node_and_edge_with_their_fields() -> None:
+    drawn = GraphDefinition.from_text(
+        "a = load(path='x') [retries=2]\na -> b if n > 1 else END [max=3]", name="g"
+    ).to_networkx()
+
+    assert drawn.name == "g"
+    assert list(drawn.nodes) == ["a", "b", "END"]
+    assert drawn.nodes["a"]["tool"] == "load"
+    assert drawn.nodes["a"]["params"] == {"path": "x"}
+    assert drawn.nodes["a"]["retries"] == 2
+    assert list(drawn.edges(keys=True)) == [("a", "b", 0), ("a", "END", 1)]
+    assert drawn.edges["a", "b", 0] == {"type": "conditional", "condition": "n > 1", "max_iterations": 3}
+
+
+def test_edges_between_the_same_nodes_stay_apart_in_networkx() -> None:
+    drawn = GraphDefinition.from_text("a -> b if x\na -> b on error").to_networkx()
+
+    assert [data["type"] for _, _, data in drawn.edges(data=True)] == ["conditional", "error"]
+
+
+def test_a_sound_graph_has_no_warnings(registry: ToolRegistry) -> None:
+    assert warnings("load -> check\ncheck -> fix if fixable > 0\nfix -> check [max=5]", registry) == []
+
+
+def test_unknown_tools_and_graphs_are_named_with_the_most_alike(registry: ToolRegistry) -> None:
+    told = warnings("loda -> sub\nsub = graph iner", registry, graphs={"inner": None})
+
+    assert told[0].startswith(
+        "node 'loda' names unknown tool 'loda'; did you mean 'load'?; known tools: pass, load, check, fix"
+    )
+    assert told[1] == "node 'sub' names unknown graph 'iner'; did you mean 'inner'?; known graphs: inner"
+
+
+def test_nodes_that_no_path_reaches_are_named(registry: ToolRegistry) -> None:
+    told = warnings("load -> check\nfix -> check\nentry load", registry, given={"path": ""})
+
+    assert told == ["no path from 'load' reaches 'fix'; add an edge to it, or take it away"]
+
+
+def test_a_cycle_that_only_its_limit_can_end_is_named(registry: ToolRegistry) -> None:
+    (told,) = warnings("load -> check -> a\na = pass\na -> check", registry)
+
+    assert told == (
+        "cycle check -> a -> check has no way out but its limit; give one of its edges an 'if', or add an edge that leaves it"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["load -> check\ncheck -> check if fixable", "load -> check -> check\ncheck -> END if fixable"]
+)
+def test_a_cycle_with_a_condition_or_a_way_out_is_not(registry: ToolRegistry, text: str) -> None:
+    assert warnings(text, registry) == []
+
+
+def test_a_parameter_that_no_path_provides_is_named(registry: ToolRegistry) -> None:
+    told = warnings("load -> fix", registry)
+
+    assert told == [
+        "node 'fix' needs 'fixable', which no path provides; give it at the start (fixable=…), or as a param"
+    ]
+
+
+def test_what_is_given_at_the_start_or_as_a_param_is_provided(registry: ToolRegistry) -> None:
+    assert warnings("load -> fix", registry, given={"path": 1, "fixable": 1}) == []
+    assert warnings("load -> f\nf = fix(fixable=1)", registry) == []
+
+
+def test_where_the_state_at_the_start_is_known_entries_are_looked_at_too(registry: ToolRegistry) -> None:
+    (told,) = warnings("load -> check", registry, given={"pth": 1})
+
+    assert (
+        told
+        == "node 'load' needs 'path', which no path provides; did you mean 'pth'?; give it at the start (path=…), or as a param"
+    )
+
+
+def test_where_a_source_does_not_tell_what_it_writes_nothing_is_said(registry: ToolRegistry) -> None:
+    def unclear() -> Any:
+        return make()
+
+    def make() -> dict[str, int]:
+        return {"fixable": 1}
+
+    registry.register("unclear", unclear)
+
+    assert warnings("load -> unclear -> fix", registry) == []
+
+
+def test_a_map_provides_its_list_and_binds_its_item(registry: ToolRegistry) -> None:
+    def total(m: list[Any]) -> int:
+        return len(m)
+
+    registry.register("total", total)
+
+    assert warnings("load -> m -> total\nm = check [map=items]", registry) == []
+
+
+def test_a_value_that_is_no_dict_provides_the_key_of_its_node(registry: ToolRegistry) -> None:
+    def count(code: str) -> int:
+        return len(code)
+
+    def use(n: int) -> None: ...
+
+    registry.register("count", count)
+    registry.register("use", use)
+
+    assert warnings("load -> n -> use\nn = count", registry) == []
+
+
+def test_error_is_there_where_an_error_edge_is(registry: ToolRegistry) -> None:
+    def alert(error: dict[str, str]) -> None: ...
+
+    registry.register("alert", alert)
+
+    assert warnings("load -> check\ncheck -> alert on error", registry) == []

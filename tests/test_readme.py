@@ -1,0 +1,75 @@
+"""The README's promises: its cells, its Python and its notation work when pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from nbflow import GraphDefinition
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """The fenced blocks of one language in the section under a heading."""
+    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+def test_the_five_cells_of_the_first_notebook_run_and_publish() -> None:
+    cells = [nbformat.v4.new_code_cell(text.rstrip()) for text in blocks("A first notebook, in five cells", "python")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+
+    NotebookClient(notebook, timeout=120).execute()
+
+    assert len(cells) == 5
+    assert notebook.cells[-1].outputs[0]["data"]["text/plain"].startswith("(True,")
+
+
+def test_the_notation_on_one_screen_reads() -> None:
+    (text,) = blocks("The notation on one screen", "text")
+
+    graph = GraphDefinition.from_text(text)
+
+    assert graph.entry_node == "fetch"
+    assert graph.reducers == {"findings": "extend"}
+    assert [edge.to_node for edge in graph.edges if edge.type == "error"] == ["publish"]
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    (text,) = blocks("In Python, and from a terminal", "python")
+
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("completed {'n': 192}\n", "")
+
+
+def test_the_command_of_the_readme_reviews_a_file() -> None:
+    command = next(text for text in blocks("Try it", "bash") if "nbflow run" in text).split()
+    command = [sys.executable, "-m", "nbflow", *command[1:]]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "code_review: completed" in done.stdout
+
+
+def test_the_notebooks_give_what_they_are_committed_with() -> None:
+    """Every output of every cell is compared, of run cells too."""
+    environment = {**os.environ, "NBFLOW_DETERMINISTIC": "1"}
+    notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
+    if not notebooks:
+        pytest.fail("no notebooks")
+
+    command = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval", "--nbval-cell-timeout=600", *notebooks]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-5000:]
