@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scenes import NOW
 
 from nbflow.view.bundle import bundle
 
@@ -28,6 +29,7 @@ class Shown:
         if theme:
             self.page.evaluate("t => { document.body.dataset.jpThemeLight = String(t === 'light') }", theme)
         self.page.evaluate("([esm, css]) => harness.load(esm, css)", list(bundle()))
+        self.page.evaluate("now => harness.startClock(now)", NOW)
         self.page.evaluate("([messages, options]) => harness.mount(messages, options)", [list(messages), options])
         self.page.evaluate("() => harness.frame()")
         return self
