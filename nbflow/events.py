@@ -53,12 +53,17 @@ ENDINGS = frozenset({Kind.EXECUTION_COMPLETE, Kind.EXECUTION_ERROR, Kind.EXECUTI
 class Event:
     """One event. `time` is seconds since the epoch; `node` a node's path, such as `review[3]/extract`.
 
-    `data` by kind: node_start `input attempt firing tool version source`; node_progress `progress` (0 to 1) `text`;
-    node_output `text stream`; node_retry `attempt delay error` (the attempt to come, seconds until it);
-    node_complete `output cached duration_ms`; node_error `error duration_ms handled`; node_cancelled `duration_ms`;
-    edge_taken and edge_untaken `from to type condition values`; execution_start `graph input`;
-    execution_complete `result`; execution_error
-    `result error`; execution_cancelled `result reason`.
+    `data` by kind: node_start `input tool version source`; node_progress `progress` (0 to 1) `text`; node_output
+    `text stream`; node_retry `delay error duration_ms` (seconds until the next attempt); node_complete
+    `output cached duration_ms`; node_error `error handled duration_ms`; node_cancelled `duration_ms thread_runs_on`;
+    edge_taken and edge_untaken `from to type condition values`; execution_start `graph input`; execution_resumed
+    `parent at edited` of a fork; execution_complete `result`; execution_error `result error`; execution_cancelled
+    `result reason`.
+
+    Starts and ends of attempts also say whose they are: `firing` (the number of the start within its run or subgraph
+    run), `attempt` (from 1; of node_retry the one to come), and where there is one `scope` (the path of subgraph runs)
+    and `item` (of a map). `begun` is of a subgraph's start that is a retry, and counts from 1; `derived` marks the end of a map
+    or subgraph that follows from what is inside it.
     """
 
     kind: Kind

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.context import Attempt
 from nbflow.engine.job import delay
+from nbflow.engine.replay import given_of
 from nbflow.events import Kind
 
 if TYPE_CHECKING:
@@ -24,18 +25,24 @@ class Composites:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._timers: dict[Task, asyncio.TimerHandle] = {}
+        self._late: Task | None = None
 
     def opened(self, task: Task, number: int, now: float) -> None:
         """Note that one has begun, and set its timeout; a map's is not its own but that of each item."""
         definition = task.node.definition
         is_map = definition.map is not None and task.item is None
-        given = {definition.map or "": task.path.get(definition.map or "")} if is_map else task.composite.run.initial
-        self._run.events.add((Kind.NODE_START, now, task, number, given, None))
-        task.attempt = Attempt(self._run, task, now, number, given)
+        given = given_of(task)
+        again = max(number, task.tried + 1)
+        self._run.events.add((Kind.NODE_START, now, task, again, given, None, number))
+        task.attempt = Attempt(self._run, task, now, again, given)
         limit = definition.timeout
         if limit is not None and not is_map:
             late = TimeoutError(f"node {task.name!r} timed out after {limit:g} s; raise timeout= on the node")
-            self._in(limit, task, lambda scheduler: scheduler.fail(task, late))
+            self._in(limit, task, lambda scheduler: self._too_late(scheduler, task, late))
+
+    def _too_late(self, scheduler: Scheduler, task: Task, error: BaseException) -> Iterable[Answer]:
+        self._late = task
+        return scheduler.fail(task, error)
 
     def closed(
         self, task: Task, update: dict[str, Any] | None, error: BaseException | None, now: float, *, handled: bool
@@ -43,9 +50,10 @@ class Composites:
         """Note that one has ended."""
         self.forget_timer(task)
         attempt = self._run.close(task)
-        end: tuple[Any, ...] = (Kind.NODE_COMPLETE, now, task, attempt.number, attempt.started, update)
+        derived = task is not self._late
+        end: tuple[Any, ...] = (Kind.NODE_COMPLETE, now, task, attempt.number, attempt.started, update, False, derived)
         if error is not None:
-            end = (Kind.NODE_ERROR, now, task, attempt.number, attempt.started, error, handled)
+            end = (Kind.NODE_ERROR, now, task, attempt.number, attempt.started, error, handled, derived)
         self._run.events.add(end)
 
     def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from nbflow.engine.gate import Keeper
 from nbflow.engine.job import Jobs, check_tools
+from nbflow.engine.past import Past
 from nbflow.engine.result import ExecutionResult
 from nbflow.engine.run import Run
 from nbflow.engine.surroundings import Surroundings
@@ -36,7 +38,8 @@ class _Compiled:
 
 
 def _new_id() -> str:
-    return uuid4().hex[:8]
+    # 48 bits: among a million runs of one store the odds of two alike are 1 to 560.
+    return uuid4().hex[:12]
 
 
 class WorkflowEngine:
@@ -63,21 +66,27 @@ class WorkflowEngine:
             raise ExecutionError(f"max_threads is {max_threads}; it must be at least 1 for sync tools to run")
         self.registry = registry
         self.graphs: Mapping[str, GraphDefinition] = {} if graphs is None else graphs
-        self._clock, self._new_id, self._max_threads = clock, new_id, max_threads
+        self.new_id = new_id
+        self._clock, self._max_threads = clock, max_threads
         self._threads = ThreadExecutor()
         self._plans: dict[int, _Compiled] = {}
         # A semaphore belongs to one loop, and an engine may be used on several.
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     def start(
-        self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *, max_parallel: int | None = None
-    ) -> Run:
+        self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *,
+        max_parallel: int | None = None, run_id: str | None = None, keeper: Keeper | None = None,
+        past: Past | None = None,
+    ) -> Run:  # fmt: skip
         """Start a run on the running loop and return it at once.
 
         Args:
             graph: What to run; as it is now, whatever is redefined later.
             initial_state: The state at its start.
             max_parallel: How many nodes may run at once; without it, all that can.
+            run_id: What to call it, in place of a new id.
+            keeper: Keeps its events where they outlive the process.
+            past: What it goes on from; replayed on `plan(graph)` and from the same initial state.
 
         Raises:
             GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
@@ -88,7 +97,18 @@ class WorkflowEngine:
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
         around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs)
-        return Run(compiled.plan, initial_state or {}, around, run_id=self._new_id(), max_parallel=max_parallel)
+        return Run(
+            compiled.plan, initial_state or {}, around,
+            run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
+        )  # fmt: skip
+
+    def plan(self, graph: GraphDefinition) -> Plan:
+        """Return the graph ready to run.
+
+        Raises:
+            GraphError: As by `start`.
+        """
+        return self._compiled(graph).plan
 
     def _compiled(self, graph: GraphDefinition) -> _Compiled:
         """Return the graph ready to run, from last time if nothing that it depends on has changed since."""

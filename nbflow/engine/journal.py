@@ -9,16 +9,13 @@ import linecache
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from itertools import dropwhile
 from pathlib import PurePath
 from typing import Any, overload
 
-from nbflow.engine.result import ExecutionLog
-from nbflow.errors import ExecutionCancelled, words
+from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, words
 from nbflow.events import Event, Kind, Status
 from nbflow.scheduler import EdgeTaken, Task
-from nbflow.tools import ToolSpec
 
 logger = logging.getLogger("nbflow")
 
@@ -29,8 +26,10 @@ ENDINGS = {
 }
 
 Entry = tuple[Any, ...]
-"""Kind, clock time (s), and by kind: node_start task, attempt, input, spec; ends of a node task, attempt, start time,
-output or error, whether handled; edges the scheduler's answer; the rest a node's path or None, and the data."""
+"""Kind, clock time (s), and by kind: node_start task, attempt, input, spec, and of maps and subgraphs which attempt is
+begun; ends of a node task, attempt, start time, output, whether cached, or error, whether handled, and of maps and
+subgraphs whether derived from what is inside; edges the scheduler's answer; the rest a node's path or None, and the
+data."""
 
 
 class Journal(Sequence[Event]):
@@ -38,10 +37,10 @@ class Journal(Sequence[Event]):
 
     def __init__(self, epoch: float) -> None:
         self._epoch = epoch
-        self._entries: list[Entry] = []
+        self._entries: list[Entry | Event] = []
         self.listeners: list[Callable[[], None]] = []
         self.add = self._entries.append
-        """Append an entry; `notify` tells the listeners."""
+        """Append an entry, or an event read back from a store; `notify` tells the listeners."""
 
     def listen(self, callback: Callable[[], None]) -> None:
         """Call back once, when something is added next."""
@@ -70,48 +69,11 @@ class Journal(Sequence[Event]):
 
     def _event(self, index: int) -> Event:
         entry = self._entries[index]
+        if isinstance(entry, Event):
+            return entry
         kind: Kind = entry[0]
         node, data = _DATA.get(kind, _plain)(entry)
         return Event(kind, index + 1, self._epoch + entry[1], node, data)
-
-    def logs(self) -> list[ExecutionLog]:
-        """Return one row per attempt, in the order of their starts; a map's own after those of its items."""
-        rows: dict[tuple[Task, int], ExecutionLog] = {}
-        for entry in self._entries:
-            if entry[0] is Kind.NODE_START:
-                _, time, task, attempt, given, _ = entry
-                stamp = datetime.fromtimestamp(self._epoch + time, UTC)
-                rows[task, attempt] = ExecutionLog(
-                    task.name, "started", given, None, None, attempt, stamp, None, task.firing, task.scope
-                )
-            elif entry[0] in _STATUS:
-                _end_row(rows, entry)
-        return list(rows.values())
-
-
-_STATUS = {
-    Kind.NODE_COMPLETE: "completed",
-    Kind.NODE_ERROR: "failed",
-    Kind.NODE_RETRY: "failed",
-    Kind.NODE_CANCELLED: "cancelled",
-}
-
-
-def _end_row(rows: dict[tuple[Task, int], ExecutionLog], entry: Entry) -> None:
-    kind, time, task, attempt, started, what = entry[:6]
-    row = rows.get((task, attempt))
-    if row is None or row.status != "started":
-        return
-    if task.item is None and task.node.definition.map is not None:
-        rows[task, attempt] = rows.pop((task, attempt))
-    row.status = _STATUS[kind]  # type: ignore[assignment]  # the table's values are the literals
-    row.duration_ms = (time - started) * 1e3
-    if kind is Kind.NODE_COMPLETE:
-        row.output = what
-    elif kind is Kind.NODE_CANCELLED:
-        row.error = "its thread cannot be stopped and runs on" if what else None
-    elif what is not None:
-        row.error = f"{type(what).__name__}: {words(what)}"
 
 
 def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
@@ -119,33 +81,48 @@ def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
 
 
 def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
-    _, _, task, attempt, given, spec = entry
-    data = {"input": given, "attempt": attempt, "firing": task.firing}
-    if isinstance(spec, ToolSpec):
+    _, _, task, attempt, given, spec, *begun = entry
+    data = _place(task, attempt) | {"input": given}
+    if begun and begun[0] > 1:
+        data["begun"] = begun[0]
+    if spec is not None:
         data |= {"tool": spec.name, "version": spec.version, "source": spec.source_hash}
     return task.name, data
 
 
 def _complete(entry: Entry) -> tuple[str, dict[str, Any]]:
-    _, time, task, _, started, output = entry
-    return task.name, {"output": output, "cached": False, "duration_ms": (time - started) * 1e3}
+    _, time, task, attempt, started, output, cached, *derived = entry
+    return task.name, _end(task, attempt, time - started, derived) | {"output": output, "cached": cached}
 
 
 def _error(entry: Entry) -> tuple[str, dict[str, Any]]:
-    _, time, task, _, started, error, handled = entry
-    return task.name, {"error": describe(error), "duration_ms": (time - started) * 1e3, "handled": handled}
+    _, time, task, attempt, started, error, handled, *derived = entry
+    return task.name, _end(task, attempt, time - started, derived) | {"error": describe(error), "handled": handled}
 
 
 def _retry(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, time, task, attempt, started, error, delay = entry
-    return task.name, {
-        "attempt": attempt + 1, "delay": delay, "error": describe(error), "duration_ms": (time - started) * 1e3,
-    }  # fmt: skip
+    return task.name, _end(task, attempt + 1, time - started) | {"delay": delay, "error": describe(error)}
 
 
 def _cancelled(entry: Entry) -> tuple[str, dict[str, Any]]:
-    _, time, task, _, started, in_thread = entry
-    return task.name, {"duration_ms": (time - started) * 1e3, "thread_runs_on": in_thread}
+    _, time, task, attempt, started, in_thread = entry
+    return task.name, _end(task, attempt, time - started) | {"thread_runs_on": in_thread}
+
+
+def _place(task: Task, attempt: int) -> dict[str, Any]:
+    """Return what tells the attempt from all others of its run."""
+    place: dict[str, Any] = {"firing": task.firing, "attempt": attempt}
+    if task.scope:
+        place["scope"] = task.scope
+    if task.item is not None:
+        place["item"] = task.item
+    return place
+
+
+def _end(task: Task, attempt: int, seconds: float, derived: Sequence[bool] = ()) -> dict[str, Any]:
+    place = _place(task, attempt) | {"duration_ms": round(seconds * 1e3, 3)}
+    return place | {"derived": True} if any(derived) else place
 
 
 def _edge(entry: Entry) -> tuple[str, dict[str, Any]]:
@@ -174,7 +151,7 @@ def ending(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]
         return {"result": state}
     if isinstance(error, ExecutionCancelled):
         return {"result": state, "reason": error.reason}
-    return {"result": state, "error": {"node": getattr(error, "node", None), **describe(error)}}
+    return {"result": state, "error": {"node": None, **describe(error)}}
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -184,12 +161,9 @@ def describe(error: BaseException) -> dict[str, Any]:
     frames = [frame for frame in frames if not _is_ours(frame)]
     told = traceback.format_exception_only(own)
     listed = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
-    return {
-        "type": type(own).__name__,
-        "message": words(own),
-        "traceback": "".join([*listed, *told]),
-        "where": _where(frames),
-    }
+    about = {"type": type(own).__name__, "message": words(own), "traceback": "".join([*listed, *told])}
+    inner = error.node if isinstance(error, ExecutionError | ConditionError) else None
+    return ({} if inner is None else {"node": inner}) | about | {"where": _where(frames)}
 
 
 _OWN = __file__.rpartition("engine")[0]

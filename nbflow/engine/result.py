@@ -1,17 +1,17 @@
 """What a run leaves: its result, and one log row per attempt of a node.
 
-Rule: both are derived from the journal; nothing is written down twice.
+Rule: both are derived from the events; nothing is written down twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from nbflow.events import Status
+from nbflow.events import Event, Kind, Status
 
 
 @dataclass(slots=True)
@@ -43,9 +43,76 @@ class ExecutionResult:
     state: dict[str, Any]
     execution_time: float
     error: str | None = None
-    _logs: Callable[[], list[ExecutionLog]] = field(default=list, repr=False, compare=False)
+    _events: Iterable[Event] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def logs(self) -> list[ExecutionLog]:
         """One row per attempt of a node, in the order in which they started."""
-        return self._logs()
+        return logs_of(self._events)
+
+
+Key = tuple[str, int, int | None]
+"""What tells a firing, or an item of it, from all others of a run: scope, firing, item."""
+
+
+def key_of(event: Event) -> Key:
+    """Return what an event of an attempt is of."""
+    data = event.data
+    return data.get("scope", ""), data["firing"], data.get("item")
+
+
+_STATUS: dict[Kind, Literal["completed", "failed", "cancelled"]] = {
+    Kind.NODE_COMPLETE: "completed",
+    Kind.NODE_SKIPPED: "completed",
+    Kind.NODE_ERROR: "failed",
+    Kind.NODE_RETRY: "failed",
+    Kind.NODE_CANCELLED: "cancelled",
+}
+
+
+def logs_of(events: Iterable[Event]) -> list[ExecutionLog]:
+    """Return one row per attempt, in the order of their starts; a map's own after those of its items."""
+    rows: dict[tuple[Key, int], ExecutionLog] = {}
+    live: dict[Key, int] = {}
+    maps: set[Key] = set()
+    for event in events:
+        if event.kind is Kind.NODE_START:
+            key = key_of(event)
+            live[key] = event.data["attempt"]
+            rows[key, live[key]] = _begun(event)
+            if key[2] is not None:
+                maps.add((key[0], key[1], None))
+        elif event.kind in _STATUS:
+            key = key_of(event)
+            at = (key, live.pop(key, 0))
+            if at in rows:
+                _close(rows[at], event)
+            if key in maps and at in rows:
+                rows[at] = rows.pop(at)
+        elif event.kind is Kind.EXECUTION_RESUMED:
+            for key, attempt in live.items():
+                rows[key, attempt].status, rows[key, attempt].error = "cancelled", "its process ended before it did"
+            live.clear()
+    return list(rows.values())
+
+
+def _begun(event: Event) -> ExecutionLog:
+    data, stamp = event.data, datetime.fromtimestamp(event.time, UTC)
+    scope, firing, _ = key_of(event)
+    return ExecutionLog(
+        event.node or "", "started", data["input"], None, None, data["attempt"], stamp, None, firing, scope
+    )
+
+
+def _close(row: ExecutionLog, event: Event) -> None:
+    data = event.data
+    row.status = _STATUS[event.kind]
+    row.duration_ms = data.get("duration_ms")
+    if event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
+        row.output = data["output"]
+    elif data.get("thread_runs_on"):
+        row.error = "its thread cannot be stopped and runs on"
+    elif error := data.get("error"):
+        inner = error.get("node", row.node_id)
+        where = f" (in {inner})" if inner not in (None, row.node_id) else ""
+        row.error = f"{error['type']}: {error['message']}{where}"

@@ -7,18 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from typing import Any
 
+from nbflow.engine.awaited import AwaitedRun
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
+from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job
-from nbflow.engine.journal import ENDINGS, Journal, ending
-from nbflow.engine.result import ExecutionLog, ExecutionResult
+from nbflow.engine.journal import ENDINGS, ending
+from nbflow.engine.past import Past
+from nbflow.engine.result import ExecutionResult
 from nbflow.engine.surroundings import Surroundings
 from nbflow.engine.workers import Workers
-from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, RunStateError, name_list, words
+from nbflow.errors import (
+    ConditionError,
+    ExecutionCancelled,
+    ExecutionError,
+    NbflowError,
+    RunStateError,
+    name_list,
+    words,
+)
 from nbflow.events import Kind, Status
 from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
 from nbflow.tools import update_of
@@ -32,7 +43,7 @@ CLEANUP_S = 10.0
 """How long the end of a run waits for what cancelled tools still clean up."""
 
 
-class Run:
+class Run(AwaitedRun):
     """A run of a graph: `await run` gives its `ExecutionResult`, or raises what ended it.
 
     `events` is the sequence of everything that has happened. Methods are to be called on the run's own `loop`; from
@@ -40,86 +51,45 @@ class Run:
     """
 
     def __init__(
-        self, plan: Plan, state: Mapping[str, Any], around: Surroundings, *, run_id: str, max_parallel: int | None
-    ) -> None:
-        self.id, self.graph, self.subgraphs = run_id, plan.definition, around.subgraphs
-        self.loop = asyncio.get_running_loop()
-        self.status = Status.RUNNING
-        self.error: BaseException | None = None
-        self.result: ExecutionResult | None = None
-        self.events = Journal(around.epoch)
-        self.clock, self.threads, self.thread_slots = around.clock, around.threads, around.thread_slots
-        self._began = self.clock()
-        self.started_at = around.epoch + self._began
-        """When it started, in seconds since 1970."""
+        self, plan: Plan, state: Mapping[str, Any], around: Surroundings, *, run_id: str, max_parallel: int | None,
+        keeper: Keeper | None = None, past: Past | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(plan, state, around, run_id=run_id)
+        self.threads, self.thread_slots = around.threads, around.thread_slots
+        self.started_at = past.events[0].time if past and past.events else around.epoch + self._began
+        self._began -= past.seconds if past else 0.0
         self.jobs = around.jobs
         self._patience: asyncio.TimerHandle | None = None
-        self._ended: asyncio.Future[None] = self.loop.create_future()
         self._workers = Workers(self, max_parallel)
         self._composites = Composites(self)
-        self._scheduler = Scheduler(plan, state)
-        self.events.add((Kind.EXECUTION_START, self._began, None, {"graph": self.name, "input": dict(state)}))
-        self._carry_out(self._scheduler.begin(), self._began)
+        kept = past.kept if past else 0
+        self._gate = None if keeper is None else Gate(self, self._workers, keeper, kept)
+        self._admit = self._workers.add if self._gate is None else self._gate.add
+        self._begin(past)
+        if keeper is not None:
+            keeper.follow(self)
+
+    def _begin(self, past: Past | None) -> None:
+        now = self.clock()
+        if past is None:
+            self._scheduler = Scheduler(self.plan, self.initial)
+            self.events.add((Kind.EXECUTION_START, now, None, {"graph": self.name, "input": dict(self.initial)}))
+            answers = self._scheduler.begin()
+        else:
+            self._scheduler = past.replay.scheduler
+            for event in past.events:
+                self.events.add(event)
+            self.events.add((Kind.EXECUTION_RESUMED, now, None, past.told))
+            answers = past.replay.standing()
+        self._carry_out(answers, now)
         self._workers.wake()
 
     # what users see
 
     @property
-    def name(self) -> str:
-        """The graph's name."""
-        return self.graph.name
-
-    @property
     def state(self) -> dict[str, Any]:
         """The final state; while it runs, what its paths have come to, laid over each other."""
         return self._scheduler.state()
-
-    @property
-    def logs(self) -> list[ExecutionLog]:
-        """One row per attempt of a node so far."""
-        return self.events.logs()
-
-    @property
-    def execution_time(self) -> float:
-        """Seconds from its start to its end, or until now."""
-        return self.result.execution_time if self.result else self.clock() - self._began
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended and left nothing running on the loop."""
-        return self._ended.done()
-
-    async def wait(self) -> None:
-        """Wait for its end, however it ends: raises nothing for it, and giving up the wait does not cancel the run."""
-        await asyncio.shield(self._ended)
-
-    def __await__(self) -> Generator[Any, None, ExecutionResult]:
-        try:
-            yield from asyncio.shield(self._ended).__await__()
-        except asyncio.CancelledError:
-            self.cancel("by whoever awaited it")
-            yield from asyncio.shield(self._ended).__await__()
-            raise
-        assert self.result is not None  # noqa: S101 - set before it is done
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-    def __repr__(self) -> str:
-        return f"<Run {self.id} of {self.name or 'a graph'}: {self.status}>"
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back once, on the loop, when something happens next; soon, if the run has ended."""
-        if self.result is not None:
-            self.loop.call_soon(callback)
-        else:
-            self.events.listen(callback)
-
-    async def changed(self) -> None:
-        """Wait until something happens next; if the run has ended, for a turn of the loop."""
-        changed = asyncio.Event()
-        self.on_change(changed.set)
-        await changed.wait()
 
     def cancel(self, reason: str = "") -> None:
         """Stop the run: what runs is cancelled, and whoever awaits it gets `ExecutionCancelled`."""
@@ -156,6 +126,7 @@ class Run:
     def started(self, task: Task, now: float, number: int, given: dict[str, Any], job: Job) -> Context:
         """Note the start of an attempt; return the context that its tool is to run in."""
         logged = {**given, "state": dict(given["state"])} if "state" in given else given
+        number += task.tried
         self.events.add((NODE_START, now, task, number, logged, job.spec))
         if self.events.listeners:
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
@@ -179,9 +150,9 @@ class Run:
 
     def will_retry(self, task: Task, number: int, error: BaseException | None, wait: float, now: float) -> None:
         """Note that attempt `number` failed, and let the coming one wait for `wait` seconds."""
-        started = self.close(task).started
+        ended = self.close(task)
         task.attempt = Coming(self, task, now, number + 1, {})
-        self.events.add((Kind.NODE_RETRY, now, task, number, started, error, wait))
+        self.events.add((Kind.NODE_RETRY, now, task, ended.number, ended.started, error, wait))
 
     def completed(self, task: Task, value: Any, now: float) -> None:
         """Take what a tool returned, and go on."""
@@ -195,7 +166,7 @@ class Run:
                 self.failed(task, error)
                 return
         self.close(task)
-        self.events.add((NODE_COMPLETE, now, task, attempt.number, attempt.started, value))
+        self.events.add((NODE_COMPLETE, now, task, attempt.number, attempt.started, value, False))
         self._carry_out(self._scheduler.complete(task, value), now)
 
     def failed(self, task: Task, error: BaseException) -> None:
@@ -204,7 +175,7 @@ class Run:
             return
         now = self.clock()
         if task.attempt is None or type(task.attempt) is Coming:
-            number = task.attempt.number if task.attempt else 1
+            number = task.tried + (task.attempt.number if task.attempt else 1)
             self.events.add((NODE_START, now, task, number, {}, None))
             task.attempt = Attempt(self, task, now, number, {})
         attempt = self.close(task)
@@ -228,11 +199,32 @@ class Run:
         self._workers.wake()
 
     def worker_left(self) -> None:
-        """Note that a worker ended; the last one of a run that is over ends the wait for it."""
-        if self.result is not None and self._workers.idle and not self._ended.done():
+        """Note that a worker ended; the last one of a run that is over, and kept, ends the wait for it."""
+        kept = self._gate is None or self._gate.settled
+        if self.result is not None and self._workers.idle and kept and not self._ended.done():
             self._ended.set_result(None)
             if self._patience is not None:
                 self._patience.cancel()
+
+    # what the keeper tells
+
+    def kept(self, upto: int) -> None:
+        """Note that the first `upto` events are safe, and go on with what waited for it."""
+        assert self._gate is not None  # noqa: S101 - only a keeper calls this
+        self._gate.advance(upto)
+        self._workers.wake()
+        self.worker_left()
+
+    def not_kept(self, error: NbflowError, *, fatal: bool) -> None:
+        """Note that nothing more can be kept: the run stops by the error, or goes on in memory alone."""
+        assert self._gate is not None  # noqa: S101 - only a keeper calls this
+        if fatal:
+            self._carry_out(self._scheduler.stop(error), self.clock())
+        else:
+            logger.warning("run %s goes on in memory alone, and cannot be resumed from here on: %s", self.id, error)
+        self._gate.open()
+        self._workers.wake()
+        self.worker_left()
 
     def close(self, task: Task) -> Attempt:
         """End the task's attempt, once all that it said is told; return it."""
@@ -249,7 +241,7 @@ class Run:
             if type(answer) is EdgeTaken:
                 self.events.add((EDGE_TAKEN, now, answer))
             elif type(answer) is Task:
-                self._workers.add(answer)
+                self._admit(answer)
             else:
                 self._carry_out_rare(answer, now)
         if self.events.listeners:
@@ -282,7 +274,7 @@ class Run:
         if error is not None:
             self.status = Status.CANCELLED if isinstance(error, ExecutionCancelled) else Status.FAILED
         told = None if error is None else words(error)
-        self.result = ExecutionResult(self.id, self.status, state, now - self._began, told, self.events.logs)
+        self.result = ExecutionResult(self.id, self.status, state, now - self._began, told, self.events)
         self.error = error
         if isinstance(error, ExecutionError | ConditionError):
             error.result = self.result

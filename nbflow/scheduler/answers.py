@@ -19,10 +19,24 @@ class Task:
     """One firing of a node, or one item of a map's firing. As an answer it means: run this tool.
 
     `firing` numbers the starts within the run of its graph. `order` sorts firings of one node by where they came from,
-    never by when. `item` is the index within a map. `attempt` is free for whoever runs it.
+    never by when. `item` is the index within a map. `attempt` is free for whoever runs it; `tried` is how often it was
+    tried before its run was resumed.
     """
 
-    __slots__ = ("attempt", "composite", "firing", "item", "live", "node", "order", "parent", "path", "run", "value")
+    __slots__ = (
+        "attempt",
+        "composite",
+        "firing",
+        "item",
+        "live",
+        "node",
+        "order",
+        "parent",
+        "path",
+        "run",
+        "tried",
+        "value",
+    )
 
     def __init__(
         self,
@@ -48,6 +62,7 @@ class Task:
         self.live = True
         self.composite: Any = None
         self.attempt: Any = None
+        self.tried = 0
 
     @property
     def name(self) -> str:

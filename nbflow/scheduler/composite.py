@@ -50,11 +50,12 @@ class MapRun:
 
 
 class SubRun:
-    """One attempt at a subgraph."""
+    """One attempt at a subgraph; `error` is what it failed by while the next one is waited for."""
 
     def __init__(self, attempt: int, run: GraphRun) -> None:
         self.attempt, self.run = attempt, run
         self.over = False
+        self.error: BaseException | None = None
 
     def tasks(self) -> list[Task]:
         """Return what runs inside."""
@@ -131,6 +132,7 @@ def attempt_failed(scheduler: Scheduler, task: Task, error: BaseException, out: 
         return
     end_inside(task, out)
     if task.composite.attempt <= task.node.definition.retries:
+        task.composite.error = error
         out.append(Retry(task, task.composite.attempt + 1, error))
     else:
         failed(scheduler, task, error, out)

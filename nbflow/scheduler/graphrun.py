@@ -12,6 +12,7 @@ from nbflow.errors import ConditionError, ExecutionError, LoopError, error_data,
 from nbflow.scheduler.answers import Cancel, EdgeTaken, EdgeUntaken, Task
 from nbflow.scheduler.marking import Marking, Out, by_origin, unfold
 from nbflow.scheduler.plan import EdgePlan, NodePlan, Plan
+from nbflow.scheduler.scope import Step
 from nbflow.state import PathState, merge
 
 OnEnd = Callable[[PathState | None, BaseException | None, Out], None]
@@ -27,7 +28,7 @@ class GraphRun(Marking):
         self, plan: Plan, state: dict[str, Any], open_: Callable[[Task, Out], None], on_end: OnEnd,
         *, parent: Task | None = None, attempt: int = 1,
     ) -> None:  # fmt: skip
-        prefix, scope = (f"{parent.name}/", _scope(parent, attempt)) if parent else ("", "")
+        prefix, scope = (f"{parent.name}/", parent.scope + _step(parent, attempt)) if parent else ("", "")
         super().__init__(plan, open_, parent, prefix, scope)
         self.initial = state
         self.over = False
@@ -226,7 +227,5 @@ class GraphRun(Marking):
         self._on_end(None, error, out)
 
 
-def _scope(parent: Task, attempt: int) -> str:
-    item = "" if parent.item is None else f"[{parent.item}]"
-    again = f"~{attempt}" if attempt > 1 else ""
-    return f"{parent.scope}{parent.node.id}#{parent.firing}{item}{again}/"
+def _step(parent: Task, attempt: int) -> str:
+    return str(Step(parent.node.id, parent.firing, parent.item, attempt))

@@ -5,7 +5,6 @@ Rule: the same outcomes in the same order give the same answers. There is no oth
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from typing import Any, Literal
 
 from nbflow.errors import RecordedError, RunStateError, name_list
 from nbflow.scheduler import composite
-from nbflow.scheduler.answers import Answer, Ended, Retry, Task
+from nbflow.scheduler.answers import Answer, Ended, Open, Retry, Task
 from nbflow.scheduler.composite import MapRun, SubRun
 from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.marking import Out
 from nbflow.scheduler.plan import Plan
+from nbflow.scheduler.scope import Step, steps_of
 from nbflow.state import PathState, Write
 
 
@@ -26,10 +26,11 @@ class Outcome:
     """One row of a run's log, in the form that replays.
 
     `value` of `completed` and `skipped` is the update (for a map's item its result), of `failed` the error's node, type
-    and message, of `edited` the keys and values written; `edited` names no firing.
+    and message, of `retried` the attempt at a subgraph that was begun when its backoff was over, of `edited` the keys
+    and values written; `edited` names no firing.
     """
 
-    kind: Literal["completed", "failed", "skipped", "edited"]
+    kind: Literal["completed", "failed", "skipped", "retried", "edited"]
     scope: str = ""
     firing: int = 0
     node: str = ""
@@ -96,8 +97,11 @@ class Scheduler:
         return self._drained(out)
 
     def edit(self, update: dict[str, Any]) -> None:
-        """Write keys into every live token, as one who has seen all other writes."""
-        self.root.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
+        """Write keys into every live token, in subgraphs too, as one who has seen all other writes."""
+        runs = [self.root]
+        runs += [task.composite.run for task in _inside(self.root.tasks()) if isinstance(task.composite, SubRun)]
+        for run in runs:
+            run.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
 
     def state(self) -> dict[str, Any]:
         """Return the final state of a run that ended, else ended, pending and running tokens over each other."""
@@ -115,68 +119,67 @@ class Scheduler:
         Raises:
             RunStateError: The graph has changed too much since; it names the first outcome that does not fit.
         """
-        self._retry_at_once(self.begin())
+        self.begin()
         for number, outcome in enumerate(outcomes, start=1):
-            if outcome.kind == "edited":
-                self.edit(outcome.value)
-                continue
-            task = self._find(outcome)
-            if task is None:
-                raise self._misfit(outcome, number)
-            self._retry_at_once(self._feed(task, outcome))
+            self.apply(outcome, f"outcome {number} of the log")
         return self.leaves()
 
-    def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
-        if task.composite is not None:
-            # From outside, as what comes of its inside is derived: it took too long, or a person skipped it.
-            out: Out = []
-            if outcome.kind == "failed":
-                composite.failed(self, task, RecordedError(outcome.value), out)
-            else:
-                composite.skipped(self, task, outcome.value, out)
-            return self._drained(out)
-        if outcome.kind == "failed":
-            return self.fail(task, RecordedError(outcome.value))
-        return self.complete(task, outcome.value)
+    def apply(self, outcome: Outcome, place: str) -> list[Answer]:
+        """Replay one outcome; `place` tells people where in the log it stands. Return what follows from it.
 
-    def _retry_at_once(self, answers: list[Answer]) -> None:
-        for answer in answers:
-            if isinstance(answer, Retry):
-                answers += self.retry(answer.task)
-
-    def _find(self, outcome: Outcome) -> Task | None:
-        """Return the task that an outcome is of, if it is live."""
-        run: GraphRun | None = self.root
-        for step in outcome.scope.split("/")[:-1]:
-            run = None if run is None else self._enter(run, step)
-        task = None if run is None else _task_at(run, outcome.firing, outcome.node, outcome.item)
-        derived = task is not None and task.composite is not None and outcome.kind == "completed"
-        return None if derived else task
-
-    def _enter(self, run: GraphRun, step: str) -> GraphRun | None:
-        """Return the attempt at a subgraph that a step of a scope names, begun now if a log goes on with it.
-
-        The failures that led to it are not in the log.
+        Raises:
+            RunStateError: It does not fit the graph.
         """
-        read = _STEP.fullmatch(step)
-        if read is None:
-            return None
-        node, firing, item, number = read.groups()
-        task = _task_at(run, int(firing), node, None if item is None else int(item))
-        if task is None or not isinstance(task.composite, SubRun):
-            return None
-        attempt = int(number or 1)
-        if attempt > task.composite.attempt:
-            out: Out = []
-            composite.end_inside(task, out)
-            composite.begin_subgraph(self, task, out, attempt=attempt)
-            self._retry_at_once(self._drained(out))
-        return task.composite.run if task.composite.attempt == attempt else None
+        if outcome.kind == "edited":
+            self.edit(outcome.value)
+            return []
+        task = self.find(outcome.scope, outcome.firing, outcome.node, outcome.item)
+        if task is None or not _fits(task, outcome.kind):
+            raise self._misfit(outcome, place)
+        return self._feed(task, outcome)
 
-    def _misfit(self, outcome: Outcome, number: int) -> RunStateError:
+    def standing(self) -> list[Answer]:
+        """Return what is to be carried out to go on after a replay: what is open, what runs, or the end."""
+        answers: list[Answer] = []
+        for task in _inside(self.root.tasks()):
+            if not task.live:
+                continue
+            inside = task.composite
+            answers.append(task if inside is None else Open(task, getattr(inside, "attempt", 1)))
+            if isinstance(inside, SubRun) and inside.error is not None:
+                answers.append(Retry(task, inside.attempt + 1, inside.error))
+        return answers if self.ended is None else [self.ended]
+
+    def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
+        out: Out = []
+        if outcome.kind == "retried":
+            # The failure inside that led to it may not be in the log, or be derived and known already.
+            if outcome.value > task.composite.attempt:
+                composite.end_inside(task, out)
+                composite.begin_subgraph(self, task, out, attempt=outcome.value)
+        elif task.composite is None and outcome.kind == "failed":
+            return self.fail(task, RecordedError(outcome.value))
+        elif task.composite is None:
+            return self.complete(task, outcome.value)
+        # From outside, as what comes of its inside is derived: it took too long, or a person skipped it.
+        elif outcome.kind == "failed":
+            composite.failed(self, task, RecordedError(outcome.value), out)
+        else:
+            composite.skipped(self, task, outcome.value, out)
+        return self._drained(out)
+
+    def find(self, scope: str, firing: int, node: str, item: int | None) -> Task | None:
+        """Return the task of that name, if it is live."""
+        run: GraphRun | None = self.root
+        steps = steps_of(scope)
+        for step in steps or ():
+            run = None if run is None else _entered(run, step)
+        return None if run is None or steps is None else _task_at(run, firing, node, item)
+
+    def _misfit(self, outcome: Outcome, place: str) -> RunStateError:
         running = name_list(f"{task.scope}{task.node.id}#{task.firing}" for task in self.leaves())
         return RunStateError(
-            f"outcome {number} of the log, {outcome.scope}{outcome.node}#{outcome.firing} {outcome.kind}, does not fit "
+            f"{place}, {outcome.scope}{outcome.node}#{outcome.firing} {outcome.kind}, does not fit "
             f"this graph: running there is {running}; resume under the graph that the run had, or start anew"
         )
 
@@ -203,8 +206,18 @@ class Scheduler:
         out.append(self.ended)
 
 
-_STEP = re.compile(r"(.+)#(\d+)(?:\[(\d+)\])?(?:~(\d+))?", re.DOTALL)
-"""A step of a scope: node, firing, the item of a map, the attempt if it is not the first."""
+def _entered(run: GraphRun, step: Step) -> GraphRun | None:
+    """Return the run of a subgraph that a step of a scope leads to."""
+    task = _task_at(run, step.firing, step.node, step.item)
+    inside = None if task is None else task.composite
+    return inside.run if isinstance(inside, SubRun) and inside.attempt == step.attempt else None
+
+
+def _fits(task: Task, kind: str) -> bool:
+    """Return whether such an outcome can come from outside: what a composite completes with is derived."""
+    if kind == "retried":
+        return isinstance(task.composite, SubRun)
+    return task.composite is None or kind != "completed"
 
 
 def _task_at(run: GraphRun, firing: int, node: str, item: int | None) -> Task | None:

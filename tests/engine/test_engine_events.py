@@ -58,7 +58,7 @@ def test_the_events_of_a_chain_come_in_order_and_in_this_form() -> None:
             "event": "node_start", "seq": 2, "node": "a", "input": {"n": 1, "by": 2}, "attempt": 1, "firing": 1,
             "tool": "add", "version": 1, "source": source,
         },
-        {"event": "node_complete", "seq": 3, "node": "a", "output": {"n": 3}, "cached": False},
+        {"event": "node_complete", "seq": 3, "node": "a", "firing": 1, "attempt": 1, "output": {"n": 3}, "cached": False},
         {
             "event": "edge_untaken", "seq": 4, "node": "a", "from": "a", "to": "b", "type": "conditional",
             "condition": "n > 5", "values": {"n": 3},
@@ -71,7 +71,10 @@ def test_the_events_of_a_chain_come_in_order_and_in_this_form() -> None:
             "event": "node_start", "seq": 6, "node": "pass", "input": {}, "attempt": 1, "firing": 2, "tool": "pass",
             "version": 1, "source": told[5]["source"],
         },
-        {"event": "node_complete", "seq": 7, "node": "pass", "output": None, "cached": False},
+        {
+            "event": "node_complete", "seq": 7, "node": "pass", "firing": 2, "attempt": 1, "output": None,
+            "cached": False,
+        },
         {"event": "execution_complete", "seq": 8, "result": {"n": 3}},
     ]  # fmt: skip
 

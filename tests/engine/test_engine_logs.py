@@ -111,7 +111,7 @@ def test_items_that_fail_and_are_cancelled_are_logged_so() -> None:
     done = finished("m = even [map=items]", even, items=[1, 2])
 
     assert rows(done) == [("m[0]", "failed", 1), ("m[1]", "cancelled", 1), ("m", "failed", 1)]
-    assert done.logs[-1].error == "NodeError: node 'm[0]' failed: ValueError: 1 is odd"
+    assert done.logs[-1].error == "ValueError: 1 is odd (in m[0])"
 
 
 def test_an_item_is_retried_by_itself() -> None:

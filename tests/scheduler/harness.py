@@ -93,7 +93,10 @@ class Drive:
         time, _, _, (what, result) = heapq.heappop(self._queue)
         if isinstance(what, Retry):
             self.now = time
-            self.carry_out(self.scheduler.retry(what.task))
+            task = what.task
+            if task.live:
+                self.log.append(Outcome("retried", task.scope, task.firing, task.node.id, task.item, what.attempt))
+            self.carry_out(self.scheduler.retry(task))
         elif what.live:
             self.now = time
             self.before_last = len(self.starts)
@@ -189,4 +192,5 @@ def resume(drive: Drive, log: list[Outcome], state: Mapping[str, Any] | None = N
     again.ended = again.scheduler.ended
     for task in leaves:
         again.start(task)
+    again.carry_out([answer for answer in again.scheduler.standing() if isinstance(answer, Retry)])
     return again

@@ -4,7 +4,7 @@ import pytest
 from harness import Drive, computes, prepare, raises, resume, run, takes
 
 from nbflow.errors import RunStateError
-from nbflow.scheduler import Outcome, Task
+from nbflow.scheduler import Outcome, Retry, Task
 
 
 def prefixes(drive: Drive, state: dict[str, object] | None = None) -> list[Drive]:
@@ -70,13 +70,15 @@ def test_a_log_goes_on_with_a_later_attempt_at_a_subgraph() -> None:
     log = [
         Outcome("completed", "", 1, "a", None, {}),
         Outcome("completed", "s#2/", 1, "p", None, {"x": 1}),
+        Outcome("retried", "", 2, "s", None, 2),
+        Outcome("retried", "", 2, "s", None, 3),
         Outcome("completed", "s#2~3/", 1, "p", None, {"x": 2}),
         Outcome("completed", "s#2~3/", 2, "q", None, {}),
     ]
     (task,) = drive.scheduler.replay(log)
     assert (task.node.id, dict(task.path)) == ("z", {"x": 2})
     again = prepare("a -> s -> z\ns = graph g [retries=3]", graphs={"g": "p -> q"})
-    (task,) = again.scheduler.replay(log[:3])
+    (task,) = again.scheduler.replay(log[:5])
     assert (task.scope, task.node.id, dict(task.path)) == ("s#2~3/", "q", {"x": 2})
 
 
@@ -86,10 +88,23 @@ def test_node_ids_may_hold_the_signs_that_scopes_are_made_of() -> None:
     assert [again.state for again in prefixes(drive, {"xs": [1]})] == [drive.state] * 4
 
 
-def test_an_attempt_that_fails_before_anything_runs_is_tried_again_in_a_replay() -> None:
+def test_an_attempt_that_failed_before_anything_ran_is_tried_again_after_a_replay() -> None:
     drive = run("s = graph g [retries=2]\ns -> e on error", graphs={"g": "m [map=xs]"})
     assert drive.order == "e"
-    assert [again.state for again in prefixes(drive)] == [drive.state] * 2
+    assert [again.state for again in prefixes(drive)] == [drive.state] * 4
+
+
+def test_what_happened_during_the_backoff_of_a_subgraph_replays_before_its_next_attempt() -> None:
+    drive = prepare("a -> s & b -> c\ns = graph g [retries=1]\ns -> e on error", graphs={"g": "m [map=xs]"})
+    log = [
+        Outcome("completed", "", 1, "a", None, {}),
+        Outcome("completed", "", 3, "b", None, {"x": 1}),
+        Outcome("retried", "", 2, "s", None, 2),
+    ]
+    assert {task.node.id for task in drive.scheduler.replay(log)} == {"c", "e"}
+    waiting = prepare("a -> s & b -> c\ns = graph g [retries=1]\ns -> e on error", graphs={"g": "m [map=xs]"})
+    assert waiting.scheduler.replay(log[:2]) == []
+    assert [repr(answer.task) for answer in waiting.scheduler.standing() if isinstance(answer, Retry)] == ["Task(s#2)"]
 
 
 def test_a_skipped_firing_is_a_completion_with_the_output_a_person_gave() -> None:

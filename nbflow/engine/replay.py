@@ -1,0 +1,143 @@
+"""A run's events gone through again: the scheduler as it stood after any of them.
+
+Rule: what came from outside is fed to the scheduler, which derives the rest anew; there is no second way to know a
+state. What a stored event leaves out because it can be derived is put back on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.engine.result import Key, key_of
+from nbflow.events import ENDINGS, Event, Kind
+from nbflow.reducers import MISSING
+from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
+from nbflow.scheduler.scope import prefix_of
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of a tool as a store keeps them: their names, and the values of those left at their defaults."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    def of(self, task: Task) -> dict[str, Any]:
+        """Return the arguments as they were for the task."""
+        return {name: value for name in self.names if (value := self._value(task, name)) is not MISSING}
+
+    def _value(self, task: Task, name: str) -> Any:
+        definition, path = task.node.definition, task.path
+        if task.item is not None and name == definition.as_:
+            return task.value
+        if name in definition.params:
+            return definition.params[name]
+        if name in path:
+            return path[name]
+        if name in self.defaults:
+            return self.defaults[name]
+        if name == "state":
+            return dict(path)
+        # A map without `as` binds its items to the tool's first parameter.
+        return task.value if task.item is not None else MISSING
+
+
+def node_of(event: Event) -> str:
+    """Return the id of an event's node within its own graph."""
+    scope, _, item = key_of(event)
+    path = (event.node or "")[len(prefix_of(scope)) :] if scope else event.node or ""
+    return path if item is None else path.removesuffix(f"[{item}]")
+
+
+def outcome_of(event: Event) -> Outcome | None:
+    """Return what an event tells the scheduler; None for one that is derived, or tells it nothing."""
+    data = event.data
+    if event.kind is Kind.EXECUTION_RESUMED:
+        return Outcome("edited", value=data["edited"]) if data.get("edited") else None
+    if event.kind is Kind.NODE_START:
+        return _outcome("retried", event, data["begun"]) if data.get("begun", 1) > 1 else None
+    if data.get("derived"):
+        return None
+    if event.kind is Kind.NODE_COMPLETE:
+        return _outcome("completed", event, data["output"])
+    if event.kind is Kind.NODE_SKIPPED:
+        return _outcome("skipped", event, data["output"])
+    if event.kind is Kind.NODE_ERROR and data["handled"]:
+        error = data["error"]
+        told = {"node": error.get("node", event.node), "type": error["type"], "message": error["message"]}
+        return _outcome("failed", event, told)
+    return None
+
+
+def _outcome(kind: Any, event: Event, value: Any) -> Outcome:
+    scope, firing, item = key_of(event)
+    return Outcome(kind, scope, firing, node_of(event), item, value)
+
+
+class Replay:
+    """The scheduler of a run, brought forward event by event; `tried` counts the attempts at each firing."""
+
+    def __init__(self, plan: Plan, initial: Mapping[str, Any]) -> None:
+        self.scheduler = Scheduler(plan, initial)
+        self.tried: dict[Key, int] = {}
+        self._opened: dict[Key, dict[str, Any]] = {}
+        self._closed: dict[Key, Any] = {}
+        self._note(self.scheduler.begin())
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events in, in their order, and put back what they leave out.
+
+        Raises:
+            RunStateError: An event does not fit the graph; it is named.
+        """
+        for event in events:
+            outcome = outcome_of(event)
+            if outcome is not None:
+                self._note(self.scheduler.apply(outcome, f"event {event.seq}"))
+            if event.kind is Kind.NODE_START:
+                self._started(event)
+            elif event.kind in ENDINGS:
+                event.data.setdefault("result", self.scheduler.state())
+            elif event.data.get("derived") and event.kind is Kind.NODE_COMPLETE:
+                event.data.setdefault("output", self._closed.pop(key_of(event), None))
+
+    def _note(self, answers: list[Answer]) -> None:
+        # A map of an empty list has ended before its start is told.
+        for answer in answers:
+            if isinstance(answer, Open):
+                self._opened[_key(answer.task)] = given_of(answer.task)
+            elif isinstance(answer, Close):
+                self._closed[_key(answer.task)] = answer.update
+
+    def _started(self, event: Event) -> None:
+        key, data = key_of(event), event.data
+        self.tried[key] = max(self.tried.get(key, 0), data["attempt"])
+        given, opened = data.get("input"), self._opened.pop(key, None)
+        if given is None and opened is not None:
+            data["input"] = opened
+        elif given is None or isinstance(given, Given):
+            task = self.scheduler.find(key[0], key[1], node_of(event), key[2])
+            data["input"] = {} if task is None else given_of(task) if given is None else given.of(task)
+
+    def standing(self) -> list[Answer]:
+        """Return what is to be carried out to go on, each task knowing how often it was tried."""
+        answers = self.scheduler.standing()
+        for answer in answers:
+            task = answer if isinstance(answer, Task) else getattr(answer, "task", None)
+            if task is not None:
+                task.tried = self.tried.get(_key(task), 0)
+        return answers
+
+
+def _key(task: Task) -> Key:
+    return task.scope, task.firing, task.item
+
+
+def given_of(task: Task) -> dict[str, Any]:
+    """Return what a map or a subgraph starts from, as its start tells it."""
+    key = task.node.definition.map
+    if key is not None and task.item is None:
+        return {key: task.path.get(key)}
+    return task.composite.run.initial if task.composite is not None else {}

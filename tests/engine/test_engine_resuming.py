@@ -1,0 +1,200 @@
+"""Going on from any prefix of a run's events: the same end, and nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from running import engine_of, graph, kinds
+
+from nbflow import Run, WorkflowEngine
+from nbflow.engine.past import Past
+from nbflow.engine.replay import Replay
+from nbflow.engine.result import key_of
+from nbflow.errors import NodeError
+from nbflow.events import Event, Kind
+from nbflow.graph import GraphDefinition
+
+
+async def add(n: int, by: int = 1) -> dict[str, int]:
+    return {"n": n + by}
+
+
+async def left(n: int) -> dict[str, Any]:
+    return {"seen": [f"left {n}"]}
+
+
+def right(n: int) -> dict[str, Any]:
+    return {"seen": [f"right {n}"]}
+
+
+async def double(x: int) -> int:
+    return 2 * x
+
+
+async def odd(n: int) -> None:
+    if n % 2:
+        raise ValueError("odd")
+
+
+TEXT = """
+add -> left & right -> join -> add if n < 3 else maps
+join = pass
+maps = double [map=xs, limit=2]
+maps -> inner -> odd
+inner = graph sub
+odd -> END on error
+reduce seen with extend
+"""
+SUB = {"sub": "a -> many -> b\na = add(by=10)\nb = add(by=100)\nmany = double [map=xs]"}
+START = {"n": 0, "xs": [1, 2, 3]}
+
+
+def past_of(engine: WorkflowEngine, definition: GraphDefinition, events: Sequence[Event], **told: Any) -> Past:
+    replay = Replay(engine.plan(definition), START)
+    replay.feed(events)
+    return Past(replay, events, told=told)
+
+
+def whole(engine: WorkflowEngine, definition: GraphDefinition) -> Run:
+    async def main() -> Run:
+        run = engine.start(definition, START)
+        await run.wait()
+        return run
+
+    return asyncio.run(main())
+
+
+def resumed(engine: WorkflowEngine, definition: GraphDefinition, past: Past) -> Run:
+    async def main() -> Run:
+        run = engine.start(definition, START, past=past)
+        await run.wait()
+        return run
+
+    return asyncio.run(main())
+
+
+def ended(events: Sequence[Event]) -> Counter[Any]:
+    """Count the completions that came from a tool, by firing."""
+    done = (event for event in events if event.kind is Kind.NODE_COMPLETE and not event.data.get("derived"))
+    return Counter(key_of(event) for event in done)
+
+
+@pytest.fixture
+def setting() -> tuple[WorkflowEngine, GraphDefinition]:
+    return engine_of(add, left, right, double, odd, graphs=SUB), graph(TEXT)
+
+
+def test_any_prefix_of_its_events_goes_on_to_the_same_end_and_runs_nothing_twice(
+    setting: tuple[WorkflowEngine, GraphDefinition],
+) -> None:
+    engine, definition = setting
+    first = whole(engine, definition)
+    events = list(first.events)
+    assert first.result is not None
+    for length in range(1, len(events)):
+        run = resumed(engine, definition, past_of(engine, definition, events[:length]))
+        assert run.state == first.state, length
+        assert set(ended(run.events).values()) == {1}, length
+        assert [event.seq for event in run.events] == list(range(1, len(run.events) + 1))
+
+
+def test_a_replay_of_all_events_is_the_live_state_at_each_of_them(
+    setting: tuple[WorkflowEngine, GraphDefinition],
+) -> None:
+    engine, definition = setting
+    run = whole(engine, definition)
+    assert run.at(len(run.events)).state == run.state
+    assert run.at(1).state == START
+    halfway = next(event.seq for event in run.events if event.node == "maps")
+    assert run.at(halfway).state["n"] == 3
+    assert run.at(halfway).nodes["maps"] == "running"
+
+
+def test_attempts_go_on_counting_and_what_the_process_left_open_is_told_as_cancelled(
+    setting: tuple[WorkflowEngine, GraphDefinition],
+) -> None:
+    engine, definition = setting
+    events = list(whole(engine, definition).events)
+    start = next(event for event in events if event.node == "left")
+    run = resumed(engine, definition, past_of(engine, definition, events[: start.seq]))
+    rows = [(row.status, row.attempt) for row in run.logs if row.node_id == "left" and row.firing == 2]
+    assert rows == [("cancelled", 1), ("completed", 2)]
+
+
+def test_a_failed_run_goes_on_from_its_failed_node_once_the_tool_is_mended() -> None:
+    engine = engine_of(add, odd)
+    definition = graph("add -> odd -> b\nb = add")
+    failed = whole(engine, definition)
+    assert isinstance(failed.error, NodeError)
+    ran: list[int] = []
+
+    async def mended(n: int) -> None:
+        ran.append(n)
+
+    engine.registry.register("odd", mended)
+    run = resumed(engine, definition, past_of(engine, definition, list(failed.events)))
+    assert run.state == {"n": 2, "xs": [1, 2, 3]}
+    assert ran == [1]
+    assert kinds(run)[-1] == "execution_complete"
+
+
+def test_an_edit_of_a_fork_is_seen_by_what_runs_next(setting: tuple[WorkflowEngine, GraphDefinition]) -> None:
+    engine, _ = setting
+    definition = graph("add -> b -> c\nb = add\nc = add")
+    events = list(whole(engine, definition).events)
+    begun = next(event.seq for event in events if event.node == "c")
+    past = past_of(engine, definition, events[: begun - 1])
+    edit: Mapping[str, Any] = {"n": 40}
+    past.replay.scheduler.edit(dict(edit))
+    past.told["edited"] = edit
+    run = resumed(engine, definition, past)
+    assert run.state["n"] == 41
+    assert run.at(len(run.events)).state["n"] == 41
+    assert run.diff(whole(engine, definition)).state == {"n": (41, 3)}
+
+
+def test_a_subgraph_that_took_too_long_replays_as_a_failure_from_outside() -> None:
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    engine = engine_of(add, slow, graphs={"sub": "slow"})
+    definition = graph("s -> b on error\ns = graph sub [timeout=0.01]\nb = add")
+    first = whole(engine, definition)
+    assert first.state["error"]["type"] == "TimeoutError"
+    for length in range(len(first.events) - 5, len(first.events)):
+        run = resumed(engine, definition, past_of(engine, definition, list(first.events)[:length]))
+        assert (run.state["n"], run.state["error"]["type"]) == (1, "TimeoutError")
+
+
+def test_a_retry_of_a_subgraph_that_had_begun_is_not_begun_again() -> None:
+    tries: list[int] = []
+
+    async def flaky(n: int) -> dict[str, int]:
+        tries.append(n)
+        if len(tries) == 1:
+            raise ValueError("once")
+        return {"n": n + 1}
+
+    engine = engine_of(add, flaky, graphs={"sub": "add -> flaky -> b\nb = add"})
+    definition = graph("s = graph sub [retries=2, backoff=0]")
+    first = whole(engine, definition)
+    assert first.state["n"] == 3
+    events = list(first.events)
+    again = next(event.seq for event in events if event.data.get("begun") == 2)
+    for length in range(again, len(events)):
+        tries[:] = [0]
+        assert resumed(engine, definition, past_of(engine, definition, events[:length])).state["n"] == 3
+
+
+def test_the_time_of_all_sittings_is_added_up(setting: tuple[WorkflowEngine, GraphDefinition]) -> None:
+    engine, definition = setting
+    events = list(whole(engine, definition).events)
+    past = past_of(engine, definition, events[:4])
+    run = resumed(engine, definition, Past(past.replay, past.events, seconds=100.0))
+    assert run.result is not None
+    assert run.result.execution_time > 100.0
+    assert run.started_at == events[0].time
