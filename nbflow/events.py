@@ -62,8 +62,8 @@ class Event:
 
     Starts and ends of attempts also say whose they are: `firing` (the number of the start within its run or subgraph
     run), `attempt` (from 1; of node_retry the one to come), and where there is one `scope` (the path of subgraph runs)
-    and `item` (of a map). `begun` is of a subgraph's start that is a retry, and counts from 1; `derived` marks the end of a map
-    or subgraph that follows from what is inside it.
+    and `item` (of a map). `begun` is of a subgraph's start that is a retry, and counts from 1; `derived` marks the end
+    of a map or subgraph that follows from what is inside it.
     """
 
     kind: Kind

@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.errors import ExecutionError, StateConflictError
 from nbflow.reducers import MISSING, Fold
 
 Folds = Mapping[str, Fold]
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """Stands in a state for a value that could not be stored; `why` is the reason that was said then."""
+
+    why: str
 
 
 class Write:
@@ -183,6 +191,9 @@ def layer_mark(layer: Layer, key: str) -> Write | None:
 
 
 def _folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str) -> Any:
+    for operand in (value, *updates):
+        if type(operand) is Unstored:
+            return operand
     try:
         return fold(value, updates)
     except Exception as error:

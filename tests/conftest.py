@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+# Runs of tests leave nothing behind; a test of durability asks for it.
+os.environ.setdefault("NBFLOW_DURABILITY", "off")
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",

@@ -15,12 +15,12 @@ import nbflow
 ROOT = Path(nbflow.__file__).parent
 
 LAYERS: list[set[str]] = [
-    {"errors", "events", "state", "reducers", "conditions", "graph", "notation", "tools"},
+    {"errors", "events", "state", "reducers", "conditions", "graph", "notation", "tools", "tables"},
     {"scheduler"},
     {"engine", "executors"},
-    {"store"},
+    {"store", "settings"},
     {"view"},
-    {"session", "__init__"},  # what the package offers to users; only edges and files are users of it
+    {"session", "catalogue", "__init__"},  # what the package offers to users; only edges and files are users of it
     {"files"},
     {"notebook", "server", "cli"},
 ]
@@ -28,7 +28,7 @@ EDGES = {"notebook", "server", "cli"}
 PUBLIC = {"__init__", "session", "tools", "errors"}
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "sqlalchemy", "fastapi", "dask", "distributed", "lark", "networkx", "tenacity",
-    "pygraphviz", "graphviz", "rich", "typer", "nbformat",
+    "pygraphviz", "graphviz", "rich", "typer", "nbformat", "alembic", "aiosqlite", "asyncpg", "pydantic_settings", "psutil",
 }  # fmt: skip
 
 

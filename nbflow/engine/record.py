@@ -11,11 +11,12 @@ from itertools import takewhile
 from typing import Any
 
 from nbflow.engine.replay import Replay
-from nbflow.engine.result import ExecutionLog, ExecutionResult, logs_of
+from nbflow.engine.result import ExecutionResult, Logs, logs_of
 from nbflow.errors import RunStateError
 from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
+from nbflow.tables import Records, Table, shown
 
 _SHOWN = {
     Kind.NODE_START: "running",
@@ -50,6 +51,21 @@ class Span:
     end: float | None
 
 
+class Timeline(Records[Span]):
+    """Attempts in time: a list that shows as a table."""
+
+    kind = Span
+
+    def table(self) -> Table:
+        """Return each attempt's node, number and status, and from when to when it ran (s)."""
+        return Table(("node", "attempt", "status", "from", "to"), map(_told, self))
+
+
+def _told(span: Span) -> tuple[str, ...]:
+    end = "" if span.end is None else f"{span.end:.3f}"
+    return span.node, str(span.attempt), span.status, f"{span.start:.3f}", end
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What differs between two runs: the state's keys and the nodes' outputs, each as (mine, theirs).
@@ -59,6 +75,19 @@ class Difference:
 
     state: dict[str, tuple[Any, Any]]
     nodes: dict[str, tuple[Any, Any]]
+
+    def table(self) -> Table:
+        """Return a row for each key, then one for each node."""
+        rows = [("key", name, *pair) for name, pair in self.state.items()]
+        rows += [("node", name, *pair) for name, pair in self.nodes.items()]
+        return Table(("what", "name", "here", "there"), ((kind, name, *map(_side, pair)) for kind, name, *pair in rows))
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def _side(value: Any) -> str:
+    return "–" if value is ... else shown(value)
 
 
 class RunRecord:
@@ -85,14 +114,14 @@ class RunRecord:
         return self.result.state if self.result else self._replayed(self.events).scheduler.state()
 
     @property
-    def logs(self) -> list[ExecutionLog]:
+    def logs(self) -> Logs:
         """One row per attempt of a node so far."""
         return logs_of(self.events)
 
     @property
-    def timeline(self) -> list[Span]:
+    def timeline(self) -> Timeline:
         """When each attempt ran, in the order of the starts."""
-        spans = []
+        spans = Timeline()
         for row in self.logs:
             start = row.timestamp.timestamp() - self.started_at
             end = None if row.duration_ms is None else start + row.duration_ms / 1e3

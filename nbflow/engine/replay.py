@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.reducers import MISSING
 from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
+from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
+from nbflow.state import Unstored
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,27 @@ def _outcome(kind: Any, event: Event, value: Any) -> Outcome:
     return Outcome(kind, scope, firing, node_of(event), item, value)
 
 
+def lacks(value: Any) -> bool:
+    """Return whether a value, or one of a dict or list, could not be stored."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return type(value) is Unstored or any(type(item) is Unstored for item in inner)
+
+
+def _routes(events: list[Event], at: int) -> Routes:
+    """Return the ways taken by what was decided together with the event before `at`."""
+    routes: Routes = {}
+    for event in islice(events, at, None):
+        if event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
+            taken = routes.setdefault(event.node or "", [])
+            if event.kind is Kind.EDGE_TAKEN:
+                taken.append((event.data["to"], event.data["type"], event.data["condition"]))
+        elif event.kind is Kind.EXECUTION_ERROR:
+            return {}  # a condition that could not be evaluated chose nothing
+        elif not event.data.get("derived"):
+            break
+    return routes
+
+
 class Replay:
     """The scheduler of a run, brought forward event by event; `tried` counts the attempts at each firing."""
 
@@ -84,6 +108,7 @@ class Replay:
         self.tried: dict[Key, int] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
         self._closed: dict[Key, Any] = {}
+        self._lossy = any(type(value) is Unstored for value in initial.values())
         self._note(self.scheduler.begin())
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -92,10 +117,13 @@ class Replay:
         Raises:
             RunStateError: An event does not fit the graph; it is named.
         """
-        for event in events:
+        events = list(events)
+        for at, event in enumerate(events):
             outcome = outcome_of(event)
             if outcome is not None:
-                self._note(self.scheduler.apply(outcome, f"event {event.seq}"))
+                self._lossy = self._lossy or lacks(outcome.value)
+                routes = _routes(events, at + 1) if self._lossy else None
+                self._note(self.scheduler.apply(outcome, f"event {event.seq}", routes))
             if event.kind is Kind.NODE_START:
                 self._started(event)
             elif event.kind in ENDINGS:

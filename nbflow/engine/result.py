@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from nbflow.events import Event, Kind, Status
+from nbflow.tables import Records, Table
 
 
 @dataclass(slots=True)
@@ -34,6 +35,21 @@ class ExecutionLog:
     scope: str = ""
 
 
+class Logs(Records[ExecutionLog]):
+    """Log rows: a list that shows as a table."""
+
+    kind = ExecutionLog
+
+    def table(self) -> Table:
+        """Return each attempt's node, number, status, duration (ms) and error."""
+        return Table(("node", "attempt", "status", "ms", "error"), map(_told, self))
+
+
+def _told(row: ExecutionLog) -> tuple[str, ...]:
+    took = "" if row.duration_ms is None else f"{row.duration_ms:.1f}"
+    return row.node_id, str(row.attempt), row.status, took, row.error or ""
+
+
 @dataclass(frozen=True)
 class ExecutionResult:
     """What a run came to. `state` is the final state, or of a run that failed what it had reached; times in seconds."""
@@ -46,7 +62,7 @@ class ExecutionResult:
     _events: Iterable[Event] = field(default=(), repr=False, compare=False)
 
     @cached_property
-    def logs(self) -> list[ExecutionLog]:
+    def logs(self) -> Logs:
         """One row per attempt of a node, in the order in which they started."""
         return logs_of(self._events)
 
@@ -70,7 +86,7 @@ _STATUS: dict[Kind, Literal["completed", "failed", "cancelled"]] = {
 }
 
 
-def logs_of(events: Iterable[Event]) -> list[ExecutionLog]:
+def logs_of(events: Iterable[Event]) -> Logs:
     """Return one row per attempt, in the order of their starts; a map's own after those of its items."""
     rows: dict[tuple[Key, int], ExecutionLog] = {}
     live: dict[Key, int] = {}
@@ -93,7 +109,7 @@ def logs_of(events: Iterable[Event]) -> list[ExecutionLog]:
             for key, attempt in live.items():
                 rows[key, attempt].status, rows[key, attempt].error = "cancelled", "its process ended before it did"
             live.clear()
-    return list(rows.values())
+    return Logs(rows.values())
 
 
 def _begun(event: Event) -> ExecutionLog:

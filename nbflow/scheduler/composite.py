@@ -97,7 +97,7 @@ def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) 
         else:
             scheduler.later(lambda more: _subgraph_completed(scheduler, task, run, final, more))
 
-    run = GraphRun(plan, state, scheduler.open, on_end, parent=task, attempt=attempt)
+    run = GraphRun(plan, state, scheduler.open, on_end, routes=scheduler.routes, parent=task, attempt=attempt)
     task.composite = SubRun(attempt, run)
     out.append(Open(task, attempt))
     run.begin(out)

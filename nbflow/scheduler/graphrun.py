@@ -15,6 +15,8 @@ from nbflow.scheduler.plan import EdgePlan, NodePlan, Plan
 from nbflow.scheduler.scope import Step
 from nbflow.state import PathState, merge
 
+Routes = dict[str, list[tuple[str, str, str | None]]]
+"""By a node's path, the edges it took: target, type, condition."""
 OnEnd = Callable[[PathState | None, BaseException | None, Out], None]
 
 
@@ -26,13 +28,13 @@ class GraphRun(Marking):
 
     def __init__(
         self, plan: Plan, state: dict[str, Any], open_: Callable[[Task, Out], None], on_end: OnEnd,
-        *, parent: Task | None = None, attempt: int = 1,
+        *, routes: Routes, parent: Task | None = None, attempt: int = 1,
     ) -> None:  # fmt: skip
         prefix, scope = (f"{parent.name}/", parent.scope + _step(parent, attempt)) if parent else ("", "")
         super().__init__(plan, open_, parent, prefix, scope)
         self.initial = state
         self.over = False
-        self._on_end = on_end
+        self._on_end, self._routes = on_end, routes
         self._serial = 0
         self._counts = [0] * len(plan.edges)
 
@@ -85,14 +87,14 @@ class GraphRun(Marking):
         """Write keys into every token, as one who has seen all others."""
         marks = {key: mark(key, self._serial + 1) for key in update}
         self._serial += 1
-        for path in self._paths():
+        for path in self.paths():
             for key, value in update.items():
                 path.overwrite(key, value, marks[key])
 
     def state(self) -> dict[str, Any]:
         """Return ended, pending and running tokens laid over each other, in that order."""
         whole = dict(self.initial)
-        for path in self._paths():
+        for path in self.paths():
             whole.update(path.as_dict())
         return whole
 
@@ -105,6 +107,11 @@ class GraphRun(Marking):
         """Return the edges that the conditions choose, and the values that each read."""
         if not node.conditional:
             return node.normal, {}
+        known = self._routes.pop(self.prefix + node.id, None) if self._routes else None
+        if known is not None:
+            taken = [edge for edge in node.edges if _key(edge) in known]
+            if len(taken) == len(known):
+                return taken, {}
         values: dict[int, Any] = {}
         for edge in node.conditional:
             assert edge.condition is not None  # noqa: S101 - compile_plan refuses a graph without
@@ -229,3 +236,7 @@ class GraphRun(Marking):
 
 def _step(parent: Task, attempt: int) -> str:
     return str(Step(parent.node.id, parent.firing, parent.item, attempt))
+
+
+def _key(edge: EdgePlan) -> tuple[str, str, str | None]:
+    return edge.definition.to_node, edge.definition.type, edge.definition.condition

@@ -46,12 +46,17 @@ class Marking(ABC):
         """Return the running firings, oldest first."""
         return [self._solo] if self._solo is not None else list(self.active.values())
 
+    def positions(self) -> list[NodePlan]:
+        """Return the nodes that run or are pending."""
+        return [*(task.node for task in self.tasks()), *(self.plan.nodes[index] for index in self._arrived)]
+
     def task(self, firing: int) -> Task | None:
         """Return the running firing of this number."""
         solo = self._solo
         return self.active.get(firing) if solo is None else solo if solo.firing == firing else None
 
-    def _paths(self) -> Iterator[PathState]:
+    def paths(self) -> Iterator[PathState]:
+        """Give the states of ended, pending and running tokens, in that order."""
         yield from (path for _, _, path in self._ended)
         for node in sorted(self._arrived):
             yield from (path for _, _, path in self._arrived[node])

@@ -14,7 +14,7 @@ from nbflow.errors import RecordedError, RunStateError, name_list
 from nbflow.scheduler import composite
 from nbflow.scheduler.answers import Answer, Ended, Open, Retry, Task
 from nbflow.scheduler.composite import MapRun, SubRun
-from nbflow.scheduler.graphrun import GraphRun
+from nbflow.scheduler.graphrun import GraphRun, Routes
 from nbflow.scheduler.marking import Out
 from nbflow.scheduler.plan import Plan
 from nbflow.scheduler.scope import Step, steps_of
@@ -46,7 +46,8 @@ class Scheduler:
     """
 
     def __init__(self, plan: Plan, state: Mapping[str, Any]) -> None:
-        self.root = GraphRun(plan, dict(state), self.open, self._root_ended)
+        self.routes: Routes = {}
+        self.root = GraphRun(plan, dict(state), self.open, self._root_ended, routes=self.routes)
         self.ended: Ended | None = None
         self._initial = dict(state)
         self._later: deque[Callable[[Out], None]] = deque()
@@ -124,8 +125,10 @@ class Scheduler:
             self.apply(outcome, f"outcome {number} of the log")
         return self.leaves()
 
-    def apply(self, outcome: Outcome, place: str) -> list[Answer]:
+    def apply(self, outcome: Outcome, place: str, routes: Routes | None = None) -> list[Answer]:
         """Replay one outcome; `place` tells people where in the log it stands. Return what follows from it.
+
+        `routes` are the edges that conditions chose then, for a log that lacks values which they may have read.
 
         Raises:
             RunStateError: It does not fit the graph.
@@ -136,7 +139,10 @@ class Scheduler:
         task = self.find(outcome.scope, outcome.firing, outcome.node, outcome.item)
         if task is None or not _fits(task, outcome.kind):
             raise self._misfit(outcome, place)
-        return self._feed(task, outcome)
+        self.routes.update(routes or {})
+        answers = self._feed(task, outcome)
+        self.routes.clear()
+        return answers
 
     def standing(self) -> list[Answer]:
         """Return what is to be carried out to go on after a replay: what is open, what runs, or the end."""

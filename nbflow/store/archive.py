@@ -1,0 +1,123 @@
+"""Runs read back from a store: their events in full, ready to be looked at or gone on from.
+
+Rule: what is read is data. A graph is validated again, a value is rebuilt only as its codec says, and the rest is
+replayed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.record import RunRecord
+from nbflow.engine.replay import Replay
+from nbflow.engine.result import ExecutionResult
+from nbflow.errors import NbflowError, StoreError
+from nbflow.events import Event, Kind, Status
+from nbflow.graph import GraphDefinition
+from nbflow.scheduler import Plan
+from nbflow.store.encoding import Decoder, texts_of
+from nbflow.store.rows import Blob, RunHead
+from nbflow.store.values import Codecs
+
+if TYPE_CHECKING:
+    from nbflow.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A run as it is stored. `events` lack what replay derives; `notes` tell what did not come back as it was."""
+
+    head: RunHead
+    graph: GraphDefinition
+    subgraphs: dict[str, GraphDefinition]
+    initial: dict[str, Any]
+    events: list[Event]
+    notes: list[str] = field(default_factory=list)
+
+
+def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) -> Archived:
+    """Return a run, with its events up to `upto`. Blocks: call it on a thread where a loop waits.
+
+    Raises:
+        RunNotFoundError: No such run.
+        StoreError: What is stored is not what nbflow writes.
+    """
+    head = store.head(run_id).result()
+    rows = store.log(head.row.id, upto=upto).result()
+    blobs = _Blobs(store, codecs)
+    blobs.fetch([head.initial, *texts_of(rows)])
+    decoder = Decoder(codecs, blobs.get)
+    graph = graph_of(head.definition)
+    subgraphs = {name: graph_of(json.dumps(data)) for name, data in _names(head.subgraphs).items()}
+    initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes)
+    events = [decoder.event(row) for row in rows]
+    if events and events[0].kind is Kind.EXECUTION_START:
+        events[0].data["input"] = dict(initial)
+    return Archived(head, graph, subgraphs, initial, events, decoder.notes)
+
+
+class _Blobs:
+    """The blobs that texts name, and those that these name in turn."""
+
+    def __init__(self, store: Store, codecs: Codecs) -> None:
+        self._store, self._codecs = store, codecs
+        self._known: dict[str, Blob] = {}
+
+    def fetch(self, texts: Iterable[str]) -> None:
+        wanted = {ref for text in texts for ref in self._codecs.refs(text)}
+        while wanted:
+            found = self._store.blobs(wanted).result()
+            self._known |= found
+            wanted = {ref for blob in found.values() for ref in self._codecs.refs_of(blob)} - self._known.keys()
+
+    def get(self, name: str) -> Blob:
+        if name not in self._known:
+            raise StoreError(f"the value {name[:16]} is named and not stored; the store is damaged")
+        return self._known[name]
+
+
+def graph_of(text: str) -> GraphDefinition:
+    """Return a stored graph, validated again.
+
+    Raises:
+        StoreError: It is no sound graph; its faults are told.
+    """
+    try:
+        return GraphDefinition.model_validate(json.loads(text))
+    except (NbflowError, ValueError, RecursionError) as error:
+        raise StoreError(f"a stored graph is not sound, so it was changed or is damaged: {error}") from error
+
+
+def text_of(graph: GraphDefinition) -> str:
+    """Return a graph as it is stored: only what its author said, as the rest is its tools' to say."""
+    return graph.model_dump_json(exclude_unset=True, by_alias=True)
+
+
+def _names(text: str) -> Mapping[str, Any]:
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise StoreError("the stored subgraphs are not as nbflow writes them; the store is damaged")
+    return data
+
+
+class StoredRun(RunRecord):
+    """A run from the store: to be read, compared, shown; `head` is what stands about it there."""
+
+    def __init__(self, plan: Plan, archived: Archived) -> None:
+        row = archived.head.row
+        super().__init__(plan, archived.initial, run_id=row.id, subgraphs=archived.subgraphs)
+        self.head, self.notes = archived.head, archived.notes
+        self.status, self.started_at = Status(row.status), row.started
+        replay = Replay(plan, archived.initial)
+        replay.feed(archived.events)
+        self.events = archived.events
+        if row.ended is not None:
+            error = None if row.error is None else str(row.error)
+            state = replay.scheduler.state()
+            self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
+
+    def __repr__(self) -> str:
+        return f"<StoredRun {self.id} of {self.name or 'a graph'}: {self.status}>"

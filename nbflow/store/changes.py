@@ -1,0 +1,209 @@
+"""What is changed in a store: every change, on a plain connection in a transaction, so that each is written once.
+
+Rule: a change refuses before it writes. Done twice it does no more than once, as a PostgreSQL server that goes away in
+the midst of a commit does not tell whether it was one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Integer, bindparam, case, delete, func, insert, literal, select, text, update
+
+from nbflow.errors import RunStateError, StoreError
+from nbflow.events import Status
+from nbflow.store.driver import Query, Rows, now, on_sqlite
+from nbflow.store.driver import insert as insert_here
+from nbflow.store.leases import Held
+from nbflow.store.models import (
+    CacheModel,
+    CacheUse,
+    ExecutionLogModel,
+    ExecutionTextModel,
+    ExecutionToolModel,
+    GraphModel,
+    ValueModel,
+    ValueUse,
+)
+from nbflow.store.models import ExecutionModel as Execution
+from nbflow.store.owners import LEASE_S, Owner
+from nbflow.store.reading import find, last_nodes, last_seq
+from nbflow.store.rows import Batch, Blob, GraphRow, NewRun
+
+add_log = Rows(ExecutionLogModel)
+add_tools = Rows(ExecutionToolModel, absent=True)
+add_values = Rows(ValueModel, absent=True)
+add_uses = Rows(ValueUse, absent=True)
+add_cache_uses = Rows(CacheUse, absent=True)
+
+progress = Query(
+    select(Execution.epoch, last_seq().label("seq"), last_nodes().label("nodes"))
+    .where(Execution.number == bindparam("number", type_=Integer))
+    .with_for_update(of=Execution)  # until the commit, so that nobody takes the run over meanwhile
+)
+
+
+def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
+    """Insert a run at its start, with its graph, its values and what a fork takes over; `owner` has it.
+
+    Raises:
+        RunNotFoundError: Its parent is not stored.
+        StoreError: There is a run of this id, or the parent has no such event.
+    """
+    same = connection.execute(select(Execution.number, Execution.owner).where(Execution.id == run.id)).first()
+    if same:
+        if same.owner and Owner.read(same.owner).id == owner.id:
+            return Held(same.number, 1)
+        raise StoreError(f"there is a run {run.id!r} in the store already; give the new one an id of its own")
+    parent = _parent(connection, run)
+    number = _insert_run(connection, run, owner)
+    add_all_values(connection, number, run.blobs)
+    if parent is not None:
+        _copy_log(connection, parent, number, run)
+        _copy_names(connection, parent, number)
+    return Held(number, 1)
+
+
+def _parent(connection: Connection, run: NewRun) -> int | None:
+    if run.parent is None:
+        return None
+    number = find(connection, run.parent)
+    seq = connection.scalar(select(last_seq()).where(Execution.number == number)) or 0
+    if not 0 <= (run.parent_seq or 0) <= seq:
+        raise StoreError(f"run {run.parent!r} has no event {run.parent_seq}; its last is {seq}")
+    return number
+
+
+def _insert_run(connection: Connection, run: NewRun, owner: Owner) -> int:
+    time_now = connection.scalar(select(now(connection))) or 0.0
+    values = {
+        "id": run.id, "graph": _graph(connection, run.graph, run.started), "status": Status.RUNNING.value,
+        "started": run.started, "ended": None, "seconds": 0.0, "durability": run.durability, "origin": run.origin,
+        "parent": run.parent, "parent_seq": run.parent_seq,
+        "epoch": 1, "owner": owner.text(time_now), "lease_until": time_now + LEASE_S,
+    }  # fmt: skip
+    key = connection.execute(insert(Execution).values(values)).inserted_primary_key
+    number = int(key[0]) if key else 0
+    texts = {"execution": number, "subgraphs": run.subgraphs, "initial": run.initial}
+    connection.execute(insert(ExecutionTextModel).values(texts))
+    return number
+
+
+def _graph(connection: Connection, graph: GraphRow, created: float) -> int:
+    """Return the number of a graph; one that is new becomes its name's next version."""
+    known = select(GraphModel.number).where(GraphModel.name == graph.name, GraphModel.hash == graph.hash)
+    number = connection.scalar(known)
+    if number is not None:
+        return int(number)
+    if not on_sqlite(connection):
+        # Two sessions that define a graph at once would both make it the same version.
+        connection.execute(text("LOCK TABLE nbflow_graphs IN SHARE ROW EXCLUSIVE MODE"))
+        number = connection.scalar(known)
+        if number is not None:
+            return int(number)
+    newest = connection.scalar(select(func.max(GraphModel.version)).where(GraphModel.name == graph.name)) or 0
+    values = {"name": graph.name, "hash": graph.hash, "definition": graph.definition}
+    connection.execute(insert(GraphModel).values(**values, version=newest + 1, created=created))
+    return int(connection.scalar(known) or 0)
+
+
+def _copy_log(connection: Connection, parent: int, number: int, run: NewRun) -> None:
+    entry, upto = ExecutionLogModel, run.parent_seq or 0
+    nodes = case((entry.seq == upto, run.nodes))
+    rows = select(literal(number), entry.seq, entry.kind, entry.time, entry.node, entry.data, nodes)
+    columns = ["execution", "seq", "kind", "time", "node", "data", "nodes"]
+    rows = rows.where(entry.execution == parent, entry.seq <= upto)
+    connection.execute(insert(entry).from_select(columns, rows))
+
+
+def _copy_names(connection: Connection, parent: int, number: int) -> None:
+    """Give a fork all the tools and values of its parent, as the beginning of the log may name any of them."""
+    for model in (ExecutionToolModel, ValueUse):
+        columns = [column for column in model.__table__.columns if column.name != "execution"]
+        rows = select(literal(number), *columns).where(model.__table__.columns["execution"] == parent)
+        names = ["execution", *(column.name for column in columns)]
+        connection.execute(insert_here(connection, model).from_select(names, rows).on_conflict_do_nothing())
+
+
+def append(connection: Connection, run_id: str, held: Held, batch: Batch) -> Batch:
+    """Add to a run what came next.
+
+    Raises:
+        RunStateError: Another has taken the run over.
+        StoreError: The rows do not follow those that there are.
+    """
+    rows, number = batch.rows, held.number
+    seq, nodes = check(connection, run_id, held)
+    if rows:
+        if rows[0].seq != seq + 1 and _is_done(connection, run_id, held, batch, seq):
+            return batch
+        *most, last = [(number, row.seq, row.kind, row.time, row.node, row.data, None) for row in rows]
+        add_log(connection, [*most, (*last[:-1], nodes + batch.nodes)])
+    if batch.blobs:
+        add_all_values(connection, number, batch.blobs)
+    if batch.tools:
+        add_tools(connection, [(number, tool.name, tool.version, tool.hash, tool.source) for tool in batch.tools])
+    if batch.status or batch.ending:
+        _set_status(connection, number, batch)
+    return batch
+
+
+def check(connection: Connection, run_id: str, held: Held) -> tuple[int, int]:
+    """Return a run's last event and how many nodes completed; raises RunStateError if it is held no longer."""
+    row = progress(connection, held.number)
+    if row is None:
+        raise RunStateError(f"run {run_id!r} was deleted from the store while it ran; what it does now is not kept")
+    epoch, seq, nodes = row
+    if epoch != held.epoch:
+        text = connection.scalar(select(Execution.owner).where(Execution.number == held.number))
+        by = f" by {Owner.read(text).told()}" if text else ""
+        raise RunStateError(f"run {run_id!r} was taken over{by}; it goes on there, and what it does here is not kept")
+    return seq or 0, nodes or 0
+
+
+def _is_done(connection: Connection, run_id: str, held: Held, batch: Batch, seq: int) -> bool:
+    """Return whether a batch was committed before; what else kept it out is raised."""
+    entry, last = ExecutionLogModel, batch.rows[-1]
+    query = select(entry.kind, entry.time, entry.node, entry.data)
+    there = connection.execute(query.where(entry.execution == held.number, entry.seq == last.seq)).first()
+    if there and tuple(there) == (last.kind, last.time, last.node, last.data):
+        return True
+    raise StoreError(
+        f"events {batch.rows[0].seq} to {last.seq} of run {run_id!r} do not follow its last in the store, {seq}; "
+        "an earlier commit failed, so resume the run from what was kept"
+    )
+
+
+def _set_status(connection: Connection, number: int, batch: Batch) -> None:
+    """Note where a run stands. One that goes on has no end any longer; one that ended has no owner."""
+    ending = batch.ending
+    values: dict[str, object] = {"status": batch.status, "ended": None, "error": None}
+    if ending:
+        values = {"status": ending.status, "ended": ending.ended, "seconds": ending.seconds, "error": ending.error}
+        values["owner"] = None
+    connection.execute(update(Execution).where(Execution.number == number).values(values))
+    result = ending.result if ending else None
+    texts = ExecutionTextModel
+    connection.execute(update(texts).where(texts.execution == number).values(result=result))
+
+
+def add_all_values(connection: Connection, number: int, blobs: Iterable[Blob]) -> None:
+    """Insert what is new of a run's values, and that it needs them.
+
+    In the order of their hashes, as two sessions with the same ones would wait for each other; and the values first,
+    as pruning holds their table.
+    """
+    ordered = sorted(blobs, key=lambda blob: blob.hash)
+    add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in ordered])
+    add_uses(connection, [(number, blob.hash) for blob in ordered])
+
+
+def cache(connection: Connection, key: str, tool: str, output: str, blobs: Iterable[Blob], created: float) -> None:
+    """Keep an output under a key, in place of the one there was."""
+    statement = insert_here(connection, CacheModel).values(key=key, tool=tool, output=output, created=created)
+    new = {"tool": tool, "output": output, "created": created}
+    ordered = sorted(blobs, key=lambda blob: blob.hash)
+    add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in ordered])
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=new))
+    connection.execute(delete(CacheUse).where(CacheUse.key == key))
+    add_cache_uses(connection, [(key, blob.hash) for blob in ordered])

@@ -1,0 +1,98 @@
+"""Statements that the driver is given as they are: those that run at every commit.
+
+Rule: a statement is said in Core and compiled once a dialect. Core's own execution costs 10 µs a call, which is as much
+as SQLite's work for it. For SQLite several rows go into one statement: the sqlite3 module drops the interpreter's lock
+at every step, and where a run keeps the processor busy each drop costs its switch interval of 5 ms.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Float, Insert, Select, cast, func, literal
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase
+
+Row = tuple[Any, ...]
+MOST_ROWS = 64
+"""Rows of one statement for SQLite: with the widest table far below its 999 parameters."""
+
+
+def on_sqlite(connection: Connection) -> bool:
+    """Return whether the store is SQLite, else it is PostgreSQL."""
+    return connection.dialect.name == "sqlite"
+
+
+def insert(connection: Connection, model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
+    """Return an insert of the connection's dialect, which knows what to do on a conflict."""
+    return sqlite.insert(model) if on_sqlite(connection) else postgresql.insert(model)
+
+
+def now(connection: Connection) -> ColumnElement[float]:
+    """Return the time (s since 1970) as the store's own clock tells it; SQLite has none but the process's."""
+    if on_sqlite(connection):
+        return literal(time.time(), Float)
+    return cast(func.extract("epoch", func.clock_timestamp()), Float(53))
+
+
+class Query:
+    """A Core query for one row, given to the driver with the only parameter that it has."""
+
+    def __init__(self, query: Select[Any]) -> None:
+        self._query = query
+        self._texts: dict[str, str] = {}
+
+    def __call__(self, connection: Connection, parameter: object) -> Row | None:
+        """Run it; return the row, None without one."""
+        name = connection.dialect.name
+        text = self._texts.get(name) or self._texts.setdefault(
+            name, str(self._query.compile(dialect=connection.dialect))
+        )
+        if on_sqlite(connection):
+            row: Row | None = _execute(connection)(text, (parameter,)).fetchone()
+            return row
+        found = connection.exec_driver_sql(text, (parameter,)).first()
+        return None if found is None else tuple(found)
+
+
+class Rows:
+    """Inserts rows of a table, given as tuples in the order of its columns; `absent` passes over those it has."""
+
+    def __init__(self, model: type[DeclarativeBase], *, absent: bool = False) -> None:
+        self._model, self._absent = model, absent
+        self._texts: dict[tuple[str, int], str] = {}
+
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Insert them, in their order."""
+        if not on_sqlite(connection):
+            if rows:
+                connection.exec_driver_sql(self._text(connection, 1), list(rows))
+            return
+        execute, at, left = _execute(connection), 0, len(rows)
+        while left:
+            # Powers of two, so that few statements are prepared, and each once.
+            size = min(MOST_ROWS, 1 << (left.bit_length() - 1))
+            execute(self._text(connection, size), [*chain.from_iterable(rows[at : at + size])])
+            at, left = at + size, left - size
+
+    def _text(self, connection: Connection, size: int) -> str:
+        key = connection.dialect.name, size
+        return self._texts.get(key) or self._texts.setdefault(key, self._compile(connection, size))
+
+    def _compile(self, connection: Connection, size: int) -> str:
+        statement: Insert = insert(connection, self._model)
+        if self._absent:
+            statement = insert(connection, self._model).on_conflict_do_nothing()
+        text = str(statement.compile(dialect=connection.dialect))
+        places = f"({', '.join('?' * len(self._model.__table__.columns))})"
+        return text.replace(places, ", ".join([places] * size))
+
+
+def _execute(connection: Connection) -> Callable[..., sqlite3.Cursor]:
+    driver: Any = connection.connection.driver_connection
+    execute: Callable[..., sqlite3.Cursor] = driver.execute
+    return execute

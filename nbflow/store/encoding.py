@@ -1,0 +1,157 @@
+"""Events as rows of the log, and rows as events.
+
+Rule: a row keeps what cannot be derived again: outputs, words, times and ways taken, and of inputs only their names.
+What replay derives (`nbflow.engine.replay`) is left out here and put back there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbflow.engine.replay import Given
+from nbflow.errors import StoreError
+from nbflow.events import ENDINGS, Event, Kind
+from nbflow.store.rows import Blob, LogRow
+from nbflow.store.values import Codecs
+
+_PACKED = {
+    Kind.NODE_START: "defaults",
+    Kind.NODE_COMPLETE: "output",
+    Kind.NODE_SKIPPED: "output",
+    Kind.EDGE_TAKEN: "values",
+    Kind.EDGE_UNTAKEN: "values",
+    Kind.EXECUTION_RESUMED: "edited",
+}
+"""The one field of an event that holds values of the user; it stands last in the row's text."""
+_DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(slots=True)
+class Encoder:
+    """Makes rows of events; `unstored` names what could not be kept: seq, node, key and why."""
+
+    codecs: Codecs
+    defaults: Callable[[str, int], Mapping[str, Any]]
+    """The defaults of a tool's parameters, by name and version; whoever does not know the version returns None."""
+    blobs: list[Blob] = field(default_factory=list)
+    unstored: list[tuple[int, str | None, str, str]] = field(default_factory=list)
+
+    def row(self, event: Event) -> LogRow:
+        """Return an event's row; its values are added to `blobs`."""
+        kind = event.kind
+        data = {key: value for key, value in event.data.items() if key != _DERIVED.get(kind)}
+        name = _PACKED.get(kind)
+        values = data.pop(name, None) if name else None
+        if kind is Kind.NODE_START and "tool" in data:
+            values = self._given(event, data)
+        elif name == "values":
+            data = _short_edge(event, data)
+        text = self._packed(event, values)
+        head = _dump(data)
+        if values is not None and not data.get("derived"):
+            head = f'{head[:-1]}{"," if data else ""}"{name}":{text}}}'
+        return LogRow(event.seq, kind.value, event.time, event.node, None if head == "{}" else head)
+
+    def _given(self, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Note the names of the arguments; return those that nothing but the tool itself knows."""
+        given = event.data["input"]
+        data["given"] = list(given)
+        defaults = self.defaults(data["tool"], data["version"])
+        kept = {name: given[name] for name, value in defaults.items() if name in given and given[name] is value}
+        return kept or None
+
+    def _packed(self, event: Event, values: Any) -> str:
+        if values is None or event.data.get("derived"):
+            return "null"
+        if "item" in event.data and event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
+            values = {"": values}
+        text, blobs, reasons = self.codecs.pack_state(values)
+        self.blobs += blobs
+        self.unstored += [(event.seq, event.node, key, why) for key, why in reasons.items()]
+        return text
+
+
+def _short_edge(event: Event, data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what most edges have in common."""
+    usual = {"from": event.node, "type": "normal", "condition": None}
+    return {key: value for key, value in data.items() if key not in usual or usual[key] != value}
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Makes events of rows; `notes` gathers what did not come back as it was."""
+
+    codecs: Codecs
+    blobs: Callable[[str], Blob]
+    notes: list[str] = field(default_factory=list)
+
+    def event(self, row: LogRow) -> Event:
+        """Return a row's event, without what replay puts back.
+
+        Raises:
+            StoreError: It is no row that nbflow wrote; the error names it.
+        """
+        try:
+            kind = Kind(row.kind)
+            data, packed = split(kind, row.data)
+            values = None if packed in (None, "null") else self._unpacked(packed or "")
+            return Event(kind, row.seq, row.time, row.node, _whole(kind, row, data, values))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(
+                f"row {row.seq} of the log ({row.kind[:40]}) is not as nbflow writes it: {error}; it was changed by "
+                "hand or is damaged"
+            ) from error
+
+    def _unpacked(self, text: str) -> dict[str, Any]:
+        return self.codecs.unpack_state(text, self.blobs, self.notes)
+
+
+def split(kind: Kind, text: str | None) -> tuple[dict[str, Any], str | None]:
+    """Return a row's plain fields, and the text of the one that holds values."""
+    name = _PACKED.get(kind)
+    if text is None:
+        return {}, None
+    # Within a JSON text quotes are escaped, so these signs stand nowhere else before it.
+    mark = f'"{name}":'
+    head, found, tail = text.partition(f",{mark}")
+    if not found and text.startswith("{" + mark):
+        head, found, tail = "{", mark, text[len(mark) + 1 :]
+    if name is None or not found:
+        return _object(text), None
+    return _object(head + "}"), tail[:-1]
+
+
+def _object(text: str) -> dict[str, Any]:
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError(f"a JSON object was expected, not {type(data).__name__}")
+    return data
+
+
+def _whole(kind: Kind, row: LogRow, data: dict[str, Any], values: Any) -> dict[str, Any]:
+    if kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED) and not data.get("derived"):
+        return data | {"output": values[""] if "item" in data and values is not None else values}
+    if kind is Kind.NODE_START and "given" in data:
+        names = data.pop("given")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("the names of the arguments are no list of texts")
+        return data | {"input": Given(tuple(names), values or {})}
+    if kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
+        usual = {"from": row.node, "to": None, "type": "normal", "condition": None}
+        return usual | data | {"values": values}
+    if kind is Kind.EXECUTION_RESUMED and values is not None:
+        return data | {"edited": values}
+    return data
+
+
+def texts_of(rows: Iterable[LogRow]) -> Iterable[str]:
+    """Return the texts of values in rows, which may name blobs."""
+    for row in rows:
+        if row.data is not None and '"$"' in row.data:
+            packed = split(Kind(row.kind), row.data)[1]
+            if packed is not None:
+                yield packed

@@ -1,0 +1,104 @@
+"""What a database's errors mean to a person, and which of them pass by themselves.
+
+Rule: an error says what happened to which store, that what was committed is kept where it is, and what to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from nbflow.errors import NbflowError, StoreError
+
+KEPT = "What was committed before is kept."
+_SQLITE = {
+    sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space, then resume the run",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. Keep a copy of it, and move it away to begin a new one",
+    sqlite3.SQLITE_NOTADB: "the file is damaged, or no SQLite database. Move it away to begin a new one",
+    sqlite3.SQLITE_READONLY: f"it may not be written. {KEPT} Check the rights of the file and its folder",
+    sqlite3.SQLITE_PERM: f"it may not be written. {KEPT} Check the rights of the file and its folder",
+    sqlite3.SQLITE_IOERR: f"the disk failed to read or write it. {KEPT} Check the disk and its free space",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Check that its folder is there, and its rights",
+}
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+# Connection lost, server starting or stopping, too many connections, two that wait for each other.
+_PASSING_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
+
+
+@contextmanager
+def told(explain: Callable[[BaseException], StoreError | None], *, doing: str | None = None) -> Iterator[None]:
+    """Turn an error into what `explain` says of it; where that is nothing, into a failure at `doing`, if given."""
+    try:
+        yield
+    except NbflowError:
+        raise
+    except Exception as error:
+        problem = explain(error)
+        if problem is None and doing:
+            problem = StoreError(f"{doing} failed: {_origin(error)}")
+        if problem is None:
+            raise
+        raise problem from error
+
+
+def is_locked(error: BaseException) -> bool:
+    """Return whether another holds the file, so that waiting helps."""
+    return _code(error) in _PASSING
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the PostgreSQL server is gone or overrun for now, so that waiting helps."""
+    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+        return True
+    state = getattr(_origin(error), "sqlstate", None) or ""
+    return state.startswith(_PASSING_STATES)
+
+
+def of_file(error: BaseException, place: str) -> StoreError | None:
+    """Return what an error of SQLite's means, None for one that does not come from the file."""
+    code = _code(error)
+    if code in _PASSING:
+        return StoreError(f"the store {place} was locked by another program all the time{_holders(place)}")
+    if code in _SQLITE:
+        return StoreError(f"the store {place} could not be used: {_SQLITE[code]} ({_origin(error)})")
+    return None
+
+
+def of_server(error: BaseException, place: str) -> StoreError | None:
+    """Return what an error of PostgreSQL's means, None for one that does not come from the server's being away."""
+    if not is_away(error):
+        return None
+    return StoreError(
+        f"the store {place} cannot be reached: {_origin(error)}. {KEPT} "
+        "See that the server runs and lets this user in, then resume the run"
+    )
+
+
+def _origin(error: BaseException) -> BaseException:
+    origin = getattr(error, "orig", None)
+    return origin if isinstance(origin, BaseException) else error
+
+
+def _code(error: BaseException) -> int | None:
+    """Return SQLite's primary code of an error."""
+    code = getattr(_origin(error), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _holders(place: str) -> str:
+    """Return who has the file open, as far as it can be seen: one of them holds it."""
+    names = {place, f"{place}-wal", f"{place}-journal"}
+    found = []
+    for process in psutil.process_iter(["pid", "name"]):
+        try:
+            if process.pid != psutil.Process().pid and names & {file.path for file in process.open_files()}:
+                found.append(f"{process.info['name']} (process {process.pid})")
+        except (psutil.Error, OSError):
+            continue
+    if found:
+        return f"; open in {', '.join(found)}; end what hangs there"
+    return f"; nobody on this machine is seen to have {Path(place).name} open, so look on others that share the folder"

@@ -1,0 +1,159 @@
+"""What a session keeps of its runs: it opens the store when a run first needs it, and reads runs back.
+
+Rule: whatever a person should know of it is said once, in `notices`; whoever shows things to people takes them there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbflow.graph import GraphDefinition
+from nbflow.settings import Settings, settings
+from nbflow.store import archive
+from nbflow.store.places import default_file
+from nbflow.store.recorder import Recorder
+from nbflow.store.rows import GraphRow, NewRun
+from nbflow.store.values import Codecs
+from nbflow.tools import ToolRegistry
+
+if TYPE_CHECKING:
+    from nbflow.store.store import Store
+
+
+class History:
+    """The store of a session, and the codecs of its values. `folder` is where the store's file lies by default."""
+
+    def __init__(self, registry: ToolRegistry, codecs: Codecs) -> None:
+        self.codecs = codecs
+        self.folder: Path | None = None
+        self.origin: str | None = None
+        self.notices: list[str] = []
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._known_revision = -1
+
+    def open(self) -> Store:
+        """Return the store, opened now if it is not; blocks while it does.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        with self._lock:
+            if self._store is None:
+                self._store = self._opened(settings())
+            return self._store
+
+    def there(self) -> Store | None:
+        """Return the store as `open` does, and None where nothing was ever kept: looking makes no store."""
+        named = self._store is not None or settings().database_url is not None
+        return self.open() if named or default_file(self.folder).exists() else None
+
+    def close(self) -> None:
+        """Close the store, if it is open; the next use opens it again."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+
+    def _opened(self, chosen: Settings) -> Store:
+        from nbflow.store.store import Store
+
+        store = Store.open(chosen.database_url, folder=self.folder)
+        self.notices.append(f"runs are kept in {store.place}")
+        abandoned = store.abandoned().result()
+        if abandoned:
+            named = ", ".join(f"{row.id} ({row.graph})" for row in abandoned[:3])
+            more = f" and {len(abandoned) - 3} more" if len(abandoned) > 3 else ""
+            self.notices.append(f"unfinished, as their process ended: {named}{more}; %flow_resume {abandoned[0].id}")
+        if chosen.prune_keep_last is not None or chosen.prune_older_than_days is not None:
+            days = chosen.prune_older_than_days
+            store.prune(
+                keep_last=chosen.prune_keep_last, older_than=None if days is None else days * 86_400, dry_run=False
+            ).result()
+        return store
+
+    def take_notices(self) -> list[str]:
+        """Return what people should be told, and forget it."""
+        told, self.notices = self.notices, []
+        return told
+
+    def recorder(
+        self, run_id: str, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition],
+        initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, int] | None = None,
+    ) -> Recorder:  # fmt: skip
+        """Return the keeper of a run that begins; of a fork, with its parent and the event it goes on from."""
+        definition = archive.text_of(graph)
+        row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
+        inner = json.dumps(
+            {name: json.loads(archive.text_of(one)) for name, one in reachable(graph, subgraphs).items()}
+        )
+        parent, seq = fork or (None, None)
+
+        def begin() -> tuple[Store, int]:
+            text, blobs, reasons = self.codecs.pack_state(initial)
+            for key, why in reasons.items():
+                self.notices.append(f"run {run_id}: {key!r} of the initial state was not stored: {why}")
+            new = NewRun(
+                run_id, row, inner, text, started, "sync" if strict else "async", blobs, self.origin, parent, seq
+            )
+            store = self.open()
+            return store, store.create(new).result()
+
+        return self._keeper(begin, strict=strict, kept=seq or 0)
+
+    def going_on(self, store: Store, epoch: int, *, strict: bool, kept: int) -> Recorder:
+        """Return the keeper of a run that is resumed under an epoch just claimed."""
+        return self._keeper(lambda: (store, epoch), strict=strict, kept=kept)
+
+    def _keeper(self, begin: Callable[[], tuple[Store, int]], *, strict: bool, kept: int) -> Recorder:
+        return Recorder(
+            begin, self.codecs, self._registry,
+            strict=strict, allow_unstored=settings().allow_unstored, kept=kept, warn=self.notices.append,
+        )  # fmt: skip
+
+    def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:
+        """Return a stored run; blocks. Types in the annotations of tools come back as what they were.
+
+        Raises:
+            RunNotFoundError: No such run.
+            StoreError: What is stored is not what nbflow writes.
+        """
+        if self._known_revision != self._registry.revision:
+            self._known_revision = self._registry.revision
+            for name in self._registry.names():
+                for annotation in types_of(self._registry.get(name).function):
+                    self.codecs.know_annotation(annotation)
+        return archive.read(self.open(), self.codecs, run_id, upto=upto)
+
+    def last_unfinished(self) -> str | None:
+        """Return the id of the newest run that has not completed; blocks."""
+        row = self.open().last_unfinished().result()
+        return None if row is None else row.id
+
+
+def types_of(function: Callable[..., Any]) -> list[Any]:
+    """Return the types that a function names for its parameters and what it returns, as far as they can be known."""
+    try:
+        return list(typing.get_type_hints(function, include_extras=True).values())
+    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter, and no type to rebuild
+        return []
+
+
+def reachable(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> dict[str, GraphDefinition]:
+    """Return the subgraphs that a graph names, and those that these name."""
+    found: dict[str, GraphDefinition] = {}
+    left = [graph]
+    while left:
+        for node in left.pop().nodes:
+            name = node.graph
+            if name is not None and name in graphs and name not in found:
+                found[name] = graphs[name]
+                left.append(graphs[name])
+    return found

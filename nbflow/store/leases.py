@@ -1,0 +1,127 @@
+"""Which runs this process may write, and keeping it so.
+
+Rule: a run has one owner, and each owner an epoch. Every commit carries its epoch, so a process that was taken for dead
+and comes back writes nothing. The lease only decides when another may take over; PostgreSQL's own clock measures it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Lock, Thread
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from nbflow.errors import RunStateError
+from nbflow.store.driver import now
+from nbflow.store.models import ExecutionModel as Execution
+from nbflow.store.owners import LEASE_S, Owner, this_process
+from nbflow.store.reading import find
+from nbflow.store.writer import Database
+
+BEAT_S = 2.0
+logger = logging.getLogger("nbflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run that this process has; `number` is the run's in the store."""
+
+    number: int
+    epoch: int
+
+
+class Leases:
+    """The runs of one store object, and the thread that keeps them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held: dict[str, Held] = {}
+        self._stop, self._starting = Event(), Lock()
+        self._thread: Thread | None = None
+        self.owner: Owner = this_process()
+
+    def held(self, run_id: str, epoch: int) -> Held:
+        """Return the run as it is held.
+
+        Raises:
+            RunStateError: It is not held by this store, or has been taken over since.
+        """
+        held = self._held.get(run_id)
+        if held is None or held.epoch != epoch:
+            raise RunStateError(f"run {run_id!r} is not held by this session any longer; claim it before writing to it")
+        return held
+
+    def holds(self, run_id: str) -> bool:
+        """Return whether this store has the run."""
+        return run_id in self._held
+
+    def keep(self, run_id: str, held: Held) -> None:
+        """Renew the lease from now on."""
+        self._held[run_id] = held
+        with self._starting:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = Thread(target=self._beat, name="nbflow-store-heartbeat", daemon=True)
+                self._thread.start()
+
+    def drop(self, run_id: str, epoch: int) -> None:
+        """Renew it no longer, if it is still held so."""
+        held = self._held.get(run_id)
+        if held and held.epoch == epoch:
+            del self._held[run_id]
+
+    def close(self) -> None:
+        """Renew nothing any longer."""
+        self._stop.set()
+        with self._starting:
+            if self._thread:
+                self._thread.join(BEAT_S)  # it may be at it, and its connection is about to be closed
+
+    def give_up(self, connection: Connection) -> None:
+        """Let others have all that is held."""
+        for held in [*self._held.values()]:
+            release(connection, held)
+        self._held.clear()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT_S):
+            held = [*self._held.values()]
+            if not held:
+                continue
+            try:
+                self._database.renew(partial(renew, held))
+            except Exception as error:  # noqa: BLE001 - the next beat may do better; else others take the runs over
+                logger.debug("the leases of %d runs were not renewed: %s", len(held), error)
+
+
+def claim(connection: Connection, run_id: str, owner: Owner, *, has_it: bool) -> Held:
+    """Make `owner` the owner of a run under a new epoch; `has_it` tells that it is the living owner already.
+
+    Raises:
+        RunNotFoundError: No such run.
+        RunStateError: A living process has it.
+    """
+    number = find(connection, run_id)
+    columns = Execution.owner, Execution.epoch, now(connection), Execution.lease_until
+    where = Execution.number == number
+    had, epoch, time_now, until = connection.execute(select(*columns).where(where).with_for_update()).one()
+    other = Owner.read(had) if had else None
+    if other and (has_it if other.id == owner.id else other.is_alive(until - time_now)):
+        raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
+    values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
+    connection.execute(update(Execution).where(where).values(values))
+    return Held(number, epoch + 1)
+
+
+def release(connection: Connection, held: Held) -> None:
+    """Let others have a run, if it has not been taken over already."""
+    same = (Execution.number == held.number) & (Execution.epoch == held.epoch)
+    connection.execute(update(Execution).where(same).values(owner=None))
+
+
+def renew(held: list[Held], connection: Connection) -> None:
+    """Put off the end of the leases."""
+    same = (Execution.number == bindparam("b_number")) & (Execution.epoch == bindparam("b_epoch"))
+    later = update(Execution).where(same).values(lease_until=now(connection) + LEASE_S)
+    connection.execute(later, [{"b_number": one.number, "b_epoch": one.epoch} for one in held])

@@ -1,0 +1,160 @@
+"""Values that no store could keep, made once more for a run that goes on without the process that had them.
+
+Rule: a firing runs again only if something still to run may read what it lacks; what it wrote besides stays as stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from nbflow.engine import WorkflowEngine
+from nbflow.engine.replay import Replay, node_of
+from nbflow.engine.result import Key, key_of
+from nbflow.errors import StoreError
+from nbflow.events import Event, Kind
+from nbflow.graph import GraphDefinition, NodeDefinition
+from nbflow.scheduler import Plan
+from nbflow.scheduler.composite import SubRun
+from nbflow.scheduler.graphrun import GraphRun
+from nbflow.scheduler.plan import NodePlan
+from nbflow.scheduler.scope import steps_of
+from nbflow.state import PathState, Unstored
+from nbflow.tools import ToolRegistry
+
+
+class Mender:
+    """Fills in what the events of a run lack; `said` tells what was run again for it."""
+
+    def __init__(self, engine: WorkflowEngine, plan: Plan, initial: Mapping[str, Any], events: list[Event]) -> None:
+        self._engine, self._plan, self._initial, self._events = engine, plan, initial, events
+        self.said: list[str] = []
+        self._made: dict[int, Any] = {}
+
+    async def mend(self) -> None:
+        """Make what is missing and may still be read.
+
+        Raises:
+            StoreError: It cannot be made again: it was given to the run, or its tool no longer returns it.
+        """
+        replay = Replay(self._plan, self._initial)
+        replay.feed(self._events)
+        needed = wanted(replay.scheduler.root, self._engine.registry)
+        makers = {id(marker): event for event in self._events for marker in _markers(event.data.get("output"))}
+        todo: dict[int, Event] = {}
+        for marker in needed:
+            self._with_inputs(marker, makers, todo)
+        for seq in sorted(todo):
+            await self._make(todo[seq])
+
+    def _with_inputs(self, marker: Unstored, makers: Mapping[int, Event], todo: dict[int, Event]) -> None:
+        """Note the firing that wrote a value, and those that wrote what it read itself."""
+        event = makers.get(id(marker))
+        if event is None:
+            raise StoreError(
+                f"a value of the run's initial state was not stored ({marker.why}), and something still to run reads "
+                "it; start anew, or fork with the key given"
+            )
+        if event.seq not in todo:
+            todo[event.seq] = event
+            for inner in _markers(self._start(event).data.get("input")):
+                self._with_inputs(inner, makers, todo)
+
+    def _start(self, end: Event) -> Event:
+        same: Key = key_of(end)
+        starts = [e for e in self._events[: end.seq] if e.kind is Kind.NODE_START and key_of(e) == same]
+        return starts[-1]
+
+    async def _make(self, event: Event) -> None:
+        node = _definition(self._plan, event)
+        start = self._start(event)
+        # What it lacked itself has been made by now, in the events that it was read from.
+        given = {**start.data["input"].get("state", {}), **start.data["input"]}
+        given = {key: self._made.get(id(value), value) for key, value in given.items()}
+        result = await self._engine.execute(_alone(node), given)
+        output = result.logs[-1].output or {}
+        self.said.append(f"{event.node!r} ran again: what it returned then could not be stored")
+        if "item" in event.data:
+            raw = output[node.node_id] if output.keys() == {node.node_id} else output
+            self._made[id(event.data["output"])] = raw
+            event.data["output"] = raw
+            return
+        for key, value in list(event.data["output"].items()):
+            if type(value) is Unstored:
+                if key not in output:
+                    told = f"node {event.node!r} no longer returns {key!r}, which could not be stored and is still read"
+                    raise StoreError(told)
+                self._made[id(value)] = output[key]
+                event.data["output"][key] = output[key]
+
+
+def _markers(value: Any) -> Iterator[Unstored]:
+    if type(value) is Unstored:
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _markers(inner)
+    elif isinstance(value, list):
+        yield from (inner for inner in value if type(inner) is Unstored)
+
+
+def _definition(plan: Plan, event: Event) -> NodeDefinition:
+    for step in steps_of(key_of(event)[0]) or ():
+        inner = next(node for node in plan.nodes if node.id == step.node).subplan
+        assert inner is not None  # noqa: S101 - a scope leads through subgraphs
+        plan = inner
+    return next(node for node in plan.nodes if node.id == node_of(event)).definition
+
+
+def _alone(node: NodeDefinition) -> GraphDefinition:
+    """Return a graph of this node alone: of a map, for one item."""
+    kept = ("node_id", "tool", "retries", "backoff", "timeout", "executor")
+    said = {name: getattr(node, name) for name in kept if name in node.model_fields_set}
+    return GraphDefinition.model_validate({"nodes": [said]})
+
+
+def wanted(run: GraphRun, registry: ToolRegistry) -> list[Unstored]:
+    """Return the missing values that something still to run may read, as far as the graph tells."""
+    keys = _keys_read(_reachable(run), run.plan, registry)
+    found = [marker for path in run.paths() for marker in _in_path(path, keys)]
+    for task in run.tasks():
+        if isinstance(task.composite, SubRun):
+            found += wanted(task.composite.run, registry)
+    return found
+
+
+def _in_path(path: PathState, keys: set[str] | None) -> Iterator[Unstored]:
+    for key, value in path.items():
+        if keys is None or key in keys:
+            yield from _markers(value)
+
+
+def _reachable(run: GraphRun) -> set[NodePlan]:
+    found: set[NodePlan] = set()
+    left = run.positions()
+    while left:
+        node = left.pop()
+        if node not in found:
+            found.add(node)
+            left += [edge.target for edge in node.edges + node.error_edges if edge.target is not None]
+    return found
+
+
+def _keys_read(nodes: Iterable[NodePlan], plan: Plan, registry: ToolRegistry) -> set[str] | None:
+    """Return the keys that nodes and the conditions behind them may read; None for all."""
+    keys = set(plan.folds)
+    for node in nodes:
+        keys |= {name for edge in node.conditional if edge.condition for name in edge.condition.names}
+        if node.definition.map is not None:
+            keys.add(node.definition.map)
+        if node.subplan is not None:
+            inner = _keys_read(node.subplan.nodes, node.subplan, registry)
+            if inner is None:
+                return None
+            keys |= inner
+            continue
+        spec = registry.get(node.definition.tool or "")
+        if spec.takes_state:
+            return None
+        keys |= {param.name for param in spec.params if param.name not in node.definition.params}
+    return keys

@@ -1,0 +1,200 @@
+"""From a URL to an open database: made, or brought to the newest version, or refused.
+
+Rule: what is not ours is refused before anything is written to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+from sqlalchemy import URL, Connection, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from nbflow.errors import StoreError
+from nbflow.store.faults import is_locked, of_file, told
+from nbflow.store.filewatch import MAGIC, is_whole
+from nbflow.store.models import SCHEMA, VERSION_TABLE
+from nbflow.store.patience import patiently
+from nbflow.store.places import default_file
+from nbflow.store.sqlite_writer import SqliteConnection, SqliteDatabase
+from nbflow.store.writer import Database
+
+# Several machines may mount these, and the write-ahead log lies in memory that they do not share.
+NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afpfs",
+    "9p",
+    "fuse.sshfs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "afs",
+}
+logger = logging.getLogger("nbflow")
+
+
+def open_database(url: str | None, folder: Path | None) -> Database:
+    """Open the store at a URL; without one the file in `folder`, or in the folder of work.
+
+    Raises:
+        StoreError: It is unknown, of a newer version, damaged, not ours, or cannot be reached.
+    """
+    if url is None:
+        return open_file(_made(default_file(folder)))
+    parsed = _parsed(url)
+    match parsed.drivername:
+        case "sqlite+aiosqlite" if parsed.database in (None, "", ":memory:"):
+            return _in_memory()
+        case "sqlite+aiosqlite":
+            return open_file(Path(parsed.database or "").absolute())
+        case "postgresql+asyncpg":
+            return _on_server(parsed)
+        case other:
+            raise StoreError(
+                f"a store cannot be kept in {other!r}; the URL is sqlite+aiosqlite:///FILE or "
+                "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
+            )
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise StoreError(
+            "the URL of the store cannot be read; it is sqlite+aiosqlite:///FILE or "
+            "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
+        ) from error
+
+
+def _made(file: Path) -> Path:
+    """Return the file once its folder is there, a hidden one that version control passes over."""
+    hidden = file.parent
+    try:
+        hidden.mkdir(parents=True, exist_ok=True)
+        ignore = hidden / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise StoreError(
+            f"no folder {hidden} can be made for the store: {error.strerror}; set NBFLOW_DATABASE_URL"
+        ) from error
+    return file
+
+
+def open_file(path: Path) -> SqliteDatabase:
+    """Open or make a file."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
+    with told(lambda error: of_file(error, str(path)), doing=f"opening the store {path}"):
+        _refuse_foreign(path)
+        return patiently(is_locked)(_open_file, path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+    if head != MAGIC:
+        raise StoreError(f"the file {path} is no store: it is not of SQLite. It is left as it is; choose another place")
+    log = path.with_name(path.name + "-wal")
+    if not is_whole(path) and not (log.exists() and log.stat().st_size):
+        raise StoreError(
+            f"the store {path} was cut short: its end is missing. It is left as it is; put a copy in its place, "
+            "or move it away to begin a new one"
+        )
+
+
+def _open_file(path: Path) -> SqliteDatabase:
+    connection = SqliteConnection(path, mode="rwc")
+    try:
+        tables = set(inspect(connection.core).get_table_names())
+        if tables and VERSION_TABLE not in tables:
+            raise StoreError(
+                f"the file {path} is no store: another program keeps its data in it ({', '.join(sorted(tables)[:5])}). "
+                "It is left as it is; choose another place"
+            )
+        _set_journal(path, connection, new=not tables)
+        if not is_current(connection.core, str(path)):
+            connection.transact(lambda within: bring_up(within, str(path)), durable=True)
+        return SqliteDatabase(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _set_journal(path: Path, connection: SqliteConnection, *, new: bool) -> None:
+    """Ask for a write-ahead log, in which readers and the writer do not wait for each other."""
+    if new:
+        connection.driver.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that a pruned store can shrink
+    wanted = "DELETE" if _file_system(path) in NETWORK else "WAL"
+    got = connection.driver.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+    if got.upper() == "WAL":
+        return
+    connection.driver.execute("PRAGMA journal_mode = DELETE")
+    _say_that_it_is_slow(path)
+
+
+@cache
+def _say_that_it_is_slow(path: Path) -> None:
+    """Say it, once in a process."""
+    logger.warning(
+        "the store %s lies where SQLite can have no write-ahead log, such as a network folder; "
+        "it is slower there, and NBFLOW_DATABASE_URL may name another place",
+        path,
+    )
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the file system that a path is in."""
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if path.is_relative_to(mount.mountpoint)]
+    return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype.lower() if mounts else ""
+
+
+def _in_memory() -> SqliteDatabase:
+    connection = SqliteConnection(None)
+    connection.transact(lambda within: bring_up(within, "in memory"))
+    return SqliteDatabase(None, connection)
+
+
+def _on_server(url: URL) -> Database:
+    if find_spec("asyncpg") is None:
+        raise ImportError("a store in PostgreSQL needs the extra 'postgres': pip install 'nbflow[postgres]'")
+    from nbflow.store.postgres_writer import PostgresDatabase
+
+    return PostgresDatabase.open(url, bring_up)
+
+
+def bring_up(connection: Connection, place: str) -> None:
+    """Bring a store to the version of this code, within a transaction that keeps others from doing it at once.
+
+    Raises:
+        StoreError: It was written by a newer nbflow.
+    """
+    if not is_current(connection, place):
+        from nbflow.store import migrations  # Alembic takes its time to load, and most stores are up to date
+
+        migrations.upgrade(connection)
+
+
+def is_current(connection: Connection, place: str) -> bool:
+    """Return whether a store is of this code's version; older ones can be upgraded, newer ones are refused."""
+    if VERSION_TABLE not in inspect(connection).get_table_names():
+        return False
+    version = str(connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) or "0_")  # noqa: S608 - a constant
+    number, _, needs = version.partition("_")
+    if int(number) > int(SCHEMA.partition("_")[0]):
+        raise StoreError(
+            f"the store {place} has version {number}, which needs nbflow {needs} or newer, and this one knows versions "
+            f"up to {SCHEMA.partition('_')[0]}; pip install 'nbflow>={needs}'. The store is left as it is"
+        )
+    return version == SCHEMA

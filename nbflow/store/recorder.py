@@ -1,0 +1,186 @@
+"""Keeps the events of one live run in a store, in groups behind it or ahead of what follows.
+
+Rule: one commit is under way at a time, and takes all that has happened since the last one: the slower the disk, the
+larger the groups. What follows from an error is decided by the run.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
+from nbflow.events import ENDINGS, Event, Kind, Status
+from nbflow.store.encoding import Encoder
+from nbflow.store.rows import Batch, Ending, ToolRow
+from nbflow.store.values import Codecs
+from nbflow.tools import ToolRegistry, ToolSpec
+
+if TYPE_CHECKING:
+    from nbflow.engine import Run
+    from nbflow.store.store import Store
+
+
+class Recorder:
+    """The keeper of one run.
+
+    Args:
+        begin: Opens the store and creates the run in it, on a thread of its own; returns it and the run's epoch.
+        codecs: How its values become text.
+        registry: Whose tools it runs; their sources are kept with it.
+        strict: Whether an event is on the disk before anything that follows from it starts.
+        allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
+        warn: Is told, on the run's loop, which values could not be kept.
+    """
+
+    def __init__(
+        self, begin: Callable[[], tuple[Store, int]], codecs: Codecs, registry: ToolRegistry, *,
+        strict: bool, allow_unstored: bool = False, kept: int = 0, warn: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.strict = strict
+        self._begin, self._codecs, self._registry = begin, codecs, registry
+        self._allowed = allow_unstored or not strict
+        self._warn = warn
+        self._sent = kept
+        self._busy, self._over = True, False
+        # Busy from the start: nothing can be kept before the store is open.
+        self._tools: set[tuple[str, int]] = set()
+        self._unstored: list[tuple[int, str | None, str, str]] = []
+
+    def follow(self, run: Run) -> None:
+        """Begin to keep the run's events as they come."""
+        self._run = run
+        threading.Thread(target=self._open, name="nbflow-open", daemon=True).start()
+
+    def keep(self, upto: int) -> None:
+        """Keep the first `upto` events soon: what there is is on its way already, or goes with the next commit."""
+        self._next()
+
+    def _open(self) -> None:
+        opened: Future[tuple[Store, int]] = Future()
+        try:
+            opened.set_result(self._begin())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the run has to hear of it
+            opened.set_exception(error)
+        self._tell(self._opened, opened)
+
+    def _opened(self, opened: Future[tuple[Store, int]]) -> None:
+        self._busy = False
+        error = opened.exception()
+        if error is not None:
+            self._give_up(error)
+        else:
+            self._store, self._epoch = opened.result()
+            self._next()
+
+    def _next(self) -> None:
+        if self._busy or self._over:
+            return
+        upto = len(self._run.events)
+        if upto == self._sent:
+            self._run.events.listen(self._next)
+            return
+        self._busy = True
+        make = partial(self._batch, self._sent, upto)
+        future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
+        future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
+
+    def _tell(self, callback: Callable[[Future[Any]], None], future: Future[Any]) -> None:
+        try:
+            self._run.loop.call_soon_threadsafe(callback, future)
+        except RuntimeError:
+            return  # the loop was closed meanwhile: nobody is left to tell
+
+    def _landed(self, upto: int, future: Future[Batch]) -> None:
+        self._busy = False
+        error = future.exception()
+        if error is not None:
+            self._give_up(error)
+            return
+        self._sent = upto
+        for seq, node, key, why in self._unstored:
+            self._warn(f"run {self._run.id}: {key!r} of node {node!r} (event {seq}) was not stored: {why}")
+        self._unstored.clear()
+        self._run.kept(upto)
+        self._next()
+
+    def _give_up(self, error: BaseException) -> None:
+        self._over = True
+        if not isinstance(error, NbflowError):
+            told = StoreError(f"it could not be stored: {type(error).__name__}: {words(error)}")
+            told.__cause__, error = error, told
+        self._run.not_kept(error, fatal=self.strict or isinstance(error, RunStateError))
+
+    # on the writer's thread
+
+    def _batch(self, first: int, upto: int) -> Batch:
+        events = self._run.events[first:upto]
+        encoder = Encoder(self._codecs, self._defaults)
+        rows = tuple(encoder.row(event) for event in events)
+        tools = tuple(self._new_tools(events))
+        nodes = sum(event.kind is Kind.NODE_COMPLETE and "item" not in event.data for event in events)
+        status, ending = self._standing(events, encoder)
+        self._judge(encoder.unstored)
+        return Batch(rows, tuple(encoder.blobs), tools, nodes, status, ending)
+
+    def _judge(self, unstored: list[tuple[int, str | None, str, str]]) -> None:
+        if unstored and not self._allowed:
+            named = name_list(f"{key!r} of node {node!r} ({why})" for _, node, key, why in unstored)
+            raise StoreError(
+                f"the run is to be kept strictly, and this cannot be stored: {named}; "
+                "nbflow.register_codec makes it storable, allow_unstored goes on without"
+            )
+        self._unstored += unstored
+
+    def _standing(self, events: list[Event], encoder: Encoder) -> tuple[str | None, Ending | None]:
+        status, ending = None, None
+        for event in events:
+            if event.kind in ENDINGS:
+                ending = self._ending(event, encoder)
+            elif event.kind in _STATUS:
+                status, ending = _STATUS[event.kind].value, None
+        return status, ending
+
+    def _ending(self, event: Event, encoder: Encoder) -> Ending:
+        result, blobs, _ = self._codecs.pack_state(event.data["result"])
+        encoder.blobs += blobs
+        error = event.data.get("error")
+        told = {key: error.get(key) for key in ("node", "type", "message")} if error else event.data.get("reason")
+        seconds = self._run.result.execution_time if self._run.result else 0.0
+        return Ending(_ENDED[event.kind].value, event.time, seconds, result, json.dumps(told) if told else None)
+
+    def _defaults(self, tool: str, version: int) -> dict[str, Any]:
+        spec = self._spec(tool, version)
+        return {param.name: param.default for param in spec.params if not param.required} if spec else {}
+
+    def _spec(self, tool: str, version: int) -> ToolSpec | None:
+        spec = self._registry.get(tool) if tool in self._registry else None
+        return spec if spec is not None and spec.version == version else None
+
+    def _new_tools(self, events: list[Event]) -> list[ToolRow]:
+        found = []
+        for event in events:
+            if event.kind is Kind.NODE_START and "tool" in event.data:
+                name, version = event.data["tool"], event.data["version"]
+                if (name, version) not in self._tools:
+                    self._tools.add((name, version))
+                    spec = self._spec(name, version)
+                    found.append(ToolRow(name, version, event.data["source"], spec.source if spec else None))
+        return found
+
+
+_STATUS = {
+    Kind.EXECUTION_START: Status.RUNNING,
+    Kind.EXECUTION_RESUMED: Status.RUNNING,
+    Kind.EXECUTION_CONTINUED: Status.RUNNING,
+    Kind.EXECUTION_PAUSED: Status.PAUSED,
+}
+_ENDED = {
+    Kind.EXECUTION_COMPLETE: Status.COMPLETED,
+    Kind.EXECUTION_ERROR: Status.FAILED,
+    Kind.EXECUTION_CANCELLED: Status.CANCELLED,
+}

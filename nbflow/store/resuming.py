@@ -1,0 +1,156 @@
+"""What a run goes on from: its own past, or for a fork another's up to some event.
+
+Rule: a plain resume goes on in the same run; a place or an edit makes a new run that knows its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.past import Past
+from nbflow.engine.record import RunRecord
+from nbflow.engine.replay import Replay
+from nbflow.errors import RunStateError, did_you_mean, name_list
+from nbflow.events import Event, Kind, Status
+from nbflow.graph import GraphDefinition
+from nbflow.scheduler import Plan
+from nbflow.store.rows import RunHead
+
+if TYPE_CHECKING:
+    from nbflow.store.history import History
+    from nbflow.store.store import Store
+    from nbflow.tools import ToolRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A run that is to go on, wherever it was found; `head` is None where no store has it."""
+
+    id: str
+    graph: GraphDefinition
+    subgraphs: Mapping[str, GraphDefinition]
+    initial: dict[str, Any]
+    events: list[Event]
+    head: RunHead | None
+    notes: Sequence[str] = ()
+
+    @property
+    def status(self) -> Status:
+        """How it ended, or that it has not."""
+        ended = {
+            Kind.EXECUTION_COMPLETE: Status.COMPLETED,
+            Kind.EXECUTION_ERROR: Status.FAILED,
+            Kind.EXECUTION_CANCELLED: Status.CANCELLED,
+        }
+        return ended.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
+
+
+async def find(history: History, known: RunRecord | None, run_id: str, *, kept: bool) -> Source:
+    """Return a run to go on with: from this process if it has it, values that no store could keep and all.
+
+    Args:
+        history: The session's.
+        known: The run, if this process ran it.
+        run_id: Its id, or the beginning of it.
+        kept: Whether it is in the store.
+
+    Raises:
+        RunNotFoundError: No such run.
+        RunStateError: It still runs here.
+    """
+    if known is not None and known.result is None:
+        raise RunStateError(f"run {known.id} is still {known.status} here; stop it, or wait for its end")
+    if known is not None:
+        head = (await asyncio.to_thread(history.open().head(known.id).result)) if kept else None
+        if head is None or head.row.seq == len(known.events):
+            return Source(known.id, known.graph, known.subgraphs, known.initial, list(known.events), head)
+    archived = await asyncio.to_thread(history.read, run_id)
+    return Source(
+        archived.head.row.id, archived.graph, archived.subgraphs, archived.initial, archived.events,
+        archived.head, archived.notes,
+    )  # fmt: skip
+
+
+async def has_moved_on(store: Store, source: Source) -> bool:
+    """Return whether a run, now ours, was written to after it was read: by one who had it meanwhile, or died late."""
+    head = await asyncio.wrap_future(store.head(source.id))
+    return head.row.seq != len(source.events)
+
+
+def cut(source: Source, at: int | str | None) -> int:
+    """Return after which event a fork goes on, with all that was decided at that event.
+
+    Raises:
+        RunStateError: There is no such event, or no such start of a node.
+    """
+    events = source.events
+    upto = len(events) if at is None else at if isinstance(at, int) else _before(source, at)
+    if not 1 <= upto <= len(events):
+        raise RunStateError(f"run {source.id} has events 1 to {len(events)}, and not {upto}; %flow_show tells them")
+    while upto < len(events) and _follows(events[upto]):
+        upto += 1
+    return upto
+
+
+def _before(source: Source, place: str) -> int:
+    """Return the event before a node's last start, or before its third: `NODE`, `NODE#3`."""
+    name, _, number = place.rpartition("#")
+    if not number.isdigit() or not name:
+        name, number = place, ""
+    starts: dict[int, int] = {}
+    for event in source.events:
+        if event.kind is Kind.NODE_START and event.node == name:
+            starts.setdefault(event.data["firing"], event.seq)
+    found = list(starts.values())
+    if not found:
+        ran = dict.fromkeys(event.node for event in source.events if event.kind is Kind.NODE_START and event.node)
+        near = did_you_mean(name, [node for node in ran if node])
+        raise RunStateError(
+            f"node {name!r} never started in run {source.id}{near}; these did: {name_list(map(str, ran))}"
+        )
+    if number and not 1 <= int(number) <= len(found):
+        raise RunStateError(f"node {name!r} started {len(found)} times in run {source.id}, and not {number}")
+    return found[int(number) - 1 if number else -1] - 1
+
+
+def _follows(event: Event) -> bool:
+    """Return whether an event was decided together with the one before it."""
+    if event.kind is Kind.NODE_START:
+        return "tool" not in event.data and bool(event.data.get("input"))
+    return event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN) or bool(event.data.get("derived"))
+
+
+def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool) -> Past:
+    """Return what a run goes on from, replayed on the graph as it is now.
+
+    Raises:
+        RunStateError: An event does not fit the graph; it is named.
+    """
+    events = source.events[:upto]
+    replay = Replay(plan, source.initial)
+    replay.feed(events)
+    told: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
+    if edits:
+        replay.scheduler.edit(dict(edits))
+        told["edited"] = dict(edits)
+    return Past(replay, events, kept=upto, seconds=_seconds(events), told=told)
+
+
+def _seconds(events: Sequence[Event]) -> float:
+    """Return how long a run ran: in each sitting from its first event to its last."""
+    total, began, last = 0.0, None, 0.0
+    for event in events:
+        if event.kind in (Kind.EXECUTION_START, Kind.EXECUTION_RESUMED):
+            total += 0.0 if began is None else last - began
+            began = event.time
+        last = event.time
+    return total + (0.0 if began is None else last - began)
+
+
+def changed_tools(head: RunHead, registry: ToolRegistry) -> list[str]:
+    """Return the tools whose source is another now than when the run last used them."""
+    last = {tool.name: tool.hash for tool in head.tools}
+    return [name for name, had in last.items() if had and name in registry and registry.get(name).source_hash != had]

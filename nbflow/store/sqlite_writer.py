@@ -1,0 +1,141 @@
+"""A store in an SQLite file, or in memory: a plain connection writes, an async engine reads.
+
+Rule: a transaction begins IMMEDIATE, so whoever writes waits at its beginning and never fails in its midst; and each
+begins with a look at the file, as SQLite itself would go on writing to one that was deleted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
+
+from nbflow.errors import StoreError
+from nbflow.store.faults import is_locked, of_file, told
+from nbflow.store.filewatch import FileWatch
+from nbflow.store.loop import Loop
+from nbflow.store.patience import patiently, patiently_awaited
+from nbflow.store.writer import Change
+
+BUSY_MS = 5000
+"""How long SQLite itself waits for the file before it says that it is locked; then we ask again."""
+BEATING_MS = 1000
+"""The same for the heartbeat, which comes again soon."""
+
+
+class SqliteConnection:
+    """A connection for writing."""
+
+    def __init__(self, path: Path | None, *, mode: str = "rw", busy_ms: int | None = None) -> None:
+        self._busy_s = (BUSY_MS if busy_ms is None else busy_ms) / 1e3
+        self._target = f"{path.as_uri()}?mode={mode}" if path else "file::memory:"
+        self._engine: Engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+        self.core: Connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver = self.core.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - it is what _connect returns
+        self.driver: sqlite3.Connection = driver
+        self._durable: bool | None = None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._target, uri=True, timeout=self._busy_s, isolation_level=None, check_same_thread=False
+        )
+
+    def transact(self, apply: Callable[[Connection], None], *, durable: bool = False) -> None:
+        """Do all in one transaction, or nothing."""
+        execute = self.driver.execute
+        if durable is not self._durable:
+            execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        execute("BEGIN IMMEDIATE")
+        try:
+            apply(self.core)
+            execute("COMMIT")
+        except BaseException:
+            if self.driver.in_transaction:
+                with suppress(sqlite3.Error):  # what went wrong before is what counts
+                    execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(Exception):  # a file that is gone cannot be closed in order
+            self.core.close()
+
+
+class SqliteDatabase:
+    """A store in a file; `path` None is one in memory, where the writer's connection is the only one."""
+
+    def __init__(self, path: Path | None, connection: SqliteConnection) -> None:
+        self.place = str(path) if path else "in memory"
+        self._path, self._connection = path, connection
+        self._beating: SqliteConnection | None = None
+        self._watch = FileWatch(path) if path else None
+        self._loop = Loop()
+        self._engine: AsyncEngine | None = self._reader(path) if path else None
+
+    @staticmethod
+    def _reader(path: Path) -> AsyncEngine:
+        def connect() -> Any:
+            return aiosqlite.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_MS / 1e3)
+
+        engine = create_async_engine(
+            "sqlite+aiosqlite://", async_creator=connect, poolclass=AsyncAdaptedQueuePool, isolation_level="AUTOCOMMIT"
+        )
+        event.listen(engine.sync_engine, "connect", lambda driver, _: driver.execute("PRAGMA query_only = ON"))
+        return engine
+
+    def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
+        """Do all in one transaction; wait for a file that is locked.
+
+        Raises:
+            StoreError: The file is gone, damaged, full or locked for too long.
+        """
+        with told(self._explain):
+            if self._watch:
+                self._watch.look()
+            try:
+                self._connection.transact(apply, durable=durable)
+            except Exception as error:
+                if not is_locked(error):
+                    raise
+                patiently(is_locked)(self._connection.transact, apply, durable=durable)
+
+    def renew(self, apply: Callable[[Connection], None]) -> None:
+        """Do a small change on a connection of its own: the writer may wait for a value to be encoded."""
+        if self._path is None:
+            return  # nobody else can take over what is in memory
+        if self._beating is None:
+            self._beating = SqliteConnection(self._path, busy_ms=BEATING_MS)
+        self._beating.transact(apply)
+
+    def read(self, query: Change) -> Future[Any] | None:
+        """Begin to read."""
+        return None if self._engine is None else self._loop.submit(self._read(self._engine, query))
+
+    async def _read(self, engine: AsyncEngine, query: Change) -> Any:
+        async def attempt() -> Any:
+            async with engine.connect() as connection:
+                return await connection.run_sync(query)
+
+        with told(self._explain, doing=f"reading the store {self.place}"):
+            return await patiently_awaited(is_locked)(attempt)
+
+    def _explain(self, error: BaseException) -> StoreError | None:
+        return of_file(error, self.place)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._engine is not None:
+            self._loop.close(self._engine.dispose(), 5.0)
+        if self._beating is not None:
+            self._beating.close()
+        self._connection.close()

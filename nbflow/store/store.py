@@ -1,0 +1,256 @@
+"""The store as its users see it: each method queues a change or a query, and returns a future.
+
+Rule: all may be called from any thread. Nothing waits for the caller's own event loop, so `.result()` may block it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from nbflow.store import changes, leases, reading, retention
+from nbflow.store.leases import Held, Leases
+from nbflow.store.opening import open_database
+from nbflow.store.rows import Batch, Blob, GraphRow, LogRow, NewRun, Pruned, RunHead, RunRow, StoreInfo
+from nbflow.store.writer import Change, Database, Job, Writer
+
+EXIT_S = 10.0
+"""How long the end of the process waits for what is not yet written."""
+
+
+class Store:
+    """Graphs, runs, their logs and values. Made by `Store.open`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer, self._leases = Writer(database), Leases(database)
+        self._open = True
+        atexit.register(self._close, EXIT_S)
+
+    @staticmethod
+    def open(url: str | None = None, *, folder: Path | None = None) -> Store:
+        """Open the store at a URL, or make it; bring an older one to this version.
+
+        Args:
+            url: `sqlite+aiosqlite:///FILE`, `sqlite+aiosqlite://` for memory, or
+                `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`. None is the file `.nbflow/nbflow.db` in `folder`.
+            folder: By default the folder of work.
+
+        Raises:
+            StoreError: It was written by a newer nbflow, is damaged or another program's, or cannot be reached.
+        """
+        return Store(open_database(url, folder))
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: the file's path, `in memory`, or the URL without its password."""
+        return self._database.place
+
+    def create(self, run: NewRun) -> Future[int]:
+        """Insert a run, its graph if that is new, and its values; this process owns it. Return its epoch, 1.
+
+        A fork begins with its parent's log up to `parent_seq`, and with all its tools and values.
+
+        Raises:
+            RunNotFoundError: Its parent is not stored.
+            StoreError: There is a run of this id already, or the parent has no such event.
+        """
+
+        def change(connection: Connection, _: None) -> Held:
+            return changes.create(connection, run, self._leases.owner)
+
+        return self._owning(run.id, change)
+
+    def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
+        """Add to a run what came next, all or nothing; return it once it is committed.
+
+        Every value that a row names is among the blobs of its batch or of an earlier one of the run. A `status` says
+        that the run goes on, so that an end noted before is taken back; an `ending` releases the run as well.
+
+        Args:
+            run_id: A run that this store has created or claimed.
+            epoch: As returned then.
+            make: Called on the writer's thread, so that it costs the caller nothing; what it raises the future raises.
+                It must not wait for this store.
+            durable: Whether it is on the disk, and not only with the system, when the future is done.
+
+        Raises:
+            RunStateError: Another process has taken the run over, or it was released.
+            StoreError: It could not be written, or does not follow what was written.
+        """
+
+        def change(connection: Connection, batch: Batch) -> Batch:
+            return changes.append(connection, run_id, self._leases.held(run_id, epoch), batch)
+
+        def after(batch: Batch) -> None:
+            if batch.ending:
+                self._leases.drop(run_id, epoch)
+
+        return self._writer.submit(Job(change, make, after, durable=durable))
+
+    def claim(self, run_id: str) -> Future[int]:
+        """Take over a run that nobody living has; return its new epoch. Of several at once one gets it.
+
+        Raises:
+            RunNotFoundError: No such run.
+            RunStateError: A living process has it; the error says which, and since when.
+        """
+
+        def change(connection: Connection, _: None) -> Held:
+            return leases.claim(connection, run_id, self._leases.owner, has_it=self._leases.holds(run_id))
+
+        return self._owning(run_id, change)
+
+    def _owning(self, run_id: str, change: Callable[[Connection, None], Held]) -> Future[int]:
+        """Queue what makes this process the owner of a run; the future has the epoch."""
+        epoch: Future[int] = Future()
+
+        def after(held: Held) -> None:
+            self._leases.keep(run_id, held)
+
+        def tell(done: Future[Held]) -> None:
+            problem = done.exception()
+            if problem:
+                epoch.set_exception(problem)
+            else:
+                epoch.set_result(done.result().epoch)
+
+        epoch.set_running_or_notify_cancel()
+        self._writer.submit(Job(change, after=after)).add_done_callback(tell)
+        return epoch
+
+    def release(self, run_id: str, epoch: int) -> Future[None]:
+        """Let others have the run; nothing more can be added to it under this epoch."""
+
+        def change(connection: Connection, _: None) -> None:
+            leases.release(connection, self._leases.held(run_id, epoch))
+
+        job = Job(change)
+        # Even if it cannot be written: this process is through with it.
+        job.future.add_done_callback(lambda _: self._leases.drop(run_id, epoch))
+        return self._writer.submit(job)
+
+    def runs(
+        self,
+        *,
+        graph: str | None = None,
+        status: str | None = None,
+        since: float | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> Future[list[RunRow]]:
+        """Return runs, newest first: of a graph, a status, started at or after `since`, older than the run `before`."""
+        return self._read(
+            lambda connection: reading.runs(
+                connection, graph=graph, status=status, since=since, limit=limit, before=before
+            )
+        )
+
+    def head(self, run_id: str) -> Future[RunHead]:
+        """Return a run without its log; the beginning of its id is enough where no other begins so.
+
+        Raises:
+            RunNotFoundError: No such run, or more than one; the error lists them.
+        """
+        return self._read(lambda connection: reading.head(connection, run_id))
+
+    def last_unfinished(self) -> Future[RunRow | None]:
+        """Return the newest run that did not complete, None where all did."""
+        return self._read(reading.last_unfinished)
+
+    def abandoned(self) -> Future[list[RunRow]]:
+        """Return the runs that were going on when their process died, newest first."""
+        return self._read(reading.abandoned)
+
+    def log(self, run_id: str, *, after: int = 0, upto: int | None = None) -> Future[list[LogRow]]:
+        """Return the events of a run with `after < seq <= upto`, oldest first.
+
+        Raises:
+            RunNotFoundError: No such run.
+        """
+        return self._read(lambda connection: reading.log(connection, run_id, after=after, upto=upto))
+
+    def blobs(self, hashes: Iterable[str]) -> Future[dict[str, Blob]]:
+        """Return values by their hashes.
+
+        Raises:
+            StoreError: Some are not there; the error names them.
+        """
+        wanted = list(hashes)
+        return self._read(lambda connection: reading.blobs(connection, wanted))
+
+    def graphs(self, name: str | None = None) -> Future[list[GraphRow]]:
+        """Return the versions of one graph or of all, by name, newest first."""
+        return self._read(lambda connection: reading.graphs(connection, name))
+
+    def graph(self, name: str, version: int | None = None) -> Future[GraphRow]:
+        """Return a version of a graph, by default the newest.
+
+        Raises:
+            StoreError: It is not stored; the error tells what is.
+        """
+        return self._read(lambda connection: reading.graph(connection, name, version))
+
+    def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> Future[int]:
+        """Delete a version of a graph, by default all; return how many. With `force` its runs go as well.
+
+        Raises:
+            StoreError: It is not stored, has runs and `force` is not given, or one of them is going on.
+        """
+        return self._change(lambda connection: retention.delete_graph(connection, name, version, force=force))
+
+    def cached(self, key: str) -> Future[str | None]:
+        """Return the output kept under a key, None without one."""
+        return self._read(lambda connection: reading.cached(connection, key))
+
+    def cache(self, key: str, tool: str, output: str, blobs: tuple[Blob, ...]) -> Future[None]:
+        """Keep an output, with the values that it names, under a key; in place of the one there was."""
+        return self._change(lambda connection: changes.cache(connection, key, tool, output, blobs, time.time()))
+
+    def prune(self, *, keep_last: int | None, older_than: float | None, dry_run: bool) -> Future[Pruned]:
+        """Delete runs that are not going on, then the values that nothing names any longer; return how many.
+
+        Args:
+            keep_last: The newest runs stay, so many of them.
+            older_than: Runs that began less than so many seconds ago stay. Without both, all runs stay.
+            dry_run: Only tell what would go.
+        """
+        return self._change(
+            lambda connection: retention.prune(
+                connection, keep_last=keep_last, older_than=older_than, at=time.time(), dry_run=dry_run
+            )
+        )
+
+    def info(self) -> Future[StoreInfo]:
+        """Return how big the store is, and what is in it."""
+        return self._read(lambda connection: retention.info(connection, self.place))
+
+    def close(self) -> None:
+        """Write what is queued, let others have the runs of this process, and close."""
+        self._close(None)
+
+    def _close(self, timeout_s: float | None) -> None:
+        if not self._open:
+            return
+        self._open = False
+        atexit.unregister(self._close)
+        self._leases.close()
+        last = self._change(self._leases.give_up)
+        self._writer.close(timeout_s)
+        if last.done():  # else it still writes, and ends with the process
+            with suppress(Exception):
+                self._database.close()
+
+    def _change(self, change: Change) -> Future[Any]:
+        return self._writer.submit(Job(lambda connection, _: change(connection)))
+
+    def _read(self, query: Change) -> Future[Any]:
+        begun = self._database.read(query) if self._open else None
+        return begun or self._change(query)

@@ -1,0 +1,179 @@
+"""Packs values into texts and blobs, and back: the face of this package.
+
+Rule: what comes back is what went in, of the same types, or an error or a note says what is not; nothing that a store
+holds runs code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from nbflow.errors import StoreError, words
+from nbflow.store.rows import Blob
+from nbflow.store.values.classes import Classes, name_of, sort_of
+from nbflow.store.values.faults import Refused, Unstorable, Unstored, place
+from nbflow.store.values.packing import Packer, blob_of
+from nbflow.store.values.text import TAG, decode, encode, named_blobs, quote
+from nbflow.store.values.unpacking import Unpacker
+
+T = TypeVar("T")
+MOST_INLINE = 1024
+"""Characters of a text that is kept where it is; a longer one is kept once, as a blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A value as a JSON text and the blobs that it names."""
+
+    text: str
+    blobs: tuple[Blob, ...]
+
+
+class Codecs:
+    """Everything that a session knows about storing values. One is used by any number of threads at once."""
+
+    def __init__(self) -> None:
+        self._classes = Classes()
+
+    def pack(self, value: Any) -> Packed:
+        """Return a value's stored form.
+
+        Raises:
+            Unstorable: It, or something inside it, has none; the reason names the place.
+        """
+        blobs: dict[str, Blob] = {}
+        text = self._text(value, blobs)
+        return Packed(text, tuple(blobs.values()))
+
+    def pack_state(self, state: Mapping[str, Any]) -> tuple[str, tuple[Blob, ...], dict[str, str]]:
+        """Return a state as one JSON object by key, its blobs, and for each key that cannot be stored the reason.
+
+        Such a key is in the text as `{"$": "unstored", "why": ...}`. A key that begins with `$` has one more there.
+        """
+        blobs: dict[str, Blob] = {}
+        reasons: dict[str, str] = {}
+        parts = []
+        for key, value in state.items():
+            if type(value) is str and len(value) < 100:
+                text = quote(value)
+            else:
+                text = self._text_or_mark(key, value, blobs, reasons)
+            name = quote(key) if key[:1] != "$" else quote("$" + key)
+            parts.append(f"{name}:{text}")
+        return "{" + ",".join(parts) + "}", tuple(blobs.values()), reasons
+
+    def unpack(self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None) -> Any:
+        """Return the value of a text; `blobs` gives the blob of a hash, or raises a LookupError.
+
+        Lines are added to `notes` for what came back as something else than it was.
+
+        Raises:
+            StoreError: The text or a blob is not what was written, or a codec or library for it is missing.
+        """
+        unpacker = Unpacker(self._classes, blobs, notes)
+        return _guarded(unpacker, lambda: unpacker.tree_of(text))
+
+    def unpack_state(self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None) -> dict[str, Any]:
+        """Return the values by key of a text of `pack_state`; a key that was not stored has an `Unstored`.
+
+        Raises:
+            StoreError: As `unpack`.
+        """
+        unpacker = Unpacker(self._classes, blobs, notes, top=1)
+        return _guarded(unpacker, lambda: _state(unpacker, text))
+
+    def refs(self, text: str) -> set[str]:
+        """Return the hashes of the blobs that a text names, not those that a named JSON blob names in turn."""
+        return named_blobs(text)
+
+    def refs_of(self, blob: Blob) -> set[str]:
+        """Return the hashes of the blobs that a blob names; only one of JSON names any, and those name none."""
+        return named_blobs(blob.data.decode("ascii", "replace")) if blob.codec == "json" else set()
+
+    def register(self, cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
+        """Store values of a type, and of its subclasses that have no nearer codec, as `dump` says.
+
+        They come back as what `load` gives. The codec's name is the class's, so it is the same in every session.
+
+        Raises:
+            StoreError: It is no class, or one that JSON says as it is.
+        """
+        self._classes.register_codec(cls, dump, load)
+
+    def register_type(self, cls: type[T]) -> type[T]:
+        """Rebuild a pydantic model, dataclass, enum or named tuple, and the classes of its fields; return the class.
+
+        Raises:
+            StoreError: It is none of these.
+        """
+        if sort_of(cls) is None:
+            shown = name_of(cls) if isinstance(cls, type) else repr(cls)
+            raise StoreError(
+                f"{shown} is no pydantic model, dataclass, enum or named tuple; "
+                "nbflow.register_codec(cls, dump, load) stores any other class"
+            )
+        self._classes.know(cls)
+        return cls
+
+    def know_annotation(self, annotation: Any) -> None:
+        """Rebuild the classes that an annotation names, as `register_type` does; ignore all else."""
+        self._classes.know(annotation)
+
+    def _text_or_mark(self, key: str, value: Any, blobs: dict[str, Blob], reasons: dict[str, str]) -> str:
+        try:
+            return self._text(value, blobs)
+        except Unstorable as error:
+            why = reasons[key] = value.why if type(value) is Unstored else error.reason
+            return encode({"$": "unstored", "why": why})
+
+    def _text(self, value: Any, blobs: dict[str, Blob]) -> str:
+        """Return a value's text; its blobs are added only once all of it is packed."""
+        if type(value) is str:
+            text, inner = quote(value), {}
+        else:
+            packer = Packer(self._classes)
+            text, inner = _packed(packer, value), packer.blobs
+        if len(text) > MOST_INLINE:
+            whole = blob_of("json", text.encode())
+            inner[whole.hash] = whole
+            text = encode({"$": "blob", "hash": whole.hash})
+        if inner:
+            blobs.update(inner)
+        return text
+
+
+def _packed(packer: Packer, value: Any) -> str:
+    try:
+        return encode(packer.tree(value))
+    except Refused as refused:
+        raise Unstorable(f"{place(packer.path)} {refused.reason}") from refused.__cause__
+    except RecursionError:
+        raise Unstorable(f"{place(packer.path)} is nested too deep, or holds itself") from None
+    except Exception as error:
+        # A user's properties run here, and another thread may change a dict that is being read.
+        raise Unstorable(f"{place(packer.path)} raised {type(error).__name__}: {words(error)[:200]}") from error
+
+
+def _guarded(unpacker: Unpacker, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except Refused as refused:
+        reason, cause = refused.reason, refused.__cause__
+    except StoreError:
+        raise
+    except RecursionError:
+        reason, cause = "is nested too deep to be read from here", None
+    except Exception as error:  # noqa: BLE001 - over hostile data anything may be raised, and it is one thing to a user
+        reason, cause = f"raised {type(error).__name__}: {words(error)[:200]}", error
+    raise StoreError(f"a stored value cannot be read: {place(unpacker.path)} {reason}") from cause
+
+
+def _state(unpacker: Unpacker, text: str) -> dict[str, Any]:
+    nodes = decode(text)
+    if type(nodes) is not dict:
+        raise Refused(f"is {type(nodes).__name__}, where a JSON object of values by key was written")
+    if TAG not in text:
+        return nodes
+    return {key.removeprefix("$"): value for key, value in unpacker.fields(nodes).items()}

@@ -1,0 +1,110 @@
+"""Classes that are stored by their fields: dataclasses, enums, named tuples, and models by their own module.
+
+Rule: an object comes back holding what it held; it was made once, so neither `__init__` nor `__new__` runs again. What
+cannot be rebuilt comes back as a dict of its fields, and a note says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any
+
+from nbflow.store.values.classes import name_of, sort_of
+from nbflow.store.values.faults import Refused, short
+from nbflow.store.values.fields import given_up, known_class, refuse_more, stored_fields
+from nbflow.store.values.models import dump_model, load_model
+
+if TYPE_CHECKING:
+    from nbflow.store.values.forms import Load
+    from nbflow.store.values.packing import Packer
+    from nbflow.store.values.unpacking import Unpacker
+
+
+def dump_structure(value: Any, kind: type, packer: Packer) -> dict[str, Any] | None:
+    """Return the tagged fields of a value, None where its class is not of a sort that is stored so."""
+    sort = sort_of(kind)
+    if sort is None:
+        return None
+    return {"$": sort, "c": name_of(kind), **_DUMPS[sort](value, kind, packer)}
+
+
+def _dump_enum(value: enum.Enum, kind: type, packer: Packer) -> dict[str, Any]:
+    parts: dict[str, Any] = {"n": value._name_}
+    depth = len(packer.path)
+    try:
+        parts["v"] = packer.inside().tree(value._value_)
+    except Refused:  # the name is enough, where the class is known
+        del packer.path[depth:]
+    return parts
+
+
+def _dump_named(value: Any, kind: type, packer: Packer) -> dict[str, Any]:
+    names = kind._fields  # type: ignore[attr-defined]  # what makes it a named tuple
+    refuse_more(value, kind, (), base=tuple)
+    return {"f": packer.fields(dict(zip(names, value, strict=True)), lead=".")}
+
+
+def _dump_dataclass(value: Any, kind: type, packer: Packer) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(value)]
+    refuse_more(value, kind, names)
+    return {"f": packer.fields({name: getattr(value, name) for name in names}, lead=".")}
+
+
+def _load_enum(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    parts = {"name": node.get("n"), "value": unpacker.value(node.get("v"))}
+    cls = known_class(node, "enum", unpacker)
+    if cls is None:
+        return parts
+    try:
+        # A combination of flags has a value but no member of its own.
+        return cls(parts["value"]) if issubclass(cls, enum.Flag) else cls.__members__[parts["name"]]
+    except (KeyError, TypeError, ValueError):
+        return given_up(parts, node, unpacker, f"has no member {short(str(parts['name']))} now")
+
+
+def _load_named(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    fields = stored_fields(node, "f", unpacker)
+    cls = known_class(node, "namedtuple", unpacker)
+    if cls is None:
+        return fields
+    if list(fields) != list(cls._fields):
+        return given_up(fields, node, unpacker, "has other fields now")
+    return tuple.__new__(cls, fields.values())
+
+
+def _load_dataclass(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    stored = stored_fields(node, "f", unpacker)
+    cls = known_class(node, "dataclass", unpacker)
+    if cls is None:
+        return stored
+    fields = dict(stored)
+    for field in dataclasses.fields(cls):
+        if field.name not in fields:
+            if field.default is not dataclasses.MISSING:
+                fields[field.name] = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                fields[field.name] = field.default_factory()
+    names = {field.name for field in dataclasses.fields(cls)}
+    if fields.keys() != names:
+        other = sorted(fields.keys() ^ names)[0]
+        return given_up(stored, node, unpacker, f"has other fields now, among them {short(other)}")
+    value = object.__new__(cls)
+    for name, item in fields.items():
+        object.__setattr__(value, name, item)  # a frozen one has no other way
+    return value
+
+
+_DUMPS: dict[str, Any] = {
+    "enum": _dump_enum,
+    "model": dump_model,
+    "dataclass": _dump_dataclass,
+    "namedtuple": _dump_named,
+}
+
+STRUCTURE_LOADERS: dict[str, Load] = {
+    "enum": _load_enum,
+    "model": load_model,
+    "dataclass": _load_dataclass,
+    "namedtuple": _load_named,
+}

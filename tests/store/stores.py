@@ -1,0 +1,123 @@
+"""What the store's tests share: runs, rows and batches by number, and places to keep them.
+
+Rule: everything is real: files, processes, servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+
+from nbflow.store import Store
+from nbflow.store.rows import Batch, Blob, Ending, GraphRow, LogRow, NewRun
+
+WAIT_S = 120
+GRAPH = GraphRow("g", "hash of g", '{"name": "g"}')
+
+
+def new_run(run_id: str = "r1", **changed: Any) -> NewRun:
+    """Return a run at its start."""
+    given = {"graph": GRAPH, "subgraphs": "{}", "initial": '{"n": 1}', "started": 1000.0, "durability": "async"}
+    return NewRun(run_id, **(given | changed))
+
+
+def row(seq: int) -> LogRow:
+    """Return an event that is like no other."""
+    return LogRow(seq, "node_start", 1000.0 + seq, f"node_{seq}", f'{{"n": {seq}}}')
+
+
+def batch(first: int, last: int, **more: Any) -> Batch:
+    """Return the events from `first` to `last`."""
+    return Batch(tuple(row(seq) for seq in range(first, last + 1)), **more)
+
+
+def blob(text: str) -> Blob:
+    """Return a value whose hash is its own text."""
+    return Blob(f"hash of {text}", "json", text.encode())
+
+
+def create(store: Store, run_id: str = "r1", **changed: Any) -> int:
+    """Insert a run; return its epoch."""
+    return store.create(new_run(run_id, **changed)).result(WAIT_S)
+
+
+def add(store: Store, run_id: str, epoch: int, first: int, last: int, **more: Any) -> Batch:
+    """Add events to a run, and wait for them."""
+    durable = more.pop("durable", False)
+    return store.append(run_id, epoch, lambda: batch(first, last, **more), durable=durable).result(WAIT_S)
+
+
+def end(store: Store, run_id: str, epoch: int, seq: int, status: str = "completed") -> None:
+    """End a run with its last event."""
+    add(store, run_id, epoch, seq, seq, ending=Ending(status, 1009.0, 9.0, '{"n": 2}', None))
+
+
+def finished(store: Store, run_id: str, **changed: Any) -> None:
+    """Insert a run of one event."""
+    end(store, run_id, create(store, run_id, **changed), 1)
+
+
+def seqs(store: Store, run_id: str, **part: Any) -> list[int]:
+    """Return the numbers of a run's events."""
+    return [entry.seq for entry in store.log(run_id, **part).result(WAIT_S)]
+
+
+def file_url(path: Path) -> str:
+    """Return the URL of a file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def process(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a process of Python that shares this module."""
+    head = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom stores import *\nargs = sys.argv[1:]\n"
+    )
+    command = [sys.executable, "-c", head + code, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def line_of(started: subprocess.Popen[str]) -> str:
+    """Wait for the next line that a process prints."""
+    assert started.stdout is not None
+    line = started.stdout.readline()
+    assert line, started.communicate()[1]
+    return line.strip()
+
+
+def result_of(started: subprocess.Popen[str]) -> str:
+    """Wait for a process to end well; return what it printed."""
+    out, err = started.communicate(timeout=WAIT_S)
+    assert started.returncode == 0, err
+    return out.strip()
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """Make a database of one's own on a server; give its URL."""
+    name = f"nbflow_{uuid.uuid4().hex[:12]}"
+    _tell(server, f"CREATE DATABASE {name}")
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _tell(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _tell(server: str, command: str) -> None:
+    import asyncpg
+
+    async def main() -> None:
+        connection = await asyncpg.connect(server.replace("+asyncpg", ""))
+        try:
+            await connection.execute(command)
+        finally:
+            await connection.close()
+
+    asyncio.run(main())

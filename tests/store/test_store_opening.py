@@ -1,0 +1,344 @@
+"""Opening a store: where it is, what version it has, and what is refused and left as it is."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from stores import WAIT_S, add, create, file_url, finished, line_of, process, result_of, seqs
+
+from nbflow.errors import StoreError
+from nbflow.store import Store, migrations, opening
+from nbflow.store.models import SCHEMA, VERSION_TABLE, Base
+
+Open = Callable[[str], Store]
+
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "2_9.9.9"
+down_revision = "1_0.1.0"
+
+
+def upgrade() -> None:
+    op.add_column("nbflow_executions", sa.Column("note", sa.Text(), server_default="from version 1"))
+"""
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Give what makes this code the one of a version to come."""
+
+    def take_place() -> None:
+        folder = tmp_path / "versions 100%"
+        folder.mkdir()
+        (folder / "v2_second.py").write_text(SECOND)
+        monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, folder])
+        monkeypatch.setattr(opening, "SCHEMA", "2_9.9.9")
+
+    return take_place
+
+
+def test_the_default_is_a_hidden_file_that_version_control_passes_over(tmp_path: Path) -> None:
+    store = Store.open(folder=tmp_path)
+    store.close()
+
+    assert store.place == str(tmp_path / ".nbflow" / "nbflow.db")
+    assert (tmp_path / ".nbflow" / ".gitignore").read_text() == "*\n"
+    assert (tmp_path / ".nbflow" / "nbflow.db").exists()
+
+
+def test_without_a_folder_it_is_in_the_folder_of_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    store = Store.open()
+    store.close()
+
+    assert store.place == str(tmp_path / ".nbflow" / "nbflow.db")
+
+
+@pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?#.db", "größe.db"])
+def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    store = Store.open(folder=tmp_path / name)
+    finished(store, "r1")
+    assert seqs(store, "r1") == [1]
+    store.close()
+
+    assert (tmp_path / name / ".nbflow" / "nbflow.db").exists()
+
+
+def test_what_was_written_is_there_when_the_store_is_opened_again(url: str, opened: Open) -> None:
+    first = opened(url)
+    finished(first, "r1")
+    first.close()
+
+    assert seqs(opened(url), "r1") == [1]
+
+
+def test_two_stores_in_memory_are_two(opened: Open) -> None:
+    first, second = opened("sqlite+aiosqlite://"), opened("sqlite+aiosqlite://")
+    create(first)
+
+    assert second.runs().result(WAIT_S) == []
+    assert first.place == "in memory"
+
+
+def test_importing_the_part_loads_no_database() -> None:
+    code = "import sys, nbflow.store, nbflow.store.rows; print({'sqlalchemy', 'alembic', 'psutil'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True)
+
+    assert done.stdout == "set()\n"
+
+
+def test_opening_a_store_of_this_version_loads_no_migrations(tmp_path: Path) -> None:
+    url = file_url(tmp_path / "runs.db")
+    Store.open(url).close()
+
+    assert result_of(process("Store.open(args[0]).close(); print('alembic' in sys.modules)", url)) == "False"
+
+
+def test_the_migrations_make_what_the_models_say(url: str, opened: Open) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        return list(compare_metadata(context, Base.metadata))
+
+    assert opened(url)._change(differences).result(WAIT_S) == []
+
+
+def test_the_newest_migration_is_the_version_of_this_code() -> None:
+    folder = migrations.VERSIONS[0]
+
+    assert ScriptDirectory(str(folder.parent), version_locations=[str(folder)]).get_heads() == [SCHEMA]
+
+
+def test_an_older_store_is_upgraded_when_it_is_opened(url: str, opened: Open, next_version: Callable[[], None]) -> None:
+    older = opened(url)
+    finished(older, "r1")
+    older.close()
+
+    next_version()
+    newer = opened(url)
+
+    note = newer._read(lambda c: c.execute(text("SELECT note FROM nbflow_executions")).scalar_one())
+    assert note.result(WAIT_S) == "from version 1"
+    assert seqs(newer, "r1") == [1]
+    finished(newer, "r2")
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
+    tmp_path: Path, url: str, opened: Open, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = opened(url)
+    finished(older, "r1")
+    older.close()
+
+    with monkeypatch.context() as patch:
+        next_version()
+        script = tmp_path / "versions 100%" / "v2_second.py"
+        script.write_text(SECOND + '    raise ValueError("in the midst")\n')
+        with pytest.raises(StoreError, match="in the midst"):
+            opened(url)
+        patch.undo()
+    monkeypatch.undo()
+
+    store = opened(url)
+    assert seqs(store, "r1") == [1]
+    columns = store._read(lambda c: [column["name"] for column in inspect(c).get_columns("nbflow_executions")])
+    assert "note" not in columns.result(WAIT_S)
+
+
+def test_a_newer_store_is_refused_with_the_version_that_it_needs(
+    url: str, opened: Open, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_version()
+    newer = opened(url)
+    finished(newer, "r1")
+    newer.close()
+    monkeypatch.undo()
+
+    with pytest.raises(StoreError, match=r"has version 2, which needs nbflow 9\.9\.9 or newer.*up to 1; pip install"):
+        opened(url)
+
+    monkeypatch.setattr(opening, "SCHEMA", "2_9.9.9")
+    assert seqs(opened(url), "r1") == [1]
+
+
+def test_processes_that_open_a_new_store_at_once_all_have_it(url: str) -> None:
+    code = """
+print("ready", flush=True)
+input()
+store = Store.open(args[0])
+finished(store, args[1])
+store.close()
+"""
+    opening_it = [process(code, url, f"r{n}") for n in range(4)]
+    for each in opening_it:
+        assert line_of(each) == "ready"
+
+    for each in opening_it:
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    for each in opening_it:
+        result_of(each)
+
+    store = Store.open(url)
+    assert sorted(run.id for run in store.runs().result(WAIT_S)) == ["r0", "r1", "r2", "r3"]
+    store.close()
+
+
+def test_a_file_that_is_not_of_sqlite_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\n" * 1000)
+
+    with pytest.raises(StoreError, match=f"the file {path} is no store: it is not of SQLite"):
+        Store.open(file_url(path))
+
+    assert path.read_text() == "my notes\n" * 1000
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE sessions (n INTEGER)")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(
+        StoreError, match=f"the file {path} is no store: another program keeps its data in it .sessions"
+    ):
+        Store.open(file_url(path))
+
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["history.sqlite"]
+
+
+def filled(path: Path) -> bytes:
+    """Make a store with a run of many events; return its bytes."""
+    store = Store.open(file_url(path))
+    add(store, "r1", create(store), 1, 2000)
+    store.close()
+    return path.read_bytes()
+
+
+def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    damaged = bytearray(filled(path))
+    damaged[100:4096] = b"\xff" * 3996
+    path.write_bytes(damaged)
+
+    with pytest.raises(StoreError, match=f"the store {path} could not be used: the file is damaged"):
+        Store.open(file_url(path))
+
+    assert path.read_bytes() == bytes(damaged)
+
+
+def test_a_file_that_was_cut_short_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    cut = filled(path)[:-5000]
+    path.write_bytes(cut)
+
+    with pytest.raises(StoreError, match=f"the store {path} was cut short"):
+        Store.open(file_url(path))
+
+    assert path.read_bytes() == cut
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path, opened: Open) -> None:
+    path = tmp_path / "runs.db"
+    path.touch()
+
+    finished(opened(file_url(path)), "r1")
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("mysql://localhost/x", "cannot be kept in 'mysql'"),
+        ("postgresql://user:secret@localhost/x", "cannot be kept in 'postgresql'"),
+        ("sqlite:///runs.db", "cannot be kept in 'sqlite'"),
+        ("no url at all", "the URL of the store cannot be read"),
+    ],
+)
+def test_other_urls_are_refused_with_those_that_are_known(url: str, problem: str) -> None:
+    with pytest.raises(StoreError, match=problem) as caught:
+        Store.open(url)
+
+    assert "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="its folder is not there"):
+        Store.open(file_url(tmp_path / "nowhere" / "runs.db"))
+    with pytest.raises(StoreError, match="that is a folder"):
+        Store.open(file_url(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / ".nbflow").write_text("a file in its place")
+
+    with pytest.raises(StoreError, match=r"no folder .* can be made for the store: File exists"):
+        Store.open(folder=tmp_path)
+
+
+def test_a_server_that_cannot_be_reached_is_an_error_without_the_password() -> None:
+    pytest.importorskip("asyncpg")
+
+    with pytest.raises(StoreError, match="cannot be reached") as caught:
+        Store.open("postgresql+asyncpg://user:secret@127.0.0.1:1/x")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_without_the_driver_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(ImportError, match=r"pip install 'nbflow\[postgres\]'"):
+        Store.open("postgresql+asyncpg://user@localhost/x")
+
+
+def journal(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    connection.close()
+    return mode
+
+
+def test_a_file_has_a_write_ahead_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "nbflow"):
+        filled(tmp_path / "runs.db")
+
+    assert journal(tmp_path / "runs.db") == "wal"
+    assert caplog.messages == []
+
+
+def test_in_a_network_folder_it_has_none_and_that_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, opened: Open
+) -> None:
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if tmp_path.is_relative_to(mount.mountpoint)]
+    monkeypatch.setattr(opening, "NETWORK", {max(mounts, key=lambda mount: len(mount.mountpoint)).fstype})
+    path = tmp_path / "runs.db"
+
+    with caplog.at_level(logging.WARNING, "nbflow"):
+        store, other = opened(file_url(path)), None
+        for n in range(20):
+            finished(store, f"r{n}")
+            other = other or opened(file_url(path))
+            finished(other, f"s{n}")
+            assert len(store.runs(limit=100).result(WAIT_S)) == 2 * n + 2
+
+    assert journal(path) == "delete"
+    assert [message.startswith(f"the store {path} lies where") for message in caplog.messages] == [True]
