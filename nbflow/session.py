@@ -5,29 +5,37 @@ Rule: every magic and every command is a call of a method here; what they add is
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from nbflow.catalogue import Catalogue
 from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import GraphError, did_you_mean, name_list
+from nbflow.errors import GraphError, RunStateError, did_you_mean, name_list
+from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.tools import ToolRegistry, ToolSpec
 
 if TYPE_CHECKING:
+    from nbflow.engine.past import Past
+    from nbflow.settings import Durability
+    from nbflow.store.history import History
+    from nbflow.store.recorder import Recorder
+    from nbflow.store.resuming import Source
+    from nbflow.store.values import Codecs
     from nbflow.view import GraphPicture
 
 
-class Session:
+class Session(Catalogue):
     """What a notebook, a command or a server works with.
 
-    `tool`, `predicate` and `reducer` are the registry's decorators; `runs` are the runs of this session by id.
+    `tool`, `predicate` and `reducer` are the registry's decorators.
     """
 
     def __init__(self) -> None:
-        self.registry = ToolRegistry()
-        self.graphs: dict[str, GraphDefinition] = {}
+        super().__init__()
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
-        self.runs: dict[str, Run] = {}
         self.tool: Callable[..., Any] = self.registry.tool
         self.predicate = self.registry.predicate
         self.reducer = self.registry.reducer
@@ -55,17 +63,6 @@ class Session:
         self.graphs[name] = graph
         return graph
 
-    def find(self, name: str) -> GraphDefinition:
-        """Return the graph of that name.
-
-        Raises:
-            GraphError: There is none; it names those most alike.
-        """
-        if name not in self.graphs:
-            near = did_you_mean(name, self.graphs)
-            raise GraphError(f"unknown graph {name!r}{near}; known graphs: {name_list(self.graphs)}")
-        return self.graphs[name]
-
     def lint(self, name: str, *, given: Mapping[str, Any] | None = None) -> list[str]:
         """Return what is likely wrong with a graph, a sentence each.
 
@@ -76,14 +73,116 @@ class Session:
 
         return lint(self.find(name), self.registry, self.graphs, given=given)
 
-    def start(self, name: str, state: Mapping[str, Any] | None = None, *, max_parallel: int | None = None) -> Run:
+    def start(
+        self, name: str, state: Mapping[str, Any] | None = None, *,
+        max_parallel: int | None = None, durability: Durability | None = None,
+    ) -> Run:  # fmt: skip
         """Start a run of a graph on the running loop and return it at once.
+
+        Args:
+            name: The graph.
+            state: The state at its start.
+            max_parallel: How many nodes may run at once; without it, all that can.
+            durability: `sync` keeps a completion on the disk before anything that depends on it starts, `async` keeps
+                in groups behind the run, `off` keeps nothing; by default as the setting NBFLOW_DURABILITY says.
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
         """
-        run = self.engine.start(self.find(name), state or {}, max_parallel=max_parallel)
-        self.runs[run.id] = run
+        graph, run_id = self.find(name), self.engine.new_id()
+        keeper = self._keeper(run_id, graph, state or {}, durability)
+        run = self.engine.start(graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper)
+        self.live[run.id] = run
+        return run
+
+    def _keeper(
+        self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None
+    ) -> Recorder | None:
+        from nbflow.settings import settings
+
+        durability = durability or settings().durability
+        if durability == "off":
+            return None
+        strict = durability == "sync"
+        self._kept.add(run_id)
+        return self.history.recorder(run_id, graph, self.graphs, state, time.time(), strict=strict)
+
+    async def reopen(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Go on with a run that ended or whose process died, or fork it, and return it at once.
+
+        What was completed is not run again. The graph is the session's of that name, else the one stored.
+
+        Args:
+            run_id: By default the newest that did not complete.
+            at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
+            state: Fork with these keys written over what every path sees.
+
+        Raises:
+            RunNotFoundError: No such run.
+            RunStateError: It is complete or still runs, another process has it, or it does not replay on this graph.
+        """
+        from nbflow.store import resuming
+
+        run_id = run_id or await self._last_unfinished()
+        known = self._known(run_id)
+        kept = known is None or known.id in self._kept
+        source = await resuming.find(self.history, known, run_id, kept=kept)
+        fork = at is not None or bool(state)
+        if source.status is Status.COMPLETED and not fork:
+            raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
+        for name, subgraph in source.subgraphs.items():
+            self.graphs.setdefault(name, subgraph)
+        graph = self.graphs.setdefault(source.graph.name, source.graph)
+        upto = resuming.cut(source, at) if fork else len(source.events)
+        plan = self.engine.plan(graph)
+        self.history.notices += await resuming.mend(self.engine, plan, source, upto)
+        past = resuming.past_of(source, plan, upto, state, fork=fork)
+        return await self._go_on(source, graph, past, fork=fork)
+
+    async def _go_on(self, source: Source, graph: GraphDefinition, past: Past, *, fork: bool) -> Run:
+        from nbflow.store import resuming
+
+        self.history.notices += source.notes
+        run_id, keeper = self.engine.new_id() if fork else source.id, None
+        if source.head is not None:
+            for name in resuming.changed_tools(source.head, self.registry):
+                self.history.notices.append(f"tool {name!r} has changed since the run last used it")
+            strict = source.head.row.durability == "sync"
+            if fork:
+                keeper = self.history.recorder(
+                    run_id, graph, self.graphs, source.initial, time.time(), strict=strict, fork=(source.id, past.kept)
+                )
+            else:
+                store = self.history.open()
+                epoch = await asyncio.wrap_future(store.claim(run_id))
+                if await resuming.has_moved_on(store, source):
+                    await asyncio.wrap_future(store.release(run_id, epoch))
+                    return await self.reopen(run_id)
+                keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
+            self._kept.add(run_id)
+        run = self.engine.start(graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None)
+        self.live[run.id] = run
+        return run
+
+    async def _last_unfinished(self) -> str:
+        here = [run for run in self.live.values() if run.done and run.status is not Status.COMPLETED]
+        found = here[-1].id if here else await asyncio.to_thread(self.history.last_unfinished)
+        if found is None:
+            raise RunStateError("every run has completed, so there is nothing to go on with; %flow_runs lists them")
+        return found
+
+    async def resume(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Go on with a run to its end, as by `reopen`; return it.
+
+        Raises:
+            ExecutionError: As by `run`.
+        """
+        run = await self.reopen(run_id, at=at, state=state)
+        await run
         return run
 
     async def run(self, name: str, /, **state: Any) -> Run:
@@ -97,18 +196,23 @@ class Session:
         await run
         return run
 
-    def show(self, name: str) -> GraphPicture:
-        """Return the picture of a graph, which a notebook displays."""
-        from nbflow.view import GraphPicture
-
-        return GraphPicture(self.find(name))
-
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
         return [self.registry.get(name) for name in self.registry.names()]
 
 
+Kept = TypeVar("Kept")
 _own = Session()
+
+
+def register_codec(cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
+    """Store values of a type as what `dump` makes of them, and rebuild them by `load`, from now on."""
+    _own.codecs.register(cls, dump, load)
+
+
+def register_type(cls: type[Kept]) -> type[Kept]:
+    """Let stored values of a pydantic model, dataclass or enum come back as such; usable as a decorator."""
+    return _own.codecs.register_type(cls)
 
 
 def current() -> Session:
@@ -123,15 +227,16 @@ graph = _own.graph
 lint = _own.lint
 start = _own.start
 run = _own.run
+reopen = _own.reopen
+resume = _own.resume
+runs = _own.runs
+read = _own.read
 show = _own.show
+load_graph = _own.load_graph
+delete_graph = _own.delete_graph
 tools = _own.tools
 
 
 def graphs() -> dict[str, GraphDefinition]:
     """Return the session's graphs by name."""
     return dict(_own.graphs)
-
-
-def runs() -> dict[str, Run]:
-    """Return the session's runs by id."""
-    return dict(_own.runs)

@@ -53,7 +53,7 @@ def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
     same = connection.execute(select(Execution.number, Execution.owner).where(Execution.id == run.id)).first()
     if same:
         if same.owner and Owner.read(same.owner).id == owner.id:
-            return Held(same.number, 1)
+            return Held(run.id, same.number, 1)
         raise StoreError(f"there is a run {run.id!r} in the store already; give the new one an id of its own")
     parent = _parent(connection, run)
     number = _insert_run(connection, run, owner)
@@ -61,7 +61,7 @@ def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
     if parent is not None:
         _copy_log(connection, parent, number, run)
         _copy_names(connection, parent, number)
-    return Held(number, 1)
+    return Held(run.id, number, 1)
 
 
 def _parent(connection: Connection, run: NewRun) -> int | None:
@@ -125,7 +125,7 @@ def _copy_names(connection: Connection, parent: int, number: int) -> None:
         connection.execute(insert_here(connection, model).from_select(names, rows).on_conflict_do_nothing())
 
 
-def append(connection: Connection, run_id: str, held: Held, batch: Batch) -> Batch:
+def append(connection: Connection, held: Held, batch: Batch) -> Batch:
     """Add to a run what came next.
 
     Raises:
@@ -133,9 +133,9 @@ def append(connection: Connection, run_id: str, held: Held, batch: Batch) -> Bat
         StoreError: The rows do not follow those that there are.
     """
     rows, number = batch.rows, held.number
-    seq, nodes = check(connection, run_id, held)
+    seq, nodes = check(connection, held)
     if rows:
-        if rows[0].seq != seq + 1 and _is_done(connection, run_id, held, batch, seq):
+        if rows[0].seq != seq + 1 and _is_done(connection, held, batch, seq):
             return batch
         *most, last = [(number, row.seq, row.kind, row.time, row.node, row.data, None) for row in rows]
         add_log(connection, [*most, (*last[:-1], nodes + batch.nodes)])
@@ -148,20 +148,20 @@ def append(connection: Connection, run_id: str, held: Held, batch: Batch) -> Bat
     return batch
 
 
-def check(connection: Connection, run_id: str, held: Held) -> tuple[int, int]:
+def check(connection: Connection, held: Held) -> tuple[int, int]:
     """Return a run's last event and how many nodes completed; raises RunStateError if it is held no longer."""
     row = progress(connection, held.number)
     if row is None:
-        raise RunStateError(f"run {run_id!r} was deleted from the store while it ran; what it does now is not kept")
+        raise RunStateError(f"run {held.id!r} was deleted from the store while it ran; what it does now is not kept")
     epoch, seq, nodes = row
     if epoch != held.epoch:
         text = connection.scalar(select(Execution.owner).where(Execution.number == held.number))
         by = f" by {Owner.read(text).told()}" if text else ""
-        raise RunStateError(f"run {run_id!r} was taken over{by}; it goes on there, and what it does here is not kept")
+        raise RunStateError(f"run {held.id!r} was taken over{by}; it goes on there, and what it does here is not kept")
     return seq or 0, nodes or 0
 
 
-def _is_done(connection: Connection, run_id: str, held: Held, batch: Batch, seq: int) -> bool:
+def _is_done(connection: Connection, held: Held, batch: Batch, seq: int) -> bool:
     """Return whether a batch was committed before; what else kept it out is raised."""
     entry, last = ExecutionLogModel, batch.rows[-1]
     query = select(entry.kind, entry.time, entry.node, entry.data)
@@ -169,7 +169,7 @@ def _is_done(connection: Connection, run_id: str, held: Held, batch: Batch, seq:
     if there and tuple(there) == (last.kind, last.time, last.node, last.data):
         return True
     raise StoreError(
-        f"events {batch.rows[0].seq} to {last.seq} of run {run_id!r} do not follow its last in the store, {seq}; "
+        f"events {batch.rows[0].seq} to {last.seq} of run {held.id!r} do not follow its last in the store, {seq}; "
         "an earlier commit failed, so resume the run from what was kept"
     )
 

@@ -7,6 +7,7 @@ and comes back writes nothing. The lease only decides when another may take over
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock, Thread
@@ -28,6 +29,7 @@ logger = logging.getLogger("nbflow")
 class Held:
     """A run that this process has; `number` is the run's in the store."""
 
+    id: str
     number: int
     epoch: int
 
@@ -57,9 +59,9 @@ class Leases:
         """Return whether this store has the run."""
         return run_id in self._held
 
-    def keep(self, run_id: str, held: Held) -> None:
+    def keep(self, held: Held) -> None:
         """Renew the lease from now on."""
-        self._held[run_id] = held
+        self._held[held.id] = held
         with self._starting:
             if self._thread is None and not self._stop.is_set():
                 self._thread = Thread(target=self._beat, name="nbflow-store-heartbeat", daemon=True)
@@ -95,23 +97,23 @@ class Leases:
                 logger.debug("the leases of %d runs were not renewed: %s", len(held), error)
 
 
-def claim(connection: Connection, run_id: str, owner: Owner, *, has_it: bool) -> Held:
-    """Make `owner` the owner of a run under a new epoch; `has_it` tells that it is the living owner already.
+def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool]) -> Held:
+    """Make `owner` the owner of a run under a new epoch; `holds` tells which runs it still has itself.
 
     Raises:
         RunNotFoundError: No such run.
         RunStateError: A living process has it.
     """
     number = find(connection, run_id)
-    columns = Execution.owner, Execution.epoch, now(connection), Execution.lease_until
+    columns = Execution.id, Execution.owner, Execution.epoch, now(connection), Execution.lease_until
     where = Execution.number == number
-    had, epoch, time_now, until = connection.execute(select(*columns).where(where).with_for_update()).one()
+    run_id, had, epoch, time_now, until = connection.execute(select(*columns).where(where).with_for_update()).one()
     other = Owner.read(had) if had else None
-    if other and (has_it if other.id == owner.id else other.is_alive(until - time_now)):
+    if other and (holds(run_id) if other.id == owner.id else other.is_alive(until - time_now)):
         raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
     connection.execute(update(Execution).where(where).values(values))
-    return Held(number, epoch + 1)
+    return Held(run_id, number, epoch + 1)
 
 
 def release(connection: Connection, held: Held) -> None:

@@ -40,7 +40,8 @@ class Mender:
         replay = Replay(self._plan, self._initial)
         replay.feed(self._events)
         needed = wanted(replay.scheduler.root, self._engine.registry)
-        makers = {id(marker): event for event in self._events for marker in _markers(event.data.get("output"))}
+        told = [event for event in self._events if not event.data.get("derived")]
+        makers = {id(marker): event for event in told for marker in _markers(event.data.get("output"))}
         todo: dict[int, Event] = {}
         for marker in needed:
             self._with_inputs(marker, makers, todo)

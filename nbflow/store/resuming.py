@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Replay, lacks
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
@@ -20,6 +20,7 @@ from nbflow.scheduler import Plan
 from nbflow.store.rows import RunHead
 
 if TYPE_CHECKING:
+    from nbflow.engine import WorkflowEngine
     from nbflow.store.history import History
     from nbflow.store.store import Store
     from nbflow.tools import ToolRegistry
@@ -121,6 +122,22 @@ def _follows(event: Event) -> bool:
     if event.kind is Kind.NODE_START:
         return "tool" not in event.data and bool(event.data.get("input"))
     return event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN) or bool(event.data.get("derived"))
+
+
+async def mend(engine: WorkflowEngine, plan: Plan, source: Source, upto: int) -> list[str]:
+    """Make once more what no store could keep and the run still needs; return what ran again for it.
+
+    Raises:
+        StoreError: It cannot be made again.
+    """
+    from nbflow.store.mending import Mender
+
+    events = source.events[:upto]
+    if not any(lacks(part) for part in (source.initial, *(event.data.get("output") for event in events))):
+        return []
+    mender = Mender(engine, plan, source.initial, events)
+    await mender.mend()
+    return mender.said
 
 
 def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool) -> Past:

@@ -56,6 +56,7 @@ class Store:
     def create(self, run: NewRun) -> Future[int]:
         """Insert a run, its graph if that is new, and its values; this process owns it. Return its epoch, 1.
 
+        What comes next may be added under that epoch without waiting.
         A fork begins with its parent's log up to `parent_seq`, and with all its tools and values.
 
         Raises:
@@ -63,10 +64,7 @@ class Store:
             StoreError: There is a run of this id already, or the parent has no such event.
         """
 
-        def change(connection: Connection, _: None) -> Held:
-            return changes.create(connection, run, self._leases.owner)
-
-        return self._owning(run.id, change)
+        return self._owning(lambda connection: changes.create(connection, run, self._leases.owner))
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
         """Add to a run what came next, all or nothing; return it once it is committed.
@@ -87,7 +85,7 @@ class Store:
         """
 
         def change(connection: Connection, batch: Batch) -> Batch:
-            return changes.append(connection, run_id, self._leases.held(run_id, epoch), batch)
+            return changes.append(connection, self._leases.held(run_id, epoch), batch)
 
         def after(batch: Batch) -> None:
             if batch.ending:
@@ -103,28 +101,30 @@ class Store:
             RunStateError: A living process has it; the error says which, and since when.
         """
 
-        def change(connection: Connection, _: None) -> Held:
-            return leases.claim(connection, run_id, self._leases.owner, has_it=self._leases.holds(run_id))
+        return self._owning(
+            lambda connection: leases.claim(connection, run_id, self._leases.owner, holds=self._leases.holds)
+        )
 
-        return self._owning(run_id, change)
+    def _owning(self, change: Callable[[Connection], Held]) -> Future[int]:
+        """Queue what makes this process the owner of a run; the future has the epoch.
 
-    def _owning(self, run_id: str, change: Callable[[Connection, None], Held]) -> Future[int]:
-        """Queue what makes this process the owner of a run; the future has the epoch."""
-        epoch: Future[int] = Future()
+        It is owner from then on, so that what is queued behind needs no answer first; if it fails, it was not.
+        """
+        got: list[Held] = []
 
-        def after(held: Held) -> None:
-            self._leases.keep(run_id, held)
+        def give_back() -> None:
+            while got:
+                self._leases.drop(got[0].id, got.pop().epoch)
 
-        def tell(done: Future[Held]) -> None:
-            problem = done.exception()
-            if problem:
-                epoch.set_exception(problem)
-            else:
-                epoch.set_result(done.result().epoch)
+        def take(connection: Connection, _: None) -> int:
+            give_back()  # what an attempt got that was undone
+            got.append(change(connection))
+            self._leases.keep(got[0])
+            return got[0].epoch
 
-        epoch.set_running_or_notify_cancel()
-        self._writer.submit(Job(change, after=after)).add_done_callback(tell)
-        return epoch
+        job = Job(take)
+        job.future.add_done_callback(lambda done: give_back() if done.exception() else None)
+        return self._writer.submit(job)
 
     def release(self, run_id: str, epoch: int) -> Future[None]:
         """Let others have the run; nothing more can be added to it under this epoch."""
