@@ -1,13 +1,12 @@
 """How a log names the run of a subgraph: a step for each firing that leads to it, such as `review#2[3]~4/`.
 
-Rule: a scope is read back exactly, whatever the nodes are called.
+Rule: a scope is read back exactly, whatever the nodes are called; their ids hold no slash.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
 
 _STEP = re.compile(r"(.+)#(\d+)(?:\[(\d+)\])?(?:~(\d+))?", re.DOTALL)
 
@@ -24,8 +23,7 @@ class Step:
     def __str__(self) -> str:
         item = "" if self.item is None else f"[{self.item}]"
         again = f"~{self.attempt}" if self.attempt > 1 else ""
-        # A node may be called `a/b`.
-        return f"{quote(self.node, safe=' ')}#{self.firing}{item}{again}/"
+        return f"{self.node}#{self.firing}{item}{again}/"
 
 
 def steps_of(scope: str) -> list[Step] | None:
@@ -36,7 +34,7 @@ def steps_of(scope: str) -> list[Step] | None:
         if read is None:
             return None
         node, firing, item, attempt = read.groups()
-        steps.append(Step(unquote(node), int(firing), None if item is None else int(item), int(attempt or 1)))
+        steps.append(Step(node, int(firing), None if item is None else int(item), int(attempt or 1)))
     return steps
 
 

@@ -47,7 +47,7 @@ def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) 
     """
     head = store.head(run_id).result()
     rows = store.log(head.row.id, upto=upto).result()
-    blobs = _Blobs(store, codecs)
+    blobs = Blobs(store, codecs)
     blobs.fetch([head.initial, *texts_of(rows)])
     decoder = Decoder(codecs, blobs.get)
     graph = graph_of(head.definition)
@@ -59,7 +59,7 @@ def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) 
     return Archived(head, graph, subgraphs, initial, events, decoder.notes)
 
 
-class _Blobs:
+class Blobs:
     """The blobs that texts name, and those that these name in turn."""
 
     def __init__(self, store: Store, codecs: Codecs) -> None:
@@ -67,6 +67,7 @@ class _Blobs:
         self._known: dict[str, Blob] = {}
 
     def fetch(self, texts: Iterable[str]) -> None:
+        """Read what texts name; blocks. Raises StoreError where something of it is not there."""
         wanted = {ref for text in texts for ref in self._codecs.refs(text)}
         while wanted:
             found = self._store.blobs(wanted).result()
@@ -74,6 +75,7 @@ class _Blobs:
             wanted = {ref for blob in found.values() for ref in self._codecs.refs_of(blob)} - self._known.keys()
 
     def get(self, name: str) -> Blob:
+        """Return what was read under a hash."""
         if name not in self._known:
             raise StoreError(f"the value {name[:16]} is named and not stored; the store is damaged")
         return self._known[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
 from nbflow.engine.replay import Given
@@ -30,49 +31,97 @@ _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.from
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
-@dataclass(slots=True)
-class Encoder:
-    """Makes rows of events; `unstored` names what could not be kept: seq, node, key and why."""
+Defaults = tuple[tuple[str, Any], ...]
 
-    codecs: Codecs
-    defaults: Callable[[str, int], Mapping[str, Any]]
-    """The defaults of a tool's parameters, by name and version; whoever does not know the version returns None."""
-    blobs: list[Blob] = field(default_factory=list)
-    unstored: list[tuple[int, str | None, str, str]] = field(default_factory=list)
+
+class Encoder:
+    """Makes rows of events.
+
+    Args:
+        codecs: How values become text.
+        defaults: The defaults of a tool's parameters, by name and version; none for a version that is not known.
+    """
+
+    def __init__(self, codecs: Codecs, defaults: Callable[[str, int], Mapping[str, Any]]) -> None:
+        self.blobs: list[Blob] = []
+        self.unstored: list[tuple[int, str | None, str, str]] = []
+        """What could not be kept: seq, node, key and why."""
+        self._codecs, self._defaults = codecs, defaults
+        self._starts: dict[tuple[Any, ...], tuple[str, Defaults]] = {}
+
+    def take(self) -> tuple[tuple[Blob, ...], list[tuple[int, str | None, str, str]]]:
+        """Return the blobs of the rows made since the last time, and what of them could not be kept."""
+        taken = tuple(self.blobs), self.unstored
+        self.blobs, self.unstored = [], []
+        return taken
 
     def row(self, event: Event) -> LogRow:
         """Return an event's row; its values are added to `blobs`."""
+        kind, data = event.kind, event.data
+        # These three come at every node, so they are put together without a detour.
+        if kind is Kind.EDGE_TAKEN and data["values"] is None:
+            text = self._edge(event)
+        elif kind is Kind.NODE_START and "tool" in data:
+            text = self._start(event)
+        elif kind is Kind.NODE_COMPLETE and "derived" not in data:
+            text = self._complete(event)
+        else:
+            text = self._any(event)
+        return LogRow(event.seq, kind.value, event.time, event.node, None if text == "{}" else text)
+
+    def _edge(self, event: Event) -> str:
+        data = event.data
+        if data["condition"] is None and data["type"] == "normal" and data["from"] == event.node:
+            return f'{{"to":{quote(data["to"])}}}'
+        return _dump(_short_edge(event, {key: value for key, value in data.items() if key != "values"}))
+
+    def _start(self, event: Event) -> str:
+        data, given = event.data, event.data["input"]
+        same = (data["tool"], data["version"], data["source"], *given)
+        known = self._starts.get(same)
+        if known is None:
+            about = {"tool": data["tool"], "version": data["version"], "source": data["source"], "given": list(given)}
+            defaults = self._defaults(data["tool"], data["version"])
+            known = _dump(about)[1:-1], tuple((name, value) for name, value in defaults.items() if name in given)
+            self._starts[same] = known
+        about_tool, defaults_given = known
+        # What is left at its default is known by nothing but the tool, which may be another one by then.
+        kept = {name: value for name, value in defaults_given if given[name] is value}
+        tail = f',"defaults":{self._packed(event, kept)}' if kept else ""
+        return f"{{{_place(data)},{about_tool}{tail}}}"
+
+    def _complete(self, event: Event) -> str:
+        data, output = event.data, event.data["output"]
+        cached = "true" if data["cached"] else "false"
+        head = f'{{{_place(data)},"duration_ms":{data["duration_ms"]!r},"cached":{cached}'
+        return head + "}" if output is None else f'{head},"output":{self._packed(event, output)}}}'
+
+    def _any(self, event: Event) -> str:
         kind = event.kind
         data = {key: value for key, value in event.data.items() if key != _DERIVED.get(kind)}
         name = _PACKED.get(kind)
         values = data.pop(name, None) if name else None
-        if kind is Kind.NODE_START and "tool" in data:
-            values = self._given(event, data)
-        elif name == "values":
+        if name == "values":
             data = _short_edge(event, data)
-        text = self._packed(event, values)
-        head = _dump(data)
-        if values is not None and not data.get("derived"):
-            head = f'{head[:-1]}{"," if data else ""}"{name}":{text}}}'
-        return LogRow(event.seq, kind.value, event.time, event.node, None if head == "{}" else head)
-
-    def _given(self, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
-        """Note the names of the arguments; return those that nothing but the tool itself knows."""
-        given = event.data["input"]
-        data["given"] = list(given)
-        defaults = self.defaults(data["tool"], data["version"])
-        kept = {name: given[name] for name, value in defaults.items() if name in given and given[name] is value}
-        return kept or None
+        if values is None or data.get("derived"):
+            return _dump(data)
+        return f'{_dump(data)[:-1]}{"," if data else ""}"{name}":{self._packed(event, values)}}}'
 
     def _packed(self, event: Event, values: Any) -> str:
-        if values is None or event.data.get("derived"):
-            return "null"
         if "item" in event.data and event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
             values = {"": values}
-        text, blobs, reasons = self.codecs.pack_state(values)
+        text, blobs, reasons = self._codecs.pack_state(values)
         self.blobs += blobs
         self.unstored += [(event.seq, event.node, key, why) for key, why in reasons.items()]
         return text
+
+
+def _place(data: Mapping[str, Any]) -> str:
+    """Return the fields that tell an attempt from all others."""
+    text = f'"firing":{data["firing"]},"attempt":{data["attempt"]}'
+    if "scope" in data:
+        text += f',"scope":{quote(data["scope"])}'
+    return f'{text},"item":{data["item"]}' if "item" in data else text
 
 
 def _short_edge(event: Event, data: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbflow.errors import RunNotFoundError
 from nbflow.graph import GraphDefinition
 from nbflow.settings import Settings, settings
 from nbflow.store import archive
@@ -87,6 +88,7 @@ class History:
     def recorder(
         self, run_id: str, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition],
         initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, int] | None = None,
+        allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
         """Return the keeper of a run that begins; of a fork, with its parent and the event it goes on from."""
         definition = archive.text_of(graph)
@@ -106,16 +108,19 @@ class History:
             store = self.open()
             return store, store.create(new).result()
 
-        return self._keeper(begin, strict=strict, kept=seq or 0)
+        return self._keeper(begin, strict=strict, kept=seq or 0, allowed=allow_unstored)
 
     def going_on(self, store: Store, epoch: int, *, strict: bool, kept: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""
         return self._keeper(lambda: (store, epoch), strict=strict, kept=kept)
 
-    def _keeper(self, begin: Callable[[], tuple[Store, int]], *, strict: bool, kept: int) -> Recorder:
+    def _keeper(
+        self, begin: Callable[[], tuple[Store, int]], *, strict: bool, kept: int, allowed: bool | None = None
+    ) -> Recorder:
+        allowed = settings().allow_unstored if allowed is None else allowed
         return Recorder(
             begin, self.codecs, self._registry,
-            strict=strict, allow_unstored=settings().allow_unstored, kept=kept, warn=self.notices.append,
+            strict=strict, allow_unstored=allowed, kept=kept, warn=self.notices.append,
         )  # fmt: skip
 
     def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:
@@ -125,16 +130,24 @@ class History:
             RunNotFoundError: No such run.
             StoreError: What is stored is not what nbflow writes.
         """
+        self.know_types()
+        store = self.there()
+        if store is None:
+            raise RunNotFoundError(run_id)
+        return archive.read(store, self.codecs, run_id, upto=upto)
+
+    def know_types(self) -> None:
+        """Let the types in the annotations of tools come back as what they were."""
         if self._known_revision != self._registry.revision:
             self._known_revision = self._registry.revision
             for name in self._registry.names():
                 for annotation in types_of(self._registry.get(name).function):
                     self.codecs.know_annotation(annotation)
-        return archive.read(self.open(), self.codecs, run_id, upto=upto)
 
     def last_unfinished(self) -> str | None:
         """Return the id of the newest run that has not completed; blocks."""
-        row = self.open().last_unfinished().result()
+        store = self.there()
+        row = None if store is None else store.last_unfinished().result()
         return None if row is None else row.id
 
 

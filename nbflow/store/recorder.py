@@ -43,9 +43,10 @@ class Recorder:
     ) -> None:  # fmt: skip
         self.strict = strict
         self._begin, self._codecs, self._registry = begin, codecs, registry
+        self._encoder = Encoder(codecs, self._defaults)
         self._allowed = allow_unstored or not strict
         self._warn = warn
-        self._sent = kept
+        self._sent, self._epoch = kept, 0
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
         self._tools: set[tuple[str, int]] = set()
@@ -114,18 +115,27 @@ class Recorder:
             told = StoreError(f"it could not be stored: {type(error).__name__}: {words(error)}")
             told.__cause__, error = error, told
         self._run.not_kept(error, fatal=self.strict or isinstance(error, RunStateError))
+        if self._epoch:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let the run be resumed from what is kept, once it has ended: until then nobody is to run it beside us."""
+        if self._run.result is None:
+            self._run.on_change(self._let_go)
+        else:
+            self._store.release(self._run.id, self._epoch)
 
     # on the writer's thread
 
     def _batch(self, first: int, upto: int) -> Batch:
         events = self._run.events[first:upto]
-        encoder = Encoder(self._codecs, self._defaults)
-        rows = tuple(encoder.row(event) for event in events)
+        rows = tuple(map(self._encoder.row, events))
         tools = tuple(self._new_tools(events))
         nodes = sum(event.kind is Kind.NODE_COMPLETE and "item" not in event.data for event in events)
-        status, ending = self._standing(events, encoder)
-        self._judge(encoder.unstored)
-        return Batch(rows, tuple(encoder.blobs), tools, nodes, status, ending)
+        status, ending = self._standing(events)
+        blobs, unstored = self._encoder.take()
+        self._judge(unstored)
+        return Batch(rows, blobs, tools, nodes, status, ending)
 
     def _judge(self, unstored: list[tuple[int, str | None, str, str]]) -> None:
         if unstored and not self._allowed:
@@ -136,18 +146,18 @@ class Recorder:
             )
         self._unstored += unstored
 
-    def _standing(self, events: list[Event], encoder: Encoder) -> tuple[str | None, Ending | None]:
+    def _standing(self, events: list[Event]) -> tuple[str | None, Ending | None]:
         status, ending = None, None
         for event in events:
             if event.kind in ENDINGS:
-                ending = self._ending(event, encoder)
+                ending = self._ending(event)
             elif event.kind in _STATUS:
                 status, ending = _STATUS[event.kind].value, None
         return status, ending
 
-    def _ending(self, event: Event, encoder: Encoder) -> Ending:
+    def _ending(self, event: Event) -> Ending:
         result, blobs, _ = self._codecs.pack_state(event.data["result"])
-        encoder.blobs += blobs
+        self._encoder.blobs += blobs
         error = event.data.get("error")
         told = {key: error.get(key) for key in ("node", "type", "message")} if error else event.data.get("reason")
         seconds = self._run.result.execution_time if self._run.result else 0.0

@@ -63,7 +63,6 @@ class Store:
             RunNotFoundError: Its parent is not stored.
             StoreError: There is a run of this id already, or the parent has no such event.
         """
-
         return self._owning(lambda connection: changes.create(connection, run, self._leases.owner))
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
@@ -100,7 +99,6 @@ class Store:
             RunNotFoundError: No such run.
             RunStateError: A living process has it; the error says which, and since when.
         """
-
         return self._owning(
             lambda connection: leases.claim(connection, run_id, self._leases.owner, holds=self._leases.holds)
         )

@@ -1,0 +1,157 @@
+"""Outputs of tools kept by what made them: the tool with all that it uses, and its inputs.
+
+Rule: an output is taken only if it comes back as what it was; in any doubt the tool is called, and a notice says once
+why. So a row that was altered or damaged is passed over and written anew, and never ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from nbflow.errors import StoreError
+from nbflow.fingerprint import Unknown, fingerprint
+from nbflow.reducers import MISSING
+from nbflow.store.archive import Blobs
+from nbflow.store.history import History
+from nbflow.store.values import Unstorable, Unstored
+from nbflow.tools import ToolSpec
+
+_WHOLE = "="
+"""Stands for the keys where the output is no dict with texts as keys; the others begin with one of these."""
+_VALUE, _GIVEN, _STATE = "v", "g", "s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    value: Any
+    keep: Callable[[Any], None]
+
+
+class OutputCache:
+    """The engine's cache in the store of a session.
+
+    Args:
+        history: Opens the store when an output is first asked for, and takes the notices.
+        reads: Whether outputs are taken from it, or only kept anew.
+    """
+
+    def __init__(self, history: History, *, reads: bool = True) -> None:
+        self._history, self._codecs, self._reads = history, history.codecs, reads
+        self._told: set[str] = set()
+
+    def anew(self) -> OutputCache:
+        """Return the same cache as one that finds nothing, and keeps what is computed in place of what it has."""
+        other = OutputCache(self._history, reads=False)
+        other._told = self._told
+        return other
+
+    def find(self, spec: ToolSpec, given: Mapping[str, Any]) -> _Place | None:
+        """Return the place of a call, None where it cannot have one; blocks."""
+        try:
+            tool = self._fingerprint(spec.function, spec.name)
+            key = sha256(f"{tool} {self._fingerprint(dict(given), '')}".encode()).hexdigest()
+            value = self._value(key, spec, given) if self._reads else MISSING
+        except Unknown as unknown:
+            self._tell(f"the output of tool {spec.name!r} is not cached: {unknown.reason}")
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever a store or a user's codec raises, the tool can be called
+            self._tell(f"the cache cannot be used for tool {spec.name!r}: {error}")
+            return None
+        return _Place(value, partial(self._keep, key, tool, spec, given))
+
+    def _fingerprint(self, thing: Any, name: str) -> str:
+        return fingerprint(thing, name=name, pack=self._packed)
+
+    def _packed(self, value: Any) -> str | None:
+        try:
+            return self._codecs.pack(value).text
+        except Unstorable:
+            return None
+
+    def _value(self, key: str, spec: ToolSpec, given: Mapping[str, Any]) -> Any:
+        store = self._history.open()
+        text = store.cached(key).result()
+        if text is None:
+            return MISSING
+        self._history.know_types()
+        blobs, notes = Blobs(store, self._codecs), list[str]()
+        try:
+            blobs.fetch([text])
+            value = _restored(self._codecs.unpack_state(text, blobs.get, notes), given)
+        except StoreError as error:
+            notes = [str(error)]
+        if notes:
+            self._tell(f"a cached output of tool {spec.name!r} is not used, and computed anew: {notes[0]}")
+            return MISSING
+        return value
+
+    def _keep(self, key: str, tool: str, spec: ToolSpec, given: Mapping[str, Any], value: Any) -> None:
+        try:
+            if self._fingerprint(spec.function, spec.name) != tool:
+                self._tell(f"the output of tool {spec.name!r} is not cached: what the tool uses changed while it ran")
+                return
+            text, blobs, reasons = self._codecs.pack_state(_split(value, given))
+            for why in reasons.values():
+                self._tell(f"the output of tool {spec.name!r} is not cached: {why}")
+            if not reasons:
+                self._history.open().cache(key, spec.name, text, blobs).result()
+        except Exception as error:  # noqa: BLE001 - as above; the output is there, and the run goes on with it
+            self._tell(f"the output of tool {spec.name!r} is not cached: {error}")
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._history.notices.append(line)
+
+
+def _split(value: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an output by keys, those that hold the very object that the tool was given without their values.
+
+    A key with the object that the tool was given is no update, so it must come back as that object.
+    """
+    if type(value) is not dict or not all(type(key) is str for key in value):
+        return {_WHOLE: _unshared(value, given)}
+    return {f"{mark}{key}": item if mark == _VALUE else None for key, item, mark in _marked(value, given)}
+
+
+def _marked(value: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    state = given.get("state")
+    state = state if isinstance(state, dict) else {}
+    return [
+        (
+            key,
+            item,
+            _STATE if state.get(key, MISSING) is item else _GIVEN if given.get(key, MISSING) is item else _VALUE,
+        )
+        for key, item in value.items()
+    ]
+
+
+def _unshared(value: Any, given: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping) and any(mark != _VALUE for _, _, mark in _marked(value, given)):
+        return Unstored("it holds what the tool was given, and only a plain dict can say so; return dict(...)")
+    return value
+
+
+def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """Return an output from what `_split` made of it.
+
+    Raises:
+        StoreError: It is not what `_split` makes.
+    """
+    if any(isinstance(item, Unstored) for item in stored.values()):
+        raise StoreError("a part of it was not stored")
+    if _WHOLE in stored:
+        return stored[_WHOLE]
+    sources = {_VALUE: stored, _GIVEN: given, _STATE: given.get("state")}
+    try:
+        return {
+            name[1:]: sources[name[:1]][name if name[:1] == _VALUE else name[1:]]  # type: ignore[index]  # as written
+            for name in stored
+        }
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"its keys are not as nbflow writes them: {error}") from error
