@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.catalogue import Catalogue
 from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import GraphError, RunStateError, did_you_mean, name_list
+from nbflow.errors import GraphError, RunStateError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
-from nbflow.tools import ToolRegistry, ToolSpec
+from nbflow.tools import ToolSpec
 
 if TYPE_CHECKING:
     from nbflow.engine.past import Past
     from nbflow.settings import Durability
-    from nbflow.store.history import History
+    from nbflow.store.cache import OutputCache
     from nbflow.store.recorder import Recorder
     from nbflow.store.resuming import Source
-    from nbflow.store.values import Codecs
-    from nbflow.view import GraphPicture
 
 
 class Session(Catalogue):
@@ -75,7 +74,8 @@ class Session(Catalogue):
 
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
-        max_parallel: int | None = None, durability: Durability | None = None,
+        max_parallel: int | None = None, durability: Durability | None = None, allow_unstored: bool | None = None,
+        cache: bool = True,
     ) -> Run:  # fmt: skip
         """Start a run of a graph on the running loop and return it at once.
 
@@ -85,19 +85,33 @@ class Session(Catalogue):
             max_parallel: How many nodes may run at once; without it, all that can.
             durability: `sync` keeps a completion on the disk before anything that depends on it starts, `async` keeps
                 in groups behind the run, `off` keeps nothing; by default as the setting NBFLOW_DURABILITY says.
+            allow_unstored: Whether a run kept with `sync` goes on where a value cannot be stored; by default as the
+                setting NBFLOW_ALLOW_UNSTORED says.
+            cache: Whether nodes with `cache` take stored outputs; if not, theirs are computed and stored anew.
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
         """
         graph, run_id = self.find(name), self.engine.new_id()
-        keeper = self._keeper(run_id, graph, state or {}, durability)
-        run = self.engine.start(graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper)
+        keeper = self._keeper(run_id, graph, state or {}, durability, allow_unstored)
+        run = self.engine.start(
+            graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
+            cache=lambda: self.outputs if cache else self.outputs.anew(),
+        )  # fmt: skip
         self.live[run.id] = run
         return run
 
+    @cached_property
+    def outputs(self) -> OutputCache:
+        """What is kept of nodes with `cache`."""
+        from nbflow.store.cache import OutputCache
+
+        return OutputCache(self.history)
+
     def _keeper(
-        self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None
-    ) -> Recorder | None:
+        self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None,
+        allow_unstored: bool | None,
+    ) -> Recorder | None:  # fmt: skip
         from nbflow.settings import settings
 
         durability = durability or settings().durability
@@ -105,7 +119,9 @@ class Session(Catalogue):
             return None
         strict = durability == "sync"
         self._kept.add(run_id)
-        return self.history.recorder(run_id, graph, self.graphs, state, time.time(), strict=strict)
+        return self.history.recorder(
+            run_id, graph, self.graphs, state, time.time(), strict=strict, allow_unstored=allow_unstored
+        )
 
     async def reopen(
         self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
@@ -132,9 +148,7 @@ class Session(Catalogue):
         fork = at is not None or bool(state)
         if source.status is Status.COMPLETED and not fork:
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
-        for name, subgraph in source.subgraphs.items():
-            self.graphs.setdefault(name, subgraph)
-        graph = self.graphs.setdefault(source.graph.name, source.graph)
+        graph = source.adopted(self.graphs)
         upto = resuming.cut(source, at) if fork else len(source.events)
         plan = self.engine.plan(graph)
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
@@ -152,7 +166,7 @@ class Session(Catalogue):
             strict = source.head.row.durability == "sync"
             if fork:
                 keeper = self.history.recorder(
-                    run_id, graph, self.graphs, source.initial, time.time(), strict=strict, fork=(source.id, past.kept)
+                    run_id, graph, self.graphs, source.initial, time.time(), strict=strict, fork=(source.id, past)
                 )
             else:
                 store = self.history.open()
@@ -162,7 +176,10 @@ class Session(Catalogue):
                     return await self.reopen(run_id)
                 keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
             self._kept.add(run_id)
-        run = self.engine.start(graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None)
+        run = self.engine.start(
+            graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
+            cache=lambda: self.outputs,
+        )  # fmt: skip
         self.live[run.id] = run
         return run
 
@@ -170,7 +187,7 @@ class Session(Catalogue):
         here = [run for run in self.live.values() if run.done and run.status is not Status.COMPLETED]
         found = here[-1].id if here else await asyncio.to_thread(self.history.last_unfinished)
         if found is None:
-            raise RunStateError("every run has completed, so there is nothing to go on with; %flow_runs lists them")
+            raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
         return found
 
     async def resume(
@@ -232,6 +249,7 @@ resume = _own.resume
 runs = _own.runs
 read = _own.read
 show = _own.show
+stored_graphs = _own.stored_graphs
 load_graph = _own.load_graph
 delete_graph = _own.delete_graph
 tools = _own.tools

@@ -5,7 +5,7 @@ Rule: everything is derived from the plan, the initial state and the events.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -14,7 +14,7 @@ from nbflow.engine.replay import Replay
 from nbflow.engine.result import ExecutionResult, Logs, logs_of
 from nbflow.errors import RunStateError
 from nbflow.events import Event, Kind, Status
-from nbflow.graph import GraphDefinition
+from nbflow.graph import GraphDefinition, reachable
 from nbflow.scheduler import Plan
 from nbflow.tables import Records, Table, shown
 
@@ -87,7 +87,7 @@ class Difference:
 
 
 def _side(value: Any) -> str:
-    return "–" if value is ... else shown(value)
+    return "-" if value is ... else shown(value)
 
 
 class RunRecord:
@@ -102,6 +102,11 @@ class RunRecord:
         self.started_at = 0.0
         self.result: ExecutionResult | None = None
         self.events: Sequence[Event] = ()
+
+    @property
+    def inner_names(self) -> Collection[str]:
+        """The names of the subgraphs that it runs."""
+        return reachable(self.graph, self.subgraphs)
 
     @property
     def name(self) -> str:

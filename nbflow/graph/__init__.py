@@ -7,3 +7,4 @@ from nbflow.graph.model import END as END
 from nbflow.graph.model import EdgeDefinition as EdgeDefinition
 from nbflow.graph.model import GraphDefinition as GraphDefinition
 from nbflow.graph.model import NodeDefinition as NodeDefinition
+from nbflow.graph.model import reachable as reachable

@@ -148,6 +148,8 @@ def node_faults(node: Mapping[str, Any]) -> list[str]:
     runs = [key for key in ("tool", "graph") if node.get(key) is not None]
     if len(runs) != 1:
         faults.append(f"node {name!r:.80} needs one of 'tool' and 'graph', {'not both' if runs else 'and has neither'}")
+    if node.get("graph") is not None and node.get("cache"):
+        faults.append(f"node {name!r:.80}: 'cache' is for tools; set it on the nodes of graph {node['graph']!r:.80}")
     if node.get("map") is None:
         without = [key for key in _MAP_ONLY if node.get(key) not in (None, "fail" if key == "on_error" else None)]
         faults += [f"node {name!r:.80}: {key!r} means something only beside 'map'" for key in without]

@@ -5,6 +5,7 @@ Rule: every key beyond a node's id and tool and an edge's two ends is optional, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -133,3 +134,16 @@ class GraphDefinition(_Part):
         targets = {edge.to_node for edge in self.edges}
         roots = tuple(n.node_id for n in self.nodes if n.node_id in sources and n.node_id not in targets)
         return roots or (self.nodes[0].node_id,)
+
+
+def reachable(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> dict[str, GraphDefinition]:
+    """Return the subgraphs that a graph names, and those that these name."""
+    found: dict[str, GraphDefinition] = {}
+    left = [graph]
+    while left:
+        for node in left.pop().nodes:
+            name = node.graph
+            if name is not None and name in graphs and name not in found:
+                found[name] = graphs[name]
+                left.append(graphs[name])
+    return found

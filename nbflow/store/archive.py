@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.record import RunRecord
@@ -26,16 +27,33 @@ if TYPE_CHECKING:
     from nbflow.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Archived:
     """A run as it is stored. `events` lack what replay derives; `notes` tell what did not come back as it was."""
 
     head: RunHead
-    graph: GraphDefinition
-    subgraphs: dict[str, GraphDefinition]
     initial: dict[str, Any]
     events: list[Event]
     notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def graph(self) -> GraphDefinition:
+        """The graph as it was, validated again when somebody needs it.
+
+        Raises:
+            StoreError: It is no sound graph.
+        """
+        return graph_of(self.head.definition)
+
+    @cached_property
+    def subgraphs(self) -> dict[str, GraphDefinition]:
+        """The subgraphs by name, likewise."""
+        return {name: graph_of(json.dumps(data)) for name, data in self.inner_names.items()}
+
+    @cached_property
+    def inner_names(self) -> Mapping[str, Any]:
+        """The subgraphs' names, and their plain data."""
+        return _names(self.head.subgraphs)
 
 
 def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) -> Archived:
@@ -50,13 +68,11 @@ def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) 
     blobs = Blobs(store, codecs)
     blobs.fetch([head.initial, *texts_of(rows)])
     decoder = Decoder(codecs, blobs.get)
-    graph = graph_of(head.definition)
-    subgraphs = {name: graph_of(json.dumps(data)) for name, data in _names(head.subgraphs).items()}
     initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes)
     events = [decoder.event(row) for row in rows]
     if events and events[0].kind is Kind.EXECUTION_START:
         events[0].data["input"] = dict(initial)
-    return Archived(head, graph, subgraphs, initial, events, decoder.notes)
+    return Archived(head, initial, events, decoder.notes)
 
 
 class Blobs:

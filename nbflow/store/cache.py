@@ -119,14 +119,11 @@ def _split(value: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _marked(value: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    """Return each key with its item, and where the very same object was given under that key."""
     state = given.get("state")
-    state = state if isinstance(state, dict) else {}
+    sources = {_STATE: state if isinstance(state, dict) else {}, _GIVEN: given}
     return [
-        (
-            key,
-            item,
-            _STATE if state.get(key, MISSING) is item else _GIVEN if given.get(key, MISSING) is item else _VALUE,
-        )
+        (key, item, next((mark for mark, held in sources.items() if held.get(key, MISSING) is item), _VALUE))
         for key, item in value.items()
     ]
 

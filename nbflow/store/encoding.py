@@ -28,6 +28,8 @@ _PACKED = {
 }
 """The one field of an event that holds values of the user; it stands last in the row's text."""
 _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
+_read = json.JSONDecoder().raw_decode
+"""Reads one JSON text: a resume reads tens of thousands, and `loads` looks for white space and encodings in each."""
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -175,9 +177,9 @@ def split(kind: Kind, text: str | None) -> tuple[dict[str, Any], str | None]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise ValueError(f"a JSON object was expected, not {type(data).__name__}")
+    data, end = _read(text)
+    if type(data) is not dict or end != len(text):
+        raise ValueError(f"a JSON object was expected, and nothing behind it, not {text[:40]!r}")
     return data
 
 

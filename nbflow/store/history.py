@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.result import count_completed
 from nbflow.errors import RunNotFoundError
-from nbflow.graph import GraphDefinition
+from nbflow.graph import GraphDefinition, reachable
 from nbflow.settings import Settings, settings
 from nbflow.store import archive
 from nbflow.store.places import default_file
@@ -24,6 +25,7 @@ from nbflow.store.values import Codecs
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
+    from nbflow.engine.past import Past
     from nbflow.store.store import Store
 
 
@@ -87,23 +89,34 @@ class History:
 
     def recorder(
         self, run_id: str, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition],
-        initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, int] | None = None,
+        initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, Past] | None = None,
         allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
-        """Return the keeper of a run that begins; of a fork, with its parent and the event it goes on from."""
+        """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from."""
         definition = archive.text_of(graph)
         row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
         inner = json.dumps(
             {name: json.loads(archive.text_of(one)) for name, one in reachable(graph, subgraphs).items()}
         )
-        parent, seq = fork or (None, None)
+        parent, past = fork or (None, None)
+        seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
 
         def begin() -> tuple[Store, int]:
             text, blobs, reasons = self.codecs.pack_state(initial)
             for key, why in reasons.items():
                 self.notices.append(f"run {run_id}: {key!r} of the initial state was not stored: {why}")
             new = NewRun(
-                run_id, row, inner, text, started, "sync" if strict else "async", blobs, self.origin, parent, seq
+                run_id,
+                row,
+                inner,
+                text,
+                started,
+                "sync" if strict else "async",
+                blobs,
+                self.origin,
+                parent,
+                seq,
+                nodes,
             )
             store = self.open()
             return store, store.create(new).result()
@@ -157,16 +170,3 @@ def types_of(function: Callable[..., Any]) -> list[Any]:
         return list(typing.get_type_hints(function, include_extras=True).values())
     except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter, and no type to rebuild
         return []
-
-
-def reachable(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> dict[str, GraphDefinition]:
-    """Return the subgraphs that a graph names, and those that these name."""
-    found: dict[str, GraphDefinition] = {}
-    left = [graph]
-    while left:
-        for node in left.pop().nodes:
-            name = node.graph
-            if name is not None and name in graphs and name not in found:
-                found[name] = graphs[name]
-                left.append(graphs[name])
-    return found

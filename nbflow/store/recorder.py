@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.result import count_completed
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.store.encoding import Encoder
@@ -131,11 +132,10 @@ class Recorder:
         events = self._run.events[first:upto]
         rows = tuple(map(self._encoder.row, events))
         tools = tuple(self._new_tools(events))
-        nodes = sum(event.kind is Kind.NODE_COMPLETE and "item" not in event.data for event in events)
         status, ending = self._standing(events)
         blobs, unstored = self._encoder.take()
         self._judge(unstored)
-        return Batch(rows, blobs, tools, nodes, status, ending)
+        return Batch(rows, blobs, tools, count_completed(events), status, ending)
 
     def _judge(self, unstored: list[tuple[int, str | None, str, str]]) -> None:
         if unstored and not self._allowed:

@@ -21,6 +21,7 @@ from nbflow.store.rows import RunHead
 
 if TYPE_CHECKING:
     from nbflow.engine import WorkflowEngine
+    from nbflow.store.archive import Archived
     from nbflow.store.history import History
     from nbflow.store.store import Store
     from nbflow.tools import ToolRegistry
@@ -31,12 +32,25 @@ class Source:
     """A run that is to go on, wherever it was found; `head` is None where no store has it."""
 
     id: str
-    graph: GraphDefinition
-    subgraphs: Mapping[str, GraphDefinition]
-    initial: dict[str, Any]
+    name: str
+    run: RunRecord | Archived
     events: list[Event]
     head: RunHead | None
     notes: Sequence[str] = ()
+
+    @property
+    def initial(self) -> dict[str, Any]:
+        """The state at its start."""
+        return self.run.initial
+
+    def adopted(self, graphs: dict[str, GraphDefinition]) -> GraphDefinition:
+        """Return the graph of its name among `graphs`; what is missing there is put there as the run had it."""
+        if self.name not in graphs:
+            graphs[self.name] = self.run.graph
+        for name in self.run.inner_names:
+            if name not in graphs:
+                graphs[name] = self.run.subgraphs[name]
+        return graphs[self.name]
 
     @property
     def status(self) -> Status:
@@ -67,12 +81,10 @@ async def find(history: History, known: RunRecord | None, run_id: str, *, kept: 
     if known is not None:
         head = (await asyncio.to_thread(history.open().head(known.id).result)) if kept else None
         if head is None or head.row.seq == len(known.events):
-            return Source(known.id, known.graph, known.subgraphs, known.initial, list(known.events), head)
+            return Source(known.id, known.name, known, list(known.events), head)
     archived = await asyncio.to_thread(history.read, run_id)
-    return Source(
-        archived.head.row.id, archived.graph, archived.subgraphs, archived.initial, archived.events,
-        archived.head, archived.notes,
-    )  # fmt: skip
+    row = archived.head.row
+    return Source(row.id, row.graph, archived, archived.events, archived.head, archived.notes)
 
 
 async def has_moved_on(store: Store, source: Source) -> bool:
