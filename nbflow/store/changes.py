@@ -52,7 +52,8 @@ def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
     """
     same = connection.execute(select(Execution.number, Execution.owner).where(Execution.id == run.id)).first()
     if same:
-        if same.owner and Owner.read(same.owner).id == owner.id:
+        had = Owner.read(same.owner)
+        if had and had.id == owner.id:
             return Held(run.id, same.number, 1)
         raise StoreError(f"there is a run {run.id!r} in the store already; give the new one an id of its own")
     parent = _parent(connection, run)
@@ -155,8 +156,8 @@ def check(connection: Connection, held: Held) -> tuple[int, int]:
         raise RunStateError(f"run {held.id!r} was deleted from the store while it ran; what it does now is not kept")
     epoch, seq, nodes = row
     if epoch != held.epoch:
-        text = connection.scalar(select(Execution.owner).where(Execution.number == held.number))
-        by = f" by {Owner.read(text).told()}" if text else ""
+        other = Owner.read(connection.scalar(select(Execution.owner).where(Execution.number == held.number)))
+        by = f" by {other.told()}" if other else ""
         raise RunStateError(f"run {held.id!r} was taken over{by}; it goes on there, and what it does here is not kept")
     return seq or 0, nodes or 0
 

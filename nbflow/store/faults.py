@@ -17,8 +17,8 @@ from nbflow.errors import NbflowError, StoreError
 KEPT = "What was committed before is kept."
 _SQLITE = {
     sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space, then resume the run",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged. Keep a copy of it, and move it away to begin a new one",
-    sqlite3.SQLITE_NOTADB: "the file is damaged, or no SQLite database. Move it away to begin a new one",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. It is left as it is; move it away to begin a new one",
+    sqlite3.SQLITE_NOTADB: "it is not of SQLite, or damaged at its head. It is left as it is; choose another place",
     sqlite3.SQLITE_READONLY: f"it may not be written. {KEPT} Check the rights of the file and its folder",
     sqlite3.SQLITE_PERM: f"it may not be written. {KEPT} Check the rights of the file and its folder",
     sqlite3.SQLITE_IOERR: f"the disk failed to read or write it. {KEPT} Check the disk and its free space",

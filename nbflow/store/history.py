@@ -84,7 +84,8 @@ class History:
 
     def take_notices(self) -> list[str]:
         """Return what people should be told, and forget it."""
-        told, self.notices = self.notices, []
+        told = [*self.notices]
+        del self.notices[: len(told)]  # in place: runs have the list, and may add to it now
         return told
 
     def recorder(

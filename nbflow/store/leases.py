@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock, Thread
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from nbflow.errors import RunStateError
 from nbflow.store.driver import now
@@ -88,13 +88,13 @@ class Leases:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_S):
-            held = [*self._held.values()]
-            if not held:
-                continue
-            try:
-                self._database.renew(partial(renew, held))
-            except Exception as error:  # noqa: BLE001 - the next beat may do better; else others take the runs over
-                logger.debug("the leases of %d runs were not renewed: %s", len(held), error)
+            for held in [*self._held.values()]:
+                try:
+                    # Each by itself: two that lock several runs in different orders would wait for each other.
+                    self._database.renew(partial(renew, held))
+                except Exception as error:  # noqa: BLE001 - the next beat may do better; else others take the run over
+                    logger.debug("the lease of run %s was not renewed: %s", held.id, error)
+                    break
 
 
 def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool]) -> Held:
@@ -108,7 +108,7 @@ def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[
     columns = Execution.id, Execution.owner, Execution.epoch, now(connection), Execution.lease_until
     where = Execution.number == number
     run_id, had, epoch, time_now, until = connection.execute(select(*columns).where(where).with_for_update()).one()
-    other = Owner.read(had) if had else None
+    other = Owner.read(had)
     if other and (holds(run_id) if other.id == owner.id else other.is_alive(until - time_now)):
         raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
@@ -122,8 +122,7 @@ def release(connection: Connection, held: Held) -> None:
     connection.execute(update(Execution).where(same).values(owner=None))
 
 
-def renew(held: list[Held], connection: Connection) -> None:
-    """Put off the end of the leases."""
-    same = (Execution.number == bindparam("b_number")) & (Execution.epoch == bindparam("b_epoch"))
-    later = update(Execution).where(same).values(lease_until=now(connection) + LEASE_S)
-    connection.execute(later, [{"b_number": one.number, "b_epoch": one.epoch} for one in held])
+def renew(held: Held, connection: Connection) -> None:
+    """Put off the end of a lease."""
+    same = (Execution.number == held.number) & (Execution.epoch == held.epoch)
+    connection.execute(update(Execution).where(same).values(lease_until=now(connection) + LEASE_S))

@@ -42,6 +42,7 @@ class ExecutionModel(Base):
         Index("nbflow_executions_by_start", "started"),
         Index("nbflow_executions_by_graph", "graph", "started"),
         Index("nbflow_executions_by_status", "status", "started"),
+        {"sqlite_autoincrement": True},  # a number is never used again, as one that was pruned may still write
     )
 
     number: Mapped[int] = mapped_column(primary_key=True)

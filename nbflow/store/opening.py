@@ -1,11 +1,13 @@
 """From a URL to an open database: made, or brought to the newest version, or refused.
 
-Rule: what is not ours is refused before anything is written to it.
+Rule: what is not ours is refused before anything is written to it. An SQLite file is only ever opened by SQLite: as
+POSIX has it, to close a file is to give up all locks on it, those of every other connection in the process too.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +18,6 @@ from sqlalchemy.exc import ArgumentError
 
 from nbflow.errors import StoreError
 from nbflow.store.faults import is_locked, of_file, told
-from nbflow.store.filewatch import MAGIC, is_whole
 from nbflow.store.models import SCHEMA, VERSION_TABLE
 from nbflow.store.patience import patiently
 from nbflow.store.places import default_file
@@ -95,23 +96,7 @@ def open_file(path: Path) -> SqliteDatabase:
     if path.is_dir() or not path.parent.is_dir():
         raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
     with told(lambda error: of_file(error, str(path)), doing=f"opening the store {path}"):
-        _refuse_foreign(path)
         return patiently(is_locked)(_open_file, path)
-
-
-def _refuse_foreign(path: Path) -> None:
-    if not path.exists() or not path.stat().st_size:
-        return
-    with path.open("rb") as file:
-        head = file.read(len(MAGIC))
-    if head != MAGIC:
-        raise StoreError(f"the file {path} is no store: it is not of SQLite. It is left as it is; choose another place")
-    log = path.with_name(path.name + "-wal")
-    if not is_whole(path) and not (log.exists() and log.stat().st_size):
-        raise StoreError(
-            f"the store {path} was cut short: its end is missing. It is left as it is; put a copy in its place, "
-            "or move it away to begin a new one"
-        )
 
 
 def _open_file(path: Path) -> SqliteDatabase:
@@ -123,8 +108,9 @@ def _open_file(path: Path) -> SqliteDatabase:
                 f"the file {path} is no store: another program keeps its data in it ({', '.join(sorted(tables)[:5])}). "
                 "It is left as it is; choose another place"
             )
+        current = is_current(connection.core, str(path))
         _set_journal(path, connection, new=not tables)
-        if not is_current(connection.core, str(path)):
+        if not current:
             connection.transact(lambda within: bring_up(within, str(path)), durable=True)
         return SqliteDatabase(path, connection)
     except BaseException:
@@ -137,9 +123,12 @@ def _set_journal(path: Path, connection: SqliteConnection, *, new: bool) -> None
     if new:
         connection.driver.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that a pruned store can shrink
     wanted = "DELETE" if _file_system(path) in NETWORK else "WAL"
-    got = connection.driver.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
-    if got.upper() == "WAL":
-        return
+    try:
+        if connection.driver.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0].upper() == "WAL":
+            return
+    except sqlite3.OperationalError as error:
+        if is_locked(error):
+            raise
     connection.driver.execute("PRAGMA journal_mode = DELETE")
     _say_that_it_is_slow(path)
 

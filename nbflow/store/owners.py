@@ -20,6 +20,8 @@ LEASE_S = 10.0
 GRACE_S = 60.0
 """How long a process that is seen to be there may be late: the file may have been locked, and it could not renew."""
 
+FAR_OFF = 1e11
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -33,9 +35,14 @@ class Owner:
     since: float = 0.0
 
     @staticmethod
-    def read(text: str) -> Owner:
-        """Return the owner that a store names."""
-        return Owner(**json.loads(text))
+    def read(text: str | None) -> Owner | None:
+        """Return the owner that a store names; None for nobody, and for what no nbflow wrote."""
+        try:
+            owner = Owner(**json.loads(text or "{}"))
+        except (ValueError, TypeError, RecursionError):
+            return None
+        sensible = isinstance(owner.pid, int) and isinstance(owner.since, float) and 0 <= owner.since < FAR_OFF
+        return owner if sensible else None
 
     def text(self, since: float) -> str:
         """Return what the store keeps; `since` is when it took the run."""

@@ -194,7 +194,7 @@ def _runs(connection: Connection) -> Select[Any]:
 
 
 def _run(row: Row[Any]) -> RunRow:
-    owner = Owner.read(row.owner) if row.owner else None
+    owner = Owner.read(row.owner)
     values: list[Any] = [*row[:14], str(owner) if owner and owner.is_alive(row.left) else None]
     return RunRow(*values)
 

@@ -101,13 +101,13 @@ def _hold(connection: Connection) -> None:
     Else a value that a commit beside us has begun to use would be gone from under it.
     """
     if not on_sqlite(connection):
-        connection.execute(text("LOCK TABLE nbflow_executions, nbflow_values IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE nbflow_executions, nbflow_values IN EXCLUSIVE MODE"))
 
 
 def _live(connection: Connection) -> list[int]:
     left = (Execution.lease_until - now(connection)).label("left")
     owned = connection.execute(select(Execution.number, Execution.owner, left).where(Execution.owner.is_not(None)))
-    return [row.number for row in owned if Owner.read(row.owner).is_alive(row.left)]
+    return [row.number for row in owned if (owner := Owner.read(row.owner)) and owner.is_alive(row.left)]
 
 
 def _count(connection: Connection, runs: Runs) -> Pruned:

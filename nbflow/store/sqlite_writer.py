@@ -78,7 +78,7 @@ class SqliteDatabase:
         self.place = str(path) if path else "in memory"
         self._path, self._connection = path, connection
         self._beating: SqliteConnection | None = None
-        self._watch = FileWatch(path) if path else None
+        self._watch = FileWatch(path, lambda: _is_sound(path)) if path else None
         self._loop = Loop()
         self._engine: AsyncEngine | None = self._reader(path) if path else None
 
@@ -100,8 +100,7 @@ class SqliteDatabase:
             StoreError: The file is gone, damaged, full or locked for too long.
         """
         with told(self._explain):
-            if self._watch:
-                self._watch.look()
+            self._look()
             try:
                 self._connection.transact(apply, durable=durable)
             except Exception as error:
@@ -113,6 +112,7 @@ class SqliteDatabase:
         """Do a small change on a connection of its own: the writer may wait for a value to be encoded."""
         if self._path is None:
             return  # nobody else can take over what is in memory
+        self._look()
         if self._beating is None:
             self._beating = SqliteConnection(self._path, busy_ms=BEATING_MS)
         self._beating.transact(apply)
@@ -127,7 +127,12 @@ class SqliteDatabase:
                 return await connection.run_sync(query)
 
         with told(self._explain, doing=f"reading the store {self.place}"):
+            self._look()
             return await patiently_awaited(is_locked)(attempt)
+
+    def _look(self) -> None:
+        if self._watch:
+            self._watch.look()
 
     def _explain(self, error: BaseException) -> StoreError | None:
         return of_file(error, self.place)
@@ -139,3 +144,14 @@ class SqliteDatabase:
         if self._beating is not None:
             self._beating.close()
         self._connection.close()
+
+
+def _is_sound(path: Path) -> bool:
+    """Return whether a file holds all that its head and its log speak of, read by a connection that remembers none."""
+    fresh = SqliteConnection(path)
+    try:
+        return bool(fresh.driver.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        fresh.close()

@@ -92,10 +92,21 @@ def test_reading_goes_on_while_another_writes(path: Path, store: Store) -> None:
     locking.communicate("\n")
 
 
+def test_a_second_store_on_the_file_does_not_give_up_the_locks_of_the_first(path: Path, store: Store) -> None:
+    Store.open(file_url(path)).close()
+
+    # Whoever closes the file as its last user clears its log away; another process is not the last.
+    result_of(process("Store.open(args[0]).close()", file_url(path)))
+
+    assert path.with_name("runs.db-wal").exists()
+    add(store, "r1", 1, 4, 4)
+
+
 def test_a_deleted_file_is_an_error_and_is_not_made_anew(path: Path, store: Store) -> None:
     for file in path.parent.iterdir():
         file.unlink()
 
+    assert isinstance(store.log("r1").exception(WAIT_S), StoreError)
     assert refused(store) == f"the store {path} was deleted while it was open; nothing more is kept in it"
     assert "was deleted" in refused(store)
     store.close()

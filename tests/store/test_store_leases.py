@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
-from stores import WAIT_S, add, batch, create, end, finished, line_of, process, result_of, seqs
+from stores import WAIT_S, add, batch, create, end, finished, line_of, new_run, process, result_of, seqs
 
 from nbflow.errors import RunNotFoundError, RunStateError
 from nbflow.store import Store, leases, owners
@@ -48,6 +48,30 @@ def test_epochs_begin_with_1_and_grow_with_each_owner(store: Store) -> None:
 
     assert store.claim("r1").result(WAIT_S) == 2
     add(store, "r1", 2, 1, 1)
+
+
+def test_events_may_be_queued_behind_their_run_before_it_is_there(store: Store) -> None:
+    created = store.create(new_run())
+    futures = [store.append("r1", 1, lambda n=n: batch(n, n)) for n in range(1, 11)]
+
+    assert created.result(WAIT_S) == 1
+    assert all(future.exception(WAIT_S) is None for future in futures)
+
+
+def test_events_queued_behind_a_run_that_cannot_be_there_are_refused(store: Store) -> None:
+    created = store.create(new_run(parent="nothing", parent_seq=1))
+    added = store.append("r1", 1, lambda: batch(1, 1))
+
+    assert isinstance(created.exception(WAIT_S), RunNotFoundError)
+    assert isinstance(added.exception(WAIT_S), RunStateError)
+
+
+def test_a_run_claimed_by_the_beginning_of_its_id_is_held_by_all_of_it(store: Store) -> None:
+    finished(store, "abc1")
+
+    epoch = store.claim("abc").result(WAIT_S)
+
+    add(store, "abc1", epoch, 2, 2)
 
 
 def test_a_live_run_names_its_owner_and_a_finished_one_has_none(store: Store) -> None:
@@ -149,6 +173,17 @@ def test_a_process_that_came_later_under_the_same_number_is_another(store: Store
     store.release("r1", 1).result(WAIT_S)
     owned_by(store, replace(this_process(), born=1.0), 10.0)
 
+    assert store.claim("r1").result(WAIT_S) == 2
+
+
+@pytest.mark.parametrize("text_", ["", "[" * 100_000, "[]", '{"pid": 1}', '{"since": 1e300}', "not JSON"])
+def test_an_owner_that_cannot_be_read_is_nobody(store: Store, text_: str) -> None:
+    create(store)
+    store.release("r1", 1).result(WAIT_S)
+    change = text("UPDATE nbflow_executions SET owner = :owner")
+    store._change(lambda connection: connection.execute(change, {"owner": text_})).result(WAIT_S)
+
+    assert store.head("r1").result(WAIT_S).row.owner is None
     assert store.claim("r1").result(WAIT_S) == 2
 
 

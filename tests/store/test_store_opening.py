@@ -198,14 +198,15 @@ store.close()
     store.close()
 
 
-def test_a_file_that_is_not_of_sqlite_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [1, 1000])
+def test_a_file_that_is_not_of_sqlite_is_refused_and_left_as_it_is(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("my notes\n" * 1000)
+    path.write_text("my notes\n" * lines)
 
-    with pytest.raises(StoreError, match=f"the file {path} is no store: it is not of SQLite"):
+    with pytest.raises(StoreError, match=f"the store {path} could not be used: it is not of SQLite"):
         Store.open(file_url(path))
 
-    assert path.read_text() == "my notes\n" * 1000
+    assert path.read_text() == "my notes\n" * lines
     assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -250,7 +251,7 @@ def test_a_file_that_was_cut_short_is_refused_and_left_as_it_is(tmp_path: Path) 
     cut = filled(path)[:-5000]
     path.write_bytes(cut)
 
-    with pytest.raises(StoreError, match=f"the store {path} was cut short"):
+    with pytest.raises(StoreError, match=f"the store {path} could not be used: the file is damaged"):
         Store.open(file_url(path))
 
     assert path.read_bytes() == cut

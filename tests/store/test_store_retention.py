@@ -150,3 +150,12 @@ def test_a_run_deleted_by_hand_stops_with_a_clear_error(url: str, opened: Callab
 
     with pytest.raises(RunStateError, match="run 'r1' was deleted from the store while it ran"):
         add(first, "r1", epoch, 1, 1)
+
+
+def test_a_number_of_a_run_that_is_gone_is_never_used_again(store: Store) -> None:
+    finished(store, "r1")
+    prune(store, keep_last=0)
+    finished(store, "r2")
+
+    numbers = store._read(lambda connection: connection.exec_driver_sql("SELECT number FROM nbflow_executions").all())
+    assert [tuple(row) for row in numbers.result(WAIT_S)] == [(2,)]

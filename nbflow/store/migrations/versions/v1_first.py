@@ -45,6 +45,7 @@ def _graphs_and_runs() -> None:
         sa.Column("parent", TEXT),
         sa.Column("parent_seq", INT),
         sa.Column("error", TEXT),
+        sqlite_autoincrement=True,
     )
     op.create_index("nbflow_executions_by_start", "nbflow_executions", ["started"])
     op.create_index("nbflow_executions_by_graph", "nbflow_executions", ["graph", "started"])
