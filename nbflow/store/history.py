@@ -94,31 +94,19 @@ class History:
         allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
         """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from."""
-        definition = archive.text_of(graph)
-        row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
-        inner = json.dumps(
-            {name: json.loads(archive.text_of(one)) for name, one in reachable(graph, subgraphs).items()}
-        )
+        inner = reachable(graph, subgraphs)
         parent, past = fork or (None, None)
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
 
         def begin() -> tuple[Store, int]:
+            definition = archive.text_of(graph)
+            row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
+            texts = json.dumps({name: json.loads(archive.text_of(one)) for name, one in inner.items()})
             text, blobs, reasons = self.codecs.pack_state(initial)
             for key, why in reasons.items():
                 self.notices.append(f"run {run_id}: {key!r} of the initial state was not stored: {why}")
-            new = NewRun(
-                run_id,
-                row,
-                inner,
-                text,
-                started,
-                "sync" if strict else "async",
-                blobs,
-                self.origin,
-                parent,
-                seq,
-                nodes,
-            )
+            durability = "sync" if strict else "async"
+            new = NewRun(run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes)
             store = self.open()
             return store, store.create(new).result()
 
