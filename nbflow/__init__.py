@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nbflow.engine import WorkflowEngine as WorkflowEngine
     from nbflow.engine.context import progress as progress
     from nbflow.graph import GraphDefinition as GraphDefinition
+    from nbflow.session import register_codec as register_codec
+    from nbflow.session import register_type as register_type
     from nbflow.session import tool as tool
     from nbflow.tools import ToolRegistry as ToolRegistry
 
@@ -25,6 +27,8 @@ _HOMES = {
     "ToolRegistry": "nbflow.tools",
     "WorkflowEngine": "nbflow.engine",
     "progress": "nbflow.engine.context",
+    "register_codec": "nbflow.session",
+    "register_type": "nbflow.session",
     "tool": "nbflow.session",
 }
 

@@ -21,6 +21,7 @@ from nbflow.tools import ToolSpec
 if TYPE_CHECKING:
     from nbflow.engine.past import Past
     from nbflow.settings import Durability
+    from nbflow.store import Store
     from nbflow.store.cache import OutputCache
     from nbflow.store.recorder import Recorder
     from nbflow.store.resuming import Source
@@ -131,7 +132,7 @@ class Session(Catalogue):
         What was completed is not run again. The graph is the session's of that name, else the one stored.
 
         Args:
-            run_id: By default the newest that did not complete.
+            run_id: By default the newest that did not complete; to fork, the newest.
             at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
             state: Fork with these keys written over what every path sees.
 
@@ -141,11 +142,11 @@ class Session(Catalogue):
         """
         from nbflow.store import resuming
 
-        run_id = run_id or await self._last_unfinished()
+        fork = at is not None or bool(state)
+        run_id = run_id or await (self._newest() if fork else self._last_unfinished())
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
         source = await resuming.find(self.history, known, run_id, kept=kept)
-        fork = at is not None or bool(state)
         if source.status is Status.COMPLETED and not fork:
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
         graph = source.adopted(self.graphs)
@@ -170,7 +171,7 @@ class Session(Catalogue):
                 )
             else:
                 store = self.history.open()
-                epoch = await asyncio.wrap_future(store.claim(run_id))
+                epoch = await _claimed(store, run_id)
                 if await resuming.has_moved_on(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
                     return await self.reopen(run_id)
@@ -189,6 +190,12 @@ class Session(Catalogue):
         if found is None:
             raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
         return found
+
+    async def _newest(self) -> str:
+        found = await asyncio.to_thread(self.runs, limit=1)
+        if not found:
+            raise RunStateError("there is no run here to fork; %flow_run starts one")
+        return found[0].id
 
     async def resume(
         self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
@@ -216,6 +223,16 @@ class Session(Catalogue):
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
         return [self.registry.get(name) for name in self.registry.names()]
+
+
+async def _claimed(store: Store, run_id: str) -> int:
+    """Take a run over; whoever gives up waiting for it does not keep it."""
+    claim = store.claim(run_id)
+    try:
+        return await asyncio.wrap_future(claim)
+    except asyncio.CancelledError:
+        claim.add_done_callback(lambda done: done.exception() or store.release(run_id, done.result()))
+        raise
 
 
 Kept = TypeVar("Kept")

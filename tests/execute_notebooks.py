@@ -1,6 +1,7 @@
 """Executes the notebooks in place, as they are committed: `python tests/execute_notebooks.py`.
 
-Rule: outputs hold nothing that differs from run to run, and no widget state (a page without a kernel shows the picture).
+Rule: outputs hold nothing that differs from run to run, and no widget state (a page without a kernel shows the picture);
+runs are kept in memory, so that none of an earlier time is listed and no file stays behind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ENVIRONMENT = {
+    "NBFLOW_DETERMINISTIC": "1",
+    "NBFLOW_DURABILITY": "async",
+    "NBFLOW_DATABASE_URL": "sqlite+aiosqlite://",
+}
 
 
 def execute(path: Path) -> None:
@@ -25,6 +31,6 @@ def execute(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["NBFLOW_DETERMINISTIC"] = "1"
+    os.environ |= ENVIRONMENT
     for found in sorted(NOTEBOOKS.glob("*.ipynb")):
         execute(found)

@@ -15,7 +15,7 @@ import nbflow
 ROOT = Path(nbflow.__file__).parent
 
 LAYERS: list[set[str]] = [
-    {"errors", "events", "state", "reducers", "conditions", "graph", "notation", "tools", "tables"},
+    {"errors", "events", "state", "reducers", "conditions", "fingerprint", "graph", "notation", "tools", "tables"},
     {"scheduler"},
     {"engine", "executors"},
     {"store", "settings"},

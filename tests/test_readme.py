@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from execute_notebooks import ENVIRONMENT
 from nbclient import NotebookClient
 
 from nbflow import GraphDefinition
@@ -64,7 +65,7 @@ def test_the_command_of_the_readme_reviews_a_file() -> None:
 
 def test_the_notebooks_give_what_they_are_committed_with() -> None:
     """Every output of every cell is compared, of run cells too."""
-    environment = {**os.environ, "NBFLOW_DETERMINISTIC": "1"}
+    environment = {**os.environ, **ENVIRONMENT}
     notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
     if not notebooks:
         pytest.fail("no notebooks")

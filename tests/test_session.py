@@ -84,7 +84,7 @@ def test_run_gives_a_run_that_has_finished(own: Session) -> None:
     run = asyncio.run(own.run("g", n=1))
 
     assert (run.status, run.state) == ("completed", {"n": 2})
-    assert own.runs == {run.id: run}
+    assert own.live == {run.id: run}
 
 
 def test_a_state_may_have_keys_named_as_parameters_of_run_itself(own: Session) -> None:
@@ -101,7 +101,7 @@ def test_run_raises_what_ended_the_run_and_keeps_it(own: Session) -> None:
     with pytest.raises(NodeError) as caught:
         asyncio.run(own.run("g", m=1))
 
-    (kept,) = own.runs.values()
+    (kept,) = own.live.values()
     assert kept.result is caught.value.result
 
 
@@ -172,10 +172,10 @@ def test_the_process_has_one_session_that_the_module_speaks_for() -> None:
 
         assert "of_the_process" in current.registry
         assert session.graphs()["test_session_graph"] is current.graphs["test_session_graph"]
-        assert session.runs()[run.id] is run
+        assert session.read(run.id) is run
         assert nbflow.session is session
     finally:
         current.registry.restore(before)
         current.graphs.clear()
         current.graphs.update(graphs)
-        current.runs.clear()
+        current.live.clear()

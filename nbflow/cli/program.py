@@ -37,8 +37,7 @@ def open_program(path: Path, modules: list[str]) -> Program:
     session = current()
     if not path.is_file():
         raise NbflowError(f"no file {str(path)!r} here; give a notebook, a .flow text or a graph in JSON")
-    for name in modules:
-        _register(session, _module(name))
+    register_modules(modules)
     if path.suffix == ".ipynb":
         return _notebook(path)
     from nbflow.notation import read_flow
@@ -52,6 +51,16 @@ def open_program(path: Path, modules: list[str]) -> Program:
     for name, graph in zip(names, graphs, strict=True):
         session.graph(name, graph)
     return Program(session, names)
+
+
+def register_modules(names: list[str]) -> None:
+    """Register the tools of modules.
+
+    Raises:
+        NbflowError: One cannot be imported, or has no tools.
+    """
+    for name in names:
+        _register(current(), _module(name))
 
 
 def _notebook(path: Path) -> Program:

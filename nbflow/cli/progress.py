@@ -6,6 +6,7 @@ Rule: both are drawn from the fold that the live view uses.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,13 +14,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nbflow.cli.telling import tell, worded
 from nbflow.events import Event, Kind
-from nbflow.view import RunView, summary
+from nbflow.view import RunPicture, RunView
 from nbflow.view.preview import value as value_preview
 from nbflow.view.words import duration
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
+    from nbflow.engine.record import RunRecord
 
 _PER_S = 10
 _MOST_ROWS = 30
@@ -36,26 +39,30 @@ _LOOK = {
 _FIRST = ("failed", "waiting", "retrying", "running")
 
 
-async def follow(run: Run) -> None:
-    """Show a run until its end."""
+async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
+    """Show a run until its end, and what `notices` gives as it comes."""
     console = Console(stderr=True)
     if console.is_terminal:
-        await _follow_live(run, console)
+        await _follow_live(run, console, notices)
     else:
-        await _follow_plain(run, console)
+        await _follow_plain(run, console, notices)
+    await run.wait()
 
 
-async def _follow_live(run: Run, console: Console) -> None:
+async def _follow_live(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:
     view, seen = RunView(run.graph, subgraphs=run.subgraphs), 0
+    ending = asyncio.ensure_future(run.wait())
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
             ended = run.result is not None
+            for line in notices():
+                live.console.print(Text(worded(line)), soft_wrap=True)
             view.apply(run.events[seen:])
             seen = len(run.events)
             live.update(_table(view.snapshot(run.started_at + run.execution_time), run.name), refresh=True)
             if ended:
                 return
-            await asyncio.wait([asyncio.ensure_future(run.wait())], timeout=1 / _PER_S)
+            await asyncio.wait([ending], timeout=1 / _PER_S)
 
 
 def _table(snapshot: dict[str, Any], title: str) -> Table:
@@ -89,16 +96,18 @@ def _detail(node: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
-async def _follow_plain(run: Run, console: Console) -> None:
-    seen = 0
+async def _follow_plain(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:
+    # What it did in earlier sittings was shown then.
+    seen = max((event.seq for event in run.events[:] if event.kind is Kind.EXECUTION_RESUMED), default=0)
     while True:
         ended = run.result is not None
+        for line in notices():
+            tell(line)
         for event in run.events[seen:]:
             seen = event.seq
             if text := _line(event):
                 console.print(Text(text), soft_wrap=True)
         if ended and seen == len(run.events):
-            await run.wait()
             return
         changed = asyncio.Event()
         run.on_change(changed.set)
@@ -124,12 +133,10 @@ def _told(event: Event) -> str:
     return f"{event.data['error']['type']}: {event.data['error']['message']}"
 
 
-def show_result(run: Run) -> None:
+def show_result(run: RunRecord) -> None:
     """Print what a run came to: one line for it, and one for each key of its state."""
-    view = RunView(run.graph, subgraphs=run.subgraphs)
-    view.apply(run.events)
     console = Console()
-    console.print(Text(summary(view.snapshot(run.started_at + run.execution_time), run.name)), soft_wrap=True)
+    console.print(Text(repr(RunPicture(run))), soft_wrap=True)
     for key, value in run.state.items():
         told = value_preview(key, value)
         first = told["preview"].partition("\n")[0]

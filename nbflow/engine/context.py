@@ -79,6 +79,12 @@ class Coming(Attempt):
     __slots__ = ()
 
 
+class Recalled(Attempt):
+    """An attempt whose output comes from a cache."""
+
+    __slots__ = ()
+
+
 NODE: ContextVar[Attempt | None] = ContextVar("nbflow_node", default=None)
 """The attempt that this code runs for; None outside of one."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from nbflow.engine.caching import Cache, Caching
 from nbflow.engine.gate import Keeper
 from nbflow.engine.job import Jobs, check_tools
 from nbflow.engine.past import Past
@@ -76,7 +77,7 @@ class WorkflowEngine:
     def start(
         self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *,
         max_parallel: int | None = None, run_id: str | None = None, keeper: Keeper | None = None,
-        past: Past | None = None,
+        past: Past | None = None, cache: Callable[[], Cache] | None = None,
     ) -> Run:  # fmt: skip
         """Start a run on the running loop and return it at once.
 
@@ -87,6 +88,7 @@ class WorkflowEngine:
             run_id: What to call it, in place of a new id.
             keeper: Keeps its events where they outlive the process.
             past: What it goes on from; replayed on `plan(graph)` and from the same initial state.
+            cache: Gives what has the outputs of nodes with `cache`; without it, these run like all others.
 
         Raises:
             GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
@@ -96,7 +98,8 @@ class WorkflowEngine:
         compiled = self._compiled(graph)
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
-        around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs)
+        caching = None if cache is None else Caching(cache, self._threads)
+        around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs, caching)
         return Run(
             compiled.plan, initial_state or {}, around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,

@@ -39,7 +39,7 @@ class Job:
         """Whether there is anything to look up for a call."""
         self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
         """Whether values are hashed before and after, to name the tool that changes one in place."""
-        plain = self.retries == 0 and self.timeout is None and not self.checked
+        plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
         self.quick = plain and self.mode == "inline" and spec.is_async
         self.item_name = definition.as_ or spec.first_param()
 

@@ -14,11 +14,13 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.context import NODE
+from nbflow.engine.caching import Place
+from nbflow.engine.context import NODE, Recalled
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
 from nbflow.errors import ToolError
 from nbflow.events import Status
 from nbflow.executors import first_step, rest
+from nbflow.reducers import MISSING
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -64,6 +66,26 @@ async def perform(run: Run, task: Task) -> Any:
 
 async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Any:
     given = job.arguments(task)
+    if not job.definition.cache or run.caching is None:
+        return await _admitted(run, task, job, given, number, of)
+    place = await run.caching.find(job.spec, given)
+    if place is not None and place.value is not MISSING:
+        return await _recalled(run, task, job, given, number, place)
+    value = await _admitted(run, task, job, given, number, of)
+    if place is not None:
+        await run.caching.keep(place, value)
+    return value
+
+
+async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, place: Place) -> Any:
+    """Start, and end at once with what is kept: the tool is not called."""
+    while run.status is Status.PAUSED:
+        await run.changed()
+    run.started(task, run.clock(), number, given, job, Recalled)
+    return place.value
+
+
+async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Any:
     slot = run.thread_slots if job.mode == "thread" else nullcontext()
     while True:
         async with slot:

@@ -20,7 +20,8 @@ class ExecutionLog:
     """One attempt of a node.
 
     `node_id` is the node's path, `firing` the number of the start within its run or subgraph run, `scope` the path of
-    subgraph runs. `timestamp` is when it started (UTC, aware); `duration_ms` None while it runs.
+    subgraph runs. `timestamp` is when it started (UTC, aware); `duration_ms` None while it runs. `cached` tells that
+    the output is one stored before.
     """
 
     node_id: str
@@ -33,6 +34,7 @@ class ExecutionLog:
     duration_ms: float | None
     firing: int
     scope: str = ""
+    cached: bool = False
 
 
 class Logs(Records[ExecutionLog]):
@@ -47,7 +49,8 @@ class Logs(Records[ExecutionLog]):
 
 def _told(row: ExecutionLog) -> tuple[str, ...]:
     took = "" if row.duration_ms is None else f"{row.duration_ms:.1f}"
-    return row.node_id, str(row.attempt), row.status, took, row.error or ""
+    status = "cached" if row.cached else row.status
+    return row.node_id, str(row.attempt), status, took, row.error or ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ _STATUS: dict[Kind, Literal["completed", "failed", "cancelled"]] = {
     Kind.NODE_RETRY: "failed",
     Kind.NODE_CANCELLED: "cancelled",
 }
+
+
+def count_completed(events: Iterable[Event]) -> int:
+    """Return how many firings of nodes completed; items of maps are not counted."""
+    return sum(event.kind is Kind.NODE_COMPLETE and "item" not in event.data for event in events)
 
 
 def logs_of(events: Iterable[Event]) -> Logs:
@@ -125,7 +133,7 @@ def _close(row: ExecutionLog, event: Event) -> None:
     row.status = _STATUS[event.kind]
     row.duration_ms = data.get("duration_ms")
     if event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
-        row.output = data["output"]
+        row.output, row.cached = data["output"], data.get("cached", False)
     elif data.get("thread_runs_on"):
         row.error = "its thread cannot be stopped and runs on"
     elif error := data.get("error"):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
 from nbflow.engine.awaited import AwaitedRun
@@ -58,7 +59,7 @@ class Run(AwaitedRun):
         self.threads, self.thread_slots = around.threads, around.thread_slots
         self.started_at = past.events[0].time if past and past.events else around.epoch + self._began
         self._began -= past.seconds if past else 0.0
-        self.jobs = around.jobs
+        self.jobs, self.caching = around.jobs, around.caching
         self._patience: asyncio.TimerHandle | None = None
         self._workers = Workers(self, max_parallel)
         self._composites = Composites(self)
@@ -123,7 +124,9 @@ class Run(AwaitedRun):
 
     # what workers tell
 
-    def started(self, task: Task, now: float, number: int, given: dict[str, Any], job: Job) -> Context:
+    def started(
+        self, task: Task, now: float, number: int, given: dict[str, Any], job: Job, kind: type[Attempt] = Attempt
+    ) -> Context:
         """Note the start of an attempt; return the context that its tool is to run in."""
         logged = {**given, "state": dict(given["state"])} if "state" in given else given
         number += task.tried
@@ -131,7 +134,7 @@ class Run(AwaitedRun):
         if self.events.listeners:
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
-        attempt = task.attempt = Attempt(self, task, now, number, given, in_thread=job.mode == "thread")
+        attempt = task.attempt = kind(self, task, now, number, given, in_thread=job.mode == "thread")
         context = self._workers.context.copy()
         context.run(NODE.set, attempt)
         return context
@@ -154,8 +157,8 @@ class Run(AwaitedRun):
         task.attempt = Coming(self, task, now, number + 1, {})
         self.events.add((Kind.NODE_RETRY, now, task, ended.number, ended.started, error, wait))
 
-    def completed(self, task: Task, value: Any, now: float) -> None:
-        """Take what a tool returned, and go on."""
+    def completed(self, task: Task, value: Any, now: float, *, cached: bool = False) -> None:
+        """Take what a tool returned, now or the last time, and go on."""
         if not task.live:
             return
         attempt = task.attempt
@@ -166,7 +169,7 @@ class Run(AwaitedRun):
                 self.failed(task, error)
                 return
         self.close(task)
-        self.events.add((NODE_COMPLETE, now, task, attempt.number, attempt.started, value, False))
+        self.events.add((NODE_COMPLETE, now, task, attempt.number, attempt.started, value, cached))
         self._carry_out(self._scheduler.complete(task, value), now)
 
     def failed(self, task: Task, error: BaseException) -> None:
@@ -218,9 +221,13 @@ class Run(AwaitedRun):
     def not_kept(self, error: NbflowError, *, fatal: bool) -> None:
         """Note that nothing more can be kept: the run stops by the error, or goes on in memory alone."""
         assert self._gate is not None  # noqa: S101 - only a keeper calls this
-        if fatal:
+        if fatal and self.result is None:
             self._carry_out(self._scheduler.stop(error), self.clock())
-        else:
+        elif fatal and self.result is not None and self.error is None:
+            # It came to its end, and whoever awaits it must not take that for kept.
+            self.error, self.status = error, Status.FAILED
+            self.result = replace(self.result, status=Status.FAILED, error=words(error))
+        elif not fatal:
             logger.warning("run %s goes on in memory alone, and cannot be resumed from here on: %s", self.id, error)
         self._gate.open()
         self._workers.wake()

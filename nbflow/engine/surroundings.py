@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nbflow.engine.caching import Caching
 from nbflow.engine.job import Jobs
 from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition
@@ -24,3 +25,4 @@ class Surroundings:
     clock: Callable[[], float]
     epoch: float
     subgraphs: Mapping[str, GraphDefinition]
+    caching: Caching | None = None

@@ -14,6 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.context import Recalled
 from nbflow.engine.perform import BLOCKED_S, kept_loop, perform
 from nbflow.executors import first_step, rest
 
@@ -158,7 +159,7 @@ class Workers:
             run.failed(task, error)
         else:
             self._free(task, worker)
-            run.completed(task, value, run.clock())
+            run.completed(task, value, run.clock(), cached=type(task.attempt) is Recalled)
 
     def _free(self, task: Task, worker: asyncio.Task[None]) -> None:
         self._room += 1

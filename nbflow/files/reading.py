@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 _RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve"})
-_RUN_CALLS = frozenset({"run", "start", "resume", "serve"})
+_RUN_CALLS = frozenset({"run", "start", "resume", "reopen", "serve"})
 _PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "capture", "flow_tool"})
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 

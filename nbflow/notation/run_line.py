@@ -1,7 +1,8 @@
 """Reads the line of `%flow_run NAME key=expr key2=expr2 --flag value`.
 
 Rule: an expression ends before white space and `NAME =` or `--word`, outside brackets and quotes, at the first such
-place where what stands before it is an expression. Nothing is evaluated here.
+place where what stands before it is an expression. `#` ends the line where a word could begin, so `NODE#3` is one
+word. Nothing is evaluated here.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _QUOTED = re.compile(QUOTED, re.VERBOSE)
 _STRING = re.compile(
     rf'"""(?:[^"\\]|\\.|"(?!""))*+""" | \'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*+\'\'\' | {QUOTED}', re.VERBOSE
 )
-_STOP = re.compile(r"""["'()\[\]{},;#] | (?<!\s)\s++(?=[^\W\d]\w*+\s*+=(?!=) | --[^\W\d])""", re.VERBOSE)
+_STOP = re.compile(r"""["'()\[\]{},;] | (?<!\S)\# | (?<!\s)\s++(?=[^\W\d]\w*+\s*+=(?!=) | --[^\W\d])""", re.VERBOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _option(line: str, option: re.Match[str], end: int) -> tuple[list[str], int]
             break
         if found := _QUOTED.match(line, start, end):
             words.append(values.unquoted(Token("STRING", found.group(), start)))
-        elif found := re.compile(r"[^\s\"'#;]++").match(line, start, end):
+        elif found := re.compile(r"[^\s\"';]++").match(line, start, end):
             words.append(found.group())
         else:
             raise _stray(line, start, end)

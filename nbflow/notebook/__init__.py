@@ -6,12 +6,15 @@ Rule: everything here is parse, call the session, show; what a run means is sett
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from nbflow.engine import capture
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.transformer import AWAITED_PREFIX, AwaitedMagics
+
+if TYPE_CHECKING:
+    from nbflow.notebook.completion import Completion
 
 _KINDS = ("line", "cell")
 _RUN = "nbflow.engine.run.Run"
@@ -21,6 +24,7 @@ _RUN = "nbflow.engine.run.Run"
 class _Installed:
     cells: Cells
     awaited: AwaitedMagics
+    completion: Completion
     names: tuple[tuple[str, str], ...]
 
 
@@ -31,25 +35,32 @@ def load(shell: Any) -> None:
     """Give an IPython shell the magics; again, it does nothing."""
     if shell in _installed:
         return
+    from nbflow.notebook.completion import Completion
     from nbflow.notebook.definitions import DefinitionMagics
+    from nbflow.notebook.keeping import look_in_background
     from nbflow.notebook.listing import ListingMagics
-    from nbflow.notebook.output import describe_run
+    from nbflow.notebook.output import describe_run, tell_notices
     from nbflow.notebook.runs import RunMagics
 
     cells = Cells(shell)
-    awaited = AwaitedMagics(shell, always=["flow_run"], by_body=["flow_tool"])
+    awaited = AwaitedMagics(shell, always=["flow_run", "flow_resume"], by_body=["flow_tool"])
     definitions, runs = DefinitionMagics(shell, cells, awaited), RunMagics(shell, cells, awaited)
     before = _names(shell)
     shell.register_magics(definitions, runs, ListingMagics(shell))
     shell.register_magic_function(runs.flow_run_awaited, "line_cell", AWAITED_PREFIX + "flow_run")
+    shell.register_magic_function(runs.flow_resume_awaited, "line", AWAITED_PREFIX + "flow_resume")
     shell.register_magic_function(definitions.flow_tool_awaited, "cell", AWAITED_PREFIX + "flow_tool")
     _formatter(shell).for_type(_RUN, lambda run, printer, _cycle: printer.text(describe_run(run)))
     cells.install()
     awaited.install()
     capture.install()
+    completion = Completion(shell)
+    completion.install()
+    shell.events.register("post_run_cell", tell_notices)
     if hasattr(shell, "kernel"):
         import nbflow.notebook.live  # noqa: F401 - widgets take a while to load: now, not at the first run
-    _installed[shell] = _Installed(cells, awaited, tuple(_names(shell) - before))
+    look_in_background(shell)
+    _installed[shell] = _Installed(cells, awaited, completion, tuple(_names(shell) - before))
 
 
 def unload(shell: Any) -> None:
@@ -57,11 +68,15 @@ def unload(shell: Any) -> None:
     parts = _installed.pop(shell, None)
     if parts is None:
         return
+    from nbflow.notebook.output import tell_notices
+
     for kind, name in parts.names:
         shell.magics_manager.magics[kind].pop(name, None)
     _formatter(shell).pop(_RUN, None)
     parts.cells.uninstall()
     parts.awaited.uninstall()
+    parts.completion.uninstall()
+    shell.events.unregister("post_run_cell", tell_notices)
     capture.uninstall()
 
 

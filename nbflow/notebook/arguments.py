@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import time
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core import magic_arguments
 from IPython.core.error import UsageError
+
+from nbflow.errors import NbflowError
+from nbflow.notation.spans import parse_since
 
 
 def argument(*names: str, **settings: Any) -> Any:
@@ -71,6 +75,25 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
     return number
+
+
+def place(text: str) -> int | str:
+    """Return a place in a run: the number of an event, or a node."""
+    return int(text) if text.isdecimal() else text
+
+
+def since(text: str) -> float:
+    """Return a moment that is a span ago (`2d`) or a date, in seconds since 1970."""
+    try:
+        return parse_since(text, now=time.time())
+    except NbflowError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def versioned(text: str) -> tuple[str, int | None]:
+    """Return the name and the version of `NAME@VERSION`, or of `NAME` None."""
+    name, _, version = text.rpartition("@")
+    return (name, int(version)) if name and version.isdecimal() else (text, None)
 
 
 def seconds(text: str) -> float:

@@ -1,49 +1,26 @@
-"""The magics that show what there is: `%flow_show`, `%flow_graphs`, `%flow_tools`.
+"""The magics that show what there is: `%flow_show`, `%flow_graphs`, `%flow_tools`, `%flow_runs`.
 
 Rule: each is parse, call, show; the session knows the answer.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from typing import Any
 
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from nbflow import session
 from nbflow.errors import name_list
+from nbflow.events import Status
 from nbflow.graph import GraphDefinition
-from nbflow.notebook.arguments import argument, arguments, takes, words
+from nbflow.notebook.arguments import argument, arguments, positive, since, takes, versioned, words
+from nbflow.notebook.output import deterministic, show
 from nbflow.notebook.tracebacks import readable
+from nbflow.tables import Table
 from nbflow.tools import ToolSpec
-from nbflow.view.plain import clean
+from nbflow.view import RunPicture
 from nbflow.view.words import counted
-
-
-class Listing:
-    """Rows of text under headings, drawn as a table."""
-
-    def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.headings, self.rows = tuple(headings), [tuple(row) for row in rows]
-
-    def __repr__(self) -> str:
-        lines = [self.headings, *self.rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headings))]
-        padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-        return "\n".join(line.rstrip() for line in padded)
-
-    def _repr_html_(self) -> str:
-        table = ET.Element("table")
-        for tag, line in [("th", self.headings), *(("td", row) for row in self.rows)]:
-            row = ET.SubElement(table, "tr")
-            for cell in line:
-                ET.SubElement(row, tag, {"style": "text-align:left"}).text = clean(cell)
-        return ET.tostring(table, encoding="unicode", method="html")
-
-
-def _first(graph: GraphDefinition) -> str:
-    return name_list(graph.entries(), most=3)
 
 
 def _called(spec: ToolSpec) -> str:
@@ -52,48 +29,93 @@ def _called(spec: ToolSpec) -> str:
     return ", ".join(names + ["state"] * spec.takes_state)
 
 
+def _graph_cells(name: str, graph: GraphDefinition) -> tuple[str, str, str]:
+    return name, counted(len(graph.nodes), "node"), name_list(graph.entries(), most=3)
+
+
+def graph_table() -> Table:
+    """Return the graphs of the session and, where runs are kept, the versions that the store has."""
+    defined, stored = session.graphs(), session.stored_graphs()
+    if not stored:
+        return Table(("graph", "size", "begins"), [_graph_cells(*pair) for pair in defined.items()])
+    rows = []
+    for name, graph in defined.items():
+        same = next((one for one in stored if one.row.name == name and one.is_same(graph)), None)
+        kept = (str(same.row.version), str(same.row.runs)) if same else ("", "")
+        rows.append((*_graph_cells(name, graph), *kept, "here"))
+        stored = [one for one in stored if one is not same]
+    rows += [
+        (*_graph_cells(one.row.name, one.graph), str(one.row.version), str(one.row.runs), "in the store")
+        for one in stored
+    ]
+    return Table(("graph", "size", "begins", "version", "runs", "defined"), sorted(rows, key=lambda row: row[0]))
+
+
 @magics_class
 class ListingMagics(Magics):
-    """Shows graphs and tools."""
+    """Shows graphs, tools and runs."""
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._shell = shell
 
     @takes(
-        argument("name", metavar="NAME", help="the graph to show"),
+        argument("name", metavar="NAME", help="the graph to show, or the id of a run or the beginning of it"),
     )
     @no_var_expand
     @line_magic
     def flow_show(self, line: str) -> Any:
-        """Show a graph.
+        """Show a graph, or a run as it stands; the run itself is the value's `.run`.
 
-        Example::
+        Examples::
 
             %flow_show review
+            %flow_show 1a2b
         """
         with readable(self._shell):
             tokens, hidden = words(line)
-            picture = session.current().show(arguments(self.flow_show, tokens).name)
+            picture = session.show(arguments(self.flow_show, tokens).name)
+            if isinstance(picture, RunPicture):
+                picture.deterministic = deterministic()
             return None if hidden else picture
 
-    @takes()
+    @takes(
+        argument(
+            "--load", type=versioned, metavar="NAME[@VERSION]", help="define a graph as the store has it, and show it"
+        ),
+        argument(
+            "--delete", type=versioned, metavar="NAME[@VERSION]", help="delete a graph, or a version, from the store"
+        ),
+        argument("--force", action="store_true", help="with --delete: its runs may go with it"),
+    )
     @no_var_expand
     @line_magic
     def flow_graphs(self, line: str) -> Any:
-        """List the graphs of this session.
+        """List the graphs of this session, and the versions that are kept with their runs.
 
-        Example::
+        Examples::
 
             %flow_graphs
+            %flow_graphs --load review@2
+            %flow_graphs --delete review@1 --force
         """
         with readable(self._shell):
             tokens, hidden = words(line)
-            arguments(self.flow_graphs, tokens)
-            rows = [
-                (name, counted(len(graph.nodes), "node"), _first(graph)) for name, graph in session.graphs().items()
-            ]
-            return None if hidden else Listing(("graph", "size", "begins"), rows)
+            asked = arguments(self.flow_graphs, tokens)
+            if asked.load and (asked.delete or asked.force):
+                raise UsageError("--load and --delete are two wishes, and --force belongs to --delete; write one")
+            if asked.force and not asked.delete:
+                raise UsageError("--force belongs to --delete, which is not there")
+            if asked.delete:
+                return self._delete(*asked.delete, force=asked.force)
+            if asked.load:
+                session.load_graph(*asked.load)
+                return None if hidden else session.show(asked.load[0])
+            return None if hidden else graph_table()
+
+    def _delete(self, name: str, version: int | None, *, force: bool) -> None:
+        gone = session.delete_graph(name, version, force=force)
+        show({"text/plain": f"{counted(gone, 'version')} of {name!r} deleted from the store"})
 
     @takes()
     @no_var_expand
@@ -109,4 +131,30 @@ class ListingMagics(Magics):
             tokens, hidden = words(line)
             arguments(self.flow_tools, tokens)
             rows = [(spec.name, _called(spec), spec.doc) for spec in session.tools()]
-            return None if hidden else Listing(("tool", "parameters", "what it does"), rows)
+            return None if hidden else Table(("tool", "parameters", "what it does"), rows)
+
+    @takes(
+        argument("--graph", metavar="NAME", help="only runs of this graph"),
+        argument("--status", choices=[status.value for status in Status], help="only runs of this status"),
+        argument("--since", type=since, metavar="SPAN|DATE", help="only runs begun since: 3h, 2d, 2026-11-01"),
+        argument(
+            "--limit", type=positive, default=20, metavar="N", help="at the most so many, the newest; by default 20"
+        ),
+    )
+    @no_var_expand
+    @line_magic
+    def flow_runs(self, line: str) -> Any:
+        """List runs, newest first: those that are kept, and those of this session that are not.
+
+        Examples::
+
+            %flow_runs
+            %flow_runs --graph review --status failed --since 2d
+        """
+        with readable(self._shell):
+            tokens, hidden = words(line)
+            asked = arguments(self.flow_runs, tokens)
+            found = session.runs(graph=asked.graph, status=asked.status, since=asked.since, limit=asked.limit)
+            if hidden:
+                return None
+            return found.table(stable=True) if deterministic() else found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from html import escape
@@ -15,14 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from IPython import display as ipython
 
+from nbflow import session
 from nbflow.notebook.cells import Cells
-from nbflow.view import RunView, scene, static_html, static_svg, summary
+from nbflow.view import RunPicture, RunView, scene, static_html, static_svg, summary
+from nbflow.view.plain import clean
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
     from nbflow.notebook.live import LiveView, RunFeed
 
 PATIENCE = 2.0
+_PASSING = re.compile(r"^runs are kept in |\b[0-9a-f]{12}\b")
+"""What differs from one run of a notebook to the next: places, and ids of runs."""
 INSTALL = "No live view here. To get it: pip install anywidget ipywidgets (in the environment JupyterLab runs in)."
 
 
@@ -42,7 +47,7 @@ class RunOutput:
         self._kernel = hasattr(shell, "kernel")
         # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
         self._watched = self._kernel and cells.current_id is not None and not deterministic()
-        self._view = RunView(run.graph, subgraphs=run.subgraphs, locate=cells.locate)
+        self._view = RunView(run.graph, subgraphs=run.subgraphs, locate=cells.locate, stable=deterministic())
         self._widget: LiveView | None = None
         self._feed: RunFeed | None = None
         self._static: Any = None
@@ -120,9 +125,17 @@ class RunOutput:
 
 def describe_run(run: Run) -> str:
     """Return a run in one line."""
-    view = RunView(run.graph, subgraphs=run.subgraphs)
-    view.apply(run.events)
-    return summary(view.snapshot(time.time()), run.name, deterministic=deterministic())
+    return repr(RunPicture(run, deterministic=deterministic()))
+
+
+def tell_notices(_result: Any = None) -> None:
+    """Show what people should be told of what is kept: once, a muted line each."""
+    lines = session.current().take_notices()
+    if deterministic():
+        lines = [told for told in lines if not _PASSING.search(told)]
+    if lines:
+        muted = "".join(f'<div style="opacity:.65">{escape(clean(told))}</div>' for told in lines)
+        show({"text/plain": "\n".join(lines), "text/html": muted})
 
 
 def _widget_bundle(widget: Any) -> dict[str, Any]:

@@ -1,31 +1,39 @@
-"""The magic that runs: `%flow_run` and `%%flow_run`.
+"""The magics that run: `%flow_run`, `%%flow_run` and `%flow_resume`.
 
-Rule: it waits for the run's end on the kernel's own loop, so that Run All is right and the page stays alive; where a
-cell cannot await it blocks, with the same result.
+Rule: they wait for the run's end on the kernel's own loop, so that Run All is right and the page stays alive; where a
+cell cannot await they block, with the same result.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 
 from nbflow import session
 from nbflow.engine.capture import install as install_capture
 from nbflow.errors import name_list
 from nbflow.notation import parse_run_line
-from nbflow.notebook.arguments import argument, arguments, positive, takes
+from nbflow.notation.run_line import RunLine
+from nbflow.notebook.arguments import argument, arguments, place, positive, takes
 from nbflow.notebook.body import any_awaited, read_body, read_expression, run_codes, value_of
 from nbflow.notebook.cells import Cells
-from nbflow.notebook.output import RunOutput
+from nbflow.notebook.output import RunOutput, tell_notices
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.transformer import AwaitedMagics
-from nbflow.notebook.waiting import blocking, ended, finished, in_background, ticking, without_loop
+from nbflow.notebook.waiting import blocking, ended, finished, in_background, in_loop, ticking, without_loop
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -33,11 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a `%flow_run` asks for: its options, and the code that makes the initial state."""
+    """What a magic asks for: how the run begins, and the code that makes the state it is given."""
 
-    name: str
+    begin: Callable[[dict[str, Any]], Awaitable[Run]]
     background: bool
-    max_parallel: int | None
     hide: bool
     expressions: dict[str, CodeType]
     body: list[CodeType]
@@ -49,7 +56,7 @@ class Order:
         return any_awaited([*self.expressions.values(), *self.body])
 
     async def state(self) -> dict[str, Any]:
-        """Return the initial state; it suspends only if it `awaits()`."""
+        """Return the state to begin with; it suspends only if it `awaits()`."""
         state = {key: await value_of(code, self.namespace) for key, code in self.expressions.items()}
         inner = dict(self.namespace)  # what the body binds is the run's, not the notebook's
         await run_codes(self.body, inner)
@@ -70,6 +77,13 @@ class RunMagics(Magics):
         argument("state", metavar="KEY=EXPR", nargs="*", help="a key of the initial state and any Python expression"),
         argument("--background", action="store_true", help="return the run at once; the view goes on"),
         argument("--max-parallel", type=positive, metavar="N", help="run at most N nodes at the same time"),
+        argument(
+            "--durability", choices=("sync", "async", "off"), help="keep each step before the next, behind, or not"
+        ),
+        argument(
+            "--allow-unstored", action="store_true", default=None, help="with sync, go on without what cannot be kept"
+        ),
+        argument("--no-cache", action="store_true", help="compute what `cache` would reuse, and keep that"),
     )
     @needs_local_scope
     @no_var_expand
@@ -77,7 +91,8 @@ class RunMagics(Magics):
     def flow_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Run | None:
         """Run a graph, watch it live, and wait for its end; the value is the finished run.
 
-        With %% the assignments in the cell are the initial state. A last `;` hides the value.
+        With %% the assignments in the cell are the initial state. A last `;` hides the value. The run
+        is kept as it goes: %flow_resume goes on with one that did not come to its end.
 
         Examples::
 
@@ -89,10 +104,7 @@ class RunMagics(Magics):
         """
         with readable(self._shell):
             order = self._read(line, cell, local_ns, self._shell.transform_cell)
-            state = blocking(order.state()) if order.awaits() else without_loop(order.state())
-            if order.background:
-                return in_background(lambda: self._start_followed(order, state))
-            return blocking(self._run(order, state))
+            return self._block(order)
 
     @needs_local_scope
     @no_var_expand
@@ -101,17 +113,74 @@ class RunMagics(Magics):
     ) -> Run | None:
         """Do what %flow_run does, in a cell that awaits."""
         with readable(self._shell):
-            order = self._read(line, cell, local_ns, self._awaited.transform_body)
-            with ticking(self._shell):
-                state = await order.state()
-            return self._start_followed(order, state) if order.background else await self._run(order, state)
+            return await self._await(self._read(line, cell, local_ns, self._awaited.transform_body))
+
+    @takes(
+        argument("run", metavar="RUN", nargs="?", help="its id, or the beginning of it; else the last unfinished, "
+                 "and to fork the last"),
+        argument("state", metavar="KEY=EXPR", nargs="*", help="fork, with this key of the state changed"),
+        argument("--from", dest="place", type=place, metavar="PLACE", help="fork before the last start of NODE, or "
+                 "its third (NODE#3), or after an event (17)"),
+        argument("--background", action="store_true", help="return the run at once; the view goes on"),
+    )  # fmt: skip
+    @needs_local_scope
+    @no_var_expand
+    @line_magic
+    def flow_resume(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | None:
+        """Go on with a run that failed, was stopped, or whose kernel died; the value is the finished run.
+
+        What was completed does not run again: mend the tool in its cell, run the cell, and resume.
+        With --from or a key the run stays as it is, and a new one goes on from that place. %flow_runs
+        lists the runs. A last `;` hides the value.
+
+        Examples::
+
+            %flow_resume
+            %flow_resume 1a2b
+            fork = %flow_resume 1a2b --from score rate=0.2
+        """
+        with readable(self._shell):
+            order = self._reread(line, local_ns)
+            if order.background and in_loop():
+                raise UsageError("--background needs a cell that awaits; resume outside the function")
+            return self._block(order)
+
+    @needs_local_scope
+    @no_var_expand
+    async def flow_resume_awaited(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | None:
+        """Do what %flow_resume does, in a cell that awaits."""
+        with readable(self._shell):
+            return await self._await(self._reread(line, local_ns))
+
+    # what a line says
+
+    def _options(self, magic: Any, asked: RunLine) -> Any:
+        options = arguments(magic, [*([asked.name] if asked.name else []), *asked.options])
+        if options.state:
+            raise UsageError(f"{options.state[0]!r} is no value of an option; write KEY=EXPR for a key of the state")
+        return options
+
+    def _expressions(self, asked: RunLine) -> dict[str, CodeType]:
+        return {key: read_expression(self._shell, text) for key, text in asked.assignments}
+
+    def _namespace(self, local_ns: Mapping[str, Any] | None) -> dict[str, Any]:
+        here: dict[str, Any] = self._shell.user_ns
+        return here if local_ns is None or local_ns is here else {**here, **local_ns}
+
+    def _reread(self, line: str, local_ns: Mapping[str, Any] | None) -> Order:
+        asked = parse_run_line(line)
+        options = self._options(self.flow_resume, asked)
+
+        async def begin(state: dict[str, Any]) -> Run:
+            return await session.current().reopen(options.run, at=options.place, state=state)
+
+        return Order(
+            begin, options.background, asked.quiet, self._expressions(asked), [], [], self._namespace(local_ns)
+        )
 
     def _read(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None, transform: Any) -> Order:
         asked = parse_run_line(line)
-        options = arguments(self.flow_run, [*([asked.name] if asked.name else []), *asked.options])
-        if options.state:
-            raise UsageError(f"{options.state[0]!r} is no value of an option; write KEY=EXPR for a key of the state")
-        expressions = {key: read_expression(self._shell, text) for key, text in asked.assignments}
+        options, expressions = self._options(self.flow_run, asked), self._expressions(asked)
         codes: list[CodeType] = []
         assigned: list[str] = []
         if cell is not None:
@@ -119,38 +188,50 @@ class RunMagics(Magics):
             codes, assigned = body.codes(show=False), body.assigned()
         if twice := [key for key in assigned if key in expressions]:
             raise UsageError(f"{name_list(map(repr, twice))} is set on the magic's line and in the cell; set it once")
-        here = self._shell.user_ns
-        return Order(
-            name=options.name,
-            background=options.background,
-            max_parallel=options.max_parallel,
-            hide=asked.quiet,
-            expressions=expressions,
-            body=codes,
-            assigned=assigned,
-            namespace=here if local_ns is None or local_ns is here else {**here, **local_ns},
-        )
 
-    def _start(self, order: Order, state: dict[str, Any]) -> tuple[Run, RunOutput]:
+        async def begin(state: dict[str, Any]) -> Run:
+            return session.current().start(
+                options.name, state, max_parallel=options.max_parallel, durability=options.durability,
+                allow_unstored=options.allow_unstored, cache=not options.no_cache,
+            )  # fmt: skip
+
+        return Order(begin, options.background, asked.quiet, expressions, codes, assigned, self._namespace(local_ns))
+
+    # what is done
+
+    def _block(self, order: Order) -> Run | None:
+        state = blocking(order.state()) if order.awaits() else without_loop(order.state())
+        if order.background:
+            return in_background(lambda: self._start_followed(order, state))
+        return blocking(self._run(order, state))
+
+    async def _await(self, order: Order) -> Run | None:
+        with ticking(self._shell):
+            state = await order.state()
+        return await (self._start_followed(order, state) if order.background else self._run(order, state))
+
+    async def _start(self, order: Order, state: dict[str, Any]) -> tuple[Run, RunOutput]:
         install_capture()  # again, for a stream that was put in place since: %%capture does so
-        here = session.current()
-        run = here.start(order.name, state, max_parallel=order.max_parallel)
+        with ticking(self._shell):
+            run = await order.begin(state)
+        registry = session.current().registry
         output = RunOutput(
-            run, self._shell, self._cells, lambda tool: here.registry.get(tool).doc, background=order.background
+            run, self._shell, self._cells, lambda tool: registry.get(tool).doc, background=order.background
         )
         output.begin()
+        tell_notices()
         return run, output
 
     async def _run(self, order: Order, state: dict[str, Any]) -> Run | None:
-        run, output = self._start(order, state)
+        run, output = await self._start(order, state)
         try:
             await finished(run, self._shell)
         finally:
             output.end()
         return None if order.hide else run
 
-    def _start_followed(self, order: Order, state: dict[str, Any]) -> Run | None:
-        run, output = self._start(order, state)
+    async def _start_followed(self, order: Order, state: dict[str, Any]) -> Run | None:
+        run, output = await self._start(order, state)
 
         async def follow() -> None:
             await ended(run)

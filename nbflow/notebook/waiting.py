@@ -112,16 +112,19 @@ def without_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("the coroutine waits for something; run it by blocking()")
 
 
-def in_background(start: Callable[[], T]) -> T:
-    """Call `start` on a loop that runs on after the cell: the kernel's, or one in a thread where there is none."""
+def in_background(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `start` on a loop that runs on after the cell: in a thread, or the kernel's, where it must not suspend."""
+    if in_loop():
+        return without_loop(start())
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="nbflow-background", daemon=True).start()
+    return asyncio.run_coroutine_threadsafe(start(), loop).result()
+
+
+def in_loop() -> bool:
+    """Return whether the calling thread is in a running loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        loop = asyncio.new_event_loop()
-        threading.Thread(target=loop.run_forever, name="nbflow-background", daemon=True).start()
-
-        async def call() -> T:
-            return start()
-
-        return asyncio.run_coroutine_threadsafe(call(), loop).result()
-    return start()
+        return False
+    return True

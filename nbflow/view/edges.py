@@ -70,7 +70,7 @@ class Edges:
         for edge in node.arrived.values():
             self._set(edge, "live")
             node.live.append(edge)
-        node.arrived.clear()
+        node.came, node.arrived = node.arrived, {}
 
     def settle(self, node: NodeState) -> None:
         """Show that a node runs no more."""

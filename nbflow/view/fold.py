@@ -30,6 +30,7 @@ class RunView:
         graph: The graph that runs.
         subgraphs: The graphs it names, for the progress of nodes that run one.
         locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
+        stable: Leave out ids, which are others at each run.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class RunView:
         *,
         subgraphs: Mapping[str, GraphDefinition] | None = None,
         locate: Locate | None = None,
+        stable: bool = False,
     ) -> None:
         self.outline = outline(graph)
-        self.locate = locate
+        self.locate, self.stable = locate, stable
         self.seq = 0
         self.nodes: dict[str, NodeState] = {}
         for name, node in self.outline.nodes.items():
@@ -53,8 +55,11 @@ class RunView:
         self._status = "ready"
         self._started: float | None = None
         self._elapsed: float | None = None
+        self._ended: float | None = None
+        self._before = self._now = 0.0
         self._error: dict[str, Any] | None = None
         self._note: str | None = None
+        self._fork: str | None = None
         self._retries = 0
         self._counts = {"pending": len(self.nodes)}
         self._stopped: str | None = None
@@ -74,7 +79,7 @@ class RunView:
             "error": self._error,
             "counts": {status: count for status, count in self._counts.items() if count},
             "retries": self._retries,
-            "note": self._note,
+            "note": ", ".join(filter(None, (self._fork, self._note))) or None,
         }
 
     def _shown_status(self) -> str:
@@ -109,6 +114,7 @@ class RunView:
         """Fold events in, in their order; nodes and edges the graph does not know are passed over."""
         for event in events:
             self.seq = event.seq
+            self._before, self._now = self._now, event.time
             if event.node is None:
                 self._run_event(event)
                 continue
@@ -192,7 +198,7 @@ class RunView:
 
     def _end(self, node: NodeState, event: Event, status: str) -> None:
         node.end(event, status)
-        if not node.active:
+        if not node.firings:
             self.edges.settle(node)
 
     # -- the run --------------------------------------------------------------------------------------------------
@@ -217,7 +223,7 @@ class RunView:
                 self._note = self._cancel_note(event.data.get("reason"))
 
     def _finish(self, event: Event, status: str, becomes: Mapping[str, str]) -> None:
-        self._status = status
+        self._status, self._ended = status, event.time
         self._elapsed = None if self._started is None else max(0.0, event.time - self._started)
         for name, node in self.nodes.items():
             if node.status in becomes:
@@ -230,16 +236,21 @@ class RunView:
 
     def _turn(self, node: NodeState, status: str) -> None:
         self._counted(node.status, status)
-        node.status, node.since, node.active = status, None, 0
+        node.status, node.since = status, None
+        node.firings.clear()
         self._touched[node.id] = None
 
     def _resume(self, event: Event) -> None:
         self._status, self._elapsed, self._error, self._note, self._stopped = "running", None, None, None, None
-        self._started = event.time if self._started is None else self._started
+        # The time in which it did not run does not count.
+        self._started = event.time if self._started is None else self._started + event.time - self._before
+        if parent := event.data.get("parent"):
+            self._fork = f"fork at {event.data['at']}" if self.stable else f"fork of {parent[:4]} at {event.data['at']}"
         for node in self.nodes.values():
-            if node.status in ("failed", "cancelled", "skipped"):
+            if not node.is_over(self._ended):
                 self._turn(node, "pending")
-                node.error, node.kept = None, True
+                self.edges.settle(node)
+                node.resume()
 
     def _cause(self, event: Event) -> dict[str, Any]:
         error = event.data.get("error")

@@ -27,7 +27,9 @@ class NodeState:
         self.status = "pending"
         self.since: float | None = None
         self.ms: float | None = None
-        self.runs = self.attempt = self.active = self.waits = 0
+        self.runs = self.attempt = self.waits = 0
+        self.firings: set[int | None] = set()
+        """Those that run now: more than one where instances run side by side."""
         self.of = definition.retries + 1
         self.progress: float | None = None
         self.text: str | None = None
@@ -35,8 +37,11 @@ class NodeState:
         self.done: set[str] = set()
         self.failed: dict[str, str] = {}
         self.total = 0
-        self.kept = False
+        self.kept = self.cached = self.handled = False
+        self.ended: float | None = None
         self.arrived: dict[str, EdgeState] = {}
+        self.came: dict[str, EdgeState] = {}
+        """What had arrived when it last started."""
         self.live: list[EdgeState] = []
         self.caption: EdgeState | None = None
         self.history = History()
@@ -52,6 +57,7 @@ class NodeState:
             "of": self.of,
             "progress": self.progress,
             "text": self.text,
+            "cached": self.cached,
             "error": self.error,
             "items": self.items(),
             "inputs": [min(len(self.arrived), self.expected), self.expected] if self._joins() else None,
@@ -79,16 +85,19 @@ class NodeState:
         """Begin a visit or a further try."""
         attempt = event.data.get("attempt") or 1
         past = self.history
+        self.firings.add(event.data.get("firing"))
         if attempt == 1:
             self.runs += 1
-            self.active += 1
-            if self.active == 1:
+            if len(self.firings) == 1:
                 past.attempts.clear()
                 past.error = None
             past.routes = []
             past.output = None
             self._reset_items()
-        past.attempts.append(Attempt(attempt, event.time, note=self._backed_off(event.time)))
+        note = "" if self.kept else self._backed_off(event.time)
+        past.attempts.append(Attempt(attempt, event.time, note=note))
+        self.kept = self.cached = self.handled = False
+        self.ended = None
         past.input, past.started = event.data.get("input"), event.time
         self.status, self.since, self.attempt, self.error = "running", event.time, attempt, None
         self.of = max(self.of, attempt)
@@ -101,7 +110,6 @@ class NodeState:
         if not self.kept:
             self.done.clear()
             self.total = 0
-        self.kept = False
 
     def _backed_off(self, now: float) -> str:
         attempts = self.history.attempts
@@ -125,16 +133,42 @@ class NodeState:
         error = event.data.get("error")
         self._end_attempt(status, event, error_line(error) if error else "")
         past = self.history
-        self.active, self.waits = max(0, self.active - 1), 0
+        self.firings.discard(event.data.get("firing"))
+        self.waits = 0
         self.error = None
         if status == "completed":
             past.output = event.data.get("output")
+            self.cached = bool(event.data.get("cached"))
         elif error:
             past.error = error
             self.error = error_parts(error)["type"]
+            self.handled = bool(event.data.get("handled"))
         self.progress = self.text = None
-        if not self.active:
-            self.status, self.since = status, None
+        if not self.firings:
+            self.status, self.since, self.ended = status, None, event.time
+
+    def is_over(self, run_ended: float | None) -> bool:
+        """Return whether a resume leaves it as it is; `run_ended` is when the run ended before that, if it did."""
+        match self.status:
+            case "failed":
+                return self.handled
+            case "cancelled":  # with the run, or as another won a race long before
+                return self.ended is not None and self.ended != run_ended
+            case "skipped":  # never reached, or its output was given by a person
+                return self.ended is not None
+        return self.status in ("pending", "completed")
+
+    def resume(self) -> None:
+        """Stand as before the last start, which did not come to its end; items and inner nodes that did are kept."""
+        last = self.history.attempts[-1] if self.history.attempts else None
+        if last is not None and last.ms is None:
+            last.status, last.note = "cancelled", "its process ended"
+        self.failed.clear()
+        self.firings.clear()
+        self.waits = 0
+        self.arrived = self.came | self.arrived
+        self.status, self.since, self.error, self.kept = "pending", None, None, True
+        self.progress = self.text = None
 
     def _end_attempt(self, status: str, event: Event, note: str) -> None:
         attempts = self.history.attempts

@@ -6,12 +6,17 @@ Rule: HTML is written by ElementTree from text; a picture goes in as data, never
 from __future__ import annotations
 
 import base64
+import time
 import xml.etree.ElementTree as ET
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+from nbflow.events import Event
 from nbflow.graph import GraphDefinition
+from nbflow.view.fold import RunView
 from nbflow.view.plain import clean
 from nbflow.view.static import static_svg
+from nbflow.view.text import summary
 
 # While a live view stands in the same output, the static copy is hidden; where the live view is dead (a notebook
 # reopened without its kernel), its error message is.
@@ -59,3 +64,50 @@ class GraphPicture:
 
     def __repr__(self) -> str:
         return f"GraphPicture({self.title!r}, {len(self.graph.nodes)} nodes)"
+
+
+class Run(Protocol):
+    """What a picture needs of a run, live or read from a store."""
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+
+    @property
+    def graph(self) -> GraphDefinition:
+        """The graph that ran."""
+
+    @property
+    def subgraphs(self) -> Mapping[str, GraphDefinition]:
+        """The graphs it names."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What happened so far."""
+
+
+class RunPicture:
+    """A run as it stands when it is shown: its picture, and its summary where pictures are not shown.
+
+    Args:
+        run: Kept as `run`: its state, logs, events and the rest are there.
+        deterministic: Leave out ids and times, so that two runs alike look the same.
+    """
+
+    def __init__(self, run: Run, *, deterministic: bool = False) -> None:
+        self.run, self.deterministic = run, deterministic
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the run as the view protocol has it."""
+        view = RunView(self.run.graph, subgraphs=self.run.subgraphs, stable=self.deterministic)
+        view.apply(self.run.events)
+        return view.snapshot(time.time())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        seen, title = self.snapshot(), self.run.name
+        text = summary(seen, title, deterministic=self.deterministic)
+        svg = static_svg(self.run.graph, seen, title=title, deterministic=self.deterministic)
+        return {"text/plain": text, "text/html": _html("nbflow-graph", svg, text)}
+
+    def __repr__(self) -> str:
+        return summary(self.snapshot(), self.run.name, deterministic=self.deterministic)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from nbflow.state import Unstored
 from nbflow.view.plain import TIMES, clean, line
 
 FULL = 20_000
@@ -22,7 +23,7 @@ def value(key: str, obj: Any) -> dict[str, Any]:
     full = render(obj, FULL)
     return {
         "key": line(key, 100),
-        "type": line(type(obj).__name__, 60),
+        "type": "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60),
         "size": _guarded(lambda: _size(obj)),
         "preview": _head(full),
         "full": full,
@@ -124,6 +125,8 @@ class _Writer:
 
     def _other(self, obj: Any, depth: int) -> str:
         kind: Any = type(obj)
+        if kind is Unstored:
+            return f"was not stored: {obj.why}"
         home = (kind.__module__ or "").partition(".")[0]
         if home == "pandas" and hasattr(obj, "iloc"):
             return _frame(obj)

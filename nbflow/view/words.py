@@ -62,7 +62,7 @@ def second_line(node: Mapping[str, Any], now: float, *, times: bool = True) -> t
             return f"try {node['attempt']}{left}", ""
         case "completed":
             tried = f"try {node['attempt']}" if node["attempt"] > 1 else ""
-            return " · ".join(filter(None, (took, tried))), failed
+            return " · ".join(filter(None, ("cached" if node["cached"] else took, tried))), failed
         case "failed":
             return node["error"] or "failed", ""
         case "cancelled":

@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 import pytest
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-TOOLS = """
-import time
-
-def plus(total, step=1):
-    print("adding", step)
-    return {"total": total + step}
-
-def double(total):
-    return {"total": total * 2}
-
-def breaks(total):
-    return {}["no such key"]
-
-def waits():
-    time.sleep(60)
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "sums.flow").write_text("graph sums\nplus -> double\ndouble -> END if total > 100 else plus\n")
-    (tmp_path / "mytools.py").write_text(TOOLS)
-    return tmp_path
-
-
-@pytest.fixture
-def nbflow(folder: Path) -> Command:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "nbflow", *arguments]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-    return run
+from commands import Command, on_terminal
 
 
 def test_a_flow_file_runs_with_tools_of_a_module_and_shows_its_state(nbflow: Command) -> None:
@@ -71,20 +34,9 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines_on_stderr(nbflow: 
 
 
 def test_on_a_terminal_a_table_changes_in_place(folder: Path) -> None:
-    arguments = ["-m", "nbflow", "run", "sums.flow", "--tools", "mytools", "--set", "total=60"]
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover - the child becomes the command
-        os.chdir(folder)
-        os.environ["TERM"] = "xterm-256color"
-        os.execv(sys.executable, [sys.executable, *arguments])
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            shown += chunk
-    except OSError:  # Linux says so when the child has closed it
-        pass
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    text = shown.decode()
+    text, code = on_terminal(folder, "run", "sums.flow", "--tools", "mytools", "--set", "total=60")
+
+    assert code == 0, text
     assert "\x1b[" in text
     assert "plus" in text
     assert "completed" in text
@@ -97,7 +49,7 @@ def test_a_failure_names_its_node_and_exits_with_1(nbflow: Command, folder: Path
 
     assert done.returncode == 1
     assert "nbflow: node 'breaks' failed: KeyError: 'no such key'" in done.stderr
-    assert 'mytools.py", line 12, in breaks' in done.stderr
+    assert 'mytools.py", line 14, in breaks' in done.stderr
     assert "asyncio" not in done.stderr
 
 

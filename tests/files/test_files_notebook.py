@@ -70,7 +70,7 @@ def test_tools_and_graphs_are_there_afterwards(write: Any) -> None:
 def test_a_cell_that_starts_a_run_is_left_out(write: Any, cell: str) -> None:
     left_out = skipped(write(LOAD + "\nfrom nbflow import session", TOOL, GRAPH, cell))
     assert list(left_out) == [4]
-    assert session.current().runs == {}
+    assert session.current().live == {}
 
 
 def test_a_tagged_cell_is_left_out(write: Any) -> None:

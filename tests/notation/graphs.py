@@ -45,6 +45,11 @@ values = st.recursive(
 seconds = st.floats(min_value=0, max_value=1e12, exclude_min=True) | st.integers(1, 10**20)
 
 
+def _without_cache(runs: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that what is run may have: a subgraph's output is not cached."""
+    return {key: value for key, value in options.items() if key != "cache" or "tool" in runs}
+
+
 def node_settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
     options: dict[str, st.SearchStrategy[Any]] = {
         "params": st.dictionaries(names, values, max_size=3),
@@ -65,7 +70,7 @@ def node_settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
     )
     plain = st.just({"tool": name})
     full = st.builds(
-        lambda runs, options, mapped: {**runs, **options, **mapped},
+        lambda runs, options, mapped: {**runs, **_without_cache(runs, options), **mapped},
         runs,
         st.fixed_dictionaries({}, optional=options),
         st.just({}) | mapped,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -63,10 +64,11 @@ def plain(text: str) -> str:
 class Kernel:
     """Runs cells in a kernel and collects what they show."""
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env={**os.environ, "PYTHONPATH": paths, **(environment or {})})
+        env = {**os.environ, "PYTHONPATH": paths, **(environment or {})}
+        self.manager.start_kernel(env=env, cwd=str(folder or Path.cwd()))
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
@@ -124,6 +126,12 @@ class Kernel:
                 found.append(self.client.get_iopub_msg(timeout=seconds))
         except Empty:
             return found
+
+    def kill(self) -> None:
+        """Kill the kernel's process at once, as the end of memory would."""
+        self.client.stop_channels()
+        self.manager.signal_kernel(signal.SIGKILL)
+        self.manager.shutdown_kernel(now=True)
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

@@ -129,7 +129,7 @@ def test_a_cell_that_never_mentions_flow_is_not_touched(kernel):
     ("line", "told"),
     [
         ("%flow_run", "NAME"),
-        ("%flow_run chain --durability sync", "--durability"),
+        ("%flow_run chain --durability never", "--durability"),
         ("%flow_run chain --back", "--back"),
         ("%flow_run chain --background stray", "stray"),
         ("%flow_run chain x=1 x=2", "twice"),

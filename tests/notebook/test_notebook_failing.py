@@ -84,7 +84,7 @@ def test_a_stopped_run_is_cancelled(kernel):
     time.sleep(0.3)
     kernel.interrupt()
     kernel.collect(message)
-    assert kernel.ok("list(session.current().runs.values())[-1].status.value").value == "'cancelled'"
+    assert kernel.ok("list(session.current().live.values())[-1].status.value").value == "'cancelled'"
 
 
 def test_a_tool_that_cancels_itself_has_failed(kernel):

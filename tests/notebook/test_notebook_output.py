@@ -226,9 +226,10 @@ def notebook(*cells: str) -> Any:
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
 
-def run_all(book: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run_all(book: Any, monkeypatch: pytest.MonkeyPatch, folder: Path = ROOT) -> Any:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    where = {"metadata": {"path": str(folder)}}
+    return NotebookClient(book, timeout=120, kernel_name="python3", resources=where).execute()
 
 
 def test_run_all_waits_for_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +262,7 @@ def saved(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "run = %flow_run sums n=4\nrun.state['sum']",
         "%flow_graphs",
     ]
-    nbformat.write(run_all(notebook(*cells), monkeypatch), path)
+    nbformat.write(run_all(notebook(*cells), monkeypatch, path.parent), path)
     return path
 
 

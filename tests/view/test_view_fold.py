@@ -259,9 +259,10 @@ def test_the_two_ways_of_a_decision_do_not_join() -> None:
 
 
 def test_instances_side_by_side_run_until_the_last_ends() -> None:
-    story = begun()("node_start", "b", attempt=1)("node_start", "b", attempt=1)("node_complete", "b", output={})
+    story = begun()("node_start", "b", attempt=1, firing=1)("node_start", "b", attempt=1, firing=2)
+    story("node_complete", "b", output={}, firing=1)
     one = fold(PAIR, story)["nodes"]["b"]
-    none = fold(PAIR, story("node_complete", "b", output={}))["nodes"]["b"]
+    none = fold(PAIR, story("node_complete", "b", output={}, firing=2))["nodes"]["b"]
 
     assert (one["status"], none["status"], none["runs"]) == ("running", "completed", 2)
 

@@ -19,7 +19,7 @@ def scene(graph: GraphDefinition, run_id: str | None = "7f3a90c2") -> Json:
 
 def node(status: str = "pending", **fields: Any) -> Json:
     base = {"status": status, "since": None, "ms": None, "runs": 0, "attempt": 0, "of": 1, "progress": None, "text": None,
-            "error": None, "items": None, "inputs": None}  # fmt: skip
+            "cached": False, "error": None, "items": None, "inputs": None}  # fmt: skip
     return base | ({"runs": 1, "attempt": 1} if status != "pending" else {}) | fields
 
 

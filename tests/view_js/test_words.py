@@ -36,6 +36,7 @@ NODES: list[dict[str, Any]] = [
     node("completed", ms=1200),
     node("completed", ms=1200, attempt=2, runs=4),
     node("completed"),
+    node("completed", ms=2, cached=True),
     node("completed", ms=9000, items=ITEMS),
     node("completed", ms=9000, items=ITEMS | {"failed": 0}),
     node("failed", error="KeyError"),

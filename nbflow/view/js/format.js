@@ -46,7 +46,7 @@ function runningLine(node, now) {
 }
 
 function completedLine(node) {
-  return { text: joined(took(node), node.attempt > 1 ? `try ${node.attempt}` : ''), bad: failures(node) };
+  return { text: joined(node.cached ? 'cached' : took(node), node.attempt > 1 ? `try ${node.attempt}` : ''), bad: failures(node) };
 }
 
 function retryingLine(node, now) {

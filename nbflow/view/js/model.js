@@ -6,8 +6,8 @@
 import { LIVE } from './format.js';
 
 const NODE = {
-  status: 'pending', since: null, ms: null, runs: 0, attempt: 0, of: 1, progress: null, text: null, error: null,
-  items: null, inputs: null,
+  status: 'pending', since: null, ms: null, runs: 0, attempt: 0, of: 1, progress: null, text: null, cached: false,
+  error: null, items: null, inputs: null,
 };
 const EDGE = { state: 'open', count: 0, label: null, caption: null };
 const RUN = {

@@ -1,0 +1,272 @@
+"""The runs and graphs that are known: those of this process, and those that the store has.
+
+Rule: looking makes no store, and what this process has itself is not read from one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.engine.result import count_completed
+from nbflow.errors import GraphError, StoreError, did_you_mean, name_list
+from nbflow.events import ENDINGS, Kind, Status
+from nbflow.graph import GraphDefinition
+from nbflow.store.rows import GraphRow, RunRow
+from nbflow.tables import Records, Table
+from nbflow.tools import ToolRegistry
+
+if TYPE_CHECKING:
+    from nbflow.store import Store
+    from nbflow.store.history import History
+    from nbflow.store.values import Codecs
+    from nbflow.view import GraphPicture, RunPicture
+
+_LIVE = (Status.RUNNING, Status.WAITING, Status.PAUSED)
+_RUN_ID = re.compile("[0-9a-f]+")
+
+
+class RunList(Records[RunRow]):
+    """Runs, newest first: a list that shows as a table."""
+
+    kind = RunRow
+
+    def table(self, *, stable: bool = False) -> Table:
+        """Return a row for each run; with `stable` without what differs from one time to the next: ids and times."""
+        from nbflow.view.words import duration
+
+        columns = {
+            "run": [row.id for row in self],
+            "graph": [row.graph for row in self],
+            "status": [_status(row) for row in self],
+            "started": [f"{datetime.fromtimestamp(row.started):%Y-%m-%d %H:%M:%S}" for row in self],
+            "duration": [duration(row.seconds * 1000) if row.ended is not None else "" for row in self],
+            "nodes": [str(row.nodes) for row in self],
+            "error": [_error(row.error) for row in self],
+        }
+        if any(row.parent for row in self):
+            columns["fork of"] = [_parent(row, stable=stable) for row in self]
+        for name in ("run", "started", "duration") if stable else ():
+            del columns[name]
+        return Table(tuple(columns), zip(*columns.values(), strict=True))
+
+
+def _status(row: RunRow) -> str:
+    return f"{row.status}, process ended" if row.status in _LIVE and row.owner is None else row.status
+
+
+def _parent(row: RunRow, *, stable: bool) -> str:
+    if row.parent is None:
+        return ""
+    return f"event {row.parent_seq}" if stable else f"{row.parent} at {row.parent_seq}"
+
+
+def _error(text: str | None) -> str:
+    """Return an error as the store has it in words: of a node its type and message, of a cancelled run the reason."""
+    if text is None:
+        return ""
+    try:
+        error = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(error, dict):
+        return str(error)
+    where = f"{error['node']}: " if error.get("node") else ""
+    return f"{where}{error.get('type')}: {error.get('message')}"
+
+
+def row_of(run: Run, *, kept: bool) -> RunRow:
+    """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
+    last = run.events[-1]
+    ended = last.time if last.kind in ENDINGS else None
+    error = last.data.get("error") or last.data.get("reason") if ended is not None else None
+    told = {key: error.get(key) for key in ("node", "type", "message")} if isinstance(error, Mapping) else error
+    return RunRow(
+        id=run.id, graph=run.name, version=0, status=run.status, started=run.started_at, ended=ended,
+        seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
+        durability="async" if kept else "off",
+        error=json.dumps(told) if told else None, origin=None, **_fork(run), owner="this process",
+    )  # fmt: skip
+
+
+def _fork(run: Run) -> dict[str, Any]:
+    told = [event.data for event in run.events if event.kind is Kind.EXECUTION_RESUMED and "parent" in event.data]
+    return (
+        {"parent": told[-1]["parent"], "parent_seq": told[-1]["at"]} if told else {"parent": None, "parent_seq": None}
+    )
+
+
+@dataclass(frozen=True)
+class StoredGraph:
+    """A version of a graph in the store; `row` tells its name, version and how many runs there are of it."""
+
+    row: GraphRow
+
+    @cached_property
+    def graph(self) -> GraphDefinition:
+        """The graph, validated again."""
+        from nbflow.store.archive import graph_of
+
+        return graph_of(self.row.definition)
+
+    def is_same(self, graph: GraphDefinition) -> bool:
+        """Return whether a graph is defined just so."""
+        from nbflow.store.archive import text_of
+
+        return text_of(graph) == self.row.definition
+
+
+class Catalogue:
+    """The tools, graphs and runs of a session, and what the store has. `live` are the runs of this process by id."""
+
+    def __init__(self) -> None:
+        self.registry = ToolRegistry()
+        self.graphs: dict[str, GraphDefinition] = {}
+        self.live: dict[str, Run] = {}
+        self._kept: set[str] = set()
+        self._history: History | None = None
+        self._making = threading.Lock()
+
+    @cached_property
+    def codecs(self) -> Codecs:
+        """How values of this session's runs become text and bytes, and back."""
+        from nbflow.store.values import Codecs
+
+        return Codecs()
+
+    @property
+    def history(self) -> History:
+        """What is kept of this session's runs; the same from every thread."""
+        from nbflow.store.history import History
+
+        with self._making:
+            if self._history is None:
+                self._history = History(self.registry, self.codecs)
+            return self._history
+
+    def take_notices(self) -> list[str]:
+        """Return what people should be told of what is kept, a line each, and forget it."""
+        return [] if self._history is None else self._history.take_notices()
+
+    def find(self, name: str) -> GraphDefinition:
+        """Return the graph of that name.
+
+        Raises:
+            GraphError: There is none; it names those most alike.
+        """
+        if name not in self.graphs:
+            near = did_you_mean(name, self.graphs)
+            raise GraphError(f"unknown graph {name!r}{near}; known graphs: {name_list(self.graphs)}")
+        return self.graphs[name]
+
+    def runs(
+        self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
+        limit: int = 20,
+    ) -> RunList:  # fmt: skip
+        """Return runs, newest first: those that are kept, and those of this process that are not. Blocks.
+
+        Args:
+            graph: Only runs of this graph.
+            status: Only runs of this status.
+            since: Only runs that began then or later, in seconds since 1970.
+            limit: How many at the most.
+        """
+        store = self.history.there()
+        rows = [] if store is None else store.runs(graph=graph, status=status, since=since, limit=limit).result()
+        known = {row.id for row in rows}
+        rows += [
+            row for row in self._unlisted(known)
+            if graph in (None, row.graph) and status in (None, row.status) and row.started >= (since or 0.0)
+        ]  # fmt: skip
+        return RunList(sorted(rows, key=lambda row: -row.started)[:limit])
+
+    def _unlisted(self, known: set[str]) -> Iterator[RunRow]:
+        """Yield the runs of this process that a store does not have, or not yet."""
+        for run in self.live.values():
+            kept = run.id in self._kept
+            if run.id not in known and not (kept and run.done):
+                yield row_of(run, kept=kept)
+
+    def read(self, run_id: str) -> RunRecord:
+        """Return a run by its id or the beginning of it: of this process if it has it, else from the store. Blocks.
+
+        Raises:
+            RunNotFoundError: No such run, or more than one.
+            StoreError: What is stored is not what nbflow writes.
+        """
+        from nbflow.scheduler import compile_plan
+        from nbflow.store.archive import StoredRun
+
+        known = self._known(run_id)
+        if known is not None:
+            return known
+        archived = self.history.read(run_id)
+        predicates, reducers = self.registry.predicates, self.registry.reducers
+        plan = compile_plan(archived.graph, graphs=archived.subgraphs, predicates=predicates, reducers=reducers)
+        return StoredRun(plan, archived)
+
+    def _known(self, run_id: str) -> Run | None:
+        """Return the run of this process whose id begins so, if it is the only one."""
+        found = [run for key, run in self.live.items() if key.startswith(run_id)]
+        return found[0] if len(found) == 1 else None
+
+    def show(self, name: str) -> GraphPicture | RunPicture:
+        """Return the picture of a graph, or of a run by its id; a notebook displays it. The run is its `.run`.
+
+        Raises:
+            GraphError: There is no such graph; it names those most alike.
+            RunNotFoundError: What looks like the id of a run is none, or begins as several do.
+        """
+        from nbflow.view import GraphPicture, RunPicture
+
+        if name not in self.graphs and _RUN_ID.fullmatch(name):
+            return RunPicture(self.read(name))
+        return GraphPicture(self.find(name))
+
+    def stored_graphs(self, name: str | None = None) -> list[StoredGraph]:
+        """Return the stored versions of one graph or of all, by name, newest first; none without a store. Blocks.
+
+        Raises:
+            StoreError: One of them is no sound graph.
+        """
+        store = self.history.there()
+        return [] if store is None else [StoredGraph(row) for row in store.graphs(name).result()]
+
+    def load_graph(self, name: str, version: int | None = None) -> GraphDefinition:
+        """Define a graph as it is stored, by default its newest version; in place of what had the name. Blocks.
+
+        Raises:
+            StoreError: It is not stored; the error tells what is.
+        """
+        stored = StoredGraph(self._store_of(name).graph(name, version).result())
+        self.graphs[name] = stored.graph
+        return stored.graph
+
+    def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> int:
+        """Delete a version of a graph from the store, by default all; return how many. Blocks.
+
+        What is defined in this session stays defined.
+
+        Args:
+            name: The graph.
+            version: Which one.
+            force: Whether its runs may go with it.
+
+        Raises:
+            StoreError: It is not stored, has runs and `force` is not given, or one of them is going on.
+        """
+        return self._store_of(name).delete_graph(name, version, force=force).result()
+
+    def _store_of(self, name: str) -> Store:
+        store = self.history.there()
+        if store is None:
+            raise StoreError(f"no graph {name!r} in the store, as nothing was ever kept here")
+        return store

@@ -1,0 +1,81 @@
+"""Options that several commands share, and how their values are read.
+
+Rule: a value that is not understood is refused, with what is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nbflow.errors import NbflowError, NotationError
+from nbflow.notation import parse_constant
+from nbflow.notation.spans import parse_since, parse_span
+
+Graph = Annotated[str | None, typer.Option(help="Which graph, where the file defines several.")]
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODULE", help="A module whose functions are tools; may be given again."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output, and nothing else there.")]
+
+
+def moment(text: str, *, now: float) -> float:
+    """Return the time (s since 1970) that `--since` says; `now` is such a time as well."""
+    return _read(lambda: parse_since(text, now=now), "--since")
+
+
+def span(text: str, option: str) -> float:
+    """Return the seconds that an option says."""
+    return _read(lambda: parse_span(text), option)
+
+
+def _read(read: Callable[[], float], option: str) -> float:
+    try:
+        return read()
+    except NbflowError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def assignments(texts: list[str] | None) -> dict[str, Any]:
+    """Return the keys and values of `--set KEY=VALUE`: a constant of the notation, or else the text itself.
+
+    Raises:
+        NbflowError: One has no `=` or no key.
+    """
+    return dict(map(_assignment, texts or []))
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise NbflowError(f"--set takes KEY=VALUE, got {text!r}")
+    try:
+        return key.strip(), parse_constant(value)
+    except NotationError:
+        return key.strip(), value
+
+
+def state_file(path: Path | None) -> dict[str, Any]:
+    """Return the state that a JSON file holds, an empty one without a file.
+
+    Raises:
+        NbflowError: It cannot be read, or holds no object.
+    """
+    if path is None:
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NbflowError(f"--state {path}: cannot be opened: {error.strerror or error}") from error
+    except ValueError as error:
+        raise NbflowError(f"--state {path}: is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise NbflowError(
+            f"--state {path}: holds {type(data).__name__}; an initial state is an object of keys and values"
+        )
+    return data

@@ -1,0 +1,45 @@
+"""The file that a stored run was started from, which gives its tools when it goes on.
+
+Rule: a store is data, and whoever sends one must not choose what code runs. Only a notebook, a `.flow` text or a graph
+in JSON beside the store is used, and never anything that comes with the store itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbflow.errors import NbflowError
+from nbflow.store.places import FOLDER
+
+_ENDINGS = (".ipynb", ".flow", ".json")
+
+
+def origin_of(file: Path, folder: Path) -> str | None:
+    """Return what a run keeps of the file it is started from: its path from `folder`, None where it lies elsewhere."""
+    file, folder = file.absolute(), folder.absolute()
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else None
+
+
+def file_of(origin: str, folder: Path) -> Path:
+    """Return the file of a stored run, whose store lies in `folder`.
+
+    Raises:
+        NbflowError: It is not there, lies elsewhere, or is of another kind.
+    """
+    told = f"its file {origin[:200]!r} is not used, as it"
+    home = folder.resolve()
+    try:
+        path = (home / origin).resolve()
+        # An absolute path in place of a relative one was not written by a run, wherever it leads.
+        inside = not Path(origin).is_absolute() and path.is_relative_to(home)
+        hidden = path.is_relative_to((home / FOLDER).resolve())
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NbflowError(f"{told} cannot be looked for: {error}") from error
+    if not inside or hidden:
+        raise NbflowError(f"{told} does not lie beside the store, in {home}")
+    if path.suffix not in _ENDINGS:
+        raise NbflowError(f"{told} ends in none of {', '.join(_ENDINGS)}")
+    if not there:
+        raise NbflowError(f"{told} is not in {home}")
+    return path

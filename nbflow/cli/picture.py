@@ -1,0 +1,87 @@
+"""`nbflow show`: a graph as text or drawn, a run as it went.
+
+Rule: what is a file is a graph's; only what is none may be the id of a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nbflow.cli.options import Graph
+from nbflow.cli.place import store_url
+from nbflow.cli.program import open_program, picked
+from nbflow.cli.progress import show_result
+from nbflow.cli.tables import show_table
+from nbflow.cli.telling import errors_told, tell
+from nbflow.graph import GraphDefinition
+from nbflow.session import current
+
+_RUN_ID = re.compile("[0-9a-f]{1,32}")
+
+
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|RUN",
+            help="A notebook (.ipynb), a .flow text or a graph in JSON; or the id of a run or its beginning.",
+            show_default=False,
+        ),
+    ],
+    graph: Graph = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw it into this SVG file.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
+) -> None:
+    """Print a graph as text, or draw it; of a run print its state and a row for each attempt of a node.
+
+    Example: nbflow show flows.ipynb --graph daily --svg daily.svg
+
+    Example: nbflow show 4f2a
+    """
+    with errors_told():
+        if _RUN_ID.fullmatch(what) and not Path(what).exists():
+            if graph is not None:
+                raise typer.BadParameter("a run has one graph; --graph picks one of a file", param_hint="--graph")
+            _show_run(what, svg, png)
+        else:
+            _show_graph(picked(open_program(Path(what), []), graph), svg, png)
+
+
+def _show_graph(graph: GraphDefinition, svg: Path | None, png: Path | None) -> None:
+    from nbflow.view import RunView
+
+    if svg is None and png is None:
+        typer.echo(graph.to_text(), nl=False)
+    else:
+        _draw(graph, RunView(graph).snapshot(0.0), svg, png)
+
+
+def _show_run(run_id: str, svg: Path | None, png: Path | None) -> None:
+    from nbflow.store.archive import StoredRun
+    from nbflow.view import RunPicture
+
+    store_url()
+    run = current().read(run_id)
+    for note in run.notes if isinstance(run, StoredRun) else ():
+        tell(note)
+    if svg is not None or png is not None:
+        _draw(run.graph, RunPicture(run).snapshot(), svg, png)
+        return
+    show_result(run)
+    show_table(run.logs.table(), yielding="error")
+
+
+def _draw(graph: GraphDefinition, snapshot: Mapping[str, Any], svg: Path | None, png: Path | None) -> None:
+    from nbflow.view import static_svg
+
+    if svg is not None:
+        svg.write_text(static_svg(graph, snapshot, title=graph.name), encoding="utf-8")
+    if png is not None:
+        from nbflow.view.png import static_png
+
+        png.write_bytes(static_png(graph, snapshot))

@@ -1,0 +1,105 @@
+"""`nbflow resume`: a run that did not complete goes on, or another one goes on from some place in it.
+
+Rule: what a run did is the store's to tell; what its tools do is told by files and modules that the person has.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbflow.cli.carrying import carry
+from nbflow.cli.options import AsJson, Tools, assignments
+from nbflow.cli.origin import file_of
+from nbflow.cli.place import store_url
+from nbflow.cli.program import open_program, register_modules
+from nbflow.cli.results import printer
+from nbflow.cli.telling import errors_told, tell, warnings_told
+from nbflow.errors import GraphError, NbflowError, RunStateError
+from nbflow.session import Session, current
+
+if TYPE_CHECKING:
+    from nbflow.engine import Run
+    from nbflow.store.rows import RunRow
+
+
+def resume(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="Its id or the beginning of it; by default the last unfinished.", show_default=False
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Where its tools are, in place of the file it was started from.")
+    ] = None,
+    tools: Tools = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Fork with this key of the state; may be given again."),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NODE|NODE#K|SEQ",
+            help="Fork before the last (or K-th) start of a node, or after an event.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that failed, was stopped, or whose process died; what completed is not run again.
+
+    With --set or --from a new run goes on from the old one's past, which stays as it is. The store is .nbflow in the
+    folder of work, or what NBFLOW_DATABASE_URL names. Tools come from --file, else from the file that the run was
+    started from if it lies beside the store, and from --tools.
+
+    Example: nbflow resume --tools mytools
+
+    Example: nbflow resume 4f2a --from score --set bonus=0.5 --json
+    """
+    warnings_told()
+    print_result = printer(as_json=as_json)
+    with errors_told():
+        session, here = current(), Path.cwd()
+        edits = assignments(set_)
+        at = int(from_) if from_ is not None and from_.isdecimal() else from_
+        store_url()
+        session.history.folder = here
+        row = _row(session, run)
+        for line in session.take_notices():
+            tell(line)
+        _load_tools(row, file, tools or [], here)
+
+        async def begin() -> Run:
+            try:
+                return await session.reopen(row.id, at=at, state=edits or None)
+            except GraphError as error:
+                raise NbflowError(
+                    f"{error}\n  tools come from --file FILE and --tools MODULE; a store names no modules"
+                ) from error
+
+        carry(begin, print_result, session.history, kept=True)
+
+
+def _row(session: Session, run_id: str | None) -> RunRow:
+    store = session.history.open()
+    row = store.last_unfinished().result() if run_id is None else store.head(run_id).result().row
+    if row is None:
+        raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
+    return row
+
+
+def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) -> None:
+    try:
+        if file is None and row.origin is not None:
+            file = file_of(row.origin, here)
+    except NbflowError as error:
+        tell(f"run {row.id}: {error}; --file FILE names one")
+    if file is None:
+        register_modules(modules)
+    else:
+        tell(f"run {row.id} goes on with the tools of {file}")
+        open_program(file, modules)

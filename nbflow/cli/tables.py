@@ -1,0 +1,27 @@
+"""A table as a terminal shows it; elsewhere as it stands.
+
+Rule: a narrow terminal costs one column the ends of its cells, and no other column anything.
+"""
+
+from __future__ import annotations
+
+import rich.table
+from rich.console import Console
+from rich.text import Text
+
+from nbflow.tables import Table
+
+
+def show_table(table: Table, *, yielding: str) -> None:
+    """Print a table to standard output; the column headed `yielding` gives way where the terminal is narrow."""
+    console = Console()
+    if not console.is_terminal:
+        console.print(Text(repr(table)), soft_wrap=True)
+        return
+    drawn = rich.table.Table(box=None, pad_edge=False, header_style="bold")
+    for heading in table.headings:
+        drawn.add_column(heading, no_wrap=heading != yielding)
+    for row in table.rows:
+        # On the text and not on the column: only columns that may wrap are made narrower than what is in them.
+        drawn.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+    console.print(drawn)

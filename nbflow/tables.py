@@ -1,0 +1,86 @@
+"""Rows under headings, as plain text, as HTML and as a frame of pandas.
+
+Rule: a cell is one bounded line; whatever stands in it is data and never markup.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import xml.etree.ElementTree as ET
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any, ClassVar, TypeVar
+
+Row = TypeVar("Row")
+
+_WIDEST = 120
+_values = reprlib.Repr()
+_values.maxlevel, _values.maxdict, _values.maxlist, _values.maxtuple = 3, 4, 4, 4
+_values.maxstring = _values.maxother = _values.maxlong = 60
+_values.fillvalue = "…"
+
+
+class Table:
+    """Rows of text under headings."""
+
+    def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        self.headings, self.rows = tuple(headings), [tuple(map(_line, row)) for row in rows]
+
+    def __repr__(self) -> str:
+        lines = [self.headings, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headings))]
+        padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join(line.rstrip() for line in padded)
+
+    def _repr_html_(self) -> str:
+        table = ET.Element("table")
+        for tag, line in [("th", self.headings), *(("td", row) for row in self.rows)]:
+            row = ET.SubElement(table, "tr")
+            for cell in line:
+                ET.SubElement(row, tag, {"style": "text-align:left"}).text = cell
+        return ET.tostring(table, encoding="unicode", method="html")
+
+
+class Records(list[Row], ABC):
+    """A list of rows of one dataclass, which shows as a table."""
+
+    kind: ClassVar[type]
+    """The rows' dataclass."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """Return the columns that a person wants to see."""
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame with a column for each field of the rows.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas  # type: ignore[import-untyped]  # it has no types of its own
+        except ImportError as error:
+            raise ImportError("a frame of these rows needs pandas: pip install pandas") from error
+        names = [field.name for field in fields(self.kind)]
+        return pandas.DataFrame({name: [getattr(row, name) for row in self] for name in names})
+
+
+def shown(value: Any) -> str:
+    """Return a value in short, for a cell; one that has no repr is named by its type."""
+    try:
+        return _values.repr(value)
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything, and must not spoil the table
+        return f"<{type(value).__name__}>"
+
+
+def _line(text: str) -> str:
+    flat = " ".join(text.split())
+    flat = flat if len(flat) <= _WIDEST else flat[: _WIDEST - 1] + "…"
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in flat)

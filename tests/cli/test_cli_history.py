@@ -1,0 +1,165 @@
+"""What is told of runs that were kept: `nbflow runs`, `nbflow show RUN`, `nbflow db`."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from commands import KEPT, Command, json_of, nbflow_in, on_terminal
+
+
+@pytest.fixture
+def ids(nbflow: Command) -> list[str]:
+    """Keep a run that completed and a younger one that failed."""
+    completed = nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json")
+    failed = nbflow("run", "door.flow", *KEPT, "--set", "total=20", "--json")
+    return [json_of(completed)["run_id"], json_of(failed)["run_id"]]
+
+
+def test_runs_are_listed_newest_first(nbflow: Command, ids: list[str]) -> None:
+    lines = nbflow("runs").stdout.splitlines()
+
+    assert lines[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error"]
+    assert lines[1].split()[:3] == [ids[1], "door", "failed"]
+    assert lines[1].endswith("needs_open: OSError: the door is shut")
+    assert lines[2].split()[:3] == [ids[0], "sums", "completed"]
+
+
+def test_runs_as_json_are_an_array(nbflow: Command, ids: list[str]) -> None:
+    failed, completed = json_of(nbflow("runs", "--json"))
+
+    assert (failed["run_id"], failed["status"], failed["nodes"]) == (ids[1], "failed", 1)
+    assert failed["error"] == {"node": "needs_open", "type": "OSError", "message": "the door is shut"}
+    assert (completed["graph"], completed["origin"], completed["durability"]) == ("sums", "sums.flow", "sync")
+    assert datetime.fromisoformat(completed["started"]) < datetime.fromisoformat(completed["ended"])
+
+
+def test_runs_are_picked_by_graph_status_age_and_number(nbflow: Command, ids: list[str]) -> None:
+    def listed(*arguments: str) -> list[str]:
+        return [row["run_id"] for row in json_of(nbflow("runs", "--json", *arguments))]
+
+    assert listed("--graph", "sums") == ids[:1]
+    assert listed("--status", "failed") == ids[1:]
+    assert listed("--since", "1h") == ids[::-1]
+    assert listed("--since", "2999-01-01") == []
+    assert listed("--limit", "1") == ids[1:]
+
+
+def test_on_a_terminal_a_long_error_gives_way(folder: Path, ids: list[str]) -> None:
+    with sqlite3.connect(folder / ".nbflow" / "nbflow.db") as store:
+        store.execute(
+            "UPDATE nbflow_executions SET error = ? WHERE error IS NOT NULL", ('"\\u001b[2Jlong ' + "x" * 200 + '"',)
+        )
+
+    shown, code = on_terminal(folder, "runs")
+
+    assert code == 0
+    assert "\x1b[2J" not in shown
+    assert ids[0] in shown
+    assert ids[1] in shown
+    assert "…" in shown
+    assert len(shown.split("\r\n")) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs", "--since", "soon"], "is neither a span of time nor a date"),
+        (["runs", "--status", "broken"], "broken"),
+        (["runs", "--limit", "0"], "limit"),
+        (["run", "sums.flow", "--durability", "maybe"], "maybe"),
+        (["db", "prune"], "say which runs may go"),
+        (["db", "prune", "--older-than", "30"], "is no span of time"),
+    ],
+)
+def test_what_is_not_understood_is_a_mistake_of_usage(nbflow: Command, arguments: list[str], message: str) -> None:
+    done = nbflow(*arguments)
+
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["resume"], ["show", "4f2a"], ["db", "info"], ["db", "upgrade"]])
+def test_looking_makes_no_store(folder: Path, nbflow: Command, arguments: list[str]) -> None:
+    done = nbflow(*arguments)
+
+    assert done.returncode == 1
+    assert "there is no store in .nbflow here" in done.stderr
+    assert not (folder / ".nbflow").exists()
+
+
+def test_a_database_that_is_not_there_is_not_made(folder: Path) -> None:
+    done = nbflow_in(folder, NBFLOW_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/typo.db")("runs")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no store" in done.stderr
+    assert not (folder / "typo.db").exists()
+
+
+def test_show_tells_how_a_run_went(nbflow: Command, ids: list[str]) -> None:
+    lines = nbflow("show", ids[1][:6]).stdout.splitlines()
+
+    assert lines[0].startswith("door: failed in ")
+    assert "  counted: True" in lines
+    assert lines[-1].split()[:3] == ["needs_open", "1", "failed"]
+
+
+def test_show_draws_a_run(folder: Path, nbflow: Command, ids: list[str]) -> None:
+    done = nbflow("show", ids[1], "--svg", "run.svg")
+
+    assert done.returncode == 0, done.stderr
+    assert "OSError: the door is shut" in "".join(ElementTree.parse(folder / "run.svg").getroot().itertext())
+
+
+def test_info_tells_what_the_store_holds(folder: Path, nbflow: Command, ids: list[str]) -> None:
+    told = json_of(nbflow("db", "info", "--json"))
+
+    assert told["place"] == str(folder / ".nbflow" / "nbflow.db")
+    assert told["rows"]["executions"] == len(ids)
+    assert told["rows"]["log"] > 10
+    assert told["size"] > 10_000
+    assert ["executions", "2", "rows"] in map(str.split, nbflow("db", "info").stdout.splitlines())
+
+
+def test_prune_tells_and_then_takes_what_its_options_say(nbflow: Command, ids: list[str]) -> None:
+    told = json_of(nbflow("db", "prune", "--keep-last", "1", "--dry-run", "--json"))
+    kept = json_of(nbflow("db", "prune", "--keep-last", "1", "--older-than", "1h", "--json"))
+    gone = nbflow("db", "prune", "--keep-last", "1")
+
+    assert (told["runs"], told["dry_run"]) == (1, True)
+    assert (kept["runs"], kept["dry_run"]) == (0, False)
+    assert gone.stdout.startswith("1 run, ")
+    assert gone.stdout.endswith(" deleted\n")
+    assert [row["run_id"] for row in json_of(nbflow("runs", "--json"))] == ids[1:]
+
+
+def test_upgrade_tells_the_version(nbflow: Command, ids: list[str]) -> None:
+    told = json_of(nbflow("db", "upgrade", "--json"))
+
+    assert told["from"] == told["to"]
+    assert f"has version {told['to']}, the newest" in nbflow("db", "upgrade").stdout
+
+
+def test_upgrade_tells_from_which_version_to_which(folder: Path) -> None:
+    (folder / "new.db").touch()
+    there = nbflow_in(folder, NBFLOW_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/new.db")
+
+    told = json_of(there("db", "upgrade", "--json"))
+
+    assert told == {"place": str(folder / "new.db"), "from": None, "to": told["to"]}
+    assert json_of(there("db", "upgrade", "--json"))["from"] == told["to"]
+
+
+def test_a_store_of_a_newer_version_is_refused_with_what_reads_it(
+    folder: Path, nbflow: Command, ids: list[str]
+) -> None:
+    with sqlite3.connect(folder / ".nbflow" / "nbflow.db") as store:
+        store.execute("UPDATE nbflow_version SET version_num = '99_9.9.9'")
+
+    done = nbflow("db", "upgrade")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has version 99, which needs nbflow 9.9.9 or newer" in done.stderr

@@ -1,0 +1,205 @@
+"""`--json`: one object on standard output, whatever happens, and nothing else there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from commands import KEPT, Command, json_of
+
+NOISY = """
+import os
+import subprocess
+import sys
+import threading
+
+print("said by the module")
+
+def loud(total):
+    print("said by the tool")
+    os.write(1, b"written to the descriptor\\n")
+    subprocess.run([sys.executable, "-c", "print('said by a child')"], check=True)
+    thread = threading.Thread(target=print, args=["said by a thread"])
+    thread.start()
+    thread.join()
+    return {"total": total + 1}
+"""
+
+VALUES = """
+import datetime, decimal, enum, pathlib, uuid
+from dataclasses import dataclass
+import numpy
+
+class Colour(enum.Enum):
+    RED = "red"
+
+@dataclass
+class Point:
+    x: int
+    colour: Colour
+
+class Thing:
+    def __str__(self):
+        return "a thing"
+
+class Broken:
+    def __str__(self):
+        raise RuntimeError("not today")
+
+ring = [1]
+ring.append(ring)
+
+def values():
+    return {
+        "plain": {"a": [1, 2.5, None, True, "text"]},
+        "time": datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC),
+        "span": datetime.timedelta(minutes=90),
+        "set": {7},
+        "tuple": (1, 2),
+        "bytes": b"\\xffA",
+        "decimal": decimal.Decimal("1.50"),
+        "path": pathlib.Path("a/b"),
+        "uuid": uuid.UUID(int=1),
+        "enum": Colour.RED,
+        "point": Point(1, Colour.RED),
+        "nan": [float("nan"), float("inf"), -float("inf")],
+        "big": 2**70,
+        "surrogate": "\\ud800",
+        "emoji": "\\U0001f600",
+        "keys": {1: "one", (1, 2): "pair"},
+        "int64": numpy.int64(3),
+        "array": numpy.array([[1.5, numpy.nan]]),
+        "class": Thing,
+        "thing": [Thing()],
+        "ring": ring,
+        "broken": Broken(),
+        "escape": "\\x1b[2J",
+    }
+"""
+
+EXPECTED: dict[str, Any] = {
+    "plain": {"a": [1, 2.5, None, True, "text"]},
+    "time": "2026-01-31T12:00:00Z",
+    "span": "PT1H30M",
+    "set": [7],
+    "tuple": [1, 2],
+    "bytes": "ff41",
+    "decimal": "1.50",
+    "path": "a/b",
+    "uuid": "00000000-0000-0000-0000-000000000001",
+    "enum": "red",
+    "point": {"x": 1, "colour": "red"},
+    "nan": ["NaN", "Infinity", "-Infinity"],
+    "big": 2**70,
+    "surrogate": "\ud800",
+    "emoji": "\U0001f600",
+    "keys": {"1": "one", "(1, 2)": "pair"},
+    "int64": 3,
+    "array": [[1.5, "NaN"]],
+    "class": "<class 'values.Thing'>",
+    "thing": ["a thing"],
+    "ring": "[1, [...]]",
+    "broken": "<Broken that cannot be shown: RuntimeError: not today>",
+    "escape": "\x1b[2J",
+}
+
+
+def test_the_object_tells_the_run_and_is_alone(folder: Path, nbflow: Command) -> None:
+    (folder / "noisy.py").write_text(NOISY)
+    (folder / "noisy.flow").write_text("graph noisy\nloud")
+
+    done = nbflow("run", "noisy.flow", "--tools", "noisy", "--set", "total=1", "--json")
+
+    told = json_of(done)
+    assert done.returncode == 0
+    assert list(told) == ["run_id", "status", "state", "logs", "execution_time", "error"]
+    assert (told["status"], told["state"], told["error"]) == ("completed", {"total": 2}, None)
+    assert told["execution_time"] > 0
+    (row,) = told["logs"]
+    assert (row["node_id"], row["status"], row["input"], row["output"]) == (
+        "loud", "completed", {"total": 1}, {"total": 2},
+    )  # fmt: skip
+    for said in ("by the module", "by the tool", "to the descriptor", "by a child", "by a thread"):
+        assert said in done.stderr
+
+
+def test_cells_of_a_notebook_print_beside_it(folder: Path, nbflow: Command) -> None:
+    cells = ["%load_ext nbflow", "print('said by a cell')\n!echo said by a shell", "%%flow_graph nothing\npass"]
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), folder / "n.ipynb"
+    )
+
+    done = nbflow("run", "n.ipynb", "--json")
+
+    assert json_of(done)["status"] == "completed"
+    assert "said by a cell" in done.stderr
+    assert "said by a shell" in done.stderr
+
+
+def test_a_failure_is_told_in_the_object_and_by_the_exit_code(folder: Path, nbflow: Command) -> None:
+    (folder / "bad.flow").write_text("graph bad\nplus -> breaks")
+
+    done = nbflow("run", "bad.flow", "--tools", "mytools", "--set", "total=2", "--json")
+
+    told = json_of(done)
+    assert done.returncode == 1
+    assert (told["status"], told["error"]) == ("failed", "node 'breaks' failed: KeyError: 'no such key'")
+    assert told["state"] == {"total": 3}
+    assert [(row["node_id"], row["status"], row["error"]) for row in told["logs"]] == [
+        ("plus", "completed", None),
+        ("breaks", "failed", "KeyError: 'no such key'"),
+    ]
+    assert done.stderr.endswith("nbflow: node 'breaks' failed: KeyError: 'no such key'\n")
+
+
+def test_what_never_ran_has_no_object(nbflow: Command) -> None:
+    done = nbflow("run", "sums.flow", "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "node 'plus' names unknown tool 'plus'" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["state", "logs"])
+def test_values_that_json_has_no_form_for_are_readable(folder: Path, nbflow: Command, key: str) -> None:
+    (folder / "values.py").write_text(VALUES)
+    (folder / "values.flow").write_text("graph all\nvalues")
+
+    told = json_of(nbflow("run", "values.flow", "--tools", "values", "--json"))
+
+    assert (told["state"] if key == "state" else told["logs"][0]["output"]) == EXPECTED
+
+
+def test_what_is_read_only_once_is_left_unread(folder: Path, nbflow: Command) -> None:
+    (folder / "once.py").write_text(
+        "def begin():\n    return {'letters': iter('abc')}\ndef end(letters):\n    return {'text': ''.join(letters)}\n"
+    )
+    (folder / "once.flow").write_text("graph once\nbegin -> end\nend -> begin if text == '' [max=1]")
+
+    told = json_of(nbflow("run", "once.flow", "--tools", "once", "--json"))
+
+    assert told["state"]["text"] == "abc"
+    assert told["state"]["letters"].startswith("<str_")
+
+
+def test_what_cannot_be_stored_ends_a_strictly_kept_run_unless_that_is_allowed(folder: Path, nbflow: Command) -> None:
+    (folder / "things.py").write_text("def thing():\n    return {'open_file': open(__file__), 'n': 1}\n")
+    (folder / "things.flow").write_text("graph things\nthing")
+    arguments = ["run", "things.flow", "--tools", "things", "--durability", "sync", "--json"]
+
+    refused, allowed = nbflow(*arguments), nbflow(*arguments, "--allow-unstored")
+
+    assert refused.returncode == 1
+    assert "'open_file' of node 'thing'" in json_of(refused)["error"]
+    assert (allowed.returncode, json_of(allowed)["state"]["n"]) == (0, 1)
+    assert (
+        "'open_file' of node 'thing' (event 2) was not stored" in allowed.stderr or "was not stored" in allowed.stderr
+    )
+
+
+def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
+    done = nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json")
+
+    assert json_of(done)["status"] == "completed"
+    assert f"runs are kept in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()

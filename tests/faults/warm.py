@@ -1,0 +1,137 @@
+"""A process that has imported everything and opened nothing: for each order on its input it forks one that runs.
+
+Rule: whoever runs is a process like any other, in a session of its own, with its own store; it is killed by SIGKILL
+alone. Only the second that it takes to import the libraries is shared.
+
+An order is a JSON object on a line, and so is the answer. Fields: `do` (start, resume), `graph`, `durability`, `run`,
+`url`, `opened` (whether the store is open before the run begins), `witness` (the file of executions), `sitting`,
+`result` (the file for what came of it), `hold` (the third node waits until there is such a file; with `blocks` it lets
+nothing else run meanwhile), `gate` (a pipe to wait at before the run begins), `lease_s`; and to be killed `after` (so
+many executions began) or `size` (so many bytes lie in `file`), each `wait_us` later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiosqlite  # noqa: F401 - loaded here once, for all that are forked
+import alembic.command  # noqa: F401
+import sqlalchemy.ext.asyncio  # noqa: F401
+from fault_graph import START, Witness, plain, session
+
+import nbflow.store.history
+import nbflow.store.migrations
+import nbflow.store.resuming
+import nbflow.store.store  # noqa: F401
+from nbflow.errors import NbflowError
+from nbflow.session import Session
+from nbflow.store import changes, leases
+
+LONGEST_S = 120
+"""No process outlives a test that hangs."""
+Order = dict[str, Any]
+
+
+def main() -> None:
+    session(Witness(os.devnull, 0))  # the grammar of graphs is compiled once for all
+    for line in sys.stdin:
+        answer = carry_out(json.loads(line))
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def carry_out(order: Order) -> Order:
+    """Fork a process for an order; kill it when it is told to, else wait for its end."""
+    ear, sign = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ear)
+        os.dup2(2, 1)
+        sys.exit(perform(order, sign))
+    os.close(sign)
+    seen = watch(order, ear)
+    if "wait_us" in order:
+        time.sleep(order["wait_us"] / 1e6)
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    os.close(ear)
+    return {"pid": pid, "code": os.waitstatus_to_exitcode(status), "seen": len(seen), "ended": b"E" in seen}
+
+
+def watch(order: Order, ear: int) -> bytes:
+    """Follow the signs of a process until the moment that the order tells, or its end; return them."""
+    seen = b""
+    if "size" in order:
+        while size_of(order["file"]) < order["size"] and b"E" not in seen:
+            if select.select([ear], [], [], 0)[0]:
+                said = os.read(ear, 4096)
+                if not said:
+                    break
+                seen += said
+    else:
+        while len(seen) < order.get("after", sys.maxsize) and b"E" not in seen and (said := os.read(ear, 1)):
+            seen += said
+    return seen
+
+
+def size_of(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def perform(order: Order, sign: int) -> int:
+    """Run what is ordered, and leave what came of it in a file; return the exit code."""
+    os.setsid()
+    signal.alarm(LONGEST_S)
+    os.environ["NBFLOW_DATABASE_URL"] = order["url"]
+    if "lease_s" in order:
+        leases.LEASE_S = changes.LEASE_S = order["lease_s"]
+        leases.BEAT_S = order["lease_s"] / 10
+    made = session(Witness(order["witness"], order["sitting"], sign), partial(held, order))
+    if order.get("opened"):
+        made.history.open()
+    if "gate" in order:
+        Path(order["gate"]).read_text()  # a pipe that others wait at, too
+    Path(order["result"]).write_text(json.dumps(asyncio.run(told(made, order))))
+    os.write(sign, b"E")
+    if "wait_us" in order:
+        signal.pause()  # it has come to its end before the moment to kill it: then it dies with its store open
+    made.history.close()
+    return 0
+
+
+async def held(order: Order, name: str) -> None:
+    """Wait in the third node for the file that the order names, if it names one; let others run if it does not block."""
+    while name == "three" and "hold" in order and not Path(order["hold"]).exists():
+        if order.get("blocks"):
+            time.sleep(0.005)
+        else:
+            await asyncio.sleep(0.005)
+
+
+async def told(made: Session, order: Order) -> Order:
+    """Return what came of a run."""
+    try:
+        if order["do"] == "start":
+            run = made.start(order.get("graph", "big"), dict(START), durability=order["durability"])
+        else:
+            run = await made.reopen(order.get("run"))
+        await run
+    except NbflowError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {"run": run.id, "status": run.status, "state": plain(run.state), "notices": made.history.notices}
+
+
+if __name__ == "__main__":
+    main()
