@@ -94,10 +94,22 @@ def test_a_run_of_this_process_is_itself_and_another_is_read_back(own: Session, 
     assert here is own.live[run_id]
     assert (there.status, there.state, there.name) == (here.status, here.state, here.name)
     assert there.logs == here.logs
+    assert there.result == here.result
     assert [event.kind for event in there.events] == [event.kind for event in here.events]
     assert there.at(5).state == here.at(5).state
     assert there.diff(here).state == {}
     assert [span.node for span in there.timeline] == ["add", "breaks"]
+    other.history.close()
+
+
+def test_what_ended_a_run_is_said_the_same_when_it_is_read_back(own: Session, tmp_path: Path) -> None:
+    own.graph("loops", "add -> add if n > 0 [max=2]")
+    own.graph("conflicts", "start = pass\nup = add(by=1)\ndown = add(by=-1)\nstart -> up & down -> pass")
+    other = session_in(tmp_path)
+
+    for name in ("adds", "breaks", "loops", "conflicts"):
+        run_id = run(own, name, n=1)
+        assert other.read(run_id).result == own.read(run_id).result
     other.history.close()
 
 

@@ -66,6 +66,9 @@ def run(
     allow_unstored: Annotated[
         bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
@@ -90,6 +93,7 @@ def run(
             return session.start(
                 definition.name, initial,
                 max_parallel=max_parallel, durability=durability, allow_unstored=allow_unstored or None,
+                cache=not no_cache,
             )  # fmt: skip
 
         carry(begin, print_result, session.history, kept=kept)

@@ -71,7 +71,10 @@ def _fields_of_model(cls: type[BaseModel], walk: Walk) -> None:
         walk.visit((field.annotation, field.is_required(), field.default_factory, alias, field.frozen), name)
         if not field.is_required():
             walk.visit(field.default if field.default_factory is None else None, name)
-        walk.visit(field.metadata, name)
+        for constraint in field.metadata:
+            # Pydantic's own are of classes that nobody else is to know, and say all in their words.
+            words = repr(constraint)
+            walk.visit(constraint if " at 0x" in words else words, name)
 
 
 def _fields_of_dataclass(cls: type, walk: Walk) -> None:
@@ -103,8 +106,13 @@ def tell_object(value: Any, walk: Walk) -> None:
 
 
 def _held(value: Any) -> dict[str, Any]:
-    held = dict(getattr(value, "__dict__", {}))
-    for base in type(value).__mro__:
+    kind = type(value)
+    held = {
+        name: item
+        for name, item in getattr(value, "__dict__", {}).items()
+        if not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property)
+    }
+    for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if name.startswith("__") and not name.endswith("__"):

@@ -88,8 +88,11 @@ def _named(name: str, value: Any, names: frozenset[str], walk: Walk) -> None:
     """Say what a name stands for; of a module of the user's, only what the function may use of it."""
     if isinstance(value, ModuleType) and owner_of(value.__name__) is None:
         walk.later((id(value), names), value, lambda: _go_into_module(value, names, walk))
-    else:
-        walk.visit(value, name)
+        return
+    walk.visit(value, name)
+    if isinstance(value, FunctionType):
+        for each in sorted(names & vars(value).keys()):
+            walk.visit(vars(value)[each], f"{name}.{each}")
 
 
 def _go_into_module(module: ModuleType, names: frozenset[str], walk: Walk) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nbflow import errors
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay
 from nbflow.engine.result import ExecutionResult
@@ -121,6 +122,21 @@ def _names(text: str) -> Mapping[str, Any]:
     return data
 
 
+def _error(status: Status, name: str, text: str | None) -> str | None:
+    """Return in words what ended a run, as the run said it itself."""
+    told = None if text is None else json.loads(text)
+    if status is Status.CANCELLED:
+        return f"run of {name or 'the graph'} was cancelled {told or ''}".strip()
+    if not isinstance(told, dict):
+        return None if told is None else str(told)
+    own = isinstance(getattr(errors, str(told.get("type")), None), type)  # its message says where it arose
+    return (
+        str(told.get("message"))
+        if own
+        else f"node {told.get('node')!r} failed: {told.get('type')}: {told.get('message')}"
+    )
+
+
 class StoredRun(RunRecord):
     """A run from the store: to be read, compared, shown; `head` is what stands about it there."""
 
@@ -133,7 +149,7 @@ class StoredRun(RunRecord):
         replay.feed(archived.events)
         self.events = archived.events
         if row.ended is not None:
-            error = None if row.error is None else str(row.error)
+            error = _error(self.status, self.name, row.error)
             state = replay.scheduler.state()
             self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
 

@@ -69,14 +69,19 @@ def this_process() -> Owner:
 
 
 def born(pid: int) -> float | None:
-    """Return when a process started, as a number that stays the same as long as it lives; None without one."""
+    """Return when a process started, as a number that stays the same as long as it lives; None without one.
+
+    One that was killed, and that its parent has not asked about yet, lives no longer.
+    """
     try:
         # psutil's time moves with the clock; the kernel's ticks do not. The name before them may hold anything.
-        return float(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return None if state in "ZX" else float(fields[18])
     except (OSError, IndexError, ValueError):
         pass
     try:
-        return psutil.Process(pid).create_time()
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.Error:
         return None
 

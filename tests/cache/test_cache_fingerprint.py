@@ -144,6 +144,14 @@ PAIRS = {
         "from pydantic import BaseModel, field_validator\nclass M(BaseModel):\n    x: int = 1\n    @field_validator('x')\n    def v(cls, x): return x\ndef tool(): return M()",
         "from pydantic import BaseModel, field_validator\nclass M(BaseModel):\n    x: int = 1\n    @field_validator('x')\n    def v(cls, x): return -x\ndef tool(): return M()",
     ),
+    "a model's pattern": (
+        "from pydantic import BaseModel, Field\nclass M(BaseModel):\n    x: str = Field('a', pattern='a')\ndef tool(): return M()",
+        "from pydantic import BaseModel, Field\nclass M(BaseModel):\n    x: str = Field('a', pattern='b')\ndef tool(): return M()",
+    ),
+    "a function's own attribute": (
+        "def h(): return 1\nh.most = 1\ndef tool(): return h.most",
+        "def h(): return 1\nh.most = 2\ndef tool(): return h.most",
+    ),
     "a name that was not there": ("def tool(): return helper()", "def helper(): return 1\ndef tool(): return helper()"),
 }  # fmt: skip
 
@@ -313,6 +321,21 @@ def test_an_object_of_a_class_whose_method_changed_is_another() -> None:
     other = define("class C:\n    def total(self): return 2\nc = C()")["c"]
 
     assert fingerprint({"order": [one]}) != fingerprint({"order": [other]})
+
+
+def test_what_an_object_has_only_remembered_is_no_part_of_it() -> None:
+    class Circle:
+        def __init__(self, radius: float) -> None:
+            self.radius = radius
+
+        @functools.cached_property
+        def area(self) -> float:
+            return 3 * self.radius**2
+
+    asked, fresh = Circle(2), Circle(2)
+    assert asked.area == 12
+
+    assert fingerprint(asked) == fingerprint(fresh)
 
 
 def test_an_object_met_twice_is_like_two_that_are_equal() -> None:

@@ -16,7 +16,7 @@ from cached_runs import CALLED, calls, define, exact, from_cache, ran, run, sess
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
+from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
 from nbflow.errors import GraphError, NotationError
 from nbflow.events import Event, Kind
 from nbflow.session import Session
@@ -302,16 +302,29 @@ def test_a_pause_holds_a_hit_back(opened: Open, log: Path) -> None:
 
 def test_cancelling_while_the_cache_is_asked_ends_the_run(opened: Open, log: Path) -> None:
     session = opened(WORK)
+    find, asked, go_on, answered = session.outputs.find, threading.Event(), threading.Event(), threading.Event()
 
-    async def main() -> str:
+    def slowly(*call: Any) -> Any:
+        asked.set()
+        go_on.wait()
+        try:
+            return find(*call)
+        finally:
+            answered.set()
+
+    async def main() -> Run:
+        session.outputs.find = slowly  # type: ignore[method-assign]  # to cancel while it is being asked
         started = session.start("g", {"n": 3, "log": str(log)})
-        await asyncio.sleep(0)
+        await asyncio.to_thread(asked.wait)
         started.cancel("by the test")
         await started.wait()
-        return started.status
+        return started
 
-    assert asyncio.run(main()) == "cancelled"
-    assert calls(log) == 0
+    done = asyncio.run(main())
+    go_on.set()
+    answered.wait()
+
+    assert (done.status, done.logs, calls(log)) == ("cancelled", [], 0)
 
 
 # -- maps, subgraphs, engines -------------------------------------------------------------------------------------
@@ -380,6 +393,16 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def test_arrays_are_inputs_and_outputs() -> None:
+    numpy = pytest.importorskip("numpy")
+    source = "def work(rows): return {'twice': rows * 2}"
+
+    first, second, other = (ran(source, rows=numpy.array([1, 2, last])) for last in (3, 3, 4))
+
+    assert [from_cache(done)["work"] for done in (first, second, other)] == [False, True, False]
+    assert [second.state["twice"].tolist(), other.state["twice"].tolist()] == [[2, 4, 6], [2, 4, 8]]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

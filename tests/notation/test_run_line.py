@@ -38,6 +38,7 @@ from nbflow.notation import RunLine, parse_run_line
         ("g x=a - b --background", "g", {"x": "a - b"}, ("--background",), False),
         ("g x=a --b", "g", {"x": "a"}, ("--b",), False),
         ("g --from extract x=1 --limit=5", "g", {"x": "1"}, ("--from", "extract", "--limit=5"), False),
+        ("r --from extract#3 x=1  # text", "r", {"x": "1"}, ("--from", "extract#3"), False),
         ("g --label 'a b' c --x", "g", {}, ("--label", "a b", "c", "--x"), False),
         ("--background", None, {}, ("--background",), False),
         ("g x=1;", "g", {"x": "1"}, (), True),
