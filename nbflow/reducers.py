@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
-from nbflow.errors import GraphError, did_you_mean, name_list
+from nbflow.errors import ExecutionError, GraphError, did_you_mean, name_list
 
 
 class Missing:
@@ -22,6 +23,14 @@ class Missing:
 
 
 MISSING: Final = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """Stands in a state for a value that could not be stored; `why` is the reason that was said then."""
+
+    why: str
+
 
 Fold = Callable[[Any, Sequence[Any]], Any]
 """What the scheduler calls: the value so far (or MISSING) and the updates in order; gives the new value."""
@@ -92,3 +101,20 @@ def resolve(names: Mapping[str, str], registered: Mapping[str, Callable[[Any, An
     if faults:
         raise GraphError(faults)
     return folds
+
+
+def folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str) -> Any:
+    """Return a value with updates folded over it; where one of them could not be stored, neither can the whole.
+
+    Raises:
+        ExecutionError: The reducer failed.
+    """
+    for operand in (value, *updates):
+        if type(operand) is Unstored:
+            return operand
+    try:
+        return fold(value, updates)
+    except Exception as error:
+        raise ExecutionError(
+            f"the reducer of {key!r} failed on what node {writer!r} wrote: {type(error).__name__}: {error}", node=writer
+        ) from error

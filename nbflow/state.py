@@ -11,20 +11,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from nbflow.errors import ExecutionError, StateConflictError
-from nbflow.reducers import MISSING, Fold
+from nbflow.errors import StateConflictError
+from nbflow.reducers import MISSING, Fold, folded
 
 Folds = Mapping[str, Fold]
-
-
-@dataclass(frozen=True, slots=True)
-class Unstored:
-    """Stands in a state for a value that could not be stored; `why` is the reason that was said then."""
-
-    why: str
 
 
 class Write:
@@ -151,10 +143,10 @@ class PathState(Mapping[str, Any]):
                     self.marks[key] = Write(writer, serial, self.mark(key))
                 self.values_[key] = value
                 continue
-            folded = _folded(fold, self.get(key, MISSING), [value], key, writer)
+            whole = folded(fold, self.get(key, MISSING), [value], key, writer)
             if not alone:
                 self.marks[key] = Write(writer, serial, self.mark(key), value)
-            self.values_[key] = folded
+            self.values_[key] = whole
         return serial
 
     def overwrite(self, key: str, value: Any, mark: Write) -> None:
@@ -188,18 +180,6 @@ def layer_mark(layer: Layer, key: str) -> Write | None:
         if key in values:
             return marks.get(key)
     return None
-
-
-def _folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str) -> Any:
-    for operand in (value, *updates):
-        if type(operand) is Unstored:
-            return operand
-    try:
-        return fold(value, updates)
-    except Exception as error:
-        raise ExecutionError(
-            f"the reducer of {key!r} failed on what node {writer!r} wrote: {type(error).__name__}: {error}", node=writer
-        ) from error
 
 
 def merge(paths: Sequence[PathState], folds: Folds, *, node: str | None) -> PathState:
@@ -285,7 +265,7 @@ def _merge_updates(paths: Sequence[PathState], base: Layer, key: str, fold: Fold
                 fresh.append(write.update)
                 head = Write(write.writer, write.serial, head, write.update)
     assert head is not None  # noqa: S101 - the key was written above the base
-    return (_folded(fold, value, fresh, key, head.writer) if fresh else value), head
+    return (folded(fold, value, fresh, key, head.writer) if fresh else value), head
 
 
 def _chain(mark: Write | None, stop: Write | None, visited: set[int]) -> Iterable[Write]:

@@ -139,26 +139,6 @@ def _signature(name: str, function: Callable[..., Any]) -> list[inspect.Paramete
         raise ToolError(f"tool {name!r}: Python knows no signature of {function!r}; wrap it in a function") from error
 
 
-def update_of(value: Any, node: str, state: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a tool's return value writes.
-
-    A dict is the update, less the keys that hold the very object of the state that the tool was `given`; None is no
-    update; anything else goes to the key of the node's id.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        return {node: value}
-    for key in value:
-        if not isinstance(key, str):
-            raise ToolError(f"node {node!r} returned a dict with the key {key!r}; keys of the state are strings")
-    if "state" in given:
-        return {key: item for key, item in value.items() if state.get(key, MISSING) is not item}
-    if given.keys().isdisjoint(value):
-        return value
-    return {key: item for key, item in value.items() if key not in given or state.get(key, MISSING) is not item}
-
-
 def _pass() -> None:
     """Do nothing: a place where paths split or meet."""
 

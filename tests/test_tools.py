@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from nbflow import ToolRegistry, tools
+from nbflow.engine.job import update_of
 from nbflow.errors import ToolError
 from nbflow.reducers import MISSING
-from nbflow.tools import ToolParam, update_of
+from nbflow.tools import ToolParam
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pydantic_core import to_json
 
 from nbflow.cli.progress import show_result
 from nbflow.errors import words
-from nbflow.state import Unstored
+from nbflow.reducers import Unstored
 
 if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult, Run

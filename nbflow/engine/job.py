@@ -13,6 +13,7 @@ from typing import Any
 
 from nbflow.errors import GraphError, ToolError, name_list
 from nbflow.graph import NodeDefinition
+from nbflow.reducers import MISSING
 from nbflow.scheduler import Plan, Task
 from nbflow.scheduler.plan import NodePlan
 from nbflow.tools import ToolRegistry, ToolSpec
@@ -131,6 +132,26 @@ def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: se
             continue
         if executor in LATER:
             faults.append(f"node {node.id!r} asks for executor {executor!r}, which this version has not; use 'thread'")
+
+
+def update_of(value: Any, node: str, state: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a tool's return value writes.
+
+    A dict is the update, less the keys that hold the very object of the state that the tool was `given`; None is no
+    update; anything else goes to the key of the node's id.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        return {node: value}
+    for key in value:
+        if not isinstance(key, str):
+            raise ToolError(f"node {node!r} returned a dict with the key {key!r}; keys of the state are strings")
+    if "state" in given:
+        return {key: item for key, item in value.items() if state.get(key, MISSING) is not item}
+    if given.keys().isdisjoint(value):
+        return value
+    return {key: item for key, item in value.items() if key not in given or state.get(key, MISSING) is not item}
 
 
 def delay(backoff: float, attempt: int) -> float:

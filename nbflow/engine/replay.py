@@ -13,11 +13,10 @@ from typing import Any
 
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
-from nbflow.reducers import MISSING
+from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
-from nbflow.state import Unstored
 
 
 @dataclass(frozen=True, slots=True)

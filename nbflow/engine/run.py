@@ -16,7 +16,7 @@ from nbflow.engine.awaited import AwaitedRun
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
-from nbflow.engine.job import Job
+from nbflow.engine.job import Job, update_of
 from nbflow.engine.journal import ENDINGS, ending
 from nbflow.engine.past import Past
 from nbflow.engine.result import ExecutionResult
@@ -33,7 +33,6 @@ from nbflow.errors import (
 )
 from nbflow.events import Kind, Status
 from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
-from nbflow.tools import update_of
 
 logger = logging.getLogger("nbflow")
 

@@ -14,12 +14,13 @@ from nbflow.engine.result import Key, key_of
 from nbflow.errors import StoreError
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
+from nbflow.reducers import Unstored
 from nbflow.scheduler import Plan
 from nbflow.scheduler.composite import SubRun
 from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.plan import NodePlan
 from nbflow.scheduler.scope import steps_of
-from nbflow.state import PathState, Unstored
+from nbflow.state import PathState
 from nbflow.tools import ToolRegistry
 
 

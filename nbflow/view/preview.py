@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from nbflow.state import Unstored
+from nbflow.reducers import Unstored
 from nbflow.view.plain import TIMES, clean, line
 
 FULL = 20_000

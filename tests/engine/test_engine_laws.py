@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from running import others
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
+from nbflow.engine.job import update_of
 from nbflow.scheduler import Answer, Cancel, Ended, Scheduler, Task, compile_plan
-from nbflow.tools import update_of
 
 Work = Callable[[str, Mapping[str, Any]], Any]
 REDUCERS = {"log": "append", "total": "add", "seen": "merge"}
