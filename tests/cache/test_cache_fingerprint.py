@@ -7,6 +7,7 @@ import enum
 import functools
 import logging
 import operator
+import os
 import re
 import subprocess
 import sys
@@ -367,7 +368,7 @@ def test_what_holds_itself_has_no_fingerprint() -> None:
 
 def test_other_values_are_told_by_whoever_knows_them() -> None:
     assert fingerprint(Path("a"), pack=str) != fingerprint(Path("b"), pack=str)
-    with pytest.raises(Unknown, match=r"path is of pathlib\.\w*Path"):
+    with pytest.raises(Unknown, match=r"path is of pathlib[\w.]*Path"):
         fingerprint(Path("a"), name="path")
 
 
@@ -400,7 +401,7 @@ def test_it_is_the_same_in_every_process(tmp_path: Path) -> None:
     printed = {
         subprocess.run(
             [sys.executable, str(path)],
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
