@@ -18,6 +18,8 @@ from nbflow.events import ENDINGS, Event, Kind
 from nbflow.store.rows import Blob, LogRow
 from nbflow.store.values import Codecs
 
+# Looking a member up on its enum takes as long as making a row of it.
+NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
 _PACKED = {
     Kind.NODE_START: "defaults",
     Kind.NODE_COMPLETE: "output",
@@ -61,15 +63,15 @@ class Encoder:
         """Return an event's row; its values are added to `blobs`."""
         kind, data = event.kind, event.data
         # These three come at every node, so they are put together without a detour.
-        if kind is Kind.EDGE_TAKEN and data["values"] is None:
+        if kind is EDGE_TAKEN and data["values"] is None:
             text = self._edge(event)
-        elif kind is Kind.NODE_START and "tool" in data:
+        elif kind is NODE_START and "tool" in data:
             text = self._start(event)
-        elif kind is Kind.NODE_COMPLETE and "derived" not in data:
+        elif kind is NODE_COMPLETE and "derived" not in data:
             text = self._complete(event)
         else:
             text = self._any(event)
-        return LogRow(event.seq, kind.value, event.time, event.node, None if text == "{}" else text)
+        return LogRow(event.seq, kind._value_, event.time, event.node, None if text == "{}" else text)
 
     def _edge(self, event: Event) -> str:
         data = event.data
