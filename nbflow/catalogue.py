@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.engine.result import count_completed
+from nbflow.engine.result import cause_of, count_completed
 from nbflow.errors import GraphError, StoreError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Kind, Status
 from nbflow.graph import GraphDefinition
@@ -87,13 +87,11 @@ def row_of(run: Run, *, kept: bool) -> RunRow:
     """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
     last = run.events[-1]
     ended = last.time if last.kind in ENDINGS else None
-    error = last.data.get("error") or last.data.get("reason") if ended is not None else None
-    told = {key: error.get(key) for key in ("node", "type", "message")} if isinstance(error, Mapping) else error
     return RunRow(
         id=run.id, graph=run.name, version=0, status=run.status, started=run.started_at, ended=ended,
         seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
         durability="async" if kept else "off",
-        error=json.dumps(told) if told else None, origin=None, **_fork(run), owner="this process",
+        error=None if ended is None else cause_of(last), origin=None, **_fork(run), owner="this process",
     )  # fmt: skip
 
 

@@ -46,7 +46,12 @@ class Kind(StrEnum):
     EDGE_UNTAKEN = "edge_untaken"
 
 
-ENDINGS = frozenset({Kind.EXECUTION_COMPLETE, Kind.EXECUTION_ERROR, Kind.EXECUTION_CANCELLED})
+ENDINGS = {
+    Kind.EXECUTION_COMPLETE: Status.COMPLETED,
+    Kind.EXECUTION_ERROR: Status.FAILED,
+    Kind.EXECUTION_CANCELLED: Status.CANCELLED,
+}
+"""The events that end a run, and how it stands then."""
 
 
 @dataclass(frozen=True, slots=True)

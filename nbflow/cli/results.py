@@ -3,8 +3,8 @@
 Rule: what JSON can say is said as it is, the rest as people read it: times in ISO 8601, sets and tuples as lists,
 models and dataclasses as objects, bytes in hexadecimal digits, `NaN` and infinities as texts, numbers and arrays of
 other libraries as numbers and lists, `{"unstored": why}` for what was lost with a killed process, and all else as its
-`str`. The store's own form would come back exactly, but names
-values by their hashes and its reader is nbflow; whoever needs the values themselves resumes or reads the run.
+`str`. The store's own form would come back exactly, but names values by their hashes and its reader is nbflow; whoever
+needs the values themselves resumes or reads the run.
 """
 
 from __future__ import annotations

@@ -14,16 +14,12 @@ from pathlib import PurePath
 from typing import Any, overload
 
 from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, words
-from nbflow.events import Event, Kind, Status
+from nbflow.events import ENDINGS, Event, Kind
 from nbflow.scheduler import EdgeTaken, Task
 
 logger = logging.getLogger("nbflow")
 
-ENDINGS = {
-    Status.COMPLETED: Kind.EXECUTION_COMPLETE,
-    Status.FAILED: Kind.EXECUTION_ERROR,
-    Status.CANCELLED: Kind.EXECUTION_CANCELLED,
-}
+ENDING_OF = {status: kind for kind, status in ENDINGS.items()}
 
 Entry = tuple[Any, ...]
 """Kind, clock time (s), and by kind: node_start task, attempt, input, spec, and of maps and subgraphs which attempt is

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from nbflow.engine.replay import Replay
@@ -141,7 +140,7 @@ class RunRecord:
         """
         if not 1 <= seq <= len(self.events):
             raise RunStateError(f"run {self.id} has events 1 to {len(self.events)}, and not {seq}")
-        events = [*takewhile(lambda event: event.seq <= seq, self.events)]
+        events = self.events[:seq]
         state = self._replayed(events).scheduler.state()
         nodes = {event.node: _SHOWN[event.kind] for event in events if event.node and event.kind in _SHOWN}
         return Moment(seq, events[-1].time, state, nodes)

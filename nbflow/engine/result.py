@@ -5,6 +5,7 @@ Rule: both are derived from the events; nothing is written down twice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -140,3 +141,10 @@ def _close(row: ExecutionLog, event: Event) -> None:
         inner = error.get("node", row.node_id)
         where = f" (in {inner})" if inner not in (None, row.node_id) else ""
         row.error = f"{error['type']}: {error['message']}{where}"
+
+
+def cause_of(ending: Event) -> str | None:
+    """Return why a run did not complete, as JSON: an error's node, type and message, or who cancelled it."""
+    error = ending.data.get("error")
+    told = {key: error.get(key) for key in ("node", "type", "message")} if error else ending.data.get("reason")
+    return json.dumps(told) if told else None

@@ -17,7 +17,7 @@ from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job, update_of
-from nbflow.engine.journal import ENDINGS, ending
+from nbflow.engine.journal import ENDING_OF, ending
 from nbflow.engine.past import Past
 from nbflow.engine.result import ExecutionResult
 from nbflow.engine.surroundings import Surroundings
@@ -284,7 +284,7 @@ class Run(AwaitedRun):
         self.error = error
         if isinstance(error, ExecutionError | ConditionError):
             error.result = self.result
-        self.events.add((ENDINGS[self.status], now, None, ending(state, error)))
+        self.events.add((ENDING_OF[self.status], now, None, ending(state, error)))
         self._workers.held = False
         if self._workers.idle:
             self.worker_left()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import errors
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay
 from nbflow.engine.result import ExecutionResult
 from nbflow.errors import NbflowError, StoreError
 from nbflow.events import Event, Kind, Status
@@ -145,8 +144,7 @@ class StoredRun(RunRecord):
         super().__init__(plan, archived.initial, run_id=row.id, subgraphs=archived.subgraphs)
         self.head, self.notes = archived.head, archived.notes
         self.status, self.started_at = Status(row.status), row.started
-        replay = Replay(plan, archived.initial)
-        replay.feed(archived.events)
+        replay = self._replayed(archived.events)
         self.events = archived.events
         if row.ended is not None:
             error = _error(self.status, self.name, row.error)

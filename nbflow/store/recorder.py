@@ -6,14 +6,13 @@ larger the groups. What follows from an error is decided by the run.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.result import count_completed
+from nbflow.engine.result import cause_of, count_completed
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.store.encoding import Encoder
@@ -158,10 +157,8 @@ class Recorder:
     def _ending(self, event: Event) -> Ending:
         result, blobs, _ = self._codecs.pack_state(event.data["result"])
         self._encoder.blobs += blobs
-        error = event.data.get("error")
-        told = {key: error.get(key) for key in ("node", "type", "message")} if error else event.data.get("reason")
         seconds = self._run.result.execution_time if self._run.result else 0.0
-        return Ending(_ENDED[event.kind].value, event.time, seconds, result, json.dumps(told) if told else None)
+        return Ending(ENDINGS[event.kind].value, event.time, seconds, result, cause_of(event))
 
     def _defaults(self, tool: str, version: int) -> dict[str, Any]:
         spec = self._spec(tool, version)
@@ -188,9 +185,4 @@ _STATUS = {
     Kind.EXECUTION_RESUMED: Status.RUNNING,
     Kind.EXECUTION_CONTINUED: Status.RUNNING,
     Kind.EXECUTION_PAUSED: Status.PAUSED,
-}
-_ENDED = {
-    Kind.EXECUTION_COMPLETE: Status.COMPLETED,
-    Kind.EXECUTION_ERROR: Status.FAILED,
-    Kind.EXECUTION_CANCELLED: Status.CANCELLED,
 }

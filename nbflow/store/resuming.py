@@ -14,7 +14,7 @@ from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, lacks
 from nbflow.errors import RunStateError, did_you_mean, name_list
-from nbflow.events import Event, Kind, Status
+from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
 from nbflow.store.rows import RunHead
@@ -55,12 +55,7 @@ class Source:
     @property
     def status(self) -> Status:
         """How it ended, or that it has not."""
-        ended = {
-            Kind.EXECUTION_COMPLETE: Status.COMPLETED,
-            Kind.EXECUTION_ERROR: Status.FAILED,
-            Kind.EXECUTION_CANCELLED: Status.CANCELLED,
-        }
-        return ended.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
+        return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
 
 
 async def find(history: History, known: RunRecord | None, run_id: str, *, kept: bool) -> Source:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import select
 import subprocess
 import sys
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from surroundings import database
 
 SERVER = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 TALLY: Counter[tuple[str, str]] = Counter()
@@ -86,23 +84,8 @@ def fresh_server_url() -> Iterator[str]:
 def _database() -> Iterator[str]:
     if not SERVER:
         pytest.skip("NBFLOW_TEST_POSTGRES_URL names no server")
-    name = f"nbflow_faults_{uuid.uuid4().hex[:12]}"
-    _tell(SERVER, f"CREATE DATABASE {name}")
-    yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    _tell(SERVER, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _tell(server: str, command: str) -> None:
-    import asyncpg
-
-    async def main() -> None:
-        connection = await asyncpg.connect(server.replace("+asyncpg", ""))
-        try:
-            await connection.execute(command)
-        finally:
-            await connection.close()
-
-    asyncio.run(main())
+    with database(SERVER) as url:
+        yield url
 
 
 @pytest.fixture

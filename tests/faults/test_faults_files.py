@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import surroundings
 from live import WHOLE, Live
 from wreck import check_whole, look
 
@@ -127,15 +128,8 @@ def test_nothing_more_is_written_to_a_file_that_was_harmed(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Give a folder on a file system of its own, of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "nbflow-faults", folder], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with surroundings.small_disk(tmp_path / "disk", 4) as folder:
+        yield folder
 
 
 def fill(disk: Path) -> None:

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from stores import database, file_url
+from stores import file_url
+from surroundings import database
 
 from nbflow.store import Store
 

@@ -5,16 +5,10 @@ Rule: everything is real: files, processes, servers.
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import make_url
 
 from nbflow.store import Store
 from nbflow.store.rows import Batch, Blob, Ending, GraphRow, LogRow, NewRun
@@ -97,27 +91,3 @@ def result_of(started: subprocess.Popen[str]) -> str:
     out, err = started.communicate(timeout=WAIT_S)
     assert started.returncode == 0, err
     return out.strip()
-
-
-@contextmanager
-def database(server: str) -> Iterator[str]:
-    """Make a database of one's own on a server; give its URL."""
-    name = f"nbflow_{uuid.uuid4().hex[:12]}"
-    _tell(server, f"CREATE DATABASE {name}")
-    try:
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-    finally:
-        _tell(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _tell(server: str, command: str) -> None:
-    import asyncpg
-
-    async def main() -> None:
-        connection = await asyncpg.connect(server.replace("+asyncpg", ""))
-        try:
-            await connection.execute(command)
-        finally:
-            await connection.close()
-
-    asyncio.run(main())

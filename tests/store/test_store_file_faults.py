@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import surroundings
 from stores import WAIT_S, add, batch, blob, create, file_url, finished, line_of, process, result_of, seqs
 
 from nbflow.errors import StoreError
@@ -170,15 +170,8 @@ def test_a_file_that_another_made_smaller_in_order_is_the_same_store(path: Path,
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Give a folder on a disk of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with surroundings.small_disk(tmp_path / "small", 2) as folder:
+        yield folder
 
 
 def test_a_full_disk_is_an_error_and_what_was_committed_is_kept(small_disk: Path, opened: Open) -> None:
