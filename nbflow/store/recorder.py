@@ -49,6 +49,7 @@ class Recorder:
         self._sent, self._epoch = kept, 0
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
+        self._noted: Status | None = None
         self._tools: set[tuple[str, int]] = set()
         self._unstored: list[tuple[int, str | None, str, str]] = []
 
@@ -86,7 +87,7 @@ class Recorder:
             self._run.events.listen(self._next)
             return
         self._busy = True
-        make = partial(self._batch, self._sent, upto)
+        make = partial(self._batch, self._sent, upto, self._run.status)
         future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
@@ -127,11 +128,11 @@ class Recorder:
 
     # on the writer's thread
 
-    def _batch(self, first: int, upto: int) -> Batch:
+    def _batch(self, first: int, upto: int, stands: Status) -> Batch:
         events = self._run.events[first:upto]
         rows = tuple(map(self._encoder.row, events))
         tools = tuple(self._new_tools(events))
-        status, ending = self._standing(events)
+        status, ending = self._standing(events, stands)
         blobs, unstored = self._encoder.take()
         self._judge(unstored)
         return Batch(rows, blobs, tools, count_completed(events), status, ending)
@@ -145,14 +146,13 @@ class Recorder:
             )
         self._unstored += unstored
 
-    def _standing(self, events: list[Event]) -> tuple[str | None, Ending | None]:
-        status, ending = None, None
-        for event in events:
-            if event.kind in ENDINGS:
-                ending = self._ending(event)
-            elif event.kind in _STATUS:
-                status, ending = _STATUS[event.kind].value, None
-        return status, ending
+    def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
+        """Return the status to be noted, None where it is noted already, and how the run ended."""
+        if events[-1].kind in ENDINGS:
+            return None, self._ending(events[-1])
+        changed = stands is not self._noted
+        self._noted = stands
+        return stands.value if changed else None, None
 
     def _ending(self, event: Event) -> Ending:
         result, blobs, _ = self._codecs.pack_state(event.data["result"])
@@ -178,11 +178,3 @@ class Recorder:
                     spec = self._spec(name, version)
                     found.append(ToolRow(name, version, event.data["source"], spec.source if spec else None))
         return found
-
-
-_STATUS = {
-    Kind.EXECUTION_START: Status.RUNNING,
-    Kind.EXECUTION_RESUMED: Status.RUNNING,
-    Kind.EXECUTION_CONTINUED: Status.RUNNING,
-    Kind.EXECUTION_PAUSED: Status.PAUSED,
-}
