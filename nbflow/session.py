@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbflow.catalogue import Catalogue
 from nbflow.engine import Run, WorkflowEngine
 from nbflow.errors import GraphError, RunStateError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
+from nbflow.living import Living
 from nbflow.tools import ToolSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nbflow.store.resuming import Source
 
 
-class Session(Catalogue):
+class Session(Living):
     """What a notebook, a command or a server works with.
 
     `tool`, `predicate` and `reducer` are the registry's decorators.
@@ -263,6 +263,8 @@ start = _own.start
 run = _own.run
 reopen = _own.reopen
 resume = _own.resume
+answer = _own.answer
+cancel = _own.cancel
 runs = _own.runs
 read = _own.read
 show = _own.show

@@ -20,7 +20,12 @@ LAYERS: list[set[str]] = [
     {"engine", "executors"},
     {"store", "settings"},
     {"view"},
-    {"session", "catalogue", "__init__"},  # what the package offers to users; only edges and files are users of it
+    {
+        "session",
+        "catalogue",
+        "living",
+        "__init__",
+    },  # what the package offers to users; only edges and files are users of it
     {"files"},
     {"notebook", "server", "cli"},
 ]

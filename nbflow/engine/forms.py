@@ -65,9 +65,16 @@ class Form:
             data = to_jsonable_python(answer)
         except PydanticSerializationError as error:
             raise AnswerError(node, {"": f"it cannot be said in JSON: {error}"}) from None
+        data = self._chosen(data)
         if faults := self._faults(data):
             raise AnswerError(node, faults)
         return data
+
+    def _chosen(self, data: Any) -> Any:
+        """Return the choice that a text says, as people write texts; anything else as it is."""
+        if self.choices is None or not isinstance(data, str) or data in self.choices:
+            return data
+        return next((choice for choice in self.choices if str(choice) == data), data)
 
     def value(self, data: Any) -> Any:
         """Return what the tool gets of an accepted answer."""

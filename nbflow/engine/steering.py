@@ -5,6 +5,7 @@ Rule: each is refused where it means nothing, with what the run stands at; what 
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -17,16 +18,14 @@ from nbflow.engine.questions import Question, Questions
 from nbflow.engine.workers import Workers
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import Kind, Status
-from nbflow.scheduler import Answer, Scheduler, Task
+from nbflow.scheduler import Answer, Plan, Scheduler, Task
 
 _GOING = (Status.RUNNING, Status.WAITING)
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class SteeredRun(AwaitedRun):
-    """A live run, as it is steered; on its own `loop`.
-
-    `breaks` are paths of nodes, such as `review/extract`, before whose next start the run pauses by itself.
-    """
+    """A live run, as it is steered; on its own `loop`."""
 
     _scheduler: Scheduler
     workers: Workers
@@ -42,9 +41,29 @@ class SteeredRun(AwaitedRun):
         """Do what the scheduler answers."""
 
     @property
-    def breaks(self) -> set[str]:
-        """The paths of nodes before which it pauses; to be changed at any time."""
-        return self.workers.hold.breaks
+    def breaks(self) -> frozenset[str]:
+        """The nodes before whose start it pauses by itself, by their paths."""
+        return frozenset(self.workers.hold.breaks)
+
+    def break_at(self, node: str, *, on: bool = True) -> None:
+        """Pause before each start of a node from now on, or with `on` False no longer.
+
+        Args:
+            node: Its path, such as `review/extract`; of a map and a subgraph what begins first in it counts, and an
+                item may be meant, `m[3]`.
+            on: Whether there is to be a breakpoint.
+
+        Raises:
+            RunStateError: The graph has no such node.
+        """
+        plan: Plan | None = self.plan
+        for name in _INDEX.sub("", node).split("/"):
+            found = plan.by_id.get(name) if plan is not None else None
+            if found is None:
+                near = did_you_mean(name, plan.by_id if plan else ())
+                raise RunStateError(f"graph {self.name!r} has no node {node!r}{near}, so no run comes to it")
+            plan = found.subplan
+        (self.workers.hold.breaks.add if on else self.workers.hold.breaks.discard)(node)
 
     def pause(self, at: str | None = None) -> None:
         """Start nothing more until `unpause`; what runs goes on. `at` tells before which node it came to that.

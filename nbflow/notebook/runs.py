@@ -24,7 +24,7 @@ from IPython.core.magic import (
 
 from nbflow import session
 from nbflow.engine.capture import install as install_capture
-from nbflow.errors import name_list
+from nbflow.errors import RunStateError, name_list
 from nbflow.notation import parse_run_line
 from nbflow.notation.run_line import RunLine
 from nbflow.notebook.arguments import argument, arguments, place, positive, takes
@@ -50,6 +50,7 @@ class Order:
     body: list[CodeType]
     assigned: list[str]
     namespace: dict[str, Any]
+    breaks: list[str]
 
     def awaits(self) -> bool:
         """Return whether an `await` stands in the expressions or the body."""
@@ -61,6 +62,11 @@ class Order:
         inner = dict(self.namespace)  # what the body binds is the run's, not the notebook's
         await run_codes(self.body, inner)
         return state | {name: inner[name] for name in self.assigned if name in inner}
+
+
+_BREAK: Any = argument(
+    "--break", dest="breaks", action="append", default=[], metavar="NODE", help="pause before each start of a node"
+)
 
 
 @magics_class
@@ -84,6 +90,7 @@ class RunMagics(Magics):
             "--allow-unstored", action="store_true", default=None, help="with sync, go on without what cannot be kept"
         ),
         argument("--no-cache", action="store_true", help="compute what `cache` would reuse, and keep that"),
+        _BREAK,
     )
     @needs_local_scope
     @no_var_expand
@@ -122,6 +129,7 @@ class RunMagics(Magics):
         argument("--from", dest="place", type=place, metavar="PLACE", help="fork before the last start of NODE, or "
                  "its third (NODE#3), or after an event (17)"),
         argument("--background", action="store_true", help="return the run at once; the view goes on"),
+        _BREAK,
     )  # fmt: skip
     @needs_local_scope
     @no_var_expand
@@ -174,9 +182,8 @@ class RunMagics(Magics):
         async def begin(state: dict[str, Any]) -> Run:
             return await session.current().reopen(options.run, at=options.place, state=state)
 
-        return Order(
-            begin, options.background, asked.quiet, self._expressions(asked), [], [], self._namespace(local_ns)
-        )
+        expressions, namespace = self._expressions(asked), self._namespace(local_ns)
+        return Order(begin, options.background, asked.quiet, expressions, [], [], namespace, options.breaks)
 
     def _read(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None, transform: Any) -> Order:
         asked = parse_run_line(line)
@@ -195,7 +202,8 @@ class RunMagics(Magics):
                 allow_unstored=options.allow_unstored, cache=not options.no_cache,
             )  # fmt: skip
 
-        return Order(begin, options.background, asked.quiet, expressions, codes, assigned, self._namespace(local_ns))
+        namespace = self._namespace(local_ns)
+        return Order(begin, options.background, asked.quiet, expressions, codes, assigned, namespace, options.breaks)
 
     # what is done
 
@@ -214,6 +222,12 @@ class RunMagics(Magics):
         install_capture()  # again, for a stream that was put in place since: %%capture does so
         with ticking(self._shell):
             run = await order.begin(state)
+        try:
+            for node in order.breaks:
+                run.break_at(node)
+        except RunStateError:
+            run.cancel("as one of its breakpoints is nowhere")
+            raise
         registry = session.current().registry
         output = RunOutput(
             run, self._shell, self._cells, lambda tool: registry.get(tool).doc, background=order.background

@@ -32,7 +32,7 @@ async def bad() -> None:
     raise ValueError("bad")
 
 
-SUB = {"sub": "quick -> stuck"}
+SUB = {"sub": "quick -> stuck", "fine": "quick"}
 
 
 def steered(text: str, then: Callable[[Run], Awaitable[Any]], *tools: Callable[..., Any], **state: Any) -> Run:
@@ -135,12 +135,12 @@ def test_a_run_pauses_before_a_node_at_a_breakpoint_each_time_it_comes_to_it() -
         return {"n": n + 1}
 
     async def then(run: Run) -> None:
-        run.breaks.add("b")
+        run.break_at("b")
         for done in (1, 2):
             await still(run)
             assert run.state["n"] == done
             run.unpause()
-        run.breaks.clear()
+        run.break_at("b", on=False)
 
     run = steered("count -> b\nb = pass\nb -> count if n < 4", then, count, n=0)
 
@@ -150,7 +150,8 @@ def test_a_run_pauses_before_a_node_at_a_breakpoint_each_time_it_comes_to_it() -
 
 def test_a_breakpoint_can_be_stepped_over() -> None:
     async def then(run: Run) -> None:
-        run.breaks.update(("a", "b"))
+        run.break_at("a")
+        run.break_at("b")
         await still(run)
         run.step()
         await until(lambda: rows(run) == [("a", "completed", 1)])
@@ -170,9 +171,9 @@ def test_a_breakpoint_may_be_at_a_map_a_subgraph_or_inside(at: str, first: str) 
         return x
 
     async def then(run: Run) -> None:
-        run.breaks.add(at)
+        run.break_at(at)
         await still(run)
-        run.breaks.clear()
+        run.break_at(at, on=False)
         before = len(started(run))
         run.step()
         await until(lambda: len(started(run)) > before)
@@ -182,6 +183,16 @@ def test_a_breakpoint_may_be_at_a_map_a_subgraph_or_inside(at: str, first: str) 
         run.skip("s/stuck")
 
     steered("sync -> m -> s\nm = item [map=xs, limit=1]\ns = graph sub", then, item, xs=[1, 2])
+
+
+@pytest.mark.parametrize(("at", "near"), [("syn", "; did you mean 'sync'\\?"), ("s/nothing", ""), ("sync/x", "")])
+def test_a_breakpoint_is_at_a_node_that_there_is(at: str, near: str) -> None:
+    async def then(run: Run) -> None:
+        with pytest.raises(RunStateError, match=f"has no node '{at}'{near}, so no run comes to it"):
+            run.break_at(at)
+        assert run.breaks == frozenset()
+
+    steered("sync -> s\ns = graph fine", then)
 
 
 # -- skipping ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,98 @@
+"""The runs of this process that go on: found, answered and stopped from wherever a person is.
+
+Rule: what is done to a run is done on its own loop, whatever thread asks; who asks hears what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from nbflow.catalogue import Catalogue
+from nbflow.engine import Run
+from nbflow.errors import RunStateError, name_list
+
+
+class Living(Catalogue):
+    """A catalogue whose runs can be spoken to."""
+
+    def going(self, run_id: str | None = None, *, asking: bool = False) -> Run:
+        """Return a run that goes on here, by its id or the beginning of it; else the only one.
+
+        Args:
+            run_id: Which one.
+            asking: Where no id is given, only those count that wait for an answer.
+
+        Raises:
+            RunNotFoundError: There is no run of this id.
+            RunStateError: It has ended or goes on elsewhere, or it is not clear which is meant.
+        """
+        if run_id is not None:
+            return self._going(run_id)
+        found = [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
+        if len(found) == 1:
+            return found[0]
+        what = "waits for an answer" if asking else "goes on"
+        if not found:
+            raise RunStateError(f"no run of this session {what}; %flow_runs lists those that there are")
+        listed = name_list(f"{run.id} of {run.name}" for run in found)
+        raise RunStateError(f"{len(found)} runs are meant, as each {what}: {listed}; say which by its id")
+
+    def _going(self, run_id: str) -> Run:
+        run = self._known(run_id)
+        if run is not None and run.result is None:
+            return run
+        record = run or self.read(run_id)
+        if record.result is not None:
+            raise RunStateError(f"run {record.id} is {record.status}, so nothing of it goes on")
+        raise RunStateError(f"run {record.id} does not go on in this process; %flow_resume {record.id} takes it over")
+
+    def answer(self, value: Any, *, run_id: str | None = None, node: str | None = None) -> Run:
+        """Answer a question of a run; return the run.
+
+        Args:
+            value: One of the choices, a value of the question's type, or its JSON data.
+            run_id: Which run's; by default the only one that waits.
+            node: Which node's question, by its path; needed where a run has several open.
+
+        Raises:
+            RunStateError: No question is open, or it is not clear which is meant.
+            AnswerError: It does not fit; `.faults` tells each fault by its place.
+        """
+        run = self.going(run_id, asking=True)
+        on_loop(run, lambda: run.answer(value, node=node))
+        return run
+
+    def cancel(self, run_id: str | None = None) -> Run:
+        """Stop a run, by default the only one that goes on; return it.
+
+        Raises:
+            RunStateError: It has ended, or it is not clear which is meant.
+        """
+        run = self.going(run_id)
+        on_loop(run, lambda: run.cancel("by you"))
+        return run
+
+
+def on_loop(run: Run, action: Callable[[], None]) -> None:
+    """Do something on the loop of a run, and wait until it is done; raises what it raises."""
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is run.loop or not run.loop.is_running():
+        action()
+        return
+    done: Future[None] = Future()
+
+    def act() -> None:
+        try:
+            action()
+            done.set_result(None)
+        except Exception as error:  # noqa: BLE001 - it belongs to who asked
+            done.set_exception(error)
+
+    run.loop.call_soon_threadsafe(act)
+    done.result()

@@ -1,0 +1,79 @@
+"""The magics that speak to a run that goes on: `%flow_answer` and `%flow_cancel`.
+
+Rule: each is parse, call, show; what a run makes of it is its own to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
+
+from nbflow import session
+from nbflow.notation import parse_run_line
+from nbflow.notebook.arguments import argument, arguments, takes, words
+from nbflow.notebook.body import any_awaited, read_expression, value_of
+from nbflow.notebook.output import show
+from nbflow.notebook.tracebacks import readable
+from nbflow.notebook.waiting import blocking, without_loop
+
+
+@magics_class
+class SteeringMagics(Magics):
+    """Speaks to runs in the background, and to those of other cells."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._shell = shell
+
+    @takes(
+        argument("answer", metavar="ANSWER", nargs="?", help="a choice, or a text; quote one with spaces"),
+        argument("fields", metavar="KEY=EXPR", nargs="*", help="a field of the answer and any Python expression"),
+        argument("--node", metavar="NODE", help="whose question, where several are open: review/approve"),
+        argument("--run", metavar="RUN", help="which run's, where several wait: its id, or the beginning of it"),
+    )
+    @needs_local_scope
+    @no_var_expand
+    @line_magic
+    def flow_answer(self, line: str, local_ns: Mapping[str, Any] | None = None) -> None:
+        """Answer a question that a run asks: with a choice or a text, or field by field.
+
+        Examples::
+
+            %flow_answer yes
+            %flow_answer "Ship as draft" --node approve
+            %flow_answer severity="high" lines=3
+        """
+        with readable(self._shell):
+            asked = parse_run_line(line)
+            options = arguments(self.flow_answer, [*([asked.name] if asked.name else []), *asked.options])
+            if (options.answer is None) == (not asked.assignments):
+                raise UsageError("give one answer: a choice or a text, or KEY=EXPR for each field")
+            codes = {key: read_expression(self._shell, text) for key, text in asked.assignments}
+            space = {**self._shell.user_ns, **(local_ns or {})}
+
+            async def fields() -> dict[str, Any]:
+                return {key: await value_of(code, space) for key, code in codes.items()}
+
+            given = blocking(fields()) if any_awaited(codes.values()) else without_loop(fields())
+            value = given if options.answer is None else options.answer
+            session.current().answer(value, run_id=options.run, node=options.node)
+
+    @takes(
+        argument("run", metavar="RUN", nargs="?", help="its id, or the beginning of it; else the only one"),
+    )
+    @no_var_expand
+    @line_magic
+    def flow_cancel(self, line: str) -> None:
+        """Stop a run that goes on in the background. %flow_resume goes on with it later.
+
+        Examples::
+
+            %flow_cancel
+            %flow_cancel 1a2b
+        """
+        with readable(self._shell):
+            run = session.current().cancel(arguments(self.flow_cancel, words(line)[0]).run)
+            show({"text/plain": f"run {run.id} of {run.name} is {run.status}"})
