@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from nbflow.catalogue import Catalogue
+from nbflow.commands import STOPPED
 from nbflow.engine import Run
 from nbflow.errors import RunStateError, name_list
 
@@ -72,7 +73,7 @@ class Living(Catalogue):
             RunStateError: It has ended, or it is not clear which is meant.
         """
         run = self.going(run_id)
-        on_loop(run, lambda: run.cancel("by you"))
+        on_loop(run, lambda: run.cancel(STOPPED))
         return run
 
 

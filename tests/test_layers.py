@@ -24,6 +24,8 @@ LAYERS: list[set[str]] = [
         "session",
         "catalogue",
         "living",
+        "commands",
+        "feed",
         "__init__",
     },  # what the package offers to users; only edges and files are users of it
     {"files"},

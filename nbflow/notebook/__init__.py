@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.completion import Completion
 
 _KINDS = ("line", "cell")
-_RUN = "nbflow.engine.run.Run"
+_RUNS = ("nbflow.engine.run.Run", "nbflow.store.archive.StoredRun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,12 @@ def load(shell: Any) -> None:
     awaited = AwaitedMagics(shell, always=["flow_run", "flow_resume"], by_body=["flow_tool"])
     definitions, runs = DefinitionMagics(shell, cells, awaited), RunMagics(shell, cells, awaited)
     before = _names(shell)
-    shell.register_magics(definitions, runs, ListingMagics(shell), SteeringMagics(shell))
+    shell.register_magics(definitions, runs, ListingMagics(shell, cells), SteeringMagics(shell))
     shell.register_magic_function(runs.flow_run_awaited, "line_cell", AWAITED_PREFIX + "flow_run")
     shell.register_magic_function(runs.flow_resume_awaited, "line", AWAITED_PREFIX + "flow_resume")
     shell.register_magic_function(definitions.flow_tool_awaited, "cell", AWAITED_PREFIX + "flow_tool")
-    _formatter(shell).for_type(_RUN, lambda run, printer, _cycle: printer.text(describe_run(run)))
+    for kind in _RUNS:
+        _formatter(shell).for_type(kind, lambda run, printer, _cycle: printer.text(describe_run(run)))
     cells.install()
     awaited.install()
     capture.install()
@@ -73,7 +74,8 @@ def unload(shell: Any) -> None:
 
     for kind, name in parts.names:
         shell.magics_manager.magics[kind].pop(name, None)
-    _formatter(shell).pop(_RUN, None)
+    for kind in _RUNS:
+        _formatter(shell).pop(kind, None)
     parts.cells.uninstall()
     parts.awaited.uninstall()
     parts.completion.uninstall()

@@ -15,7 +15,8 @@ from nbflow.errors import name_list
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.notebook.arguments import argument, arguments, positive, since, takes, versioned, words
-from nbflow.notebook.output import deterministic, show
+from nbflow.notebook.cells import Cells
+from nbflow.notebook.output import deterministic, show, show_run
 from nbflow.notebook.tracebacks import readable
 from nbflow.tables import Table
 from nbflow.tools import ToolSpec
@@ -55,9 +56,9 @@ def graph_table() -> Table:
 class ListingMagics(Magics):
     """Shows graphs, tools and runs."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, cells: Cells) -> None:
         super().__init__(shell)
-        self._shell = shell
+        self._shell, self._cells = shell, cells
 
     @takes(
         argument("name", metavar="NAME", help="the graph to show, or the id of a run or the beginning of it"),
@@ -65,7 +66,10 @@ class ListingMagics(Magics):
     @no_var_expand
     @line_magic
     def flow_show(self, line: str) -> Any:
-        """Show a graph, or a run as it stands; the run itself is the value's `.run`.
+        """Show a graph, or a run as it stands, which is the value; a last `;` hides it.
+
+        A run is shown alive: every moment of it can be gone to, and one that did not complete goes on
+        by its buttons.
 
         Examples::
 
@@ -74,10 +78,11 @@ class ListingMagics(Magics):
         """
         with readable(self._shell):
             tokens, hidden = words(line)
-            picture = session.show(arguments(self.flow_show, tokens).name)
-            if isinstance(picture, RunPicture):
-                picture.deterministic = deterministic()
-            return None if hidden else picture
+            shown: Any = session.show(arguments(self.flow_show, tokens).name)
+            if isinstance(shown, RunPicture):
+                shown = shown.run
+                show_run(shown, self._shell, self._cells)
+            return None if hidden else shown
 
     @takes(
         argument(

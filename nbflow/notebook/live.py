@@ -1,4 +1,4 @@
-"""The live view beneath a cell: a run's events go to the page as patches, the page's clicks come back as commands.
+"""The live view beneath a cell: a run's feed goes to the page as widget messages, the page's clicks come back to it.
 
 Rule: everything happens on the run's own loop. Which thread a message from the page arrives on depends on ipykernel's
 version, so the callback does nothing but hand it over.
@@ -6,26 +6,21 @@ version, so the callback does nothing but hand it over.
 
 from __future__ import annotations
 
-import contextlib
-import time
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets
 
-from nbflow.errors import RunStateError
-from nbflow.notebook.waiting import STOPPED
-from nbflow.view import RunView, inspect
+from nbflow import session
+from nbflow.commands import Message, refusal
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.errors import NbflowError
+from nbflow.feed import Feed
+from nbflow.view import RunView, scene
 from nbflow.view.bundle import bundle
-
-if TYPE_CHECKING:
-    from nbflow.engine import Run
-
-Message = Mapping[str, Any]
-FRAME = 1 / 30
-BURST = 2
-"""Patches that may go ahead of their time, so that changes which come 30 times a second by themselves never wait."""
 
 
 class LiveView(anywidget.AnyWidget):
@@ -36,118 +31,94 @@ class LiveView(anywidget.AnyWidget):
     snapshot = traitlets.Dict().tag(sync=True)
 
 
-class RunFeed:
-    """Folds a run's events as they come, and tells one listener what changed, at most 30 times a second.
+class LivePage:
+    """A widget and the feed of the run that it shows now: a run, its next sitting once it was resumed, or a fork.
 
     Args:
-        run: The run to follow.
-        view: Its fold, not yet fed.
-        send: Called on the run's loop with each message of the view protocol.
-        describe: Returns the first line of a tool's documentation.
+        run: What it shows first; make the page on its loop.
+        view: The run's fold, not yet fed.
+        home: The loop where a run goes on that the page brings back.
+        on_run: Called there with such a run, before anything of it has run.
     """
 
     def __init__(
-        self, run: Run, view: RunView, *, send: Callable[[Message], None], describe: Callable[[str], str]
-    ) -> None:
-        self._run, self._view, self._send, self._describe = run, view, send, describe
-        self._inspected: str | None = None
-        self._touched: set[str] = set()
-        self._due = float("-inf")
-        self._closed = False
-        self.on_ready: Callable[[], None] = lambda: None
+        self, run: RunRecord, view: RunView, *, describe: Callable[[str], str],
+        home: asyncio.AbstractEventLoop | None, on_run: Callable[[Run], None],
+    ) -> None:  # fmt: skip
+        self._describe, self._home, self._on_run = describe, home, on_run
+        self._reopening: set[asyncio.Task[None]] = set()
+        self.widget = LiveView(scene=_scene(run))
+        self.feed = self._follow(run, view)
+        self.widget.on_msg(self._from_page)
 
-    @property
-    def snapshot(self) -> dict[str, Any]:
-        """The whole view as it stands now."""
-        self._fold()
-        return self._view.snapshot(time.time())
+    def show(self, run: Run, view: RunView) -> None:
+        """Show another run from now on; call on its loop."""
+        self.feed = self._follow(run, view)
+        self.widget.scene = _scene(run)
+        self._send(self.feed.snapshot)
 
-    def start(self) -> None:
-        """Begin to follow the run; call on its loop."""
-        self._run.on_change(self._changed)
+    def _follow(self, run: RunRecord, view: RunView) -> Feed:
+        feed = Feed(run, view, send=self._send, describe=self._describe, reopen=self._reopen)
+        feed.start()
+        return feed
 
-    def _changed(self) -> None:
-        # The first change after a quiet time goes at once, with all that happens in the same turn of the loop.
-        wait = max(0.0, self._due - BURST * FRAME - self._run.loop.time())
-        self._run.loop.call_later(wait, self._flush)
-
-    def _flush(self) -> None:
-        if self._closed:
-            return
-        self._fold()
-        patch = self._view.take_patch(time.time())
-        if patch is not None:
-            self._send(patch)
-        if self._inspected in self._touched:
-            self._tell_inspected()
-        self._touched.clear()
-        self._due = max(self._due, self._run.loop.time()) + FRAME
-        if self._run.result is None:
-            self._run.on_change(self._changed)
-
-    def close(self) -> dict[str, Any]:
-        """Send what is left to send after the run's end, and the last snapshot; return it."""
-        self._flush()
-        self._closed = True
-        last = self.snapshot
-        self._send(last)
-        return last
-
-    def _fold(self) -> None:
-        """Fold what has happened since the last time; note the outermost nodes it happened to."""
-        events = self._run.events[self._view.seq :]
-        self._view.apply(events)
-        self._touched |= {event.node.partition("/")[0].partition("[")[0] for event in events if event.node}
-
-    def handle(self, message: Any) -> None:
-        """Act on a message from the page; what is not in the protocol is passed over. Call on the run's loop."""
-        match message:
-            case {"type": "ready"}:
-                self._send(self.snapshot)
-                self.on_ready()
-            case {"type": "inspect", "node": str() | None as node}:
-                self._inspected = node if node in self._view.nodes else None
-                self._tell_inspected()
-            case {"type": "command", "name": str(name)} if self._run.result is None:
-                self._command(name)
-
-    def _command(self, name: str) -> None:
-        with contextlib.suppress(RunStateError):  # a click that came too late
-            match name:
-                case "pause":
-                    self._run.pause()
-                case "continue":
-                    self._run.unpause()
-                case "stop":
-                    self._run.cancel(STOPPED)
-
-    def _tell_inspected(self) -> None:
-        if self._inspected is None:
-            return
-        data = inspect(self._view, self._run.graph, self._inspected)
-        if data["kind"] == "tool":
-            data["doc"] = self._describe(data["tool"])
-        self._send({"type": "inspector", "node": self._inspected, "data": data})
-
-
-def open_view(run: Run, view: RunView, scene: Message, describe: Callable[[str], str]) -> tuple[LiveView, RunFeed]:
-    """Return a widget that follows the run, and its feed; call on the run's loop."""
-    widget = LiveView(scene=dict(scene))
-
-    def send(message: Message) -> None:
+    def _send(self, message: Message) -> None:
         if message["type"] == "snapshot":
-            widget.snapshot = dict(message)
+            self.widget.snapshot = dict(message)
         else:
-            widget.send(dict(message))
+            self.widget.send(dict(message))
 
-    feed = RunFeed(run, view, send=send, describe=describe)
-
-    def from_page(_widget: Any, message: Any, _buffers: Any) -> None:
+    def _from_page(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        feed = self.feed
+        loop = feed.run.loop if isinstance(feed.run, Run) else self._home
         try:
-            run.loop.call_soon_threadsafe(feed.handle, message)
+            if loop is None:
+                feed.handle(message)
+            else:
+                loop.call_soon_threadsafe(feed.handle, message)
         except RuntimeError:  # the run ended, and its own loop with it: nothing is left to disturb
             feed.handle(message)
 
-    widget.on_msg(from_page)
-    feed.start()
-    return widget, feed
+    def _reopen(
+        self, message: Message, *, at: int | None = None, state: Mapping[str, Any] | None = None,
+        then: Callable[[Run], None] | None = None,
+    ) -> None:  # fmt: skip
+        run_id = self.feed.run.id
+
+        async def go_on() -> None:
+            try:
+                run = await session.current().reopen(run_id, at=at, state=state)
+                self._on_run(run)
+                if at is not None:
+                    self._send({"type": "forked", "run_id": run.id})
+                if then is not None:
+                    _first(run, then)
+            except NbflowError as error:
+                self._send(refusal(message, error))
+
+        def begin() -> None:
+            task = asyncio.ensure_future(go_on())
+            self._reopening.add(task)
+            task.add_done_callback(self._reopening.discard)
+
+        if self._home is not None:
+            self._home.call_soon_threadsafe(begin)
+
+
+def _first(run: Run, action: Callable[[Run], None]) -> None:
+    """Do something to a run that is to be done before anything of it runs; without that it is not to run at all."""
+    try:
+        action(run)
+    except NbflowError:
+        run.cancel("as it was not to run so")
+        raise
+
+
+def _scene(run: RunRecord) -> dict[str, Any]:
+    return dict(scene(run.graph, subgraphs=run.subgraphs, run_id=run.id))
+
+
+def home_of(shell: Any) -> asyncio.AbstractEventLoop | None:
+    """Return the loop that a kernel runs its cells on, None outside of one."""
+    loop = getattr(getattr(getattr(shell, "kernel", None), "io_loop", None), "asyncio_loop", None)
+    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 from IPython import display as ipython
 
 from nbflow import session
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
 from nbflow.notebook.cells import Cells
-from nbflow.view import RunPicture, RunView, scene, static_html, static_svg, summary
+from nbflow.notebook.waiting import ended
+from nbflow.view import RunPicture, RunView, static_html, static_svg, summary
 from nbflow.view.plain import clean
 
 if TYPE_CHECKING:
-    from nbflow.engine import Run
-    from nbflow.notebook.live import LiveView, RunFeed
+    from nbflow.notebook.live import LivePage
 
 PATIENCE = 2.0
 _PASSING = re.compile(r"^runs are kept in |\b[0-9a-f]{12}\b")
@@ -37,59 +39,90 @@ def deterministic() -> bool:
 
 
 class RunOutput:
-    """The outputs of one run; make, `begin` and `end` it on the run's loop.
+    """The outputs of one run; make, `begin` and `end` it on the loop of a run that goes on.
 
     A `background` run ends when its cell has ended long since, so its picture must stand there before.
     """
 
-    def __init__(self, run: Run, shell: Any, cells: Cells, describe: Callable[[str], str], *, background: bool) -> None:
-        self._run, self._cells, self._describe, self._background = run, cells, describe, background
+    def __init__(
+        self, run: RunRecord, shell: Any, cells: Cells, describe: Callable[[str], str], *, background: bool = True
+    ) -> None:
+        self._run, self._shell, self._cells, self._describe = run, shell, cells, describe
+        self._background = background
         self._kernel = hasattr(shell, "kernel")
         # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
         self._watched = self._kernel and cells.current_id is not None and not deterministic()
-        self._view = RunView(run.graph, subgraphs=run.subgraphs, locate=cells.locate, stable=deterministic())
-        self._widget: LiveView | None = None
-        self._feed: RunFeed | None = None
+        self._view = self._fold()
+        self._page: LivePage | None = None
         self._static: Any = None
         self._soon: asyncio.TimerHandle | None = None
+        self._following: asyncio.Task[None] | None = None
         self._hint, self._ready = "", False
+
+    def _fold(self) -> RunView:
+        run = self._run
+        return RunView(run.graph, subgraphs=run.subgraphs, locate=self._cells.locate, stable=deterministic())
 
     def begin(self) -> None:
         """Show the live view and, after its first states are on their way, the graph that stands in for it."""
         if not self._kernel:
             return
-        from nbflow.notebook.live import FRAME, open_view
+        from nbflow.feed import FRAME
+        from nbflow.notebook.live import LivePage, home_of
 
-        picture = scene(self._run.graph, subgraphs=self._run.subgraphs, run_id=self._run.id)
-        self._widget, self._feed = open_view(self._run, self._view, picture, self._describe)
-        show(_widget_bundle(self._widget))
+        home = home_of(self._shell)
+        self._page = LivePage(self._run, self._view, describe=self._describe, home=home, on_run=self._go_on)
+        show(_widget_bundle(self._page.widget))
         for output in self._cells.gone(self):
             output.close()
-        if self._background:
+        loop = self._run.loop if isinstance(self._run, Run) and self._run.result is None else None
+        if self._background or loop is None:
             self._stand_in()
         elif not deterministic():
-            self._soon = self._run.loop.call_later(FRAME, self._stand_in)
-        if self._watched:
-            self._feed.on_ready = self._on_ready
-            self._run.loop.call_later(PATIENCE, self._say_what_to_install)
+            self._soon = loop.call_later(FRAME, self._stand_in)
+        if self._watched and loop is not None:
+            self._page.feed.on_ready = self._on_ready
+            loop.call_later(PATIENCE, self._say_what_to_install)
+
+    def _go_on(self, run: Run) -> None:
+        """Show a run that the page brought back, in the same place."""
+        self._run = run
+        self._view = self._fold()
+        if self._page is not None:
+            self._page.show(run, self._view)
+        self.follow(run)
+
+    def follow(self, run: Run) -> None:
+        """Bring the outputs to the run's end when it comes."""
+
+        async def follow() -> None:
+            await ended(run)
+            self.end()
+
+        self._following = asyncio.ensure_future(follow())
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a live view of it."""
+        return self._page is not None
 
     def _stand_in(self) -> None:
         """Show the graph now, for whoever has no live view yet; the output is brought up to date later."""
-        if self._feed is not None:
+        if self._page is not None:
             self._soon = None
-            self._static = show(self._bundle(self._feed.snapshot), display_id=True)
+            self._static = show(self._bundle(self._page.feed.snapshot), display_id=True)
 
     def end(self) -> None:
         """Bring both outputs to where the run ended."""
         if self._soon is not None:
             self._soon.cancel()
-        self._show(self._feed.close() if self._feed else self._folded())
+        self._show(self._page.feed.close() if self._page else self._folded())
 
     def close(self) -> None:
         """Free the page's copy of the live view, unless its run goes on."""
-        if self._run.result is not None and self._widget is not None:
-            self._widget.close()
-            self._feed = None
+        if self._run.result is not None and self._page is not None:
+            self._page.widget.close()
+            self._page = None
 
     def _folded(self) -> dict[str, Any]:
         self._view.apply(self._run.events[self._view.seq :])
@@ -104,15 +137,15 @@ class RunOutput:
 
     def _say_what_to_install(self) -> None:
         """Say why there is no live view; a page that was only slow takes the words back when it is ready."""
-        if self._feed is not None and not self._ready:
+        if self._page is not None and not self._ready:
             self._hint = INSTALL
-            self._show(self._feed.snapshot)
+            self._show(self._page.feed.snapshot)
 
     def _on_ready(self) -> None:
         self._ready = True
-        if self._feed is not None and self._hint:
+        if self._page is not None and self._hint:
             self._hint = ""
-            self._show(self._feed.snapshot)
+            self._show(self._page.feed.snapshot)
 
     def _bundle(self, snapshot: Mapping[str, Any]) -> dict[str, str]:
         text = summary(snapshot, self._run.name, deterministic=deterministic())
@@ -123,7 +156,23 @@ class RunOutput:
         return {"text/plain": text, "text/html": static_html(svg, text) + hint}
 
 
-def describe_run(run: Run) -> str:
+def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
+    """Show a run as it stands, alive: of this process, or one that a store has."""
+    output = RunOutput(run, shell, cells, describe_tool)
+    output.begin()
+    if not output.alive:
+        output.end()
+    elif isinstance(run, Run) and run.result is None:
+        output.follow(run)
+
+
+def describe_tool(tool: str) -> str:
+    """Return the first line of a tool's documentation; nothing where it is not known here."""
+    registry = session.current().registry
+    return registry.get(tool).doc if tool in registry else ""
+
+
+def describe_run(run: RunRecord) -> str:
     """Return a run in one line."""
     return repr(RunPicture(run, deterministic=deterministic()))
 

@@ -6,7 +6,6 @@ cell cannot await they block, with the same result.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
@@ -30,10 +29,10 @@ from nbflow.notation.run_line import RunLine
 from nbflow.notebook.arguments import argument, arguments, place, positive, takes
 from nbflow.notebook.body import any_awaited, read_body, read_expression, run_codes, value_of
 from nbflow.notebook.cells import Cells
-from nbflow.notebook.output import RunOutput, tell_notices
+from nbflow.notebook.output import RunOutput, describe_tool, tell_notices
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.transformer import AwaitedMagics
-from nbflow.notebook.waiting import blocking, ended, finished, in_background, in_loop, ticking, without_loop
+from nbflow.notebook.waiting import blocking, finished, in_background, in_loop, ticking, without_loop
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -76,7 +75,6 @@ class RunMagics(Magics):
     def __init__(self, shell: Any, cells: Cells, awaited: AwaitedMagics) -> None:
         super().__init__(shell)
         self._shell, self._cells, self._awaited = shell, cells, awaited
-        self._following: set[asyncio.Task[None]] = set()
 
     @takes(
         argument("name", metavar="NAME", help="the graph to run"),
@@ -228,10 +226,7 @@ class RunMagics(Magics):
         except RunStateError:
             run.cancel("as one of its breakpoints is nowhere")
             raise
-        registry = session.current().registry
-        output = RunOutput(
-            run, self._shell, self._cells, lambda tool: registry.get(tool).doc, background=order.background
-        )
+        output = RunOutput(run, self._shell, self._cells, describe_tool, background=order.background)
         output.begin()
         tell_notices()
         return run, output
@@ -246,12 +241,5 @@ class RunMagics(Magics):
 
     async def _start_followed(self, order: Order, state: dict[str, Any]) -> Run | None:
         run, output = await self._start(order, state)
-
-        async def follow() -> None:
-            await ended(run)
-            output.end()
-
-        task = asyncio.ensure_future(follow())
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
+        output.follow(run)
         return None if order.hide else run

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nbflow.commands import STOPPED
 from nbflow.errors import ExecutionCancelled
 from nbflow.notebook.pump import comm_pump
 
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 TICK = 0.05
 CLEANUP = 15.0
-STOPPED = "by you"
 
 
 async def finished(run: Run, shell: Any) -> None:

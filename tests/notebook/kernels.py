@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -135,3 +136,40 @@ class Kernel:
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class Page:
+    """A page that shows one live view, as far as the kernel knows of it."""
+
+    def __init__(self, kernel: Kernel, comm_id: str) -> None:
+        self._kernel, self._id = kernel, comm_id
+
+    def says(self, kind: str, **content: Any) -> None:
+        """Send a message of the view protocol."""
+        data = {"method": "custom", "content": {"type": kind, **content}}
+        message = self._kernel.client.session.msg("comm_msg", {"comm_id": self._id, "data": data})
+        self._kernel.client.shell_channel.send(message)
+
+    def hears(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Wait for a message that is wanted; return it. A snapshot, a trait in fact, counts as one too."""
+        while True:
+            message = self._kernel.client.get_iopub_msg(timeout=PATIENCE)
+            if message["msg_type"] != "comm_msg" or message["content"]["comm_id"] != self._id:
+                continue
+            data = message["content"]["data"]
+            told = data["content"] if data["method"] == "custom" else data.get("state", {}).get("snapshot", {})
+            if told and wanted(told):
+                return dict(told)
+
+
+def page_of(kernel: Kernel, reply: Reply) -> Page:
+    """Return the page of the live view that a cell showed."""
+    return Page(kernel, next(data[WIDGET]["model_id"] for data in reply.displays if WIDGET in data))
+
+
+def status_is(status: str) -> Callable[[dict[str, Any]], bool]:
+    """Return what wants a message that says so of the run."""
+    return lambda told: told.get("run", {}).get("status") == status

@@ -69,8 +69,8 @@ def test_a_run_is_shown_by_the_beginning_of_its_id(keeping: Kernel) -> None:
     reply = keeping.ok("shown = %flow_show RUN\nshown".replace("RUN", keeping.ok("print(good.id[:8])").stdout.strip()))
 
     assert reply.value.startswith("good: completed in ")
-    assert "data:image/svg+xml" in reply.result["text/html"]
-    assert keeping.ok("shown.run is good").value == "True"
+    assert "data:image/svg+xml" in reply.displays[-1]["text/html"]
+    assert keeping.ok("shown is good").value == "True"
 
 
 def test_a_run_of_another_kernel_is_shown_from_the_store(keeping: Kernel) -> None:

@@ -13,11 +13,10 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
-from kernels import ROOT, Kernel
+from kernels import ROOT, WIDGET, Kernel, Page
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 TOOLS = """%%flow_tool
 import asyncio
 async def fetch(n: int = 3) -> dict:
@@ -102,25 +101,19 @@ def test_the_last_state_is_kept_for_pages_opened_later(kernel: Kernel) -> None:
     assert last["nodes"]["total"]["status"] == "completed"
 
 
-def page_says(kernel: Kernel, comm_id: str, content: dict[str, Any]) -> None:
-    data = {"method": "custom", "content": content}
-    message = kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
-    kernel.client.shell_channel.send(message)
-
-
-def view_of(message_id: str, kernel: Kernel) -> str:
+def view_of(message_id: str, kernel: Kernel) -> Page:
     while True:
         message = kernel.client.get_iopub_msg(timeout=60)
         ours = message["parent_header"].get("msg_id") == message_id and message["msg_type"] == "display_data"
         if ours and WIDGET in message["content"]["data"]:
-            return str(message["content"]["data"][WIDGET]["model_id"])
+            return Page(kernel, str(message["content"]["data"][WIDGET]["model_id"]))
 
 
 def test_a_click_on_stop_reaches_a_cell_that_awaits(kernel: Kernel) -> None:
     kernel.ok("%%flow_tool\nasync def sleeps():\n    await asyncio.sleep(120)")
     kernel.ok("%%flow_graph long\nsleeps")
     message = kernel.send("%flow_run long")
-    page_says(kernel, view_of(message, kernel), {"type": "command", "name": "stop"})
+    view_of(message, kernel).says("command", name="stop")
     reply = kernel.collect(message)
     assert reply.error["ename"] == "ExecutionCancelled"
     assert "by you" in reply.error["evalue"]
@@ -128,18 +121,18 @@ def test_a_click_on_stop_reaches_a_cell_that_awaits(kernel: Kernel) -> None:
 
 def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel) -> None:
     message = kernel.send("run = %flow_run sums")
-    comm_id = view_of(message, kernel)
-    page_says(kernel, comm_id, {"type": "command", "name": "pause"})
-    page_says(kernel, comm_id, {"type": "command", "name": "pause"})
-    page_says(kernel, comm_id, {"type": "command", "name": "nonsense"})
-    page_says(kernel, comm_id, {"unknown": 1})
-    page_says(kernel, comm_id, {"type": "inspect", "node": "fetch"})
+    page = view_of(message, kernel)
+    page.says("command", name="pause")
+    page.says("command", name="pause")
+    page.says("command", name="nonsense")
+    page.says("unknown")
+    page.says("inspect", node="fetch")
     statuses: list[str] = []
     while "paused" not in statuses:
         reply = kernel.client.get_iopub_msg(timeout=60)
         content = reply["content"].get("data", {}).get("content", {}) if reply["msg_type"] == "comm_msg" else {}
         statuses.append(content.get("run", {}).get("status", "") if content.get("type") == "patch" else "")
-    page_says(kernel, comm_id, {"type": "command", "name": "continue"})
+    page.says("command", name="continue")
     assert kernel.collect(message).status == "ok"
     assert kernel.ok("run.state['sum']").value == "3"
 
@@ -147,9 +140,9 @@ def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel) 
 def test_a_page_opened_later_is_answered_and_can_inspect(kernel: Kernel) -> None:
     live = kernel.ok("run = %flow_run sums").displays[0]
     kernel.later(0.2)
-    comm_id = live[WIDGET]["model_id"]
-    page_says(kernel, comm_id, {"type": "ready"})
-    page_says(kernel, comm_id, {"type": "inspect", "node": "fetch"})
+    page = Page(kernel, live[WIDGET]["model_id"])
+    page.says("ready")
+    page.says("inspect", node="fetch")
     data = [m["content"]["data"] for m in kernel.later(1.0) if m["msg_type"] == "comm_msg"]
     assert any(d["state"]["snapshot"]["run"]["status"] == "completed" for d in data if d["method"] == "update")
     inspector = next(d["content"] for d in data if d["method"] == "custom")
@@ -191,9 +184,9 @@ def test_a_watched_cell_without_a_view_says_what_to_install(kernel: Kernel) -> N
 
 def test_a_view_that_is_ready_late_takes_the_hint_back(kernel: Kernel) -> None:
     message = kernel.send("run = %flow_run nap", cell_id="seen")
-    comm_id = view_of(message, kernel)
+    page = view_of(message, kernel)
     kernel.collect(message)
-    page_says(kernel, comm_id, {"type": "ready"})
+    page.says("ready")
     updates = [m["content"]["data"] for m in kernel.later(1.0) if m["msg_type"] == "update_display_data"]
     assert updates
     assert "pip install" not in updates[-1]["text/html"]

@@ -1,0 +1,111 @@
+"""A run as one page follows it: its events folded into patches, and what the page says acted upon.
+
+Rule: everything happens on the run's own loop, where it has one. A run that has ended, or was read from a store, only
+answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nbflow.commands import Commands, Message, Reopen
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.view import RunView, inspect
+
+FRAME = 1 / 30
+BURST = 2
+"""Patches that may go ahead of their time, so that changes which come 30 times a second by themselves never wait."""
+
+
+class Feed:
+    """Tells one listener what changed, at most 30 times a second.
+
+    Args:
+        run: The run to follow.
+        view: Its fold, not yet fed.
+        send: Called on the run's loop with each message of the view protocol.
+        describe: Returns the first line of a tool's documentation.
+        reopen: Brings the run back once it has ended, for the page's buttons.
+    """
+
+    def __init__(
+        self, run: RunRecord, view: RunView, *, send: Callable[[Message], None], describe: Callable[[str], str],
+        reopen: Reopen,
+    ) -> None:  # fmt: skip
+        self.run, self._view, self._send, self._describe = run, view, send, describe
+        self._live = run if isinstance(run, Run) and run.result is None else None
+        self._commands = Commands(run, reopen, send)
+        self._inspected: str | None = None
+        self._touched: set[str] = set()
+        self._due = float("-inf")
+        self._closed = False
+        self.on_ready: Callable[[], None] = lambda: None
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """The whole view as it stands now."""
+        self._fold()
+        return self._view.snapshot(time.time())
+
+    def start(self) -> None:
+        """Begin to follow the run; call on its loop."""
+        if self._live is not None:
+            self._live.on_change(self._changed)
+
+    def _changed(self) -> None:
+        # The first change after a quiet time goes at once, with all that happens in the same turn of the loop.
+        assert self._live is not None  # noqa: S101 - only a run that lives changes
+        wait = max(0.0, self._due - BURST * FRAME - self._live.loop.time())
+        self._live.loop.call_later(wait, self._flush)
+
+    def _flush(self) -> None:
+        if self._closed or self._live is None:
+            return
+        self._fold()
+        patch = self._view.take_patch(time.time())
+        if patch is not None:
+            self._send(patch)
+        if self._inspected in self._touched:
+            self._tell_inspected()
+        self._touched.clear()
+        self._due = max(self._due, self._live.loop.time()) + FRAME
+        if self._live.result is None:
+            self._live.on_change(self._changed)
+
+    def close(self) -> dict[str, Any]:
+        """Send what is left to send after the run's end, and the last snapshot; return it."""
+        self._flush()
+        self._closed = True
+        last = self.snapshot
+        self._send(last)
+        return last
+
+    def _fold(self) -> None:
+        """Fold what has happened since the last time; note the outermost nodes it happened to."""
+        events = self.run.events[self._view.seq :]
+        self._view.apply(events)
+        self._touched |= {event.node.partition("/")[0].partition("[")[0] for event in events if event.node}
+
+    def handle(self, message: Any) -> None:
+        """Act on a message from the page; what is not in the protocol is passed over. Call on the run's loop."""
+        match message:
+            case {"type": "ready"}:
+                self._send(self.snapshot)
+                self._commands.tell_breaks()
+                self.on_ready()
+            case {"type": "inspect", "node": str() | None as node}:
+                self._inspected = node if node in self._view.nodes else None
+                self._tell_inspected()
+            case {"type": "command"}:
+                self._commands.act(message)
+
+    def _tell_inspected(self) -> None:
+        if self._inspected is None:
+            return
+        data = inspect(self._view, self.run.graph, self._inspected)
+        if data["kind"] == "tool":
+            data["doc"] = self._describe(data["tool"])
+        self._send({"type": "inspector", "node": self._inspected, "data": data})
