@@ -180,6 +180,8 @@ class RunView:
                 node.inside(place, event, "completed")
             case Kind.NODE_ERROR:
                 node.inside(place, event, "failed")
+            case Kind.NODE_CANCELLED | Kind.NODE_SKIPPED:
+                node.inside(place, event, "completed" if event.kind is Kind.NODE_SKIPPED else None)
             case Kind.NODE_OUTPUT:
                 node.history.printed.add(str(event.data.get("text") or ""))
             case Kind.NODE_RETRY:

@@ -17,7 +17,7 @@ from nbflow.view.nodes import NodeState
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import short, value
 
-_VALUES, _CODE_LINES = 40, 9
+_VALUES, _CODE_LINES, _QUESTIONS, _TEXT = 40, 9, 20, 20_000
 
 
 def inspect(
@@ -61,6 +61,7 @@ def inspect(
         "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],
         "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
         "items": _items(state),
+        "questions": [_question(event) for event in list(state.asked.values())[:_QUESTIONS]],
     }
 
 
@@ -87,6 +88,14 @@ def _error(error: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, 
         "hit": where.get("line") if where else None,
         "traceback": parts["traceback"],
     }
+
+
+def _question(event: Event) -> dict[str, Any]:
+    """Return a question as the form shows it; its choices and its schema as they are, since an answer repeats them."""
+    data = event.data
+    told = {name: clean(str(data[name])[:_TEXT]) for name in ("question", "details") if data.get(name)}
+    kept = {name: data.get(name) for name in ("firing", "ordinal", "choices", "schema")}
+    return {"node": event.node, "question": "", **told, **kept}
 
 
 def _items(state: NodeState) -> dict[str, Any] | None:

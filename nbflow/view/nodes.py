@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nbflow.view.edges import EdgeState
 
 _FAILED_ITEMS = 100
+Asked = tuple[str | None, str, int, int]
+"""What tells a question from all others of a run: the path and scope of the node that asks, its firing, the ordinal."""
 
 
 class NodeState:
@@ -27,7 +29,9 @@ class NodeState:
         self.status = "pending"
         self.since: float | None = None
         self.ms: float | None = None
-        self.runs = self.attempt = self.waits = 0
+        self.runs = self.attempt = 0
+        self.asked: dict[Asked, Event] = {}
+        """The questions that are open, of its own tool or of what is inside it."""
         self.firings: set[int | None] = set()
         """Those that run now: more than one where instances run side by side."""
         self.of = definition.retries + 1
@@ -134,7 +138,7 @@ class NodeState:
         self._end_attempt(status, event, error_line(error) if error else "")
         past = self.history
         self.firings.discard(event.data.get("firing"))
-        self.waits = 0
+        self.unask(event)
         self.error = None
         if status == "completed":
             past.output = event.data.get("output")
@@ -165,7 +169,7 @@ class NodeState:
             last.status, last.note = "cancelled", "its process ended"
         self.failed.clear()
         self.firings.clear()
-        self.waits = 0
+        self.asked.clear()
         self.arrived = self.came | self.arrived
         self.status, self.since, self.error, self.kept = "pending", None, None, True
         self.progress = self.text = None
@@ -184,13 +188,22 @@ class NodeState:
 
     def wait(self, event: Event) -> None:
         """A person is asked."""
-        self.waits += 1
+        self.asked[_asked(event)] = event
         self.status, self.since = "waiting", event.time
 
     def answered(self, event: Event) -> None:
-        """The last question open was answered."""
-        self.waits = max(0, self.waits - 1)
-        if not self.waits and self.status == "waiting":
+        """A question was answered."""
+        self.asked.pop(_asked(event), None)
+        self._go_on(event)
+
+    def unask(self, event: Event) -> None:
+        """What asked has ended, and its questions with it."""
+        ended = _asked(event)[:3]
+        for key in [key for key in self.asked if key[:3] == ended]:
+            del self.asked[key]
+
+    def _go_on(self, event: Event) -> None:
+        if not self.asked and self.status == "waiting":
             self.status, self.since = "running", self.history.started or event.time
 
     def report(self, event: Event) -> None:
@@ -202,6 +215,9 @@ class NodeState:
 
     def inside(self, place: str, event: Event, ended: str | None) -> None:
         """Fold in that an item of the map, or a node of the subgraph, ended (`completed` or `failed`) or only began."""
+        if self.asked:
+            self.unask(event)
+            self._go_on(event)
         if self.kind != "map":
             self._inner_node(place, ended)
         elif place.startswith("[") and place.endswith("]") and place.count("[") == 1:
@@ -217,6 +233,11 @@ class NodeState:
         if ended and self.inner and place.startswith("/") and "/" not in place[1:] and "[" not in place:
             self.done.add(place)
             self.progress = min(1.0, len(self.done) / self.inner)
+
+
+def _asked(event: Event) -> Asked:
+    data = event.data
+    return event.node, data.get("scope", ""), data.get("firing", 0), data.get("ordinal", 0)
 
 
 def _item_count(definition: NodeDefinition, given: Any) -> int:
