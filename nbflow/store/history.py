@@ -120,10 +120,7 @@ class History:
         self, begin: Callable[[], tuple[Store, int]], *, strict: bool, kept: int, allowed: bool | None = None
     ) -> Recorder:
         allowed = settings().allow_unstored if allowed is None else allowed
-        return Recorder(
-            begin, self.codecs, self._registry,
-            strict=strict, allow_unstored=allowed, kept=kept, warn=self.notices.append,
-        )  # fmt: skip
+        return Recorder(begin, self.codecs, strict=strict, allow_unstored=allowed, kept=kept, warn=self.notices.append)
 
     def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:
         """Return a stored run; blocks. Types in the annotations of tools come back as what they were.

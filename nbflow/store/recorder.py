@@ -12,13 +12,12 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.result import cause_of, count_completed
+from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Kind, Status
-from nbflow.store.encoding import Encoder
-from nbflow.store.rows import Batch, Ending, ToolRow
+from nbflow.store.encoding import Encoder, Lack
+from nbflow.store.rows import Batch, Ending
 from nbflow.store.values import Codecs
-from nbflow.tools import ToolRegistry, ToolSpec
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -31,26 +30,23 @@ class Recorder:
     Args:
         begin: Opens the store and creates the run in it, on a thread of its own; returns it and the run's epoch.
         codecs: How its values become text.
-        registry: Whose tools it runs; their sources are kept with it.
         strict: Whether an event is on the disk before anything that follows from it starts.
         allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
         warn: Is told, on the run's loop, which values could not be kept.
     """
 
     def __init__(
-        self, begin: Callable[[], tuple[Store, int]], codecs: Codecs, registry: ToolRegistry, *,
+        self, begin: Callable[[], tuple[Store, int]], codecs: Codecs, *,
         strict: bool, allow_unstored: bool = False, kept: int = 0, warn: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.strict = strict
-        self._begin, self._codecs, self._registry = begin, codecs, registry
-        self._encoder = Encoder(codecs, self._defaults)
+        self._begin, self._codecs, self._encoder = begin, codecs, Encoder(codecs)
         self._allowed = allow_unstored or not strict
         self._warn = warn
         self._sent, self._epoch = kept, 0
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
-        self._tools: set[tuple[str, int]] = set()
-        self._unstored: list[tuple[int, str | None, str, str]] = []
+        self._unstored: list[Lack] = []
 
     def follow(self, run: Run) -> None:
         """Begin to keep the run's events as they come."""
@@ -128,15 +124,13 @@ class Recorder:
     # on the writer's thread
 
     def _batch(self, first: int, upto: int) -> Batch:
-        events = self._run.events[first:upto]
-        rows = tuple(map(self._encoder.row, events))
-        tools = tuple(self._new_tools(events))
-        status, ending = self._standing(events)
-        blobs, unstored = self._encoder.take()
+        rows, others, nodes = self._encoder.rows(self._run.events, first, upto)
+        status, ending = self._standing(others)
+        blobs, tools, unstored = self._encoder.take()
         self._judge(unstored)
-        return Batch(rows, blobs, tools, count_completed(events), status, ending)
+        return Batch(tuple(rows), blobs, tools, nodes, status, ending)
 
-    def _judge(self, unstored: list[tuple[int, str | None, str, str]]) -> None:
+    def _judge(self, unstored: list[Lack]) -> None:
         if unstored and not self._allowed:
             named = name_list(f"{key!r} of node {node!r} ({why})" for _, node, key, why in unstored)
             raise StoreError(
@@ -159,25 +153,6 @@ class Recorder:
         self._encoder.blobs += blobs
         seconds = self._run.result.execution_time if self._run.result else 0.0
         return Ending(ENDINGS[event.kind].value, event.time, seconds, result, cause_of(event))
-
-    def _defaults(self, tool: str, version: int) -> dict[str, Any]:
-        spec = self._spec(tool, version)
-        return {param.name: param.default for param in spec.params if not param.required} if spec else {}
-
-    def _spec(self, tool: str, version: int) -> ToolSpec | None:
-        spec = self._registry.get(tool) if tool in self._registry else None
-        return spec if spec is not None and spec.version == version else None
-
-    def _new_tools(self, events: list[Event]) -> list[ToolRow]:
-        found = []
-        for event in events:
-            if event.kind is Kind.NODE_START and "tool" in event.data:
-                name, version = event.data["tool"], event.data["version"]
-                if (name, version) not in self._tools:
-                    self._tools.add((name, version))
-                    spec = self._spec(name, version)
-                    found.append(ToolRow(name, version, event.data["source"], spec.source if spec else None))
-        return found
 
 
 _STATUS = {
