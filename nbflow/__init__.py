@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult as ExecutionResult
     from nbflow.engine import Run as Run
     from nbflow.engine import WorkflowEngine as WorkflowEngine
+    from nbflow.engine.asking import ask as ask
     from nbflow.engine.context import progress as progress
     from nbflow.graph import GraphDefinition as GraphDefinition
     from nbflow.session import register_codec as register_codec
@@ -26,6 +27,7 @@ _HOMES = {
     "Run": "nbflow.engine",
     "ToolRegistry": "nbflow.tools",
     "WorkflowEngine": "nbflow.engine",
+    "ask": "nbflow.engine.asking",
     "progress": "nbflow.engine.context",
     "register_codec": "nbflow.session",
     "register_type": "nbflow.session",

@@ -6,7 +6,7 @@ Rule: a message says what was wrong, where, what was known, and what to do; the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,15 @@ class RunNotFoundError(NbflowError, LookupError):
 
 class RunStateError(NbflowError):
     """The run is in a status that does not allow what was asked."""
+
+
+class AnswerError(NbflowError):
+    """An answer does not fit its question; `faults` are by place in the answer: `items.0.name`, "" for the whole."""
+
+    def __init__(self, node: str, faults: Mapping[str, str]) -> None:
+        self.node, self.faults = node, dict(faults)
+        told = "; ".join(f"{place}: {fault}" if place else fault for place, fault in self.faults.items())
+        super().__init__(f"the answer to node {node!r} does not fit its question: {told}")
 
 
 class StoreError(NbflowError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.engine.context import Attempt
 from nbflow.engine.job import delay
@@ -16,7 +16,7 @@ from nbflow.events import Kind
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
-    from nbflow.scheduler import Answer, Scheduler, Task
+    from nbflow.scheduler import Answer, Close, Scheduler, Task
 
 
 class Composites:
@@ -44,17 +44,19 @@ class Composites:
         self._late = task
         return scheduler.fail(task, error)
 
-    def closed(
-        self, task: Task, update: dict[str, Any] | None, error: BaseException | None, now: float, *, handled: bool
-    ) -> None:
+    def closed(self, close: Close, now: float) -> None:
         """Note that one has ended."""
+        task = close.task
         self.forget_timer(task)
         attempt = self._run.close(task)
         derived = task is not self._late
-        end: tuple[Any, ...] = (Kind.NODE_COMPLETE, now, task, attempt.number, attempt.started, update, False, derived)
-        if error is not None:
-            end = (Kind.NODE_ERROR, now, task, attempt.number, attempt.started, error, handled, derived)
-        self._run.events.add(end)
+        about = task, attempt.number, attempt.started
+        if close.skipped:
+            self._run.events.add((Kind.NODE_SKIPPED, now, *about, close.update))
+        elif close.error is not None:
+            self._run.events.add((Kind.NODE_ERROR, now, *about, close.error, close.handled, derived))
+        else:
+            self._run.events.add((Kind.NODE_COMPLETE, now, *about, close.update, False, derived))
 
     def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:
         """Begin attempt `number` at a subgraph after its backoff."""
@@ -62,6 +64,14 @@ class Composites:
         self._run.will_retry(task, number - 1, error, wait, now)
         self.forget_timer(task)
         self._in(wait, task, lambda scheduler: scheduler.retry(task))
+
+    def retry_now(self, task: Task) -> bool:
+        """Begin the next attempt at a subgraph at once; return whether its backoff was running."""
+        waits = task.composite.error is not None and task in self._timers
+        if waits:
+            self.forget_timer(task)
+            self._run.later(lambda scheduler: scheduler.retry(task))
+        return waits
 
     def forget_timer(self, task: Task) -> None:
         """Let no timer go off for a task any longer."""

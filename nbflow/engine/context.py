@@ -1,4 +1,4 @@
-"""What a tool can say while it runs: progress, and what it prints.
+"""What a tool can say while it runs: progress, what it prints, and what it asks a person.
 
 Rule: a tool's words find their node by the context that it runs in, in threads too, and reach the journal on the loop,
 in order, before the node's end.
@@ -7,6 +7,8 @@ in order, before the node's end.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from concurrent.futures import Future
 from contextvars import ContextVar
 from itertools import groupby
 from operator import itemgetter
@@ -15,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.events import Kind
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from nbflow.engine.forms import Form
     from nbflow.engine.run import Run
     from nbflow.scheduler import Task
 
@@ -26,7 +31,7 @@ class Attempt:
     end is dropped.
     """
 
-    __slots__ = ("_due", "_run", "_task", "given", "in_thread", "number", "said", "started")
+    __slots__ = ("_asked", "_due", "_left", "_run", "_task", "given", "in_thread", "limit", "number", "said", "started")
 
     def __init__(
         self, run: Run, task: Task, started: float, number: int, given: dict[str, Any], *, in_thread: bool = False
@@ -35,7 +40,9 @@ class Attempt:
         self.started, self.number = started, number
         self.given, self.in_thread = given, in_thread
         self.said: list[tuple[Kind, str, Any]] = []
-        self._due = False
+        self.limit: asyncio.Timeout | None = None
+        self._left: float | None = None
+        self._due, self._asked = False, 0
 
     def log(self, text: str, stream: str = "stdout") -> None:
         """Take printed text."""
@@ -44,6 +51,23 @@ class Attempt:
     def progress(self, fraction: float, text: str = "") -> None:
         """Take how far the tool is."""
         self._say(Kind.NODE_PROGRESS, text, fraction)
+
+    def ask(self, form: Form, told: Mapping[str, Any]) -> Future[Any]:
+        """Ask a person; return what will hold the data of the answer."""
+        self._asked += 1
+        return self._run.questions.ask(self, self._task, self._asked, form, told)
+
+    def stop_clock(self) -> None:
+        """Let its time not run out, as a person is asked; on the run's loop."""
+        if self.limit is not None and (due := self.limit.when()) is not None:
+            self._left = due - self._run.loop.time()
+            self.limit.reschedule(None)
+
+    def start_clock(self) -> None:
+        """Let it have the time that it had left when the clock was stopped."""
+        if self.limit is not None and self._left is not None:
+            self.limit.reschedule(self._run.loop.time() + self._left)
+            self._left = None
 
     def _say(self, kind: Kind, label: str, what: Any) -> None:
         # No lock, since a print may come in the midst of anything. First the words, then the flag, and `flush` the

@@ -24,8 +24,8 @@ ENDING_OF = {status: kind for kind, status in ENDINGS.items()}
 Entry = tuple[Any, ...]
 """Kind, clock time (s), and by kind: node_start task, attempt, input, spec, and of maps and subgraphs which attempt is
 begun; ends of a node task, attempt, start time, output, whether cached, or error, whether handled, and of maps and
-subgraphs whether derived from what is inside; edges the scheduler's answer; the rest a node's path or None, and the
-data."""
+subgraphs whether derived from what is inside; edges the scheduler's answer; questions and answers task, attempt and
+data; the rest a node's path or None, and the data."""
 
 
 class Journal(Sequence[Event]):
@@ -110,6 +110,16 @@ def _cancelled(entry: Entry) -> tuple[str, dict[str, Any]]:
     return task.name, _end(task, attempt, time - started) | {"thread_runs_on": in_thread}
 
 
+def _skipped(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, time, task, attempt, started, output = entry
+    return task.name, _end(task, attempt, time - started) | {"output": output}
+
+
+def _asked(entry: Entry) -> tuple[str, dict[str, Any]]:
+    _, _, task, attempt, data = entry
+    return task.name, _place(task, attempt) | data
+
+
 def _place(task: Task, attempt: int) -> dict[str, Any]:
     """Return what tells the attempt from all others of its run."""
     place: dict[str, Any] = {"firing": task.firing, "attempt": attempt}
@@ -145,6 +155,9 @@ _DATA: dict[Kind, Callable[[Entry], tuple[str | None, dict[str, Any]]]] = {
     Kind.NODE_ERROR: _error,
     Kind.NODE_RETRY: _retry,
     Kind.NODE_CANCELLED: _cancelled,
+    Kind.NODE_SKIPPED: _skipped,
+    Kind.NODE_WAITING: _asked,
+    Kind.NODE_ANSWERED: _asked,
     Kind.EDGE_TAKEN: _edge,
     Kind.EDGE_UNTAKEN: _edge,
 }

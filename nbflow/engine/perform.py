@@ -18,7 +18,6 @@ from nbflow.engine.caching import Place
 from nbflow.engine.context import NODE, Recalled
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
 from nbflow.errors import ToolError
-from nbflow.events import Status
 from nbflow.executors import first_step, rest
 from nbflow.reducers import MISSING
 
@@ -52,6 +51,7 @@ async def perform(run: Run, task: Task) -> Any:
         # A wrong call does not get right by being made again.
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and not isinstance(error, ToolError)),
         before_sleep=told,
+        sleep=partial(run.workers.hold.backoff, task),
         reraise=True,
     )
     number = 0
@@ -79,8 +79,8 @@ async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Any:
 
 async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, place: Place) -> Any:
     """Start, and end at once with what is kept: the tool is not called."""
-    while run.status is Status.PAUSED:
-        await run.changed()
+    while not run.workers.hold.passes(task):
+        await run.workers.hold.passed(task)
     run.started(task, run.clock(), number, given, job, Recalled)
     return place.value
 
@@ -90,14 +90,14 @@ async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
     while True:
         async with slot:
             # After a backoff, or a wait for a thread, the run may have been paused.
-            if run.status is not Status.PAUSED:
+            if run.workers.hold.passes(task):
                 return await _timed(run, task, job, given, number, of)
-        await run.changed()
+        await run.workers.hold.passed(task)
 
 
 async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Any:
     context = run.started(task, run.clock(), number, given, job)
-    limit = asyncio.timeout(job.timeout)
+    limit = task.attempt.limit = asyncio.timeout(job.timeout)
     try:
         async with limit:
             return await _checked(run, task, job, given, context)

@@ -100,11 +100,15 @@ def _routes(events: list[Event], at: int) -> Routes:
 
 
 class Replay:
-    """The scheduler of a run, brought forward event by event; `tried` counts the attempts at each firing."""
+    """The scheduler of a run, brought forward event by event.
+
+    `tried` counts the attempts at each firing, `answers` are those to its questions, by their numbers.
+    """
 
     def __init__(self, plan: Plan, initial: Mapping[str, Any]) -> None:
         self.scheduler = Scheduler(plan, initial)
         self.tried: dict[Key, int] = {}
+        self.answers: dict[tuple[Key, int], Any] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
         self._closed: dict[Key, Any] = {}
         self._lossy = any(type(value) is Unstored for value in initial.values())
@@ -125,6 +129,8 @@ class Replay:
                 self._note(self.scheduler.apply(outcome, f"event {event.seq}", routes))
             if event.kind is Kind.NODE_START:
                 self._started(event)
+            elif event.kind is Kind.NODE_ANSWERED and "answer" in event.data:
+                self.answers[key_of(event), event.data["ordinal"]] = event.data["answer"]
             elif event.kind in ENDINGS:
                 event.data.setdefault("result", self.scheduler.state())
             elif event.data.get("derived") and event.kind is Kind.NODE_COMPLETE:

@@ -12,14 +12,15 @@ from contextvars import Context
 from dataclasses import replace
 from typing import Any
 
-from nbflow.engine.awaited import AwaitedRun
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job, update_of
 from nbflow.engine.journal import ENDING_OF, ending
 from nbflow.engine.past import Past
+from nbflow.engine.questions import Questions
 from nbflow.engine.result import ExecutionResult
+from nbflow.engine.steering import SteeredRun
 from nbflow.engine.surroundings import Surroundings
 from nbflow.engine.workers import Workers
 from nbflow.errors import (
@@ -27,7 +28,6 @@ from nbflow.errors import (
     ExecutionCancelled,
     ExecutionError,
     NbflowError,
-    RunStateError,
     name_list,
     words,
 )
@@ -43,7 +43,7 @@ CLEANUP_S = 10.0
 """How long the end of a run waits for what cancelled tools still clean up."""
 
 
-class Run(AwaitedRun):
+class Run(SteeredRun):
     """A run of a graph: `await run` gives its `ExecutionResult`, or raises what ended it.
 
     `events` is the sequence of everything that has happened. Methods are to be called on the run's own `loop`; from
@@ -60,11 +60,12 @@ class Run(AwaitedRun):
         self._began -= past.seconds if past else 0.0
         self.jobs, self.caching = around.jobs, around.caching
         self._patience: asyncio.TimerHandle | None = None
-        self._workers = Workers(self, max_parallel)
+        self.workers = Workers(self, max_parallel)
         self._composites = Composites(self)
+        self.questions = Questions(self, past.replay.answers if past else {})
         kept = past.kept if past else 0
-        self._gate = None if keeper is None else Gate(self, self._workers, keeper, kept)
-        self._admit = self._workers.add if self._gate is None else self._gate.add
+        self._gate = None if keeper is None else Gate(self, self.workers, keeper, kept)
+        self._admit = self.workers.add if self._gate is None else self._gate.add
         self._begin(past)
         if keeper is not None:
             keeper.follow(self)
@@ -82,7 +83,7 @@ class Run(AwaitedRun):
             self.events.add((Kind.EXECUTION_RESUMED, now, None, past.told))
             answers = past.replay.standing()
         self._carry_out(answers, now)
-        self._workers.wake()
+        self.workers.wake()
 
     # what users see
 
@@ -95,31 +96,6 @@ class Run(AwaitedRun):
         """Stop the run: what runs is cancelled, and whoever awaits it gets `ExecutionCancelled`."""
         error = ExecutionCancelled(f"run of {self.name or 'the graph'} was cancelled", reason=reason)
         self._carry_out(self._scheduler.stop(error), self.clock())
-
-    def pause(self) -> None:
-        """Start nothing more until `unpause`; what runs goes on.
-
-        Raises:
-            RunStateError: It is not running.
-        """
-        self._switch(Status.RUNNING, Status.PAUSED, Kind.EXECUTION_PAUSED)
-
-    def unpause(self) -> None:
-        """Go on after `pause`.
-
-        Raises:
-            RunStateError: It is not paused.
-        """
-        self._switch(Status.PAUSED, Status.RUNNING, Kind.EXECUTION_CONTINUED)
-
-    def _switch(self, expected: Status, status: Status, kind: Kind) -> None:
-        if self.status is not expected:
-            raise RunStateError(f"run {self.id} is {self.status}; only one that is {expected} can be {status}")
-        self.status = status
-        self._workers.held = status is Status.PAUSED
-        self.events.add((kind, self.clock(), None, {}))
-        self.events.notify()
-        self._workers.wake()
 
     # what workers tell
 
@@ -134,7 +110,7 @@ class Run(AwaitedRun):
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
         attempt = task.attempt = kind(self, task, now, number, given, in_thread=job.mode == "thread")
-        context = self._workers.context.copy()
+        context = self.workers.context.copy()
         context.run(NODE.set, attempt)
         return context
 
@@ -176,10 +152,7 @@ class Run(AwaitedRun):
         if not task.live:
             return
         now = self.clock()
-        if task.attempt is None or type(task.attempt) is Coming:
-            number = task.tried + (task.attempt.number if task.attempt else 1)
-            self.events.add((NODE_START, now, task, number, {}, None))
-            task.attempt = Attempt(self, task, now, number, {})
+        self._begun(task, now)
         attempt = self.close(task)
         answers = self._scheduler.fail(task, error)
         handled = not any(isinstance(a, Retry) or (isinstance(a, Ended) and a.error is not None) for a in answers)
@@ -198,12 +171,12 @@ class Run(AwaitedRun):
             self._carry_out(decide(self._scheduler), self.clock())
         except BaseException as error:  # noqa: BLE001 - raised into the loop it would leave the run waiting for ever
             self.broke(error)
-        self._workers.wake()
+        self.workers.wake()
 
     def worker_left(self) -> None:
         """Note that a worker ended; the last one of a run that is over, and kept, ends the wait for it."""
         kept = self._gate is None or self._gate.settled
-        if self.result is not None and self._workers.idle and kept and not self._ended.done():
+        if self.result is not None and self.workers.idle and kept and not self._ended.done():
             self._ended.set_result(None)
             if self._patience is not None:
                 self._patience.cancel()
@@ -214,7 +187,7 @@ class Run(AwaitedRun):
         """Note that the first `upto` events are safe, and go on with what waited for it."""
         assert self._gate is not None  # noqa: S101 - only a keeper calls this
         self._gate.advance(upto)
-        self._workers.wake()
+        self.workers.wake()
         self.worker_left()
 
     def not_kept(self, error: NbflowError, *, fatal: bool) -> None:
@@ -229,7 +202,7 @@ class Run(AwaitedRun):
         elif not fatal:
             logger.warning("run %s goes on in memory alone, and cannot be resumed from here on: %s", self.id, error)
         self._gate.open()
-        self._workers.wake()
+        self.workers.wake()
         self.worker_left()
 
     def close(self, task: Task) -> Attempt:
@@ -237,6 +210,8 @@ class Run(AwaitedRun):
         attempt: Attempt = task.attempt
         if attempt.said:
             attempt.flush()
+        if self.questions.open:
+            self.questions.drop(task)
         task.attempt = None
         return attempt
 
@@ -250,6 +225,8 @@ class Run(AwaitedRun):
                 self._admit(answer)
             else:
                 self._carry_out_rare(answer, now)
+        if self.questions.open:
+            self.judge()
         if self.events.listeners:
             self.events.notify()
 
@@ -261,8 +238,8 @@ class Run(AwaitedRun):
                 self._cancel(task, now)
             case Open(task, number):
                 self._composites.opened(task, number, now)
-            case Close(task, update, error, handled):
-                self._composites.closed(task, update, error, now, handled=handled)
+            case Close():
+                self._composites.closed(answer, now)
             case Retry(task, number, error):
                 self._composites.retry(task, number, error, now)
             case Ended(state, error):
@@ -273,7 +250,7 @@ class Run(AwaitedRun):
         if task.attempt is not None:
             attempt = self.close(task)
             self.events.add((Kind.NODE_CANCELLED, now, task, attempt.number, attempt.started, attempt.in_thread))
-        self._workers.cancel(task)
+        self.workers.cancel(task)
 
     def _finish(self, state: dict[str, Any], error: BaseException | None, now: float) -> None:
         self.status = Status.COMPLETED
@@ -285,13 +262,13 @@ class Run(AwaitedRun):
         if isinstance(error, ExecutionError | ConditionError):
             error.result = self.result
         self.events.add((ENDING_OF[self.status], now, None, ending(state, error)))
-        self._workers.held = False
-        if self._workers.idle:
+        self.workers.hold.open()
+        if self.workers.idle:
             self.worker_left()
         else:
             self._patience = self.loop.call_later(CLEANUP_S, self._stop_waiting)
 
     def _stop_waiting(self) -> None:
-        names = name_list(repr(task.name) for task in self._workers.abandon())
+        names = name_list(repr(task.name) for task in self.workers.abandon())
         logger.warning("run %s ended, and %s did not end within %g s of being cancelled", self.id, names, CLEANUP_S)
         self.worker_left()

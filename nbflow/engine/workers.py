@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.context import Recalled
+from nbflow.engine.hold import Hold
 from nbflow.engine.perform import BLOCKED_S, kept_loop, perform
 from nbflow.executors import first_step, rest
 
@@ -31,7 +32,7 @@ class Workers:
     """Runs tasks in the order in which they became ready, at most `most` at once."""
 
     def __init__(self, run: Run, most: int | None) -> None:
-        self.held = False
+        self.hold = Hold()
         self._run = run
         self._room = 1 << 62 if most is None else most
         self._ready: deque[Task] = deque()
@@ -56,9 +57,19 @@ class Workers:
         if worker is not None:
             worker.cancel()
 
+    def step(self) -> bool:
+        """Let one task start, though the others are held; return whether there is one."""
+        stopped = None if self._ready else self.hold.stopped()
+        if stopped is not None:
+            self.hold.let_through(stopped)
+        elif self._ready:
+            self.hold.steps += 1
+            self.wake()
+        return stopped is not None or bool(self._ready)
+
     def wake(self) -> None:
         """See to it that somebody runs what is ready."""
-        if self._ready and not self._spares and not self.held and self._room > 0:
+        if self._ready and not self._spares and self._room > 0 and (self.hold.steps or not self.hold.paused):
             self._spares = min(self._crew, len(self._ready), self._room)
             for place in range(self._spares):
                 worker = self._run.loop.create_task(self._work(first=place == 0), context=self.context.copy())
@@ -88,8 +99,8 @@ class Workers:
     async def _run_ready(self) -> None:
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 - it is one
-        ready, clock = self._ready, self._run.clock
-        while ready and self._room > 0 and not self.held:
+        ready, clock, hold = self._ready, self._run.clock, self.hold
+        while ready and self._room > 0 and (hold.steps or not hold.paused):
             now = clock()
             if now - self._breath > BREATH_S:
                 self._crew = 1
@@ -100,15 +111,31 @@ class Workers:
                 await asyncio.sleep(0)
                 self._spares = 0
                 self._breath = now = clock()
-                if not ready or self._room <= 0 or self.held:
+                if not ready or self._room <= 0 or (hold.paused and not hold.steps):
                     return
             task = ready.popleft()
+            if (hold.paused or hold.breaks) and task.live and self._stops(task):
+                continue
             if ready and not self._spares:
                 self.wake()
             if task.live:
                 waits = self._begin(task, now)
                 if waits is not None:
                     await self._go_on(task, waits, worker)
+
+    def _stops(self, task: Task) -> bool:
+        """Pause before a task at a breakpoint, and put it back; else it uses up a step, where the run goes by steps."""
+        hold, at = self.hold, self.hold.breaks_at(task)
+        if hold.paused:
+            hold.steps -= 1
+        elif at is None:
+            return False
+        hold.let_through(task)
+        if not hold.paused:
+            self._ready.appendleft(task)
+            self._run.pause(at)
+            return True
+        return False
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         """Note that a worker ended; one that was cancelled from outside takes the run with it."""

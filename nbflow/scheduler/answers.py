@@ -96,12 +96,13 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A map or subgraph has ended: with its update, or with the error that nothing inside it took."""
+    """A map or subgraph has ended: with its update, or with the error that nothing inside it took, or as skipped."""
 
     task: Task
     update: dict[str, Any] | None
     error: BaseException | None = None
     handled: bool = False
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

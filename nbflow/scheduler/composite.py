@@ -155,7 +155,7 @@ def failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out) -> 
 def skipped(scheduler: Scheduler, task: Task, value: Any, out: Out) -> None:
     """End a map or a subgraph with what a person gave for it: what still runs inside is cancelled."""
     end_inside(task, out)
-    out.append(Close(task, value))
+    out.append(Close(task, value, skipped=True))
     if task.item is not None:
         item_completed(scheduler, task, value, out)
     else:

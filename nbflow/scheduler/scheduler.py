@@ -84,6 +84,16 @@ class Scheduler:
             composite.item_failed(self, task, error, out)
         return self._drained(out)
 
+    def skip(self, task: Task, value: Any) -> list[Answer]:
+        """Take what a person gave in place of a task's output; what runs inside a map or subgraph is cancelled."""
+        if not task.live:
+            return []
+        if task.composite is None:
+            return self.complete(task, value)
+        out: Out = []
+        composite.skipped(self, task, value, out)
+        return self._drained(out)
+
     def retry(self, task: Task) -> list[Answer]:
         """Begin the next attempt at a subgraph, after a `Retry` and its backoff."""
         out: Out = []
@@ -108,9 +118,13 @@ class Scheduler:
         """Return the final state of a run that ended, else ended, pending and running tokens over each other."""
         return self.root.state() if self.ended is None else self.ended.state
 
+    def tasks(self) -> list[Task]:
+        """Return what lives: firings, items of maps, and what is inside subgraphs; what is around goes first."""
+        return [task for task in _inside(self.root.tasks()) if task.live]
+
     def leaves(self) -> list[Task]:
         """Return the tasks that run, or after a replay are to be started."""
-        return [task for task in _inside(self.root.tasks()) if task.live and task.composite is None]
+        return [task for task in self.tasks() if task.composite is None]
 
     # replay
 
@@ -147,9 +161,7 @@ class Scheduler:
     def standing(self) -> list[Answer]:
         """Return what is to be carried out to go on after a replay: what is open, what runs, or the end."""
         answers: list[Answer] = []
-        for task in _inside(self.root.tasks()):
-            if not task.live:
-                continue
+        for task in self.tasks():
             inside = task.composite
             answers.append(task if inside is None else Open(task, getattr(inside, "attempt", 1)))
             if isinstance(inside, SubRun) and inside.error is not None:
@@ -165,13 +177,11 @@ class Scheduler:
                 composite.begin_subgraph(self, task, out, attempt=outcome.value)
         elif task.composite is None and outcome.kind == "failed":
             return self.fail(task, RecordedError(outcome.value))
-        elif task.composite is None:
-            return self.complete(task, outcome.value)
-        # From outside, as what comes of its inside is derived: it took too long, or a person skipped it.
+        # From outside, as what comes of a composite's inside is derived: it took too long, or a person skipped it.
         elif outcome.kind == "failed":
             composite.failed(self, task, RecordedError(outcome.value), out)
         else:
-            composite.skipped(self, task, outcome.value, out)
+            return self.skip(task, outcome.value)
         return self._drained(out)
 
     def find(self, scope: str, firing: int, node: str, item: int | None) -> Task | None:

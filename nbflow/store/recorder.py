@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
-from nbflow.events import ENDINGS, Event, Kind, Status
+from nbflow.events import ENDINGS, Event, Status
 from nbflow.store.encoding import Encoder, Lack
 from nbflow.store.rows import Batch, Ending
 from nbflow.store.values import Codecs
@@ -46,6 +46,7 @@ class Recorder:
         self._sent, self._epoch = kept, 0
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
+        self._noted: Status | None = None
         self._unstored: list[Lack] = []
 
     def follow(self, run: Run) -> None:
@@ -82,7 +83,7 @@ class Recorder:
             self._run.events.listen(self._next)
             return
         self._busy = True
-        make = partial(self._batch, self._sent, upto)
+        make = partial(self._batch, self._sent, upto, self._run.status)
         future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
@@ -123,9 +124,9 @@ class Recorder:
 
     # on the writer's thread
 
-    def _batch(self, first: int, upto: int) -> Batch:
+    def _batch(self, first: int, upto: int, stands: Status) -> Batch:
         rows, others, nodes = self._encoder.rows(self._run.events, first, upto)
-        status, ending = self._standing(others)
+        status, ending = self._standing(others, stands)
         blobs, tools, unstored = self._encoder.take()
         self._judge(unstored)
         return Batch(tuple(rows), blobs, tools, nodes, status, ending)
@@ -139,25 +140,16 @@ class Recorder:
             )
         self._unstored += unstored
 
-    def _standing(self, events: list[Event]) -> tuple[str | None, Ending | None]:
-        status, ending = None, None
-        for event in events:
-            if event.kind in ENDINGS:
-                ending = self._ending(event)
-            elif event.kind in _STATUS:
-                status, ending = _STATUS[event.kind].value, None
-        return status, ending
+    def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
+        """Return the status to be noted, None where it is noted already, and how the run ended."""
+        if events and events[-1].kind in ENDINGS:
+            return None, self._ending(events[-1])
+        changed = stands is not self._noted
+        self._noted = stands
+        return stands.value if changed else None, None
 
     def _ending(self, event: Event) -> Ending:
         result, blobs, _ = self._codecs.pack_state(event.data["result"])
         self._encoder.blobs += blobs
         seconds = self._run.result.execution_time if self._run.result else 0.0
         return Ending(ENDINGS[event.kind].value, event.time, seconds, result, cause_of(event))
-
-
-_STATUS = {
-    Kind.EXECUTION_START: Status.RUNNING,
-    Kind.EXECUTION_RESUMED: Status.RUNNING,
-    Kind.EXECUTION_CONTINUED: Status.RUNNING,
-    Kind.EXECUTION_PAUSED: Status.PAUSED,
-}

@@ -1,0 +1,127 @@
+"""The questions of a run that wait for a person, and the answers that it has.
+
+Rule: everything happens on the run's loop, and is told as an event first; an answer that does not fit changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.result import Key
+from nbflow.errors import RunStateError, name_list
+from nbflow.events import Kind
+
+if TYPE_CHECKING:
+    from nbflow.engine.context import Attempt
+    from nbflow.engine.forms import Form
+    from nbflow.engine.run import Run
+    from nbflow.scheduler import Task
+
+AnswerKey = tuple[Key, int]
+"""The firing that asked, and the question's number there, from 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A question that is open; `told` is what its event says of it: question, details, choices, schema."""
+
+    task: Task
+    ordinal: int
+    form: Form
+    told: Mapping[str, Any]
+    answer: Future[Any]
+
+    @property
+    def node(self) -> str:
+        """The path of the node that asks."""
+        return self.task.name
+
+
+class Questions:
+    """The questions of one run; `open` are those that nobody has answered, in the order in which they were asked."""
+
+    def __init__(self, run: Run, answers: Mapping[AnswerKey, Any]) -> None:
+        self._run, self._answers = run, dict(answers)
+        self.open: list[Question] = []
+
+    def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
+        """Return what will hold the answer's data; from any thread."""
+        question, loop = Question(task, ordinal, form, told, Future()), self._run.loop
+        question.answer.add_done_callback(
+            lambda answer: answer.cancelled() and loop.call_soon_threadsafe(self._withdrawn, question)
+        )
+        loop.call_soon_threadsafe(self._asked, attempt, question)
+        return question.answer
+
+    def _asked(self, attempt: Attempt, question: Question) -> None:
+        if question.task.attempt is not attempt:
+            question.answer.cancel()  # the tool was cancelled meanwhile, and its thread may wait here
+            return
+        known = self._answers.get(_key(question), self)
+        if known is not self:
+            _give(question, known)
+            return
+        self.open.append(question)
+        attempt.stop_clock()
+        self._tell(Kind.NODE_WAITING, question, question.told)
+
+    def answer(self, value: Any, node: str | None, ordinal: int | None) -> None:
+        """Take an answer.
+
+        Raises:
+            RunStateError: No such question is open, or more than one.
+            AnswerError: It does not fit.
+        """
+        question = self._asked_by(node, ordinal)
+        data = question.form.accepted(value, question.node)
+        self._answers[_key(question)] = data
+        self.open.remove(question)
+        self._resume_clock(question.task)
+        self._tell(Kind.NODE_ANSWERED, question, {"answer": data})
+        _give(question, data)
+
+    def drop(self, task: Task) -> None:
+        """Ask no longer what a task asked, as it has ended; a thread of it waits no longer."""
+        dropped = [question for question in self.open if question.task is task]
+        self.open = [question for question in self.open if question.task is not task]
+        for question in dropped:
+            question.answer.cancel()
+
+    def _withdrawn(self, question: Question) -> None:
+        """Note that the tool itself waits no longer, such as after a time of its own."""
+        if question in self.open:
+            self.open.remove(question)
+            self._resume_clock(question.task)
+            self._tell(Kind.NODE_ANSWERED, question, {"withdrawn": True})
+
+    def _asked_by(self, node: str | None, ordinal: int | None) -> Question:
+        found = [each for each in self.open if node in (None, each.node) and ordinal in (None, each.ordinal)]
+        if len(found) == 1:
+            return found[0]
+        run, asking = self._run, name_list(dict.fromkeys(repr(each.node) for each in self.open))
+        if not self.open:
+            raise RunStateError(f"run {run.id} is {run.status}, and asks nothing")
+        if not found:
+            raise RunStateError(f"node {node!r} of run {run.id} asks nothing; open are the questions of {asking}")
+        raise RunStateError(f"run {run.id} asks {len(found)} questions, of {asking}; say which node's is answered")
+
+    def _resume_clock(self, task: Task) -> None:
+        if task.attempt is not None and all(each.task is not task for each in self.open):
+            task.attempt.start_clock()
+
+    def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> None:
+        self._run.told_of(kind, question.task, {"ordinal": question.ordinal, **data})
+
+
+def _key(question: Question) -> AnswerKey:
+    task = question.task
+    return (task.scope, task.firing, task.item), question.ordinal
+
+
+def _give(question: Question, data: Any) -> None:
+    with suppress(InvalidStateError):  # a thread has just stopped waiting
+        question.answer.set_result(data)
