@@ -153,7 +153,7 @@ def append(connection: Connection, held: Held, batch: Batch) -> Batch:
     if rows:
         if rows[0].seq != seq + 1 and _is_done(connection, held, batch, seq):
             return batch
-        *most, last = [(number, row.seq, row.kind, row.time, row.node, row.data, None) for row in rows]
+        *most, last = [(number, *row, None) for row in rows]
         add_log(connection, [*most, (*last[:-1], nodes + batch.nodes)])
     if batch.blobs:
         add_all_values(connection, number, batch.blobs)
