@@ -20,6 +20,7 @@ from nbflow.events import ENDINGS, Event, Kind
 from nbflow.scheduler import EdgeTaken, Task
 from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.store.values import Codecs
+from nbflow.store.values.text import TAG
 from nbflow.tools import ToolSpec
 
 # Looking a member up on its enum takes as long as making a row of it.
@@ -36,6 +37,9 @@ _PACKED = {
 }
 """The one field of an event that holds values of the user; it stands last in the row's text."""
 _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
+_KINDS = {kind.value: kind for kind in Kind}
+PLAIN = 1000
+"""Characters of a row that is read at one go if nothing in it has a form of its own."""
 _read = json.JSONDecoder().raw_decode
 """Reads one JSON text: a resume reads tens of thousands, and `loads` looks for white space and encodings in each."""
 _dump = json.JSONEncoder(separators=(",", ":")).encode
@@ -180,9 +184,8 @@ class Decoder:
             StoreError: It is no row that nbflow wrote; the error names it.
         """
         try:
-            kind = Kind(row.kind)
-            data, packed = split(kind, row.data)
-            values = None if packed in (None, "null") else self._unpacked(packed or "")
+            kind = _KINDS[row.kind]
+            data, values = self._fields(kind, row.data)
             return Event(kind, row.seq, row.time, row.node, _whole(kind, row, data, values))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
@@ -190,15 +193,22 @@ class Decoder:
                 "hand or is damaged"
             ) from error
 
-    def _unpacked(self, text: str) -> dict[str, Any]:
-        return self.codecs.unpack_state(text, self.blobs, self.notes)
+    def _fields(self, kind: Kind, text: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return a row's plain fields, and its values."""
+        if text is None:
+            return {}, None
+        if len(text) <= PLAIN and TAG not in text:
+            # It is what it says, and too short to be nested deep.
+            data = _object(text)
+            values = data.pop(_PACKED.get(kind, ""), None)
+            return data, None if values is None else _dict(values)
+        data, packed = split(kind, text)
+        return data, None if packed in (None, "null") else self.codecs.unpack_state(packed, self.blobs, self.notes)
 
 
-def split(kind: Kind, text: str | None) -> tuple[dict[str, Any], str | None]:
+def split(kind: Kind, text: str) -> tuple[dict[str, Any], str | None]:
     """Return a row's plain fields, and the text of the one that holds values."""
     name = _PACKED.get(kind)
-    if text is None:
-        return {}, None
     # Within a JSON text quotes are escaped, so these signs stand nowhere else before it.
     mark = f'"{name}":'
     head, found, tail = text.partition(f",{mark}")
@@ -216,17 +226,24 @@ def _object(text: str) -> dict[str, Any]:
     return data
 
 
+def _dict(values: Any) -> dict[str, Any]:
+    if type(values) is not dict:
+        raise ValueError(f"an object of values by key was expected, not {type(values).__name__}")
+    return values
+
+
 def _whole(kind: Kind, row: LogRow, data: dict[str, Any], values: Any) -> dict[str, Any]:
     if kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED) and not data.get("derived"):
-        return data | {"output": values[""] if "item" in data and values is not None else values}
+        data["output"] = values[""] if "item" in data and values is not None else values
+        return data
     if kind is Kind.NODE_START and "given" in data:
         names = data.pop("given")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of the arguments are no list of texts")
-        return data | {"input": Given(tuple(names), values or {})}
+        data["input"] = Given(tuple(names), values or {})
+        return data
     if kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
-        usual = {"from": row.node, "to": None, "type": "normal", "condition": None}
-        return usual | data | {"values": values}
+        return {"from": row.node, "to": None, "type": "normal", "condition": None, **data, "values": values}
     if kind is Kind.EXECUTION_RESUMED and values is not None:
         return data | {"edited": values}
     return data
