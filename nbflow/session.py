@@ -141,6 +141,7 @@ class Session(Living):
             RunStateError: It is complete or still runs, another process has it, or it does not replay on this graph.
         """
         from nbflow.store import resuming
+        from nbflow.store.archive import uncollected
 
         fork = at is not None or bool(state)
         run_id = run_id or await (self._newest() if fork else self._last_unfinished())
@@ -151,7 +152,8 @@ class Session(Living):
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
         graph = source.adopted(self.graphs)
         upto = resuming.cut(source, at) if fork else len(source.events)
-        plan = self.engine.plan(graph)
+        with uncollected():
+            plan = self.engine.plan(graph)
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
         past = resuming.past_of(source, plan, upto, state, fork=fork)
         return await self._go_on(source, graph, past, fork=fork)

@@ -5,6 +5,8 @@ Rule: an argument of a call wins over a setting; a setting that is not understoo
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -12,13 +14,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nbflow.errors import NbflowError
 
+_PREFIX = "NBFLOW_"
 Durability = Literal["sync", "async", "off"]
 
 
 class Settings(BaseSettings):
     """The settings; each is read from `NBFLOW_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="NBFLOW_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     durability: Durability = "async"
     """Whether runs are kept: each event before what follows from it, in groups behind the run, or not at all."""
@@ -38,9 +41,15 @@ def settings() -> Settings:
     Raises:
         NbflowError: One of them has a value that is not allowed.
     """
+    return _as_set(tuple(pair for pair in os.environ.items() if pair[0].upper().startswith(_PREFIX)))
+
+
+@lru_cache(maxsize=1)
+def _as_set(_: tuple[tuple[str, str], ...]) -> Settings:
+    """Read the settings anew where a variable has changed: it takes as long as a short run does."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = "_".join(["NBFLOW", *map(str, first["loc"])]).upper()
+        name = _PREFIX + "_".join(map(str, first["loc"])).upper()
         raise NbflowError(f"the setting {name} is {first.get('input')!r}: {first['msg']}") from error

@@ -29,10 +29,10 @@ data; the rest a node's path or None, and the data."""
 
 
 class Journal(Sequence[Event]):
-    """The events of a run; `journal[i].seq` is `i + 1`."""
+    """The events of a run; `journal[i].seq` is `i + 1`. `epoch` is when its clock was 0, in seconds since 1970."""
 
     def __init__(self, epoch: float) -> None:
-        self._epoch = epoch
+        self.epoch = epoch
         self._entries: list[Entry | Event] = []
         self.listeners: list[Callable[[], None]] = []
         self.add = self._entries.append
@@ -63,13 +63,17 @@ class Journal(Sequence[Event]):
             return [self._event(i) for i in range(*index.indices(len(self._entries)))]
         return self._event(range(len(self._entries))[index])
 
+    def entries(self, first: int, upto: int) -> list[Any]:
+        """Return what was added, from `first` up to `upto` (exclusive), as it was."""
+        return self._entries[first:upto]
+
     def _event(self, index: int) -> Event:
         entry = self._entries[index]
         if isinstance(entry, Event):
             return entry
         kind: Kind = entry[0]
         node, data = _DATA.get(kind, _plain)(entry)
-        return Event(kind, index + 1, self._epoch + entry[1], node, data)
+        return Event(kind, index + 1, self.epoch + entry[1], node, data)
 
 
 def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
@@ -126,8 +130,13 @@ def _place(task: Task, attempt: int) -> dict[str, Any]:
     return place
 
 
+def milliseconds(seconds: float) -> float:
+    """Return a time as events tell it."""
+    return round(seconds * 1e3, 3)
+
+
 def _end(task: Task, attempt: int, seconds: float, derived: Sequence[bool] = ()) -> dict[str, Any]:
-    place = _place(task, attempt) | {"duration_ms": round(seconds * 1e3, 3)}
+    place = _place(task, attempt) | {"duration_ms": milliseconds(seconds)}
     return place | {"derived": True} if any(derived) else place
 
 

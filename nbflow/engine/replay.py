@@ -80,8 +80,8 @@ def _outcome(kind: Any, event: Event, value: Any) -> Outcome:
 
 def lacks(value: Any) -> bool:
     """Return whether a value, or one of a dict or list, could not be stored."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return type(value) is Unstored or any(type(item) is Unstored for item in inner)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    return Unstored in map(type, inner)
 
 
 def _routes(events: list[Event], at: int) -> Routes:

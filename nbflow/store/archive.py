@@ -6,8 +6,10 @@ replayed.
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,15 +66,31 @@ def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) 
         StoreError: What is stored is not what nbflow writes.
     """
     head = store.head(run_id).result()
-    rows = store.log(head.row.id, upto=upto).result()
-    blobs = Blobs(store, codecs)
-    blobs.fetch([head.initial, *texts_of(rows)])
-    decoder = Decoder(codecs, blobs.get)
-    initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes)
-    events = [decoder.event(row) for row in rows]
+    with uncollected():
+        rows = store.log(head.row.id, upto=upto).result()
+        blobs = Blobs(store, codecs)
+        blobs.fetch([head.initial, *texts_of(rows)])
+        decoder = Decoder(codecs, blobs.get)
+        initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes)
+        events = [decoder.event(row) for row in rows]
     if events and events[0].kind is Kind.EXECUTION_START:
         events[0].data["input"] = dict(initial)
     return Archived(head, initial, events, decoder.notes)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Do without the garbage collector for a moment.
+
+    Where very many things are made that live on, it finds nothing, and takes as long as making them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Blobs:

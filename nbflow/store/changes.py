@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Integer, bindparam, case, delete, func, inser
 
 from nbflow.errors import RunStateError, StoreError
 from nbflow.events import Status
-from nbflow.store.driver import Query, Rows, now, on_sqlite
+from nbflow.store.driver import Row, Rows, Statement, on_sqlite, time_of
 from nbflow.store.driver import insert as insert_here
 from nbflow.store.leases import Held
 from nbflow.store.models import (
@@ -36,11 +36,25 @@ add_values = Rows(ValueModel, absent=True)
 add_uses = Rows(ValueUse, absent=True)
 add_cache_uses = Rows(CacheUse, absent=True)
 
-progress = Query(
+_run = bindparam("run", type_=Integer)
+progress = Statement(
     select(Execution.epoch, last_seq().label("seq"), last_nodes().label("nodes"))
-    .where(Execution.number == bindparam("number", type_=Integer))
+    .where(Execution.number == _run)
     .with_for_update(of=Execution)  # until the commit, so that nobody takes the run over meanwhile
 )
+known_run = Statement(select(Execution.number, Execution.owner).where(Execution.id == bindparam("id")))
+known_graph = Statement(
+    select(GraphModel.number).where(GraphModel.name == bindparam("name"), GraphModel.hash == bindparam("hash"))
+)
+# Inline, as not every SQLite can return the new number.
+add_run = Statement(
+    insert(Execution).inline(), "id", "graph", "status", "started", "seconds", "epoch", "owner", "lease_until",
+    "durability", "origin", "parent", "parent_seq",
+)  # fmt: skip
+add_texts = Statement(insert(ExecutionTextModel), "execution", "subgraphs", "initial")
+set_going = Statement(update(Execution).where(Execution.number == _run), "status", "ended", "error")
+set_ended = Statement(update(Execution).where(Execution.number == _run), "status", "ended", "seconds", "error", "owner")
+set_result = Statement(update(ExecutionTextModel).where(ExecutionTextModel.execution == _run), "result")
 
 
 def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
@@ -50,11 +64,11 @@ def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
         RunNotFoundError: Its parent is not stored.
         StoreError: There is a run of this id, or the parent has no such event.
     """
-    same = connection.execute(select(Execution.number, Execution.owner).where(Execution.id == run.id)).first()
+    same = known_run(connection, id=run.id)
     if same:
-        had = Owner.read(same.owner)
+        had = Owner.read(same[1])
         if had and had.id == owner.id:
-            return Held(run.id, same.number, 1)
+            return Held(run.id, same[0], 1)
         raise StoreError(f"there is a run {run.id!r} in the store already; give the new one an id of its own")
     parent = _parent(connection, run)
     number = _insert_run(connection, run, owner)
@@ -76,36 +90,37 @@ def _parent(connection: Connection, run: NewRun) -> int | None:
 
 
 def _insert_run(connection: Connection, run: NewRun, owner: Owner) -> int:
-    time_now = connection.scalar(select(now(connection))) or 0.0
-    values = {
-        "id": run.id, "graph": _graph(connection, run.graph, run.started), "status": Status.RUNNING.value,
-        "started": run.started, "ended": None, "seconds": 0.0, "durability": run.durability, "origin": run.origin,
-        "parent": run.parent, "parent_seq": run.parent_seq,
-        "epoch": 1, "owner": owner.text(time_now), "lease_until": time_now + LEASE_S,
-    }  # fmt: skip
-    key = connection.execute(insert(Execution).values(values)).inserted_primary_key
-    number = int(key[0]) if key else 0
-    texts = {"execution": number, "subgraphs": run.subgraphs, "initial": run.initial}
-    connection.execute(insert(ExecutionTextModel).values(texts))
+    time_now = time_of(connection)
+    add_run(
+        connection, id=run.id, graph=_graph(connection, run.graph, run.started), status=Status.RUNNING.value,
+        started=run.started, seconds=0.0, durability=run.durability, origin=run.origin,
+        parent=run.parent, parent_seq=run.parent_seq,
+        epoch=1, owner=owner.text(time_now), lease_until=time_now + LEASE_S,
+    )  # fmt: skip
+    number = _number(known_run(connection, id=run.id))
+    add_texts(connection, execution=number, subgraphs=run.subgraphs, initial=run.initial)
     return number
 
 
 def _graph(connection: Connection, graph: GraphRow, created: float) -> int:
     """Return the number of a graph; one that is new becomes its name's next version."""
-    known = select(GraphModel.number).where(GraphModel.name == graph.name, GraphModel.hash == graph.hash)
-    number = connection.scalar(known)
-    if number is not None:
-        return int(number)
+    known = known_graph(connection, name=graph.name, hash=graph.hash)
+    if known:
+        return _number(known)
     if not on_sqlite(connection):
         # Two sessions that define a graph at once would both make it the same version.
         connection.execute(text("LOCK TABLE nbflow_graphs IN SHARE ROW EXCLUSIVE MODE"))
-        number = connection.scalar(known)
-        if number is not None:
-            return int(number)
+        known = known_graph(connection, name=graph.name, hash=graph.hash)
+        if known:
+            return _number(known)
     newest = connection.scalar(select(func.max(GraphModel.version)).where(GraphModel.name == graph.name)) or 0
     values = {"name": graph.name, "hash": graph.hash, "definition": graph.definition}
     connection.execute(insert(GraphModel).values(**values, version=newest + 1, created=created))
-    return int(connection.scalar(known) or 0)
+    return _number(known_graph(connection, name=graph.name, hash=graph.hash))
+
+
+def _number(row: Row | None) -> int:
+    return int(row[0]) if row else 0
 
 
 def _copy_log(connection: Connection, parent: int, number: int, run: NewRun) -> None:
@@ -138,7 +153,7 @@ def append(connection: Connection, held: Held, batch: Batch) -> Batch:
     if rows:
         if rows[0].seq != seq + 1 and _is_done(connection, held, batch, seq):
             return batch
-        *most, last = [(number, row.seq, row.kind, row.time, row.node, row.data, None) for row in rows]
+        *most, last = [(number, *row, None) for row in rows]
         add_log(connection, [*most, (*last[:-1], nodes + batch.nodes)])
     if batch.blobs:
         add_all_values(connection, number, batch.blobs)
@@ -151,7 +166,7 @@ def append(connection: Connection, held: Held, batch: Batch) -> Batch:
 
 def check(connection: Connection, held: Held) -> tuple[int, int]:
     """Return a run's last event and how many nodes completed; raises RunStateError if it is held no longer."""
-    row = progress(connection, held.number)
+    row = progress(connection, run=held.number)
     if row is None:
         raise RunStateError(f"run {held.id!r} was deleted from the store while it ran; what it does now is not kept")
     epoch, seq, nodes = row
@@ -178,14 +193,14 @@ def _is_done(connection: Connection, held: Held, batch: Batch, seq: int) -> bool
 def _set_status(connection: Connection, number: int, batch: Batch) -> None:
     """Note where a run stands. One that goes on has no end any longer; one that ended has no owner."""
     ending = batch.ending
-    values: dict[str, object] = {"status": batch.status, "ended": None, "error": None}
     if ending:
-        values = {"status": ending.status, "ended": ending.ended, "seconds": ending.seconds, "error": ending.error}
-        values["owner"] = None
-    connection.execute(update(Execution).where(Execution.number == number).values(values))
-    result = ending.result if ending else None
-    texts = ExecutionTextModel
-    connection.execute(update(texts).where(texts.execution == number).values(result=result))
+        set_ended(
+            connection, run=number, status=ending.status, ended=ending.ended, seconds=ending.seconds,
+            error=ending.error, owner=None,
+        )  # fmt: skip
+    else:
+        set_going(connection, run=number, status=batch.status, ended=None, error=None)
+    set_result(connection, run=number, result=ending.result if ending else None)
 
 
 def add_all_values(connection: Connection, number: int, blobs: Iterable[Blob]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Insert, Select, cast, func, literal
+from sqlalchemy import ClauseElement, ColumnElement, Connection, Float, Insert, cast, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 
@@ -39,24 +39,33 @@ def now(connection: Connection) -> ColumnElement[float]:
     return cast(func.extract("epoch", func.clock_timestamp()), Float(53))
 
 
-class Query:
-    """A Core query for one row, given to the driver with the only parameter that it has."""
+def time_of(connection: Connection) -> float:
+    """Return that time now."""
+    return time.time() if on_sqlite(connection) else float(connection.scalar(select(now(connection))) or 0.0)
 
-    def __init__(self, query: Select[Any]) -> None:
-        self._query = query
-        self._texts: dict[str, str] = {}
 
-    def __call__(self, connection: Connection, parameter: object) -> Row | None:
-        """Run it; return the row, None without one."""
+class Statement:
+    """A Core statement, given to the driver with its parameters by name; an insert or update sets the columns named."""
+
+    def __init__(self, statement: ClauseElement, *columns: str) -> None:
+        self._statement, self._columns = statement, columns or None
+        self._compiled: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def __call__(self, connection: Connection, **parameters: object) -> Row | None:
+        """Run it; return the first row, None without one."""
         name = connection.dialect.name
-        text = self._texts.get(name) or self._texts.setdefault(
-            name, str(self._query.compile(dialect=connection.dialect))
-        )
+        text, order = self._compiled.get(name) or self._compiled.setdefault(name, self._compile(connection))
+        given = tuple([parameters[each] for each in order])
         if on_sqlite(connection):
-            row: Row | None = _execute(connection)(text, (parameter,)).fetchone()
+            row: Row | None = _execute(connection)(text, given).fetchone()
             return row
-        found = connection.exec_driver_sql(text, (parameter,)).first()
-        return None if found is None else tuple(found)
+        found = connection.exec_driver_sql(text, given)
+        first = found.first() if found.returns_rows else None
+        return None if first is None else tuple(first)
+
+    def _compile(self, connection: Connection) -> tuple[str, tuple[str, ...]]:
+        compiled: Any = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)
+        return str(compiled), tuple(compiled.positiontup)
 
 
 class Rows:

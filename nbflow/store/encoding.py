@@ -12,14 +12,21 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
+from nbflow.engine.journal import Journal, milliseconds
 from nbflow.engine.replay import Given
+from nbflow.engine.result import count_completed
 from nbflow.errors import StoreError
 from nbflow.events import ENDINGS, Event, Kind
-from nbflow.store.rows import Blob, LogRow
+from nbflow.scheduler import EdgeTaken, Task
+from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.store.values import Codecs
+from nbflow.store.values.text import TAG
+from nbflow.tools import ToolSpec
 
 # Looking a member up on its enum takes as long as making a row of it.
 NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
+PLAIN_END = 7
+"""Fields of a journal's entry of a completion; one of a map or subgraph has another."""
 _PACKED = {
     Kind.NODE_START: "defaults",
     Kind.NODE_COMPLETE: "output",
@@ -30,77 +37,98 @@ _PACKED = {
 }
 """The one field of an event that holds values of the user; it stands last in the row's text."""
 _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
+_KINDS = {kind.value: kind for kind in Kind}
+PLAIN = 1000
+"""Characters of a row that is read at one go if nothing in it has a form of its own."""
 _read = json.JSONDecoder().raw_decode
 """Reads one JSON text: a resume reads tens of thousands, and `loads` looks for white space and encodings in each."""
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 Defaults = tuple[tuple[str, Any], ...]
+Lack = tuple[int, str | None, str, str]
+"""What could not be kept: seq, node, key and why."""
 
 
 class Encoder:
-    """Makes rows of events.
+    """Makes rows of what a run's journal has; what else these need is gathered until it is taken.
 
     Args:
         codecs: How values become text.
-        defaults: The defaults of a tool's parameters, by name and version; none for a version that is not known.
     """
 
-    def __init__(self, codecs: Codecs, defaults: Callable[[str, int], Mapping[str, Any]]) -> None:
+    def __init__(self, codecs: Codecs) -> None:
         self.blobs: list[Blob] = []
-        self.unstored: list[tuple[int, str | None, str, str]] = []
-        """What could not be kept: seq, node, key and why."""
-        self._codecs, self._defaults = codecs, defaults
+        self._tools: list[ToolRow] = []
+        self._unstored: list[Lack] = []
+        self._codecs = codecs
         self._starts: dict[tuple[Any, ...], tuple[str, Defaults]] = {}
+        self._told: set[tuple[str, int]] = set()
 
-    def take(self) -> tuple[tuple[Blob, ...], list[tuple[int, str | None, str, str]]]:
-        """Return the blobs of the rows made since the last time, and what of them could not be kept."""
-        taken = tuple(self.blobs), self.unstored
-        self.blobs, self.unstored = [], []
+    def take(self) -> tuple[tuple[Blob, ...], tuple[ToolRow, ...], list[Lack]]:
+        """Return the blobs and new tools of the rows made since the last time, and what could not be kept."""
+        taken = tuple(self.blobs), tuple(self._tools), self._unstored
+        self.blobs, self._tools, self._unstored = [], [], []
         return taken
 
-    def row(self, event: Event) -> LogRow:
-        """Return an event's row; its values are added to `blobs`."""
-        kind, data = event.kind, event.data
-        # These three come at every node, so they are put together without a detour.
-        if kind is EDGE_TAKEN and data["values"] is None:
-            text = self._edge(event)
-        elif kind is NODE_START and "tool" in data:
-            text = self._start(event)
-        elif kind is NODE_COMPLETE and "derived" not in data:
-            text = self._complete(event)
-        else:
-            text = self._any(event)
-        return LogRow(event.seq, kind._value_, event.time, event.node, None if text == "{}" else text)
+    def rows(self, journal: Journal, first: int, upto: int) -> tuple[list[LogRow], list[Event], int]:
+        """Return the rows of what was added from `first` on, the rarer events among it, and how many nodes completed.
 
-    def _edge(self, event: Event) -> str:
-        data = event.data
-        if data["condition"] is None and data["type"] == "normal" and data["from"] == event.node:
-            return f'{{"to":{quote(data["to"])}}}'
-        return _dump(_short_edge(event, {key: value for key, value in data.items() if key != "values"}))
+        The three events that come at every node are put together from the journal's entries, as to make them first
+        takes longer than all else here.
+        """
+        rows: list[LogRow] = []
+        others: list[Event] = []
+        nodes, epoch = 0, journal.epoch
+        node: str | None
+        text: str | None
+        for at, entry in enumerate(journal.entries(first, upto), first):
+            kind = entry[0]
+            if kind is NODE_START and entry[5] is not None:
+                node, text = self._start(at + 1, *entry[2:])
+            elif kind is EDGE_TAKEN and _is_usual(entry[2]):
+                edge = entry[2].edge.definition
+                node, text = edge.from_node, f'{{"to":{quote(edge.to_node)}}}'
+            elif kind is NODE_COMPLETE and len(entry) == PLAIN_END:
+                node, text = self._complete(at + 1, *entry[1:])
+                nodes += entry[2].item is None
+            else:
+                others.append(journal[at])
+                node, text = others[-1].node, self._any(others[-1])
+            rows.append(LogRow(at + 1, kind._value_, epoch + entry[1], node, text))
+        return rows, others, nodes + count_completed(others)
 
-    def _start(self, event: Event) -> str:
-        data, given = event.data, event.data["input"]
-        same = (data["tool"], data["version"], data["source"], *given)
-        known = self._starts.get(same)
-        if known is None:
-            about = {"tool": data["tool"], "version": data["version"], "source": data["source"], "given": list(given)}
-            defaults = self._defaults(data["tool"], data["version"])
-            known = _dump(about)[1:-1], tuple((name, value) for name, value in defaults.items() if name in given)
-            self._starts[same] = known
+    def _start(self, seq: int, task: Task, attempt: int, given: Mapping[str, Any], spec: ToolSpec) -> tuple[str, str]:
+        name = task.name
+        same = (spec.name, spec.version, *given)
+        known = self._starts.get(same) or self._starts.setdefault(same, self._about(spec, given))
         about_tool, defaults_given = known
         # What is left at its default is known by nothing but the tool, which may be another one by then.
-        kept = {name: value for name, value in defaults_given if given[name] is value}
-        tail = f',"defaults":{self._packed(event, kept)}' if kept else ""
-        return f"{{{_place(data)},{about_tool}{tail}}}"
+        kept = {key: value for key, value in defaults_given if given[key] is value}
+        tail = f',"defaults":{self._packed(seq, name, kept)}' if kept else ""
+        return name, f"{{{_place(task, attempt)},{about_tool}{tail}}}"
 
-    def _complete(self, event: Event) -> str:
-        data, output = event.data, event.data["output"]
-        cached = "true" if data["cached"] else "false"
-        head = f'{{{_place(data)},"duration_ms":{data["duration_ms"]!r},"cached":{cached}'
-        return head + "}" if output is None else f'{head},"output":{self._packed(event, output)}}}'
+    def _about(self, spec: ToolSpec, given: Mapping[str, Any]) -> tuple[str, Defaults]:
+        """Return what the starts with these arguments have in common: a text, and defaults that may be among them."""
+        if (spec.name, spec.version) not in self._told:
+            self._told.add((spec.name, spec.version))
+            self._tools.append(ToolRow(spec.name, spec.version, spec.source_hash, spec.source))
+        about = {"tool": spec.name, "version": spec.version, "source": spec.source_hash, "given": list(given)}
+        defaults = tuple((p.name, p.default) for p in spec.params if p.name in given and not p.required)
+        return _dump(about)[1:-1], defaults
 
-    def _any(self, event: Event) -> str:
+    def _complete(
+        self, seq: int, time: float, task: Task, attempt: int, started: float, output: Any, cached: bool
+    ) -> tuple[str, str]:  # fmt: skip
+        name = task.name
+        head = (
+            f'{{{_place(task, attempt)},"duration_ms":{milliseconds(time - started)!r},"cached":{str(cached).lower()}'
+        )
+        if output is None:
+            return name, head + "}"
+        return name, f'{head},"output":{self._packed(seq, name, output if task.item is None else {"": output})}}}'
+
+    def _any(self, event: Event) -> str | None:
         kind = event.kind
         data = {key: value for key, value in event.data.items() if key != _DERIVED.get(kind)}
         name = _PACKED.get(kind)
@@ -108,24 +136,31 @@ class Encoder:
         if name == "values":
             data = _short_edge(event, data)
         if values is None or data.get("derived"):
-            return _dump(data)
-        return f'{_dump(data)[:-1]}{"," if data else ""}"{name}":{self._packed(event, values)}}}'
-
-    def _packed(self, event: Event, values: Any) -> str:
-        if "item" in event.data and event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
+            return _dump(data) if data else None
+        if "item" in data and name == "output":
             values = {"": values}
+        text = self._packed(event.seq, event.node, values)
+        return f'{_dump(data)[:-1]}{"," if data else ""}"{name}":{text}}}'
+
+    def _packed(self, seq: int, node: str | None, values: Any) -> str:
         text, blobs, reasons = self._codecs.pack_state(values)
         self.blobs += blobs
-        self.unstored += [(event.seq, event.node, key, why) for key, why in reasons.items()]
+        self._unstored += [(seq, node, key, why) for key, why in reasons.items()]
         return text
 
 
-def _place(data: Mapping[str, Any]) -> str:
+def _is_usual(taken: EdgeTaken) -> bool:
+    """Return whether an edge is as most are: a normal one of the outermost graph, and no condition was read."""
+    edge = taken.edge.definition
+    return taken.values is None and not taken.prefix and edge.type == "normal" and edge.condition is None
+
+
+def _place(task: Task, attempt: int) -> str:
     """Return the fields that tell an attempt from all others."""
-    text = f'"firing":{data["firing"]},"attempt":{data["attempt"]}'
-    if "scope" in data:
-        text += f',"scope":{quote(data["scope"])}'
-    return f'{text},"item":{data["item"]}' if "item" in data else text
+    text = f'"firing":{task.firing},"attempt":{attempt}'
+    if scope := task.scope:
+        text += f',"scope":{quote(scope)}'
+    return text if task.item is None else f'{text},"item":{task.item}'
 
 
 def _short_edge(event: Event, data: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +184,8 @@ class Decoder:
             StoreError: It is no row that nbflow wrote; the error names it.
         """
         try:
-            kind = Kind(row.kind)
-            data, packed = split(kind, row.data)
-            values = None if packed in (None, "null") else self._unpacked(packed or "")
+            kind = _KINDS[row.kind]
+            data, values = self._fields(kind, row.data)
             return Event(kind, row.seq, row.time, row.node, _whole(kind, row, data, values))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
@@ -159,15 +193,22 @@ class Decoder:
                 "hand or is damaged"
             ) from error
 
-    def _unpacked(self, text: str) -> dict[str, Any]:
-        return self.codecs.unpack_state(text, self.blobs, self.notes)
+    def _fields(self, kind: Kind, text: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return a row's plain fields, and its values."""
+        if text is None:
+            return {}, None
+        if len(text) <= PLAIN and TAG not in text:
+            # It is what it says, and too short to be nested deep.
+            data = _object(text)
+            values = data.pop(_PACKED.get(kind, ""), None)
+            return data, None if values is None else _dict(values)
+        data, packed = split(kind, text)
+        return data, None if packed in (None, "null") else self.codecs.unpack_state(packed, self.blobs, self.notes)
 
 
-def split(kind: Kind, text: str | None) -> tuple[dict[str, Any], str | None]:
+def split(kind: Kind, text: str) -> tuple[dict[str, Any], str | None]:
     """Return a row's plain fields, and the text of the one that holds values."""
     name = _PACKED.get(kind)
-    if text is None:
-        return {}, None
     # Within a JSON text quotes are escaped, so these signs stand nowhere else before it.
     mark = f'"{name}":'
     head, found, tail = text.partition(f",{mark}")
@@ -185,17 +226,24 @@ def _object(text: str) -> dict[str, Any]:
     return data
 
 
+def _dict(values: Any) -> dict[str, Any]:
+    if type(values) is not dict:
+        raise ValueError(f"an object of values by key was expected, not {type(values).__name__}")
+    return values
+
+
 def _whole(kind: Kind, row: LogRow, data: dict[str, Any], values: Any) -> dict[str, Any]:
     if kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED) and not data.get("derived"):
-        return data | {"output": values[""] if "item" in data and values is not None else values}
+        data["output"] = values[""] if "item" in data and values is not None else values
+        return data
     if kind is Kind.NODE_START and "given" in data:
         names = data.pop("given")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of the arguments are no list of texts")
-        return data | {"input": Given(tuple(names), values or {})}
+        data["input"] = Given(tuple(names), values or {})
+        return data
     if kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
-        usual = {"from": row.node, "to": None, "type": "normal", "condition": None}
-        return usual | data | {"values": values}
+        return {"from": row.node, "to": None, "type": "normal", "condition": None, **data, "values": values}
     if kind is Kind.EXECUTION_RESUMED and values is not None:
         return data | {"edited": values}
     return data

@@ -98,7 +98,7 @@ class History:
         parent, past = fork or (None, None)
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
 
-        def begin() -> tuple[Store, int]:
+        def made() -> NewRun:
             definition = archive.text_of(graph)
             row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
             texts = json.dumps({name: json.loads(archive.text_of(one)) for name, one in inner.items()})
@@ -106,23 +106,19 @@ class History:
             for key, why in reasons.items():
                 self.notices.append(f"run {run_id}: {key!r} of the initial state was not stored: {why}")
             durability = "sync" if strict else "async"
-            new = NewRun(run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes)
-            store = self.open()
-            return store, store.create(new).result()
+            return NewRun(run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes)
 
-        return self._keeper(begin, strict=strict, kept=seq or 0, allowed=allow_unstored)
+        allowed = settings().allow_unstored if allow_unstored is None else allow_unstored
+        return Recorder(
+            self._store, self.open, lambda store: store.create(made), self.codecs,
+            strict=strict, allow_unstored=allowed, kept=seq or 0, warn=self.notices.append,
+        )  # fmt: skip
 
     def going_on(self, store: Store, epoch: int, *, strict: bool, kept: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""
-        return self._keeper(lambda: (store, epoch), strict=strict, kept=kept)
-
-    def _keeper(
-        self, begin: Callable[[], tuple[Store, int]], *, strict: bool, kept: int, allowed: bool | None = None
-    ) -> Recorder:
-        allowed = settings().allow_unstored if allowed is None else allowed
         return Recorder(
-            begin, self.codecs, self._registry,
-            strict=strict, allow_unstored=allowed, kept=kept, warn=self.notices.append,
+            store, self.open, None, self.codecs,
+            strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=kept, warn=self.notices.append,
         )  # fmt: skip
 
     def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:

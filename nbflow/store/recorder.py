@@ -12,13 +12,12 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.result import cause_of, count_completed
+from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
-from nbflow.events import ENDINGS, Event, Kind, Status
-from nbflow.store.encoding import Encoder
-from nbflow.store.rows import Batch, Ending, ToolRow
+from nbflow.events import ENDINGS, Event, Status
+from nbflow.store.encoding import Encoder, Lack
+from nbflow.store.rows import Batch, Ending
 from nbflow.store.values import Codecs
-from nbflow.tools import ToolRegistry, ToolSpec
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -29,58 +28,72 @@ class Recorder:
     """The keeper of one run.
 
     Args:
-        begin: Opens the store and creates the run in it, on a thread of its own; returns it and the run's epoch.
+        store: Where it is kept; None where the store is not open yet.
+        opened: Opens the store then, on a thread of its own.
+        create: Begins to put a run that is new into the store.
         codecs: How its values become text.
-        registry: Whose tools it runs; their sources are kept with it.
         strict: Whether an event is on the disk before anything that follows from it starts.
         allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
+        epoch: That of its owner, which is this process.
+        kept: How many of its events are kept already.
         warn: Is told, on the run's loop, which values could not be kept.
     """
 
     def __init__(
-        self, begin: Callable[[], tuple[Store, int]], codecs: Codecs, registry: ToolRegistry, *,
-        strict: bool, allow_unstored: bool = False, kept: int = 0, warn: Callable[[str], None],
+        self, store: Store | None, opened: Callable[[], Store], create: Callable[[Store], Future[int]] | None,
+        codecs: Codecs, *, strict: bool, allow_unstored: bool = False, epoch: int = 1, kept: int = 0,
+        warn: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.strict = strict
-        self._begin, self._codecs, self._registry = begin, codecs, registry
-        self._encoder = Encoder(codecs, self._defaults)
+        self._store, self._opener, self._create = store, opened, create
+        self._codecs, self._encoder = codecs, Encoder(codecs)
         self._allowed = allow_unstored or not strict
         self._warn = warn
-        self._sent, self._epoch = kept, 0
+        self._sent, self._epoch = kept, epoch
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
         self._noted: Status | None = None
-        self._tools: set[tuple[str, int]] = set()
-        self._unstored: list[tuple[int, str | None, str, str]] = []
+        self._unstored: list[Lack] = []
 
     def follow(self, run: Run) -> None:
         """Begin to keep the run's events as they come."""
         self._run = run
-        threading.Thread(target=self._open, name="nbflow-open", daemon=True).start()
+        if self._store is None:
+            threading.Thread(target=self._open, name="nbflow-open", daemon=True).start()
+        else:
+            self._begin(self._store)
 
     def keep(self, upto: int) -> None:
         """Keep the first `upto` events soon: what there is is on its way already, or goes with the next commit."""
         self._next()
 
     def _open(self) -> None:
-        opened: Future[tuple[Store, int]] = Future()
+        opened: Future[Store] = Future()
         try:
-            opened.set_result(self._begin())
+            opened.set_result(self._opener())
         except BaseException as error:  # noqa: BLE001 - whatever it is, the run has to hear of it
             opened.set_exception(error)
         self._tell(self._opened, opened)
 
-    def _opened(self, opened: Future[tuple[Store, int]]) -> None:
-        self._busy = False
-        error = opened.exception()
-        if error is not None:
+    def _opened(self, opened: Future[Store]) -> None:
+        if error := opened.exception():
             self._give_up(error)
         else:
-            self._store, self._epoch = opened.result()
-            self._next()
+            self._begin(opened.result())
+
+    def _begin(self, store: Store) -> None:
+        self._store, self._busy = store, False
+        if self._create is not None:
+            self._create(store).add_done_callback(partial(self._tell, self._created))
+        # In the loop's next turn there are more events, which then are one commit with the run itself.
+        self._run.loop.call_soon(self._next)
+
+    def _created(self, created: Future[int]) -> None:
+        if error := created.exception():
+            self._give_up(error)
 
     def _next(self) -> None:
-        if self._busy or self._over:
+        if self._busy or self._over or self._store is None:
             return
         upto = len(self._run.events)
         if upto == self._sent:
@@ -111,33 +124,33 @@ class Recorder:
         self._next()
 
     def _give_up(self, error: BaseException) -> None:
+        if self._over:
+            return  # by what broke first, such as the making of the run that the rest was queued behind
         self._over = True
         if not isinstance(error, NbflowError):
             told = StoreError(f"it could not be stored: {type(error).__name__}: {words(error)}")
             told.__cause__, error = error, told
         self._run.not_kept(error, fatal=self.strict or isinstance(error, RunStateError))
-        if self._epoch:
-            self._let_go()
+        if self._store is not None:
+            self._let_go(self._store)
 
-    def _let_go(self) -> None:
+    def _let_go(self, store: Store) -> None:
         """Let the run be resumed from what is kept, once it has ended: until then nobody is to run it beside us."""
         if self._run.result is None:
-            self._run.on_change(self._let_go)
+            self._run.on_change(partial(self._let_go, store))
         else:
-            self._store.release(self._run.id, self._epoch)
+            store.release(self._run.id, self._epoch)
 
     # on the writer's thread
 
     def _batch(self, first: int, upto: int, stands: Status) -> Batch:
-        events = self._run.events[first:upto]
-        rows = tuple(map(self._encoder.row, events))
-        tools = tuple(self._new_tools(events))
-        status, ending = self._standing(events, stands)
-        blobs, unstored = self._encoder.take()
+        rows, others, nodes = self._encoder.rows(self._run.events, first, upto)
+        status, ending = self._standing(others, stands)
+        blobs, tools, unstored = self._encoder.take()
         self._judge(unstored)
-        return Batch(rows, blobs, tools, count_completed(events), status, ending)
+        return Batch(tuple(rows), blobs, tools, nodes, status, ending)
 
-    def _judge(self, unstored: list[tuple[int, str | None, str, str]]) -> None:
+    def _judge(self, unstored: list[Lack]) -> None:
         if unstored and not self._allowed:
             named = name_list(f"{key!r} of node {node!r} ({why})" for _, node, key, why in unstored)
             raise StoreError(
@@ -148,7 +161,7 @@ class Recorder:
 
     def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
         """Return the status to be noted, None where it is noted already, and how the run ended."""
-        if events[-1].kind in ENDINGS:
+        if events and events[-1].kind in ENDINGS:
             return None, self._ending(events[-1])
         changed = stands is not self._noted
         self._noted = stands
@@ -159,22 +172,3 @@ class Recorder:
         self._encoder.blobs += blobs
         seconds = self._run.result.execution_time if self._run.result else 0.0
         return Ending(ENDINGS[event.kind].value, event.time, seconds, result, cause_of(event))
-
-    def _defaults(self, tool: str, version: int) -> dict[str, Any]:
-        spec = self._spec(tool, version)
-        return {param.name: param.default for param in spec.params if not param.required} if spec else {}
-
-    def _spec(self, tool: str, version: int) -> ToolSpec | None:
-        spec = self._registry.get(tool) if tool in self._registry else None
-        return spec if spec is not None and spec.version == version else None
-
-    def _new_tools(self, events: list[Event]) -> list[ToolRow]:
-        found = []
-        for event in events:
-            if event.kind is Kind.NODE_START and "tool" in event.data:
-                name, version = event.data["tool"], event.data["version"]
-                if (name, version) not in self._tools:
-                    self._tools.add((name, version))
-                    spec = self._spec(name, version)
-                    found.append(ToolRow(name, version, event.data["source"], spec.source if spec else None))
-        return found

@@ -17,6 +17,7 @@ from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
+from nbflow.store.archive import uncollected
 from nbflow.store.rows import RunHead
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
     """
     events = source.events[:upto]
     replay = Replay(plan, source.initial)
-    replay.feed(events)
+    with uncollected():
+        replay.feed(events)
     told: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
     if edits:
         replay.scheduler.edit(dict(edits))

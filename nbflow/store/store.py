@@ -53,17 +53,17 @@ class Store:
         """Where it is, for people: the file's path, `in memory`, or the URL without its password."""
         return self._database.place
 
-    def create(self, run: NewRun) -> Future[int]:
+    def create(self, make: Callable[[], NewRun]) -> Future[int]:
         """Insert a run, its graph if that is new, and its values; this process owns it. Return its epoch, 1.
 
-        What comes next may be added under that epoch without waiting.
+        What comes next may be added under that epoch without waiting. `make` is called as that of `append` is.
         A fork begins with its parent's log up to `parent_seq`, and with all its tools and values.
 
         Raises:
             RunNotFoundError: Its parent is not stored.
             StoreError: There is a run of this id already, or the parent has no such event.
         """
-        return self._owning(lambda connection: changes.create(connection, run, self._leases.owner))
+        return self._owning(lambda connection, run: changes.create(connection, run, self._leases.owner), make)
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
         """Add to a run what came next, all or nothing; return it once it is committed.
@@ -100,10 +100,12 @@ class Store:
             RunStateError: A living process has it; the error says which, and since when.
         """
         return self._owning(
-            lambda connection: leases.claim(connection, run_id, self._leases.owner, holds=self._leases.holds)
+            lambda connection, _: leases.claim(connection, run_id, self._leases.owner, holds=self._leases.holds)
         )
 
-    def _owning(self, change: Callable[[Connection], Held]) -> Future[int]:
+    def _owning(
+        self, change: Callable[[Connection, Any], Held], make: Callable[[], Any] | None = None
+    ) -> Future[int]:  # fmt: skip
         """Queue what makes this process the owner of a run; the future has the epoch.
 
         It is owner from then on, so that what is queued behind needs no answer first; if it fails, it was not.
@@ -114,13 +116,13 @@ class Store:
             while got:
                 self._leases.drop(got[0].id, got.pop().epoch)
 
-        def take(connection: Connection, _: None) -> int:
+        def take(connection: Connection, made: Any) -> int:
             give_back()  # what an attempt got that was undone
-            got.append(change(connection))
+            got.append(change(connection, made))
             self._leases.keep(got[0])
             return got[0].epoch
 
-        job = Job(take)
+        job = Job(take, make)
         job.future.add_done_callback(lambda done: give_back() if done.exception() else None)
         return self._writer.submit(job)
 

@@ -40,7 +40,7 @@ def blob(text: str) -> Blob:
 
 def create(store: Store, run_id: str = "r1", **changed: Any) -> int:
     """Insert a run; return its epoch."""
-    return store.create(new_run(run_id, **changed)).result(WAIT_S)
+    return store.create(lambda: new_run(run_id, **changed)).result(WAIT_S)
 
 
 def add(store: Store, run_id: str, epoch: int, first: int, last: int, **more: Any) -> Batch:

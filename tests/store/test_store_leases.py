@@ -51,7 +51,7 @@ def test_epochs_begin_with_1_and_grow_with_each_owner(store: Store) -> None:
 
 
 def test_events_may_be_queued_behind_their_run_before_it_is_there(store: Store) -> None:
-    created = store.create(new_run())
+    created = store.create(new_run)
     futures = [store.append("r1", 1, lambda n=n: batch(n, n)) for n in range(1, 11)]
 
     assert created.result(WAIT_S) == 1
@@ -59,7 +59,7 @@ def test_events_may_be_queued_behind_their_run_before_it_is_there(store: Store) 
 
 
 def test_events_queued_behind_a_run_that_cannot_be_there_are_refused(store: Store) -> None:
-    created = store.create(new_run(parent="nothing", parent_seq=1))
+    created = store.create(lambda: new_run(parent="nothing", parent_seq=1))
     added = store.append("r1", 1, lambda: batch(1, 1))
 
     assert isinstance(created.exception(WAIT_S), RunNotFoundError)

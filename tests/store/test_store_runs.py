@@ -80,7 +80,7 @@ def test_runs_that_write_from_many_threads_keep_apart(store: Store) -> None:
 
 def test_the_event_loop_that_blocks_on_a_future_gets_its_result(store: Store) -> None:
     async def main() -> int:
-        epoch = store.create(new_run()).result(WAIT_S)
+        epoch = store.create(new_run).result(WAIT_S)
         store.append("r1", epoch, lambda: batch(1, 2), durable=True).result(WAIT_S)
         return store.head("r1").result(WAIT_S).row.seq
 
@@ -89,7 +89,7 @@ def test_the_event_loop_that_blocks_on_a_future_gets_its_result(store: Store) ->
 
 def test_a_future_can_be_awaited(store: Store) -> None:
     async def main() -> int:
-        epoch = await asyncio.wrap_future(store.create(new_run()))
+        epoch = await asyncio.wrap_future(store.create(new_run))
         return (await asyncio.wrap_future(store.append("r1", epoch, lambda: batch(1, 3)))).rows[-1].seq
 
     assert asyncio.run(main()) == 3
@@ -300,7 +300,7 @@ def test_a_closed_store_refuses_and_does_not_hang(store: Store) -> None:
     store.close()
     store.close()
 
-    for asked in (store.create(new_run()), store.head("r1"), store.info()):
+    for asked in (store.create(new_run), store.head("r1"), store.info()):
         with pytest.raises(StoreError, match="is closed"):
             asked.result(WAIT_S)
 
