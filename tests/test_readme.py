@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from execute_notebooks import ENVIRONMENT
 from nbclient import NotebookClient
 
-from nbflow import GraphDefinition
+from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,6 +53,24 @@ def test_the_python_of_the_readme_runs() -> None:
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr) == ("completed {'n': 192}\n", "")
+
+
+def test_the_tool_of_the_readme_asks_and_gets_the_answer() -> None:
+    (text,) = blocks("Ask a person", "python")
+    names: dict[str, Any] = {}
+    exec(text, names)
+
+    async def main() -> dict[str, Any]:
+        registry = ToolRegistry()
+        registry.register("approve", names["approve"])
+        run = WorkflowEngine(registry).start(GraphDefinition.from_text("approve"), {"findings": [1, 2]})
+        while not run.asking:
+            await asyncio.sleep(0)
+        assert run.asking[0].told["question"] == "Publish 2 findings?"
+        run.answer("draft")
+        return (await run).state
+
+    assert asyncio.run(main())["verdict"] == "draft"
 
 
 def test_the_command_of_the_readme_reviews_a_file() -> None:
