@@ -24,7 +24,7 @@ MOUNT = """theme => {
   root.addEventListener('keydown', (event) => heard.push(event.key));
 }"""
 EVIL = '<img src="http://evil.test/x.png" onerror="window.hit=1">\u202egnp'
-DIFF = "All 212 tests pass after 3 fixes. 3 files, +41 −9.\n\ntests/test_auth.py\n-   token = login(user)\n+   token = await login(user)\n@@ a\n@@ b\n@@ c\n@@ d"
+DIFF = "All 212 tests pass after 3 fixes. 3 files, +41 -9.\n\ntests/test_auth.py\n-   token = login(user)\n+   token = await login(user)\n@@ a\n@@ b\n@@ c\n@@ d"
 
 
 class Level(StrEnum):
