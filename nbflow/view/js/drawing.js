@@ -1,4 +1,4 @@
-// The graph face: the scene's picture, kept up to date node by node and edge by edge.
+// The scene's picture, kept up to date node by node and edge by edge.
 //
 // A run never moves the layout. An update touches the elements of what changed, found once when the scene came.
 
@@ -16,7 +16,7 @@ const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
 
 const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-export class GraphFace {
+export class Drawing {
   constructor({ icons, prefix, onSelect }) {
     Object.assign(this, { icons, prefix, onSelect, narrow: false, selected: null, flashing: new Set() });
     this.el = h('div', { class: 'nf-canvas' });
