@@ -93,7 +93,14 @@ def test_a_choice_is_made_and_sent_with_the_question_it_answers(form: Alone) -> 
     answer(page)
 
     assert form.sent() == [
-        {"type": "command", "name": "answer", "node": "approve_fix", "firing": 7, "ordinal": 1, "value": "Push as draft"}
+        {
+            "type": "command",
+            "name": "answer",
+            "node": "approve_fix",
+            "firing": 7,
+            "ordinal": 1,
+            "value": "Push as draft",
+        }
     ]
     assert page.get_by_role("button", name="Sent").is_disabled()
 
@@ -167,8 +174,15 @@ def test_what_is_not_touched_is_sent_as_its_default(form: Alone) -> None:
 def test_every_field_is_named_and_described_for_assistive_tools(form: Alone) -> None:
     page = filled(form)
     score = page.get_by_role("spinbutton", name="Score")
-    assert page.locator(f"#{score.get_attribute('aria-describedby')}").inner_text() == "0 is harmless, 10 is a catastrophe."
-    assert (score.get_attribute("min"), score.get_attribute("max"), score.get_attribute("aria-required")) == ("0", "10", "true")
+    assert (
+        page.locator(f"#{score.get_attribute('aria-describedby')}").inner_text()
+        == "0 is harmless, 10 is a catastrophe."
+    )
+    assert (score.get_attribute("min"), score.get_attribute("max"), score.get_attribute("aria-required")) == (
+        "0",
+        "10",
+        "true",
+    )
     for one in page.locator("form :is(input, select, textarea):visible").all():
         assert one.evaluate("e => e.labels.length > 0 || e.hasAttribute('aria-labelledby')")
 
