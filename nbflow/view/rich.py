@@ -17,6 +17,8 @@ from nbflow.view.tree import tree
 
 _KINDS: tuple[Callable[[Any, int], dict[str, Any] | None], ...] = (table, image, tree)
 
+_OPENED = ("[ ", "{ ", "( ")
+
 
 def rich(obj: Any, start: int = 0) -> dict[str, Any]:
     """Return `{"kind": "table" | "image" | "tree" | "text", ...}`; of a table the rows from `start` on."""
@@ -33,7 +35,9 @@ def rich(obj: Any, start: int = 0) -> dict[str, Any]:
 def brief(obj: Any, most: int = 100) -> dict[str, Any]:
     """Return a value's type, size and look on one line, for a row."""
     kind = line(type(obj).__name__, 60)
-    return {"type": kind, "size": size(obj), "text": _columns(obj) or short(obj, most)}
+    shown = _columns(obj) or short(obj, most)
+    # What has several lines begins with a bracket alone.
+    return {"type": kind, "size": size(obj), "text": shown[0] + shown[2:] if shown[:2] in _OPENED else shown}
 
 
 def _columns(obj: Any) -> str | None:

@@ -35,7 +35,8 @@ class StateAnswers:
 
     def __init__(self, run: RunRecord, locate: Locate | None = None) -> None:
         self._run = run
-        self._steps, self._states = Steps(run), States(run)
+        self._steps = Steps(run)
+        self._states = States(run, self._steps.settled)
         self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -77,11 +78,12 @@ class StateAnswers:
         return {"after": after, "steps": rows, "of": len(steps), "named": named, "names": names, "keys": len(keys)}
 
     def _shown(self, seq: int, first: int, last: int) -> dict[str, Any]:
-        state = self._states.at(seq)
         self._glances.begin()
+        step = self._step(seq)  # first, as a replay goes forward only
+        state = self._states.at(seq)
         keys = islice(self._steps.keys, first, min(last, first + _ROWS))
         values = [self._glance(state[key]) if key in state else None for key in keys]
-        return {"first": first, "values": values, "step": self._step(seq)}
+        return {"first": first, "values": values, "step": step}
 
     def _glance(self, obj: Any) -> dict[str, Any]:
         return self._glances.look(obj, brief, lambda why: {"type": _kind(obj), "size": None, "text": why})
@@ -124,7 +126,7 @@ class StateAnswers:
             return {"kind": "none"}
         obj = state[name]
         self._looks.begin()
-        return self._glance(obj) | self._looks.look(
+        return {"about": self._glance(obj)} | self._looks.look(
             obj, lambda held: rich(held, start), lambda why: {"kind": "text", "text": why}
         )
 

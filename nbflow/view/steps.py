@@ -5,12 +5,13 @@ Rule: steps are folded from the events alone; what the state was is known by rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Replay, outcome_of
 from nbflow.events import Event, Kind
 
 SET, CHANGED, ADDED = 0, 1, 2
@@ -18,7 +19,8 @@ SET, CHANGED, ADDED = 0, 1, 2
 
 _EDGES = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN)
 _ENDS = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED)
-_KEPT = 32  # states
+_KEPT, _BEFORE = 160, 64  # states
+_FEW = 50  # firings side by side, of which each has a state of its own
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -38,7 +40,10 @@ class Step:
 
 
 class Steps:
-    """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first."""
+    """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first.
+
+    `settled` are the events, by seq, that a replay is fed with: all those after which the state may be another.
+    """
 
     def __init__(self, run: RunRecord) -> None:
         self._run = run
@@ -49,11 +54,14 @@ class Steps:
         self._open: Step | None = None
         self.keys: dict[str, int] = {key: index for index, key in enumerate(run.initial)}
         self.all: list[Step] = []
+        self.settled: list[int] = []
 
     def fold(self) -> None:
         """Take in what has happened since the last time."""
         for event in self._run.events[self._seq :]:
             self._seq = event.seq
+            if outcome_of(event) is not None:
+                self.settled.append(event.seq)
             if event.kind in _EDGES:
                 self._routed(event)
             else:
@@ -110,16 +118,16 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class States:
-    """The state of a run after any of its events, by replay.
+    """The state of a run after any of its events, by replay; `settled` are the events that may have changed it.
 
     Two replays go on from where they were: one that keeps up with a live run, one for looking back. Only to go back
-    further than that a replay begins anew.
+    further than that a replay begins anew; it then keeps the states just before its goal, as people look back stepwise.
     """
 
-    def __init__(self, run: RunRecord) -> None:
-        self._run = run
-        self._known: dict[int, dict[str, Any]] = {}
-        self._replays: list[tuple[int, Replay]] = []
+    def __init__(self, run: RunRecord, settled: Sequence[int]) -> None:
+        self._run, self._settled = run, settled
+        self._known: dict[int, dict[str, Any]] = {0: dict(run.initial)}
+        self._replays: list[_Going] = []
 
     def at(self, seq: int) -> dict[str, Any]:
         """Return the state after event `seq`; 0 is before the first.
@@ -127,30 +135,50 @@ class States:
         Raises:
             RunStateError: The events do not fit the graph.
         """
-        if seq not in self._known:
-            self._known[seq] = self._replayed(seq) if seq else dict(self._run.initial)
-            if len(self._known) > _KEPT:
-                del self._known[next(iter(self._known))]
-        return self._known[seq]
+        count = bisect_right(self._settled, seq)
+        if count not in self._known:
+            self._replay(count)
+        return self._known[count]
 
-    def _replayed(self, seq: int) -> dict[str, Any]:
-        near = max((one for one in self._replays if one[0] <= seq), key=_fed, default=None)
-        others = [one for one in self._replays if one is not near]
-        fed, replay = near or (0, Replay(self._run.plan, self._run.initial))
-        end = max(fed, seq + self._decided(seq))
-        replay.feed(self._run.events[fed:end])
-        state = dict(replay.scheduler.state())
-        self._replays = [*sorted(others, key=_fed)[-1:], (end, replay)]
-        return state
+    def _replay(self, count: int) -> None:
+        """Bring a replay to where `count` events have changed the state."""
+        near = max((one for one in self._replays if one.count <= count), key=_count, default=None)
+        going = near or _Going(Replay(self._run.plan, self._run.initial))
+        if near is None and count > _BEFORE:
+            self._bring(going, count - _BEFORE)
+            if len(going.replay.scheduler.leaves()) <= _FEW:
+                for middle in range(count - _BEFORE, count):
+                    self._bring(going, middle)
+                    self._keep(going)
+        self._bring(going, count)
+        self._keep(going)
+        self._replays = [*sorted((one for one in self._replays if one is not near), key=_count)[-1:], going]
 
-    def _decided(self, seq: int) -> int:
-        """Return how many edges follow an event: they belong to what it decided, and a replay may have to read them."""
-        events = self._run.events
-        at = seq
-        while at < len(events) and events[at].kind in _EDGES:
-            at += 1
-        return at - seq
+    def _bring(self, going: _Going, count: int) -> None:
+        # All that follows an event up to the next that counts goes with it: what it decided may have to be read.
+        end = self._end(count)
+        going.replay.feed(self._run.events[going.fed : end])
+        going.count, going.fed = count, max(going.fed, end)
+
+    def _end(self, count: int) -> int:
+        if count == 0:
+            return 0
+        return self._settled[count] - 1 if count < len(self._settled) else len(self._run.events)
+
+    def _keep(self, going: _Going) -> None:
+        self._known[going.count] = dict(going.replay.scheduler.state())
+        if len(self._known) > _KEPT:
+            del self._known[next(count for count in self._known if count)]
 
 
-def _fed(one: tuple[int, Replay]) -> int:
-    return one[0]
+@dataclass(slots=True)
+class _Going:
+    """A replay that was fed the first `fed` events, of which `count` may have changed the state."""
+
+    replay: Replay
+    count: int = 0
+    fed: int = 0
+
+
+def _count(going: _Going) -> int:
+    return going.count
