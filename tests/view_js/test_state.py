@@ -180,7 +180,7 @@ def test_choosing_a_step_moves_the_moment_and_shows_the_values_then(face: Alone,
     assert page.evaluate("moment.seq") == page.evaluate("face.data.steps[5].seq")
     assert text(page, "failed") == "3"
     assert text(page, "approved") == "not set"
-    assert page.locator(".nf-sstep .nf-ih").inner_text().split() == ["Step", "6", "run_tests,", "visit", "2", "0:00"]
+    assert page.locator(".nf-sstep .nf-sih").inner_text().split() == ["Step", "6", "run_tests,", "visit", "2", "0:00"]
     boxes = {
         one.locator(".nf-key").inner_text(): one.locator(".nf-box").inner_text()
         for one in page.locator(".nf-sstep .nf-sec").all()

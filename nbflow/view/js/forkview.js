@@ -58,7 +58,7 @@ export class ForkView {
     this.button = h('button', { class: 'nf-btn nf-pri', type: 'submit' }, 'Start fork');
     this.note = h('span', { class: 'nf-mut nf-fnote', role: 'status' });
     this.el = h('form', { class: 'nf-over', 'aria-label': 'Fork', novalidate: true, hidden: true },
-      h('div', { class: 'nf-ih' }, h('b', {}, 'Fork'), this.title), this.body,
+      h('div', { class: 'nf-sih' }, h('b', {}, 'Fork'), this.title), this.body,
       h('div', { class: 'nf-pager' }, this.button, h('button', { class: 'nf-btn', type: 'button', onclick: close }, 'Cancel'), this.note));
     this.el.addEventListener('submit', (event) => {
       event.preventDefault();

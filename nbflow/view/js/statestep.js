@@ -15,10 +15,10 @@ export class StepPanel {
     Object.assign(this, { open, drawn: null });
     [this.number, this.name, this.time] = [h('b', { class: 'nf-num' }), h('span', { class: 'nf-mut nf-el' }), h('span', { class: 'nf-mut nf-num nf-word' })];
     const x = h('button', { class: 'nf-x nf-sx', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'));
-    this.body = h('div', { class: 'nf-ib', tabindex: '0' });
+    this.body = h('div', { class: 'nf-sib', tabindex: '0' });
     this.fork = h('div', { class: 'nf-sfork', hidden: true }, h('button', { class: 'nf-btn', type: 'button', onclick: fork }, 'Fork from here'));
     const legend = h('div', { class: 'nf-legend' }, MARKS.map((word, mark) => h('span', {}, markIcon(mark), word)));
-    this.el = h('aside', { class: 'nf-sstep', 'aria-label': 'Step' }, h('div', { class: 'nf-ih' }, this.number, this.name, this.time, x), this.body, this.fork, legend);
+    this.el = h('aside', { class: 'nf-sstep', 'aria-label': 'Step' }, h('div', { class: 'nf-sih' }, this.number, this.name, this.time, x), this.body, this.fork, legend);
   }
 
   draw(data, current, { started, past }) {

@@ -60,7 +60,7 @@ export class ValueView {
     this.about = h('span', { class: 'nf-mut nf-el' });
     this.body = h('div', { class: 'nf-vbody' });
     this.el = h('section', { class: 'nf-over', 'aria-label': 'Value', hidden: true },
-      h('div', { class: 'nf-ih' }, this.back, this.title, this.about, h('button', { class: 'nf-x', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'))), this.body);
+      h('div', { class: 'nf-sih' }, this.back, this.title, this.about, h('button', { class: 'nf-x', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'))), this.body);
   }
 
   show(name) {
