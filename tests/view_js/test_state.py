@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from alone import Alone
 from PIL import Image
+from scenes import review as graph_of_review
+from scenes import review_running, scene
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
 from nbflow.view.questions import Questions
@@ -303,6 +305,20 @@ def test_a_live_run_is_asked_about_twice_a_second_at_most(face: Alone, review: R
     assert 2 <= len(face.sent()) <= 4
 
 
+def test_in_the_whole_view_the_state_takes_the_place_of_the_inspector(view: Any, review: Run) -> None:
+    view.mount(scene(graph_of_review()), review_running())
+    view.node("lint").click()
+    view.page.get_by_role("tab", name="State").click()
+    view.page.wait_for_function("harness.sent.some(m => m.type === 'state')")
+    (question,) = view.sent("state")
+    view.push(Questions(review).answer(question))
+
+    assert not view.page.locator(".nf-insp").is_visible()
+    assert text(view.page, "failed") == "0"
+    view.page.keyboard.press("1")
+    assert view.page.locator(".nf-insp").is_visible()
+
+
 def test_hostile_text_is_text(face: Alone) -> None:
     def hostile() -> dict[str, Any]:
         return {
@@ -359,4 +375,4 @@ def test_dragging_over_ten_thousand_steps_draws_each_in_a_fraction_of_a_frame(fa
       for (let i = 0; i < 200; i += 1) at(1 + i * 149);
       return (performance.now() - begun) / 200;
     }""")
-    assert took < 16
+    assert took < 16  # ms, of a frame's 33
