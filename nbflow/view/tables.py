@@ -15,6 +15,7 @@ from nbflow.view.preview import short
 ROWS, COLUMNS = 50, 20
 _NAME, _CELL = 60, 80
 _FLAT = (str, int, float, bool, type(None))
+_ARROW = ("Table", "RecordBatch")
 _NOTHING = ("NaTType", "NAType")
 
 
@@ -30,6 +31,17 @@ def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
     return None
 
 
+def columns(obj: Any) -> list[str] | None:
+    """Return the names of a frame's first columns, or None of what is no frame."""
+    if _is(obj, "pandas", "DataFrame") or _is(obj, "polars", "DataFrame"):
+        return [_name(name) for name in obj.columns[:COLUMNS]]
+    return [_name(name) for name in obj.schema.names[:COLUMNS]] if _is(obj, "pyarrow", *_ARROW) else None
+
+
+def _name(name: Any) -> str:
+    return line(name, _NAME) if isinstance(name, str) else short(name, _NAME)
+
+
 def _is(obj: Any, module: str, *names: str) -> bool:
     """Return whether a value is of a class of a library that is loaded."""
     loaded = sys.modules.get(module)
@@ -37,10 +49,10 @@ def _is(obj: Any, module: str, *names: str) -> bool:
     return isinstance(obj, kinds)
 
 
-def _page(columns: Iterable[Any], rows: Iterable[Iterable[Any]], start: int, shape: Sequence[int], index: bool) -> Any:
+def _page(names: Iterable[Any], rows: Iterable[Iterable[Any]], start: int, shape: Sequence[int], index: bool) -> Any:
     return {
         "kind": "table",
-        "columns": [line(name, _NAME) if isinstance(name, str) else short(name, _NAME) for name in columns],
+        "columns": [_name(name) for name in names],
         "rows": [[_cell(value) for value in row] for row in rows],
         "index": index,
         "from": start,
@@ -73,12 +85,12 @@ def _polars(obj: Any, start: int) -> Any:
 
 
 def _arrow(obj: Any, start: int) -> Any:
-    if not _is(obj, "pyarrow", "Table", "RecordBatch"):
+    if not _is(obj, "pyarrow", *_ARROW):
         return None
     page = obj.slice(start, ROWS)
-    columns = [page.column(at).to_pylist() for at in range(min(COLUMNS, obj.num_columns))]
+    held = [page.column(at).to_pylist() for at in range(min(COLUMNS, obj.num_columns))]
     shape = (obj.num_rows, obj.num_columns)
-    return _page(obj.schema.names[:COLUMNS], zip(*columns, strict=True), start, shape, False)
+    return _page(obj.schema.names[:COLUMNS], zip(*held, strict=True), start, shape, False)
 
 
 def _numpy(obj: Any, start: int) -> Any:

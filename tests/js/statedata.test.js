@@ -39,6 +39,13 @@ test('values count for their moment and their rows', () => {
   assert.equal(data.covers(null, 1, 3), false);
 });
 
+test('a moment that cannot be told of is not asked for again', () => {
+  const data = known(3);
+  data.take({ type: 'state', at: 5, seq: 5, fault: 'does not fit' });
+
+  assert.deepEqual([data.covers(5, 0, 9), data.covers(6, 0, 9)], [true, false]);
+});
+
 test('as many columns stand as fit, and no more than there are steps', () => {
   const room = { taken: 380, column: 24 };
 

@@ -12,16 +12,17 @@ import { StepPanel } from './statestep.js';
 import { ValueView } from './valueview.js';
 
 const PAUSE = 500; // ms between two questions about a run that lives
+const SLIM = 760; // px, below which the step has no room beside the table
 const LOST = 3000; // ms after which an answer is no longer waited for
 
 export class StateFace {
   constructor({ actions, ask, prefix = 'nf-' }) {
-    Object.assign(this, { actions, ask, data: new StateData(), moment: null, model: null, news: true, asked: 0, last: 0, timer: 0, opened: null });
+    Object.assign(this, { actions, ask, data: new StateData(), moment: null, model: null, news: true, asked: 0, last: 0, timer: 0, opened: null, origin: null });
     const open = (key) => this.open(key);
     this.grid = new StateGrid({ id: `${prefix}key`, choose: (index) => actions.seek(this.data.steps[index].seq), open, moved: () => this.want() });
     this.panel = new StepPanel({ open, fork: () => this.fork(), close: () => this.cover(false) });
     this.value = new ValueView({ turn: (from) => this.look(from), close: () => this.back() });
-    this.editor = new ForkView({ id: `${prefix}fork`, start: (state) => ask({ type: 'command', name: 'fork', at: this.moment.seq, state }), close: () => this.back() });
+    this.editor = new ForkView({ id: `${prefix}fork`, start: (state) => ask({ type: 'command', name: 'fork', at: this.origin, state }), close: () => this.back() });
     this.more = h('button', { class: 'nf-smore', type: 'button', onclick: () => this.cover(true) });
     this.none = h('p', { class: 'nf-mut nf-none', hidden: true });
     this.el = h('div', { class: 'nf-state' }, this.grid.el, this.none, this.more, this.panel.el, this.value.el, this.editor.el);
@@ -33,7 +34,7 @@ export class StateFace {
   }
 
   show() {
-    Object.assign(this, { data: new StateData(), moment: null, news: true, asked: 0, opened: null });
+    Object.assign(this, { data: new StateData(), moment: null, news: true, asked: 0, opened: null, origin: null });
     this.grid.show();
     this.value.hide();
     this.editor.hide();
@@ -47,7 +48,7 @@ export class StateFace {
     } else if (message.type === 'value') {
       if (message.key === this.opened) this.value.fill(message);
     } else if (message.type === 'editable') {
-      if (message.at === this.moment?.seq && !this.editor.el.hidden) this.editor.fill(message);
+      if (message.at === this.origin) this.editor.fill(message);
     } else if (message.type === 'forked') this.editor.forked(message.run_id);
     else if (message.name === 'fork') this.editor.refused(message.message);
   }
@@ -57,7 +58,7 @@ export class StateFace {
     Object.assign(this, { model, moment });
     if (!change || change.all || change.run || change.nodes?.size) this.news = true;
     if (!model.connected) this.asked = 0;
-    if (moved) this.follow();
+    if (moved && this.opened !== null) this.look(0);
     this.redraw();
     this.want();
   }
@@ -74,19 +75,15 @@ export class StateFace {
     this.more.textContent = current < 0 ? 'Before the first step' : `Step ${current + 1}, ${stepName(data.steps[current])}`;
   }
 
-  // What covers the table shows the moment too, except an editor: it keeps the moment that it was opened at.
-  follow() {
-    if (this.opened !== null) this.look(0);
-    if (!this.editor.el.hidden) this.back();
-  }
-
   tick() {
     this.want();
   }
 
   layout(narrow) {
-    this.narrow = this.grid.narrow = narrow;
-    this.el.classList.toggle('nf-slim', narrow);
+    const width = this.el.clientWidth;
+    const slim = narrow || (width > 0 && width < SLIM);
+    this.grid.narrow = slim;
+    this.el.classList.toggle('nf-slim', slim);
     if (this.model) this.redraw();
   }
 
@@ -97,7 +94,7 @@ export class StateFace {
   /** Ask for what is not known yet, unless an answer is under way; the newest moment is asked for after it. */
   want() {
     if (!this.model || this.el.hidden) return;
-    const known = this.data.covers(this.at, ...this.grid.range) && !this.data.behind;
+    const known = this.data.covers(this.at, ...this.grid.range);
     const now = performance.now();
     if ((known && !(this.at === null && this.news)) || (this.asked && now - this.asked < LOST)) return;
     // A person's own step is answered at once, a run's news after a pause.
@@ -133,7 +130,8 @@ export class StateFace {
     const current = data.stepAt(moment.seq);
     const time = model.run.started == null ? '' : ` at ${clock(moment.time - model.run.started)}`;
     this.editor.show(`from ${current < 0 ? 'the start' : `step ${current + 1}, ${stepName(data.steps[current])}`}${time}`);
-    this.ask({ type: 'editable', at: moment.seq });
+    this.origin = moment.seq; // it stays the moment to fork at, wherever the slider goes meanwhile
+    this.ask({ type: 'editable', at: this.origin });
   }
 
   /** On a narrow page the step covers the table. */
@@ -143,14 +141,14 @@ export class StateFace {
   }
 
   back() {
-    this.opened = null;
+    this.opened = this.origin = null;
     this.value.hide();
     this.editor.hide();
     this.grid.focus();
   }
 
   key(event) {
-    const over = this.opened !== null || !this.editor.el.hidden;
+    const over = this.opened !== null || this.origin !== null;
     if (event.key !== 'Escape' || !(over || this.el.classList.contains('nf-covered'))) return;
     if (over) this.back();
     else this.cover(false);

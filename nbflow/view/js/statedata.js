@@ -26,9 +26,10 @@ export class StateData {
     this.step = message.step;
   }
 
-  /** Whether the values of these rows at this moment are known. */
+  /** Whether the values of these rows at this moment are known; a fault is all that there is to know. */
   covers(at, first, last) {
-    return at === this.at && first >= this.rows[0] && Math.min(last, this.keys.length) <= this.rows[1];
+    if (this.fault !== null) return at === this.at;
+    return !this.behind && at === this.at && first >= this.rows[0] && Math.min(last, this.keys.length) <= this.rows[1];
   }
 
   /** The index of the last step up to a moment, -1 before the first; null is now. */

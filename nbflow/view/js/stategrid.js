@@ -135,7 +135,7 @@ export class StateGrid {
     const mark = this.data.mark(index, this.current);
     const did = mark === undefined ? '' : `${MARKS[mark]} in step ${this.current + 1}`;
     element.id = `${this.id}${index}`;
-    setAttr(element, 'aria-label', [this.data.keys[index], seen?.type, seen ? seen.text : 'not set', did].filter(Boolean).join(', '));
+    setAttr(element, 'aria-label', [this.data.keys[index], seen?.type, seen === null ? 'not set' : seen?.text, did].filter(Boolean).join(', '));
     setAttr(element, 'aria-selected', String(index === this.row));
     setAttr(element, 'aria-posinset', index + 1);
     setAttr(element, 'aria-setsize', this.data.keys.length);
