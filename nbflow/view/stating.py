@@ -111,7 +111,9 @@ class StateAnswers:
 
     def _change(self, key: str, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
         mark = step.marks[key]
-        old, new, update = before.get(key, MISSING), after.get(key, MISSING), step.wrote[key]
+        old, update = before.get(key, MISSING), step.wrote[key]
+        # Without a reducer the value is what the step wrote, even where another path still sees the one before.
+        new = after.get(key, MISSING) if key in self._steps.folded else update
         note, lines = self._glances.look(
             [old, new, update], lambda held: difference(mark, *held), lambda why: ("", [[" ", why]])
         )

@@ -42,7 +42,7 @@ class Step:
 class Steps:
     """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first.
 
-    `settled` are the events, by seq, that a replay is fed with: all those after which the state may be another.
+    `folded` are the keys whose value may be another than what was written; `settled` the events, by seq, that a replay is fed with: all those after which the state may be another.
     """
 
     def __init__(self, run: RunRecord) -> None:
@@ -52,6 +52,7 @@ class Steps:
         self._visits: dict[str, int] = {}
         self._seq = 0
         self._open: Step | None = None
+        self.folded = {*run.graph.reducers, "error"}
         self.keys: dict[str, int] = {key: index for index, key in enumerate(run.initial)}
         self.all: list[Step] = []
         self.settled: list[int] = []

@@ -112,6 +112,7 @@ def test_a_loop_at_its_limit_writes_its_error_with_its_output() -> None:
     run = ran("again -> again if n > 0 [max=1]\nagain -> five on error", again, five, n=1)
 
     assert told(run) == ["again#1: *n", "again#2: *n +error", "five#1: +five"]
+    assert "LoopError" in str(ask(run, at=steps_of(run).all[1].seq)["step"]["changes"][1]["lines"])
 
 
 def test_items_of_a_map_and_nodes_of_a_subgraph_are_steps_of_their_own_node() -> None:
@@ -179,6 +180,20 @@ def test_an_answer_tells_steps_keys_values_and_what_the_chosen_step_did() -> Non
         ("names", "1 added", [[" ", "1 kept"], ["+", "'b'"]]),
         ("late", "set", [["+", "True"]]),
     ]
+
+
+def test_a_step_shows_what_it_wrote_while_another_path_sees_the_value_before() -> None:
+    def x() -> dict[str, int]:
+        return {"x": 2}
+
+    async def y() -> dict[str, int]:
+        await asyncio.sleep(0.05)
+        return {"y": 1}
+
+    run = ran("five -> x & y", five, x, y, x=1)
+    at = next(step.seq for step in steps_of(run).all if step.node == "x")
+
+    assert ask(run, at=at)["step"]["changes"][0]["lines"] == [["-", "1"], ["+", "2"]]
 
 
 def test_before_the_first_step_there_is_none_and_keys_to_come_have_no_value() -> None:
