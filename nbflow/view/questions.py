@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.fold import Locate
+from nbflow.view.loglines import LogLines
 from nbflow.view.lookback import Lookback
 from nbflow.view.moments import Moments
 from nbflow.view.stating import StateAnswers
@@ -45,6 +46,8 @@ class Answers(Protocol):
 KINDS: dict[str, type[Answers]] = {
     "history": Moments,
     "inspect": Lookback,
+    "log": LogLines,
+    "line": LogLines,
     "state": StateAnswers,
     "value": StateAnswers,
     "editable": StateAnswers,

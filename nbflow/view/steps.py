@@ -42,7 +42,8 @@ class Step:
 class Steps:
     """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first.
 
-    `folded` are the keys whose value may be another than what was written; `settled` the events, by seq, that a replay is fed with: all those after which the state may be another.
+    `folded` are the keys whose value may be another than what was written; `settled` the events, by seq, that a replay
+    is fed with: all those after which the state may be another.
     """
 
     def __init__(self, run: RunRecord) -> None:
