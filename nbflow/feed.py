@@ -14,6 +14,7 @@ from nbflow.commands import Commands, Message, Reopen
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView, inspect
+from nbflow.view.questions import Questions
 
 FRAME = 1 / 30
 BURST = 2
@@ -38,6 +39,7 @@ class Feed:
         self.run, self._view, self._send, self._describe = run, view, send, describe
         self._live = run if isinstance(run, Run) and run.result is None else None
         self._commands = Commands(run, reopen, send)
+        self._questions = Questions(run, locate=view.locate)
         self._inspected: str | None = None
         self._touched: set[str] = set()
         self._due = float("-inf")
@@ -96,16 +98,29 @@ class Feed:
                 self._send(self.snapshot)
                 self._commands.tell_breaks()
                 self.on_ready()
-            case {"type": "inspect", "node": str() | None as node}:
+            case {"type": "inspect", "node": str() | None as node} if message.get("at") is None:
                 self._inspected = node if node in self._view.nodes else None
                 self._tell_inspected()
             case {"type": "command"}:
                 self._commands.act(message)
+            case _:
+                self._answer(message)
+
+    def _answer(self, message: Any) -> None:
+        answer = self._questions.answer(message)
+        if answer is None:
+            return
+        if answer["type"] == "inspector":
+            self._describe_tool(answer["data"])
+        self._send(answer)
 
     def _tell_inspected(self) -> None:
         if self._inspected is None:
             return
         data = inspect(self._view, self.run.graph, self._inspected)
+        self._describe_tool(data)
+        self._send({"type": "inspector", "node": self._inspected, "data": data})
+
+    def _describe_tool(self, data: dict[str, Any]) -> None:
         if data["kind"] == "tool":
             data["doc"] = self._describe(data["tool"])
-        self._send({"type": "inspector", "node": self._inspected, "data": data})

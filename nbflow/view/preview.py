@@ -24,15 +24,20 @@ def value(key: str, obj: Any) -> dict[str, Any]:
     return {
         "key": line(key, 100),
         "type": "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60),
-        "size": _guarded(lambda: _size(obj)),
+        "size": size(obj),
         "preview": _head(full),
         "full": full,
     }
 
 
+def size(obj: Any) -> str | None:
+    """Return how large a value is, `500 items`, where that says something."""
+    return _guarded(lambda: _measured(obj))
+
+
 def short(obj: Any, most: int = 16) -> str:
     """Return the value on one short line, for a caption."""
-    shown = repr(str.__getitem__(obj, slice(0, 4 * most))) if isinstance(obj, str) else render(obj, 4 * most)
+    shown = repr(str.__getitem__(obj, slice(0, 4 * most))) if issubclass(type(obj), str) else render(obj, 4 * most)
     return line(shown, most)
 
 
@@ -132,7 +137,7 @@ class _Writer:
             return _frame(obj)
         if home == "numpy" and getattr(obj, "ndim", 0):
             return repr(obj) if obj.size <= 200 else repr(obj[tuple(slice(0, 4) for _ in obj.shape)]) + " …"
-        fields = _own_fields(obj)
+        fields = fields_of(obj)
         if fields is not None:
             return self._braces(f"{kind.__name__}(", ")", self._fields(fields.items(), depth), len(fields), depth)
         return repr(obj)
@@ -144,7 +149,7 @@ def _frame(obj: Any) -> str:
     return shown + ("\n…" if len(obj) > 8 else "")
 
 
-def _own_fields(obj: Any) -> dict[str, Any] | None:
+def fields_of(obj: Any) -> dict[str, Any] | None:
     """Return the fields of an object whose repr would only list them, or say where it lies in memory."""
     if isinstance(obj, type):
         return None
@@ -158,7 +163,7 @@ def _own_fields(obj: Any) -> dict[str, Any] | None:
     return None
 
 
-def _size(obj: Any) -> str | None:
+def _measured(obj: Any) -> str | None:
     if isinstance(obj, str | bytes | bytearray):
         return _bytes(len(obj)) if len(obj) > 200 else None
     shape = getattr(obj, "shape", None)

@@ -1,22 +1,27 @@
 // The view of one run, mounted in an element, over any transport.
 //
 // Messages are folded as they come; drawing happens once per animation frame, only what changed, and not at all while
-// the view is off screen: then it catches up once. Live updates never change selection, scroll or focus.
+// the view is off screen: then it catches up once. Live updates never change selection, scroll, face or focus.
 
 import { Announcer, Watcher } from './announcer.js';
 import { Compact } from './compact.js';
 import { h, setText } from './dom.js';
+import { Faces } from './faces.js';
 import { ENDED } from './format.js';
 import { GraphFace } from './graph.js';
 import { Header } from './header.js';
 import { StatusIcons } from './icons.js';
 import { Inspector } from './inspector.js';
+import { onKey } from './keys.js';
+import { LogFace } from './log.js';
 import { Change, Model } from './model.js';
+import { Travel } from './moment.js';
 import { StatusBar } from './parts.js';
-import { NodeList, SideLists } from './rows.js';
+import { Slider } from './slider.js';
+import { StateFace } from './state.js';
+import { TimelineFace } from './timeline.js';
 
 const NARROW = 640; // px
-const LISTS = 250; // ms between two drawings of the lists
 const FRESH = 20; // s: a run that ended this long ago was still watched for
 
 let views = 0;
@@ -26,9 +31,12 @@ class View {
     const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
     const icons = new StatusIcons(prefix);
     Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
-    Object.assign(this, { asking: false, sent: false, collapsed: null, selected: null, listTimer: 0, tickTimer: 0 });
+    Object.assign(this, { asking: false, sent: false, drawn: null, collapsed: null, selected: null, tickTimer: 0 });
+    this.travel = new Travel({ ask: (message) => this.ask(message), changed: () => this.moved() });
     this.actions = {
       select: (id) => this.select(id),
+      seek: (seq) => this.travel.seek(seq),
+      show: (face) => this.show(face),
       locate: (cell, line) => transport.locate?.(cell, line) ?? null,
       press: (name) => this.press(name),
       confirmStop: (yes) => this.confirmStop(yes),
@@ -43,21 +51,23 @@ class View {
 
   build(el, prefix, icons) {
     const { actions } = this;
-    this.header = new Header({ icons, actions });
+    const tools = { icons, prefix, actions, ask: (message) => this.ask(message) };
+    this.faces = new Faces(
+      { graph: new GraphFace(tools), timeline: new TimelineFace(tools), state: new StateFace(tools), log: new LogFace(tools) },
+      { prefix, onShow: actions.show },
+    );
+    this.header = new Header({ icons, actions, tabs: this.faces.tabs });
     this.compact = new Compact({ icons, actions });
     this.bar = new StatusBar();
-    this.graph = new GraphFace({ icons, prefix, onSelect: actions.select });
-    this.list = new NodeList(icons, actions.select);
-    this.side = new SideLists(icons, actions.select);
     this.inspector = new Inspector({ icons, select: actions.select, locate: actions.locate });
-    this.face = h('div', { class: 'nf-face' }, this.graph.el, this.list.el, this.side.el);
-    this.body = h('div', { class: 'nf-body' }, this.face, this.inspector.el);
-    this.opened = h('div', {}, this.header.el, this.bar.el, this.body);
+    this.slider = new Slider(this.travel);
+    this.body = h('div', { class: 'nf-body' }, this.faces.el, this.inspector.el);
+    this.opened = h('div', {}, this.header.el, this.bar.el, this.body, this.slider.el);
     this.spoken = h('div', { class: 'nf-sr', 'aria-live': 'polite' });
     this.announcer = new Announcer((text) => setText(this.spoken, text));
     this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
       icons.symbols(), this.compact.el, this.opened, this.spoken);
-    this.root.addEventListener('keydown', (event) => this.key(event));
+    this.root.addEventListener('keydown', (event) => onKey(event, this));
     el.append(this.root);
   }
 
@@ -73,16 +83,40 @@ class View {
     if (seen) this.draw();
   }
 
+  /** Seconds since the epoch by the kernel's clock. */
   get now() {
     return Date.now() / 1000 + this.skew;
   }
 
+  /** The moment that is shown, {seq, time, clock}; null is now. */
+  get moment() {
+    return this.travel.moment;
+  }
+
+  /** The run as it is shown. */
+  get shown() {
+    return this.travel.model ?? this.model;
+  }
+
+  ask(message) {
+    if (this.model.connected) this.transport.send(message);
+  }
+
   receive(message) {
-    const { now: had, connected } = this.model;
+    const { now: had, connected, scene } = this.model;
     this.model.apply(message, this.change);
-    if (!connected && this.model.connected) this.transport.send({ type: 'ready' });
+    if (this.model.scene !== scene) this.travel.forget(this.model.scene);
+    if (this.faces.receive(message)) this.change.told = true;
+    if (message.type === 'patch' || message.type === 'snapshot') this.travel.hear(message, this.model.run);
+    this.travel.receive(message);
+    if (!connected && this.model.connected) this.greet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
+  }
+
+  greet() {
+    this.travel.lost();
+    this.transport.send({ type: 'ready' });
   }
 
   // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
@@ -101,19 +135,27 @@ class View {
     if (change.empty || !model.scene) return;
     this.change = new Change();
     if (change.scene) this.showScene();
-    if (change.run) this.drawRun();
-    if (!this.collapsed) {
-      this.graph.patch(model, change, this.now);
-      if (this.touches(change)) this.inspector.draw(model);
-      this.drawListsSoon();
-    } else if (change.nodes.size || change.all) {
-      this.compact.draw(model, this.now);
-    }
+    if (change.run || change.moved) this.drawRun();
+    if (!this.collapsed) this.drawBody(change);
+    else if (change.nodes.size || change.all) this.compact.draw(model, this.now);
     this.tickSoon();
   }
 
+  // In the past only what a person does, or asked for, changes the body.
+  drawBody(change) {
+    const { moment, selected, shown } = this;
+    const seen = moment ? new Change() : change;
+    seen.all ||= moment !== this.drawn;
+    this.drawn = moment;
+    if (change.moved || this.touches(seen)) this.inspector.draw(shown);
+    this.faces.draw(shown, { now: moment?.time ?? this.now, selected, moment, change: seen });
+    this.slider.draw(this.model, this.now);
+    this.travel.inspect(selected);
+  }
+
   touches(change) {
-    return this.selected !== null && (change.all || change.run || change.inspected === this.selected || change.nodes.has(this.selected));
+    const { selected } = this;
+    return selected !== null && (change.all || change.run || change.inspected === selected || change.nodes.has(selected));
   }
 
   showScene() {
@@ -121,11 +163,12 @@ class View {
     this.root.hidden = false;
     this.root.setAttribute('aria-label', `Workflow run ${scene.title}`);
     this.root.classList.toggle('nf-large', scene.mode === 'list');
+    this.root.classList.toggle('nf-still', scene.run_id === null);
     this.watcher = new Watcher(scene.title);
     this.select(null);
     this.header.show(scene);
-    this.graph.show(scene);
-    this.compact.show(scene, this.graph);
+    this.faces.scene(scene);
+    this.compact.show(scene, this.faces.faces.graph.drawing);
     this.layout();
   }
 
@@ -135,6 +178,7 @@ class View {
     if (this.status !== model.run.status) this.sent = false;
     this.status = model.run.status;
     if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
+    this.root.classList.toggle('past', this.moment !== null);
     this.header.draw(model, this.now, this);
     this.bar.draw(model.run, total);
     if (this.collapsed) this.compact.draw(model, this.now);
@@ -145,20 +189,6 @@ class View {
   isOld() {
     const { run, now } = this.model;
     return ENDED.has(run.status) && (now === null || Date.now() / 1000 - now > FRESH);
-  }
-
-  drawListsSoon() {
-    this.listTimer ||= setTimeout(() => {
-      this.listTimer = 0;
-      if (this.seen && !this.collapsed) this.drawLists();
-    }, LISTS);
-  }
-
-  drawLists() {
-    const { model, selected, narrow } = this;
-    if (!model.scene) return;
-    this.list.draw(model, this.now, { selected, narrow });
-    if (model.scene.mode === 'list' && !narrow) this.side.draw(model, this.now, selected);
   }
 
   tickSoon() {
@@ -173,18 +203,30 @@ class View {
     if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
     else if (this.seen) {
       this.header.tick(this.model, this.now);
-      this.graph.tick(this.model, this.now);
-      this.drawListsSoon();
+      this.faces.tick(this.shown, this.moment?.time ?? this.now);
+      this.slider.draw(this.model, this.now);
     }
     this.tickSoon();
   }
 
   layout() {
-    const narrow = this.root.clientWidth > 0 && this.root.clientWidth < NARROW;
-    const turned = narrow !== this.narrow;
-    this.narrow = narrow;
-    this.graph.layout(narrow);
-    if (turned) this.drawLists();
+    this.faces.layout(this.root.clientWidth > 0 && this.root.clientWidth < NARROW);
+    this.slider.layout();
+    if (this.model.scene) this.slider.draw(this.model, this.now);
+  }
+
+  /** Draw what a person did. */
+  moved() {
+    this.change.moved = true;
+    this.draw();
+  }
+
+  show(face) {
+    if (this.collapsed) this.collapse(false);
+    this.faces.show(face);
+    this.body.classList.toggle('nf-wide', Boolean(this.faces.face.wide));
+    this.layout();
+    this.moved();
   }
 
   select(id) {
@@ -192,11 +234,9 @@ class View {
     if (id === this.selected) return;
     this.selected = id;
     this.inspector.show(id);
-    this.inspector.draw(this.model);
-    this.graph.select(id);
-    this.layout();
-    this.drawLists();
-    if (this.model.connected) this.transport.send({ type: 'inspect', node: id });
+    this.ask({ type: 'inspect', node: id });
+    this.change.moved = true;
+    this.flush();
   }
 
   /** Select the node after the selected one, in graph order, that has a status. */
@@ -243,23 +283,6 @@ class View {
     if (focus) (on ? this.compact.open : this.root).focus({ preventScroll: true });
   }
 
-  key(event) {
-    const typing = event.target.closest('input, textarea, select');
-    if (!this.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
-    const button = { p: this.model.run.status === 'paused' ? 'continue' : 'pause', s: 'stop' }[event.key];
-    const act = {
-      Escape: () => this.escape(),
-      c: () => this.collapse(!this.collapsed, true),
-      w: () => this.next('waiting'),
-      e: () => this.next('failed'),
-    }[event.key];
-    if (button) this.header.buttons?.[button]?.click();
-    else if (act) act();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
   /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
   escape() {
     if (this.asking) this.confirmStop(false);
@@ -275,8 +298,8 @@ class View {
     this.sizes.disconnect();
     this.sight.disconnect();
     this.announcer.stop();
+    this.faces.destroy();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.listTimer);
     clearTimeout(this.tickTimer);
     this.root.remove();
   }

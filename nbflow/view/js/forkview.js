@@ -1,0 +1,134 @@
+// A fork's editor, over the whole face: the state of a past moment, of which a person changes what they like.
+
+import { h, setText } from './dom.js';
+import { parsed } from './fields.js';
+
+/** One key: unless its box is checked it stays as it was. */
+class Row {
+  constructor({ key, type, json, why }, id, changed) {
+    this.key = key;
+    this.box = h('input', { type: 'checkbox', class: 'nf-check', disabled: json === null, onchange: () => this.turn(changed) });
+    this.text = h('textarea', { class: 'nf-in nf-mono', rows: 2, spellcheck: 'false', 'aria-label': `${key}, as JSON`, hidden: true });
+    this.text.value = json ?? '';
+    this.error = h('p', { class: 'nf-ferr', id, hidden: true });
+    this.el = h('div', { class: 'nf-fld' },
+      h('label', { class: 'nf-tick' }, this.box, h('b', { class: 'nf-mono' }, key), h('span', { class: 'nf-mut' }, type), h('span', { class: 'nf-mut nf-el' }, why ?? json.replace(/\s+/g, ' '))),
+      this.text, this.error);
+  }
+
+  turn(changed) {
+    this.text.hidden = !this.box.checked;
+    if (this.box.checked) this.text.focus();
+    else this.refuse('');
+    changed();
+  }
+
+  get chosen() {
+    return this.box.checked;
+  }
+
+  /** The value that the text stands for; undefined, and told, where it stands for none. */
+  value() {
+    try {
+      const value = parsed(this.text.value);
+      this.refuse('');
+      return value;
+    } catch (error) {
+      this.refuse(error.message);
+      return undefined;
+    }
+  }
+
+  refuse(message) {
+    this.error.hidden = !message;
+    setText(this.error, message);
+    for (const [name, value] of [['aria-invalid', 'true'], ['aria-describedby', this.error.id]]) {
+      if (message) this.text.setAttribute(name, value);
+      else this.text.removeAttribute(name);
+    }
+  }
+}
+
+export class ForkView {
+  /** `start(state)` is called with the keys to change and their values, `close()` goes back to the table. */
+  constructor({ id, start, close }) {
+    Object.assign(this, { id, start, rows: [] });
+    this.title = h('span', { class: 'nf-mut nf-el' });
+    this.body = h('div', { class: 'nf-vbody nf-form', tabindex: '0' });
+    this.button = h('button', { class: 'nf-btn nf-pri', type: 'submit' }, 'Start fork');
+    this.note = h('span', { class: 'nf-mut nf-fnote', role: 'status' });
+    this.el = h('form', { class: 'nf-over', 'aria-label': 'Fork', novalidate: true, hidden: true },
+      h('div', { class: 'nf-sih' }, h('b', {}, 'Fork'), this.title), this.body,
+      h('div', { class: 'nf-pager' }, this.button, h('button', { class: 'nf-btn', type: 'button', onclick: close }, 'Cancel'), this.note));
+    this.el.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    this.el.addEventListener('keydown', (event) => this.key(event));
+  }
+
+  show(where) {
+    this.el.hidden = false;
+    this.rows = [];
+    setText(this.title, where);
+    this.tell('');
+    this.button.disabled = true;
+    this.body.replaceChildren(h('p', { class: 'nf-mut' }, 'Looking\u2026'));
+    this.body.focus({ preventScroll: true });
+  }
+
+  fill({ keys, fault }) {
+    if (fault) this.refused(fault);
+    this.rows = (keys ?? []).map((key, index) => new Row(key, `${this.id}${index}`, () => this.count()));
+    const help = h('p', { class: 'nf-mut' }, 'The new run goes on from this moment. Check what is to be another value in it; the rest stays as it is.');
+    this.body.replaceChildren(help, ...this.rows.map((row) => row.el));
+    this.button.disabled = Boolean(fault);
+    this.count();
+  }
+
+  count() {
+    const chosen = this.rows.filter((row) => row.chosen).length;
+    this.tell(chosen ? `${chosen} ${chosen === 1 ? 'key' : 'keys'} changed` : 'Nothing changed yet');
+  }
+
+  tell(text, bad = false) {
+    setText(this.note, text);
+    this.note.classList.toggle('nf-bad', bad);
+  }
+
+  submit() {
+    const chosen = this.rows.filter((row) => row.chosen);
+    const pairs = chosen.map((row) => [row.key, row.value()]);
+    const wrong = chosen.find((row) => !row.error.hidden);
+    if (wrong) {
+      wrong.text.focus();
+      return;
+    }
+    this.button.disabled = true;
+    this.tell('Starting\u2026');
+    this.start(Object.fromEntries(pairs));
+  }
+
+  forked(runId) {
+    this.tell(`Started as run ${runId}`);
+  }
+
+  refused(message) {
+    this.button.disabled = false;
+    this.tell(message, true);
+  }
+
+  hide() {
+    this.el.hidden = true;
+    this.body.replaceChildren();
+  }
+
+  // What is typed here is text; only Escape is for the view.
+  key(event) {
+    if (event.key === 'Escape') return;
+    event.stopPropagation();
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || this.button.disabled) return;
+    event.preventDefault();
+    this.submit();
+  }
+}

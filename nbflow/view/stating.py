@@ -1,0 +1,145 @@
+"""The state face's questions: the steps and the keys' values at a moment, one value closely, all of it to be edited.
+
+Rule: nothing is looked at that the page does not show, and no value can hold an answer up for long.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from nbflow.engine.record import RunRecord
+from nbflow.errors import NbflowError
+from nbflow.reducers import MISSING
+from nbflow.view.difference import difference
+from nbflow.view.editable import editable
+from nbflow.view.fold import Locate
+from nbflow.view.patience import Patience
+from nbflow.view.plain import line
+from nbflow.view.rich import brief, rich
+from nbflow.view.steps import States, Step, Steps
+
+_STEPS, _NAMES, _ROWS, _CHANGES = 2_000, 2_000, 100, 40
+_MARKS = 1_000  # keys of one step that are marked
+_NAME = 100
+
+
+class StateAnswers:
+    """Answers `state`, `value` and `editable` about one run.
+
+    `state` asks `at` (a seq, or None for now), `after` and `named` (how many steps and keys are known) and `rows` (the
+    first and last key to show); `value` asks `at`, `key` (its place) and `from` (the first row of a table).
+    """
+
+    def __init__(self, run: RunRecord, locate: Locate | None = None) -> None:
+        self._run = run
+        self._steps = Steps(run)
+        self._states = States(run, self._steps.settled)
+        self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
+
+    def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the answer, or None of a malformed question."""
+        at = message.get("at")
+        if at is not None and not _is_count(at):
+            return None
+        self._steps.fold()
+        now = len(self._run.events)
+        seq = now if at is None else min(at, now)
+        try:
+            told = self._told(message, seq)
+        except NbflowError as error:
+            told = {"fault": line(error, 400)}
+        return None if told is None else {"type": message["type"], "at": at, "seq": seq, **told}
+
+    def _told(self, message: Mapping[str, Any], seq: int) -> dict[str, Any] | None:
+        match message:
+            case {"type": "state", "after": after, "named": named, "rows": [first, last]} if all(
+                map(_is_count, (after, named, first, last))
+            ):
+                return self._listed(after, named) | self._shown(seq, first, last)
+            case {"type": "value", "key": key, "from": start} if _is_count(key) and _is_count(start):
+                return {"key": key, "from": start, **self._closely(seq, key, start)}
+            case {"type": "editable"}:
+                return {"keys": editable(self._states.at(seq))}
+        return None
+
+    # -- steps and keys
+
+    def _listed(self, after: int, named: int) -> dict[str, Any]:
+        """Return the steps and keys that the page does not know yet."""
+        steps, keys = self._steps.all, self._steps.keys
+        rows = [
+            [s.seq, s.time, _name(s), s.visit, [[keys[key], mark] for key, mark in islice(s.marks.items(), _MARKS)]]
+            for s in steps[after : after + _STEPS]
+        ]
+        names = [line(key, _NAME) for key in islice(keys, named, named + _NAMES)]
+        return {"after": after, "steps": rows, "of": len(steps), "named": named, "names": names, "keys": len(keys)}
+
+    def _shown(self, seq: int, first: int, last: int) -> dict[str, Any]:
+        self._glances.begin()
+        step = self._step(seq)  # first, as a replay goes forward only
+        state = self._states.at(seq)
+        keys = islice(self._steps.keys, first, min(last, first + _ROWS))
+        values = [self._glance(state[key]) if key in state else None for key in keys]
+        return {"first": first, "values": values, "step": step}
+
+    def _glance(self, obj: Any) -> dict[str, Any]:
+        return self._glances.look(obj, brief, lambda why: {"type": _kind(obj), "size": None, "text": why})
+
+    # -- the step at a moment
+
+    def _step(self, seq: int) -> dict[str, Any] | None:
+        """Return what the last step up to a moment did."""
+        steps = self._steps.all
+        number = bisect_right(steps, seq, key=lambda step: step.seq)
+        if number == 0:
+            return None
+        step = steps[number - 1]
+        before, after = self._states.at(step.seq - 1), self._states.at(step.seq)
+        changes = [self._change(key, step, before, after) for key in islice(step.marks, _CHANGES)]
+        return {
+            "number": number,
+            "seq": step.seq,
+            "time": step.time,
+            "node": _name(step),
+            "visit": step.visit,
+            "changes": changes,
+            "more": max(0, len(step.marks) - _CHANGES),
+        }
+
+    def _change(self, key: str, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+        mark = step.marks[key]
+        old, update = before.get(key, MISSING), step.wrote[key]
+        # Without a reducer the value is what the step wrote, even where another path still sees the one before.
+        new = after.get(key, MISSING) if key in self._steps.folded else update
+        note, lines = self._glances.look(
+            [old, new, update], lambda held: difference(mark, *held), lambda why: ("", [[" ", why]])
+        )
+        return {"key": self._steps.keys[key], "name": line(key, _NAME), "mark": mark, "note": note, "lines": lines}
+
+    # -- one value, and all of them
+
+    def _closely(self, seq: int, key: int, start: int) -> dict[str, Any]:
+        name = next(islice(self._steps.keys, key, key + 1), None)
+        state = self._states.at(seq)
+        if name is None or name not in state:
+            return {"kind": "none"}
+        obj = state[name]
+        self._looks.begin()
+        return {"about": self._glance(obj)} | self._looks.look(
+            obj, lambda held: rich(held, start), lambda why: {"kind": "text", "text": why}
+        )
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and number >= 0
+
+
+def _kind(obj: Any) -> str:
+    return line(type(obj).__name__, 60)
+
+
+def _name(step: Step) -> str | None:
+    return None if step.node is None else line(step.node, _NAME)
