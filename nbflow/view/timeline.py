@@ -1,0 +1,103 @@
+"""The timeline of a run as the page asks for it: attempts in their nodes' lanes, and the critical path through them.
+
+Rule: an answer tells what changed after the event that the page knows up to, and no more than a screen takes in at
+once; `more` says that the page has to ask on. It folds a bounded number of events, so that a run with a million behind
+it goes on while the page catches up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from nbflow.events import Event
+from nbflow.graph import GraphDefinition
+from nbflow.view.critical import CriticalPath, thinned
+from nbflow.view.firings import Firings
+from nbflow.view.fold import Locate
+
+AT_ONCE = 4_000
+"""Events folded for one answer."""
+PIECES = 2_000
+"""Pieces told in one answer."""
+HOPS_LIVE, HOPS = 300, 3_000
+"""Steps told of a critical path that still changes, and of one that is final."""
+
+
+class _Run(Protocol):
+    @property
+    def graph(self) -> GraphDefinition: ...
+    @property
+    def subgraphs(self) -> Mapping[str, GraphDefinition]: ...
+    @property
+    def events(self) -> Sequence[Event]: ...
+
+
+class Timeline:
+    """Answers `{"type": "spans", "after": seq}`."""
+
+    def __init__(self, run: _Run, locate: Locate | None = None) -> None:
+        self._run = run
+        self._fold = Firings(run.graph, run.subgraphs)
+        self._path = CriticalPath()
+
+    def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what changed after the event `after`; None where that is no number.
+
+        Times are seconds of the run, in which the time between a stop and a resume does not count. `lanes` are
+        `[number, path, parent or -1, kind]`; `forget` names tracks, `[lane, row]`, to drop before the `pieces` are
+        taken in (see `Piece.told`); `left` are the lanes left out by a choice, `[lane, time, seq, condition]`; `seq`
+        is what to ask after next. With the last of several answers come `path` (see `CriticalPath`), `pauses`
+        (`[from, until or None]`) and `resumes` (`[time, seconds lost, seq]`).
+        """
+        after = message.get("after")
+        if not isinstance(after, int) or isinstance(after, bool) or after < 0:
+            return None
+        fold = self._fold
+        self._catch_up()
+        pieces, forget, upto = fold.tracks.since(after, PIECES, fold.seq)
+        more = upto < len(self._run.events)
+        told: dict[str, Any] = {
+            "type": "spans",
+            "after": after,
+            "seq": upto,
+            "more": more,
+            "lanes": [[lane.number, lane.path, lane.parent, lane.kind] for lane in fold.lanes.since(after, upto)],
+            "forget": forget,
+            "pieces": [piece.told() for piece in pieces],
+            "merged": fold.tracks.merged,
+        }
+        return told if more or (after and upto == after) else told | self._last_part()
+
+    def share(self, node: str) -> float | None:
+        """Return which part of the critical path, from 0 to 1, a node of the graph is; None before the run began."""
+        self._catch_up()
+        lane = self._fold.lanes.find(node, self._fold.seq)
+        self._path.lead_to(self._fold.leads_to())
+        return None if lane is None or not self._path.hops else self._path.share(lane.number, self._fold.now)
+
+    def _catch_up(self) -> None:
+        seen = self._fold.seq
+        for event in self._run.events[seen : seen + AT_ONCE]:
+            self._fold.apply(event)
+
+    def _last_part(self) -> dict[str, Any]:
+        fold = self._fold
+        left = [[lane.number, *lane.left] for lane in fold.lanes.all if lane.left and not lane.runs]
+        about = {"pauses": fold.pauses, "resumes": fold.resumes, "left": left}
+        return about | {"path": self._told_path(), "ended": fold.ended is not None}
+
+    def _told_path(self) -> dict[str, Any] | None:
+        self._path.lead_to(self._fold.leads_to())
+        hops, now = self._path.hops, self._fold.now
+        if not hops:
+            return None
+        live = hops[-1].end is None
+        return {
+            "length": round(self._path.length(now), 6),
+            "waited": round(self._path.waited(now), 6),
+            "at": round(now, 6),
+            "live": live,
+            "waits": live and hops[-1].asked is not None,
+            "hops": thinned(hops, HOPS if self._fold.ended else HOPS_LIVE),
+        }
