@@ -18,6 +18,7 @@ from nbflow.errors import RunStateError
 from nbflow.notebook.waiting import STOPPED
 from nbflow.view import RunView, inspect
 from nbflow.view.bundle import bundle
+from nbflow.view.questions import Questions
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -50,6 +51,7 @@ class RunFeed:
         self, run: Run, view: RunView, *, send: Callable[[Message], None], describe: Callable[[str], str]
     ) -> None:
         self._run, self._view, self._send, self._describe = run, view, send, describe
+        self._questions = Questions(run, locate=view.locate)
         self._inspected: str | None = None
         self._touched: set[str] = set()
         self._due = float("-inf")
@@ -110,6 +112,8 @@ class RunFeed:
                 self._tell_inspected()
             case {"type": "command", "name": str(name)} if self._run.result is None:
                 self._command(name)
+            case _ if (answer := self._questions.answer(message)) is not None:
+                self._send(answer)
 
     def _command(self, name: str) -> None:
         with contextlib.suppress(RunStateError):  # a click that came too late

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _HOME = Path(__file__).parent / "js"
 _ENTRY = "index"
+_SHEETS = ("view", "slider", "log", "timeline", "state")
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./(\w+)\.js';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _NOTES = re.compile(r"^ *//[^\n]*\n|^ */\*\*.*?\*/\n|^ +|^\n", re.MULTILINE | re.DOTALL)
@@ -22,7 +23,7 @@ _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 @cache
 def bundle() -> tuple[str, str]:
     """Return the front end's ES module and its style sheet."""
-    return join(_HOME), (_HOME / "view.css").read_text("utf-8")
+    return join(_HOME), "\n".join((_HOME / f"{name}.css").read_text("utf-8") for name in _SHEETS)
 
 
 def join(home: Path) -> str:

@@ -321,8 +321,8 @@ def test_a_narrow_view_lists_what_needs_a_person_first(view: Any) -> None:
     assert names[:4] == ["approve_fix", "lint", "security_scan", "review_files"]
     assert view.node("lint").locator(".nf-name").is_hidden()
     view.page.locator(".nf-list .nf-row").first.click()
-    box, body = (view.page.locator(part).bounding_box() for part in (".nf-insp", ".nf-body"))
-    assert box == body
+    box, face = (view.page.locator(part).bounding_box() for part in (".nf-insp", ".nf-face"))
+    assert box == face
 
 
 def test_the_list_stays_in_order_and_moves_only_the_rows_that_changed(view: Any) -> None:

@@ -24,7 +24,7 @@ export function runWord({ run, connected }) {
 }
 
 export class Header {
-  constructor({ icons, actions }) {
+  constructor({ icons, actions, tabs }) {
     Object.assign(this, { icons, actions, told: '' });
     this.icon = icons.make('pending');
     this.title = h('span', { class: 'nf-title nf-el' });
@@ -37,7 +37,7 @@ export class Header {
     this.alert.append(icons.make('waiting'), h('span', { class: 'nf-num' }));
     this.controls = h('div', { class: 'nf-ctl' });
     const left = h('div', { class: 'nf-id' }, this.icon, this.title, this.id, this.word, this.time, this.note, this.alert);
-    this.el = h('header', { class: 'nf-head' }, left, this.cause, this.controls);
+    this.el = h('header', { class: 'nf-head' }, left, this.cause, tabs, this.controls);
   }
 
   /** Buttons for the scene's controls, and the one that collapses the view. */
@@ -53,6 +53,11 @@ export class Header {
       h('button', { class: 'nf-btn nf-danger', type: 'button', onclick: () => this.actions.confirmStop(true) }, 'Stop'),
       h('button', { class: 'nf-btn', type: 'button', onclick: () => this.actions.confirmStop(false) }, 'Keep running'));
     this.controls.replaceChildren(this.ask, ...Object.values(this.buttons), fold);
+  }
+
+  /** Do what a click on a button does, where it can be clicked. */
+  click(name) {
+    this.buttons?.[name]?.click();
   }
 
   draw(model, now, { asking, sent }) {

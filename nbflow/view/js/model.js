@@ -14,21 +14,25 @@ const RUN = {
   status: 'ready', started: null, elapsed: null, error: null, counts: {}, retries: 0, note: null, lagging: false,
 };
 
-/** What a message changed. `all` stands for everything. */
+/**
+ * What a message changed. `all` stands for every node and edge; `moved` for what a person changed: the face, the moment
+ * or the selection; `told` for an answer to a face.
+ */
 export class Change {
   constructor() {
     this.clear();
   }
 
   clear() {
-    this.scene = this.run = this.all = false;
+    this.scene = this.run = this.all = this.moved = this.told = false;
     this.nodes = new Set();
     this.edges = new Set();
     this.inspected = null;
   }
 
   get empty() {
-    return !(this.scene || this.run || this.all || this.nodes.size || this.edges.size || this.inspected);
+    const { scene, run, all, moved, told, nodes, edges, inspected } = this;
+    return !(scene || run || all || moved || told || nodes.size || edges.size || inspected);
   }
 }
 

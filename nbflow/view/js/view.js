@@ -1,22 +1,26 @@
 // The view of one run, mounted in an element, over any transport.
 //
 // Messages are folded as they come; drawing happens once per animation frame, only what changed, and not at all while
-// the view is off screen: then it catches up once. Live updates never change selection, scroll or focus.
+// the view is off screen: then it catches up once. Live updates never change selection, scroll, face or focus.
 
 import { Announcer, Watcher } from './announcer.js';
 import { Compact } from './compact.js';
 import { h, setText } from './dom.js';
+import { Faces } from './faces.js';
 import { ENDED } from './format.js';
 import { GraphFace } from './graph.js';
 import { Header } from './header.js';
 import { StatusIcons } from './icons.js';
 import { Inspector } from './inspector.js';
+import { onKey } from './keys.js';
+import { LogFace } from './log.js';
 import { Change, Model } from './model.js';
 import { StatusBar } from './parts.js';
-import { NodeList, SideLists } from './rows.js';
+import { Slider } from './slider.js';
+import { StateFace } from './state.js';
+import { TimelineFace } from './timeline.js';
 
 const NARROW = 640; // px
-const LISTS = 250; // ms between two drawings of the lists
 const FRESH = 20; // s: a run that ended this long ago was still watched for
 
 let views = 0;
@@ -25,10 +29,12 @@ class View {
   constructor(el, transport) {
     const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
     const icons = new StatusIcons(prefix);
-    Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
-    Object.assign(this, { asking: false, sent: false, collapsed: null, selected: null, listTimer: 0, tickTimer: 0 });
+    Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true, moment: null });
+    Object.assign(this, { asking: false, sent: false, collapsed: null, selected: null, tickTimer: 0 });
     this.actions = {
       select: (id) => this.select(id),
+      seek: (seq) => this.seek(seq),
+      show: (face) => this.show(face),
       locate: (cell, line) => transport.locate?.(cell, line) ?? null,
       press: (name) => this.press(name),
       confirmStop: (yes) => this.confirmStop(yes),
@@ -43,21 +49,23 @@ class View {
 
   build(el, prefix, icons) {
     const { actions } = this;
-    this.header = new Header({ icons, actions });
+    const tools = { icons, prefix, actions, ask: (message) => this.ask(message) };
+    this.faces = new Faces(
+      { graph: new GraphFace(tools), timeline: new TimelineFace(tools), state: new StateFace(tools), log: new LogFace(tools) },
+      { prefix, onShow: actions.show },
+    );
+    this.header = new Header({ icons, actions, tabs: this.faces.tabs });
     this.compact = new Compact({ icons, actions });
     this.bar = new StatusBar();
-    this.graph = new GraphFace({ icons, prefix, onSelect: actions.select });
-    this.list = new NodeList(icons, actions.select);
-    this.side = new SideLists(icons, actions.select);
     this.inspector = new Inspector({ icons, select: actions.select, locate: actions.locate });
-    this.face = h('div', { class: 'nf-face' }, this.graph.el, this.list.el, this.side.el);
-    this.body = h('div', { class: 'nf-body' }, this.face, this.inspector.el);
-    this.opened = h('div', {}, this.header.el, this.bar.el, this.body);
+    this.slider = new Slider({ actions });
+    this.body = h('div', { class: 'nf-body' }, this.faces.el, this.inspector.el);
+    this.opened = h('div', {}, this.header.el, this.bar.el, this.body, this.slider.el);
     this.spoken = h('div', { class: 'nf-sr', 'aria-live': 'polite' });
     this.announcer = new Announcer((text) => setText(this.spoken, text));
     this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
       icons.symbols(), this.compact.el, this.opened, this.spoken);
-    this.root.addEventListener('keydown', (event) => this.key(event));
+    this.root.addEventListener('keydown', (event) => onKey(event, this));
     el.append(this.root);
   }
 
@@ -73,13 +81,19 @@ class View {
     if (seen) this.draw();
   }
 
+  /** Seconds since the epoch by the kernel's clock. */
   get now() {
     return Date.now() / 1000 + this.skew;
+  }
+
+  ask(message) {
+    if (this.model.connected) this.transport.send(message);
   }
 
   receive(message) {
     const { now: had, connected } = this.model;
     this.model.apply(message, this.change);
+    if (this.faces.receive(message)) this.change.told = true;
     if (!connected && this.model.connected) this.transport.send({ type: 'ready' });
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
@@ -102,18 +116,20 @@ class View {
     this.change = new Change();
     if (change.scene) this.showScene();
     if (change.run) this.drawRun();
-    if (!this.collapsed) {
-      this.graph.patch(model, change, this.now);
-      if (this.touches(change)) this.inspector.draw(model);
-      this.drawListsSoon();
-    } else if (change.nodes.size || change.all) {
-      this.compact.draw(model, this.now);
-    }
+    if (!this.collapsed) this.drawBody(change);
+    else if (change.nodes.size || change.all) this.compact.draw(model, this.now);
     this.tickSoon();
   }
 
+  drawBody(change) {
+    const { model, selected, moment, now } = this;
+    if (this.touches(change)) this.inspector.draw(model);
+    this.faces.draw(model, { now, selected, moment, change });
+  }
+
   touches(change) {
-    return this.selected !== null && (change.all || change.run || change.inspected === this.selected || change.nodes.has(this.selected));
+    const { selected } = this;
+    return selected !== null && (change.all || change.run || change.moved || change.inspected === selected || change.nodes.has(selected));
   }
 
   showScene() {
@@ -121,11 +137,12 @@ class View {
     this.root.hidden = false;
     this.root.setAttribute('aria-label', `Workflow run ${scene.title}`);
     this.root.classList.toggle('nf-large', scene.mode === 'list');
+    this.root.classList.toggle('nf-still', scene.run_id === null);
     this.watcher = new Watcher(scene.title);
     this.select(null);
     this.header.show(scene);
-    this.graph.show(scene);
-    this.compact.show(scene, this.graph);
+    this.faces.scene(scene);
+    this.compact.show(scene, this.faces.faces.graph.drawing);
     this.layout();
   }
 
@@ -147,20 +164,6 @@ class View {
     return ENDED.has(run.status) && (now === null || Date.now() / 1000 - now > FRESH);
   }
 
-  drawListsSoon() {
-    this.listTimer ||= setTimeout(() => {
-      this.listTimer = 0;
-      if (this.seen && !this.collapsed) this.drawLists();
-    }, LISTS);
-  }
-
-  drawLists() {
-    const { model, selected, narrow } = this;
-    if (!model.scene) return;
-    this.list.draw(model, this.now, { selected, narrow });
-    if (model.scene.mode === 'list' && !narrow) this.side.draw(model, this.now, selected);
-  }
-
   tickSoon() {
     const { run, connected } = this.model;
     if (this.tickTimer || !connected || ENDED.has(run.status) || run.started == null) return;
@@ -173,30 +176,37 @@ class View {
     if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
     else if (this.seen) {
       this.header.tick(this.model, this.now);
-      this.graph.tick(this.model, this.now);
-      this.drawListsSoon();
+      this.faces.tick(this.model, this.now);
     }
     this.tickSoon();
   }
 
   layout() {
-    const narrow = this.root.clientWidth > 0 && this.root.clientWidth < NARROW;
-    const turned = narrow !== this.narrow;
-    this.narrow = narrow;
-    this.graph.layout(narrow);
-    if (turned) this.drawLists();
+    this.faces.layout(this.root.clientWidth > 0 && this.root.clientWidth < NARROW);
   }
+
+  /** Draw at once what a person did. */
+  moved() {
+    this.change.moved = true;
+    this.flush();
+  }
+
+  show(face) {
+    if (this.collapsed) this.collapse(false);
+    this.faces.show(face);
+    this.layout();
+    this.moved();
+  }
+
+  seek() {}
 
   select(id) {
     if (id !== null && this.collapsed) this.collapse(false);
     if (id === this.selected) return;
     this.selected = id;
     this.inspector.show(id);
-    this.inspector.draw(this.model);
-    this.graph.select(id);
-    this.layout();
-    this.drawLists();
-    if (this.model.connected) this.transport.send({ type: 'inspect', node: id });
+    this.ask({ type: 'inspect', node: id });
+    this.moved();
   }
 
   /** Select the node after the selected one, in graph order, that has a status. */
@@ -243,23 +253,6 @@ class View {
     if (focus) (on ? this.compact.open : this.root).focus({ preventScroll: true });
   }
 
-  key(event) {
-    const typing = event.target.closest('input, textarea, select');
-    if (!this.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
-    const button = { p: this.model.run.status === 'paused' ? 'continue' : 'pause', s: 'stop' }[event.key];
-    const act = {
-      Escape: () => this.escape(),
-      c: () => this.collapse(!this.collapsed, true),
-      w: () => this.next('waiting'),
-      e: () => this.next('failed'),
-    }[event.key];
-    if (button) this.header.buttons?.[button]?.click();
-    else if (act) act();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
   /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
   escape() {
     if (this.asking) this.confirmStop(false);
@@ -275,8 +268,8 @@ class View {
     this.sizes.disconnect();
     this.sight.disconnect();
     this.announcer.stop();
+    this.faces.destroy();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.listTimer);
     clearTimeout(this.tickTimer);
     this.root.remove();
   }

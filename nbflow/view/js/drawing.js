@@ -1,0 +1,216 @@
+// The scene's picture, kept up to date node by node and edge by edge.
+//
+// A run never moves the layout. An update touches the elements of what changed, found once when the scene came.
+
+import { Card } from './card.js';
+import { Cell, Stage } from './cell.js';
+import { h, setAttr, setText, s } from './dom.js';
+import { neighbour } from './geometry.js';
+import { newest } from './model.js';
+import { Pan } from './pan.js';
+import { boxOf, importScene, viewBox } from './scene.js';
+
+const FLASH = 150; // ms an edge shows that it was just taken
+const FLASH_MOST = 60; // edges at once; a burst is not a flash
+const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
+
+const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+export class Drawing {
+  constructor({ icons, prefix, onSelect }) {
+    Object.assign(this, { icons, prefix, onSelect, narrow: false, selected: null, flashing: new Set() });
+    this.el = h('div', { class: 'nf-canvas' });
+    this.pan = new Pan(this.el);
+    this.forget();
+    this.el.addEventListener('click', (event) => this.click(event));
+    this.el.addEventListener('keydown', (event) => this.key(event));
+    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.items.get(this.idAt(event))?.box));
+  }
+
+  forget() {
+    this.items = new Map();
+    this.edges = new Map();
+    this.captions = new Map();
+  }
+
+  show(scene) {
+    this.forget();
+    let svg;
+    try {
+      svg = importScene(scene.svg, this.prefix);
+    } catch (error) {
+      this.el.replaceChildren(h('p', { class: 'nf-mut' }, `No picture of this graph: ${error.message}`));
+      return;
+    }
+    this.svg = svg;
+    svg.classList.add('nf-svg', `m-${scene.mode}`);
+    setAttr(svg, 'role', 'group');
+    setAttr(svg, 'aria-label', `Workflow graph, ${scene.order.length} nodes`);
+    this.indexNodes(scene);
+    this.indexEdges();
+    this.ring = scene.mode === 'list' ? s('rect', { class: 'nf-ring', visibility: 'hidden', rx: 2 }) : null;
+    this.stop = this.items.keys().next().value;
+    this.moveStop(this.stop);
+    this.pan.show(svg, viewBox(svg));
+  }
+
+  indexNodes(scene) {
+    const stages = new Map();
+    const marks = s('g', { class: 'nf-marks' });
+    const stageOf = (cell) => {
+      const group = cell.closest('.nf-stage') ?? this.svg;
+      return stages.get(group) ?? stages.set(group, new Stage(group)).get(group);
+    };
+    for (const element of this.svg.querySelectorAll('[data-n]')) {
+      const id = element.getAttribute('data-n');
+      const shape = element.localName === 'rect' ? element : element.querySelector('.nf-shape');
+      if (!shape || this.items.has(id)) continue;
+      const about = { id, kind: scene.kinds[id] ?? 'tool', icons: this.icons, box: boxOf(shape, this.svg) };
+      const item = shape === element ? new Cell(element, { ...about, marks, stage: stageOf(element) }) : new Card(element, about);
+      this.items.set(id, item);
+    }
+    this.svg.append(marks);
+  }
+
+  indexEdges() {
+    const labels = new Map();
+    for (const text of this.svg.querySelectorAll('.nf-elabel')) labels.set(text.getAttribute('data-e'), text);
+    for (const group of this.svg.querySelectorAll('.nf-edge')) {
+      const key = group.getAttribute('data-e');
+      const from = this.startOf(key);
+      const look = group.classList.contains('error') ? 'nf-edge error' : 'nf-edge';
+      this.edges.set(key, { group, look, label: labels.get(key), from, count: 0 });
+      if (!this.items.get(from)?.cap) continue;
+      this.captions.set(from, [...(this.captions.get(from) ?? []), key]);
+    }
+  }
+
+  // A key is "from>to", and a node's id may itself hold a ">": the shortest start that is a node.
+  startOf(key) {
+    for (let at = key.indexOf('>'); at >= 0; at = key.indexOf('>', at + 1)) {
+      if (this.items.has(key.slice(0, at))) return key.slice(0, at);
+    }
+    return null;
+  }
+
+  /** Draw what `change` names; everything when it says `all`. */
+  patch(model, change, now) {
+    const nodes = change.all ? this.items.keys() : change.nodes;
+    const stages = new Set();
+    for (const id of nodes) stages.add(this.items.get(id)?.draw(model.node(id), now));
+    for (const stage of stages) stage?.draw();
+    const keys = change.all ? this.edges.keys() : change.edges;
+    const deciders = new Set();
+    for (const key of keys) {
+      const edge = this.edges.get(key);
+      if (!edge) continue;
+      this.drawEdge(edge, model.edge(key), !change.all);
+      if (this.captions.has(edge.from)) deciders.add(edge.from);
+    }
+    for (const id of deciders) this.drawCaption(id, model);
+    this.follow(model);
+  }
+
+  drawEdge(drawn, edge, live) {
+    const flash = live && edge.count > drawn.count && this.flashing.size < FLASH_MOST && !still();
+    drawn.count = edge.count;
+    drawn.state = edge.state === 'live' ? 'taken' : edge.state;
+    setAttr(drawn.group, 'class', `${drawn.look} ${flash || this.flashing.has(drawn) ? 'live' : drawn.state}`);
+    if (flash) this.flash(drawn);
+    if (drawn.label && edge.label != null) setText(drawn.label, edge.label);
+  }
+
+  flash(drawn) {
+    this.flashing.add(drawn);
+    setTimeout(() => {
+      this.flashing.delete(drawn);
+      setAttr(drawn.group, 'class', `${drawn.look} ${drawn.state}`);
+    }, FLASH);
+  }
+
+  // Where several edges of one node carry a condition, the one that said yes explains the step.
+  drawCaption(id, model) {
+    const told = this.captions.get(id).map((key) => model.edge(key).caption).filter(Boolean);
+    this.items.get(id).drawCaption(told.find((caption) => caption.result === 'yes') ?? told[0] ?? null);
+  }
+
+  /** Once a second: the second lines of the nodes that live. */
+  tick(model, now) {
+    for (const id of model.live) this.items.get(id)?.drawLine(model.node(id), now);
+  }
+
+  /** In a panned drawing show the selected node, else the newest running one, until a person pans. */
+  follow(model) {
+    if (this.pan.pans && !this.selected && !this.pan.held) this.pan.reveal(this.items.get(newest(model))?.box);
+  }
+
+  layout(narrow) {
+    if (narrow !== this.narrow) {
+      this.narrow = narrow;
+      for (const item of this.items.values()) item.setOverview(narrow);
+    }
+    setAttr(this.el, 'aria-hidden', narrow ? 'true' : null);
+    this.pan.layout(narrow ? OVERVIEW : undefined);
+    this.pan.reveal(this.items.get(this.selected)?.box);
+  }
+
+  select(id) {
+    this.items.get(this.selected)?.setSelected(false);
+    this.selected = id;
+    const item = this.items.get(id);
+    item?.setSelected(true);
+    this.drawRing(item);
+    if (id === null) this.pan.held = false;
+    if (item) this.moveStop(id);
+  }
+
+  drawRing(item) {
+    if (!this.ring) return;
+    setAttr(this.ring, 'visibility', item ? null : 'hidden');
+    if (!item) return;
+    for (const name of ['x', 'y']) setAttr(this.ring, name, item[name] - 3);
+    for (const name of ['width', 'height']) setAttr(this.ring, name, 12);
+    this.svg.append(this.ring);
+  }
+
+  /** How far the edges' group is shifted within the drawing, as a transform. */
+  shift() {
+    const rect = s('rect', { x: 0, y: 0 });
+    this.svg.querySelector('.nf-edges').append(rect);
+    const { x, y } = boxOf(rect, this.svg);
+    rect.remove();
+    return `translate(${x} ${y})`;
+  }
+
+  idAt(event) {
+    return event.target.closest?.('[data-n]')?.getAttribute('data-n');
+  }
+
+  click(event) {
+    const id = this.idAt(event);
+    if (id !== undefined) this.onSelect(id === this.selected ? null : id);
+  }
+
+  key(event) {
+    const id = this.idAt(event);
+    if (id === undefined) return;
+    if (event.key === 'Enter' || event.key === ' ') {
+      this.onSelect(id);
+    } else {
+      const boxes = new Map([...this.items].map(([key, item]) => [key, item.box]));
+      const next = neighbour(boxes, id, event.key);
+      if (next === null) return;
+      this.moveStop(next);
+      this.items.get(next).group.focus({ preventScroll: true });
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // The graph is one tab stop; arrows move it.
+  moveStop(id) {
+    if (this.items.get(this.stop)?.group) setAttr(this.items.get(this.stop).group, 'tabindex', '-1');
+    this.stop = id;
+    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', '0');
+  }
+}

@@ -1,0 +1,23 @@
+// What a key does anywhere in the view. Letters are dead in text fields and with a modifier.
+
+import { NAMES } from './faces.js';
+
+const KEYS = {
+  Escape: (view) => view.escape(),
+  c: (view) => view.collapse(!view.collapsed, true),
+  w: (view) => view.next('waiting'),
+  e: (view) => view.next('failed'),
+  p: (view) => view.header.click(view.model.run.status === 'paused' ? 'continue' : 'pause'),
+  s: (view) => view.header.click('stop'),
+  ...Object.fromEntries(NAMES.map((name, i) => [String(i + 1), (view) => view.show(name)])),
+};
+
+/** Act on a key pressed inside the view, and keep it from the notebook. */
+export function onKey(event, view) {
+  const typing = event.target.closest('input, textarea, select');
+  const act = KEYS[event.key];
+  if (!act || !view.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
+  act(view);
+  event.preventDefault();
+  event.stopPropagation();
+}
