@@ -6,10 +6,12 @@ walks back, so that the path has no gap and its length is the run's. Waits, retr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _LEAST = 1e-9
+_LOOKED_AT = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -93,23 +95,21 @@ class CriticalPath:
 
 
 def thinned(hops: Sequence[Hop], most: int) -> list[list[float | int | None]]:
-    """Return the hops as the page reads them, of a longer path some `most`: each stretch of time as its longest hop."""
+    """Return the hops as the page reads them; of a longer path some `most`, each for a stretch of time."""
     if len(hops) <= most:
         return [hop.told() for hop in hops]
-    last = hops[-1].reached if hops[-1].end is None else hops[-1].end
-    grain = (last - hops[0].reached) * 2 / most
+    grain = (hops[-1].reached - hops[0].reached) * 2 / most
     told: list[list[float | int | None]] = []
     at = 0
     while at < len(hops):
-        upto = at + 1
-        while upto < len(hops) and (end := hops[upto].end) is not None and end - hops[at].reached <= grain:
-            upto += 1
-        told.append(_as_one(hops[at:upto]))
-        at = upto
+        upto = bisect_right(hops, hops[at].reached + grain, at + 1, key=lambda hop: hop.end or hop.reached)
+        told.append(_as_one(hops, at, max(upto, at + 1)))
+        at = max(upto, at + 1)
     return told
 
 
-def _as_one(hops: Sequence[Hop]) -> list[float | int | None]:
-    longest = max(hops, key=lambda hop: (hop.end or hop.reached) - hop.reached)
-    first, last = hops[0].told(), hops[-1].told()
-    return [longest.lane, first[1], last[2], first[3], last[4]]
+def _as_one(hops: Sequence[Hop], first: int, upto: int) -> list[float | int | None]:
+    """Return a stretch as if it were all of the longest hop among its first ones."""
+    longest = max(hops[first : min(upto, first + _LOOKED_AT)], key=lambda hop: (hop.end or hop.reached) - hop.reached)
+    begin, end = hops[first].told(), hops[upto - 1].told()
+    return [longest.lane, begin[1], end[2], begin[3], end[4]]

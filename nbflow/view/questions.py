@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.fold import Locate
+from nbflow.view.timeline import Timeline
 
 
 class Asked(Protocol):
@@ -39,7 +40,7 @@ class Answers(Protocol):
         """Return the answer, of the question's own type, or None where the message is malformed."""
 
 
-KINDS: dict[str, type[Answers]] = {}
+KINDS: dict[str, type[Answers]] = {"spans": Timeline}
 """Who answers which type of message."""
 
 

@@ -16,7 +16,7 @@ from nbflow.view.critical import CriticalPath, thinned
 from nbflow.view.firings import Firings
 from nbflow.view.fold import Locate
 
-AT_ONCE = 4_000
+AT_ONCE = 2_000
 """Events folded for one answer."""
 PIECES = 2_000
 """Pieces told in one answer."""
@@ -55,6 +55,8 @@ class Timeline:
             return None
         fold = self._fold
         self._catch_up()
+        if len(self._run.events) - fold.seq > AT_ONCE:  # what would be told now is soon to be told again
+            return {"type": "spans", "after": after, "seq": after, "more": True}
         pieces, forget, upto = fold.tracks.since(after, PIECES, fold.seq)
         more = upto < len(self._run.events)
         told: dict[str, Any] = {
