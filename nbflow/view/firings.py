@@ -131,8 +131,7 @@ class Firings:
         hop = Hop(lane.number, time, seq, by)
         firing = self._open[key] = Firing(path, lane, lane.take_row(int(item)), visit, hop, outside, item)
         if self.now - time >= _SHORTEST:
-            queue = self.tracks.begin("queued", firing.track, time, seq, visit, 1)
-            self.tracks.end(queue, "queued", self.now, event.seq)
+            self.tracks.add_queue(firing.track, (time, seq), (self.now, event.seq), visit)
         return firing
 
     def _arrival(self, lane: Lane, path: str, outside: Firing | None) -> tuple[float, int, Hop | None]:

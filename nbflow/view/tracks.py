@@ -14,7 +14,6 @@ TRACK = 1024
 """Pieces a track may hold."""
 _BY_WEIGHT = ("queued", "backoff", "cached", "completed", "skipped", "waiting", "cancelled", "failed")
 _WEIGHT = {kind: weight for weight, kind in enumerate(_BY_WEIGHT)}
-_BETWEEN = ("queued", "backoff", "waiting")
 
 
 @dataclass(slots=True, eq=False)
@@ -61,13 +60,23 @@ class Tracks:
 
     def begin(self, kind: str, at: tuple[int, int], time: float, seq: int, visit: int, attempt: int) -> Piece:
         """Add a piece to the track `at`, a lane's number and a row; it lasts."""
+        return self._add(Piece(self._next(), *at, kind, time, seq, visit, attempt, count=int(kind == "running")), seq)
+
+    def add_queue(self, at: tuple[int, int], since: tuple[float, int], until: tuple[float, int], visit: int) -> None:
+        """Add that a firing was queued, which is known only when it starts; times are (seconds, seq)."""
+        self._add(Piece(self._next(), *at, "queued", *since, visit, 1, *until, count=0), until[1])
+
+    def _next(self) -> int:
         self._made += 1
-        piece = Piece(self._made, *at, kind, time, seq, visit, attempt, count=int(kind not in _BETWEEN))
+        return self._made
+
+    def _add(self, piece: Piece, seq: int) -> Piece:
+        at = piece.lane, piece.row
         track = self._tracks.setdefault(at, [])
         track.append(piece)
         self._touch(piece, seq)
         if len(track) > TRACK:
-            self._coarsen(at, time, seq)
+            self._coarsen(at, piece.end or piece.begin, seq)
         return piece
 
     def end(self, piece: Piece, kind: str, time: float, seq: int) -> None:

@@ -36,7 +36,17 @@ class Script:
     def say(self, time: float, kind: str, node: str | None = None, **data: Any) -> None:
         self._rows.append((time, kind, node, data))
 
-    def ran(self, node: str, begin: float, end: float | None, *, how: str = "node_complete", attempt: int = 1, firing: int | None = None, **data: Any) -> int:
+    def ran(
+        self,
+        node: str,
+        begin: float,
+        end: float | None,
+        *,
+        how: str = "node_complete",
+        attempt: int = 1,
+        firing: int | None = None,
+        **data: Any,
+    ) -> int:
         """Begin a try and, with an end, end it."""
         self._firing = firing = firing or self._firing + 1
         self.say(begin, "node_start", node, firing=firing, attempt=attempt, **data)
@@ -89,7 +99,15 @@ def _items(run: Script) -> None:
         while begin < 133.5:
             end = begin + 9 + dice.random() * 9
             how = "node_error" if item in (5, 20) else "node_complete"
-            run.ran(f"review_files[{item}]", begin, None if end > 134 else end, how=how, firing=files, item=item, handled=True)
+            run.ran(
+                f"review_files[{item}]",
+                begin,
+                None if end > 134 else end,
+                how=how,
+                firing=files,
+                item=item,
+                handled=True,
+            )
             item, begin = item + 1, end
 
 
@@ -122,7 +140,9 @@ def layered_events(graph: GraphDefinition, columns: float, seed: int = 1, second
     return [event for event in run.events() if event.time <= START + seconds]
 
 
-def answers(graph: GraphDefinition, events: list[Event], subgraphs: dict[str, GraphDefinition] | None = None) -> list[Json]:
+def answers(
+    graph: GraphDefinition, events: list[Event], subgraphs: dict[str, GraphDefinition] | None = None
+) -> list[Json]:
     """Return what the kernel answers to a page that asks on until it knows all."""
     timeline = Timeline(SimpleNamespace(graph=graph, subgraphs=subgraphs or {}, events=events))
     told = [timeline.answer({"type": "spans", "after": 0}) or {}]
