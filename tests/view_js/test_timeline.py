@@ -219,7 +219,7 @@ def test_arrows_go_to_lanes_and_bars_and_enter_selects(review_shown: Any) -> Non
     assert review_shown.text(".nf-tl-tip") == "lint, try 2 failed after 56 s, from 1:15.0"
     active = review_shown.page.locator(LANES).get_attribute("aria-activedescendant")
     assert review_shown.page.locator(f"#{active}").get_attribute("data-n") == "lint"
-    assert "lint, try 2" in review_shown.page.locator(".nf-timeline [aria-live]").text_content()
+    assert "lint, try 2" in review_shown.page.locator(".nf-timeline [role=status]").text_content()
     review_shown.page.keyboard.press("Enter")
     assert review_shown.text(".nf-ih b") == "lint"
 

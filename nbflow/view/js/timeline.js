@@ -28,7 +28,7 @@ const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matche
 export class TimelineFace {
   constructor({ icons, prefix = icons.prefix, actions, ask }) {
     Object.assign(this, { icons, prefix, actions, ask, spans: new Spans(), zoomed: null, selected: null, names: NAMES.wide });
-    Object.assign(this, { asked: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null }, spoken: new Map() });
+    Object.assign(this, { asked: 0, reached: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null }, spoken: new Map() });
     this.colours = new Colours(() => this.paintSoon());
     this.painter = new LanePainter();
     this.rows = new RowWindow({
@@ -51,7 +51,7 @@ export class TimelineFace {
   show(scene) {
     this.spans.reset();
     this.scene = scene;
-    Object.assign(this, { zoomed: null, model: null, asked: 0, placed: false, cursor: { index: 0, piece: null } });
+    Object.assign(this, { zoomed: null, model: null, reached: 0, asked: 0, placed: false, cursor: { index: 0, piece: null } });
     this.spoken.clear();
   }
 
@@ -120,16 +120,17 @@ export class TimelineFace {
     const { model, moment, spans } = this;
     const started = model?.run.started;
     if (started == null) return { seq: Infinity, time: spans.extent };
-    if (moment) return { seq: moment.seq, time: moment.time - started };
+    if (moment) return { seq: moment.seq, time: moment.clock ?? moment.time - started };
     if (!this.live) return { seq: Infinity, time: Math.max(spans.extent, model.run.elapsed ?? 0) };
     const now = model.connected ? this.now + (performance.now() - this.drawnAt) / 1000 : model.now ?? this.now;
     return { seq: Infinity, time: Math.max(spans.extent, now - started) };
   }
 
+  /** Where the axis ends: where it did at the end, or ends now; a moment of the past does not move it. */
   get end() {
-    const { spans, live } = this;
-    const time = live ? this.upto.time : Math.max(spans.extent, this.moment ? this.upto.time : this.model?.run.elapsed ?? 0);
-    return domainEnd(time, live, this.plot);
+    const { spans, live, moment, model } = this;
+    if (!moment) this.reached = domainEnd(live ? this.upto.time : Math.max(spans.extent, model?.run.elapsed ?? 0), live, this.plot);
+    return Math.max(this.reached, spans.extent);
   }
 
   get view() {

@@ -40,7 +40,7 @@ export class Tip {
   constructor() {
     [this.title, this.text] = [h('b'), h('span', { class: 'nf-num' })];
     this.box = h('div', { class: 'nf-tl-tip', hidden: true, 'aria-hidden': 'true' }, this.title, this.text);
-    this.said = h('div', { class: 'nf-sr', 'aria-live': 'polite' });
+    this.said = h('div', { class: 'nf-sr', role: 'status' });
     this.el = h('div', {}, this.box, this.said);
     this.piece = null;
   }
