@@ -18,10 +18,11 @@ test('ticks stand at whole steps, far enough apart to be read', () => {
   }
 });
 
-test('a tick says minutes and seconds, parts of one where it needs them, and milliseconds in a run shorter than one', () => {
+test('a tick says minutes and seconds, and in a short run seconds or milliseconds', () => {
   assert.deepEqual([0, 30, 134, 3600].map((t) => tickText(t, 30)), ['0:00', '0:30', '2:14', '1:00:00']);
   assert.equal(tickText(83.5, 0.5, 134), '1:23.5');
   assert.equal(tickText(59.999999, 0.05, 134), '1:00.00');
+  assert.equal(tickText(1.5, 0.5, 4), '1.5 s');
   assert.equal(tickText(0.02, 0.01, 0.08), '20 ms');
 });
 

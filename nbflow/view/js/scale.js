@@ -26,11 +26,12 @@ export function ticks(view, width, apart = APART) {
   return { step, at: Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step) };
 }
 
-/** A tick's text: "0:30", "1:02:00"; below a second "0:02.50", and in a view that ends below one "20 ms". */
+/** A tick's text: "0:30", "1:02:00"; parts of a second "0:02.50", in a short run "2.50 s" or "20 ms". */
 export function tickText(time, step, end = Infinity) {
   if (step >= 1) return clock(time + 1e-6);
   if (end < 1) return `${Number((time * 1000).toPrecision(6))} ms`;
   const digits = Math.max(1, Math.ceil(-Math.log10(step) - 1e-9));
+  if (end < 60) return `${time.toFixed(digits)} s`;
   const units = Math.round(time * 10 ** digits);
   return `${clock(Math.floor(units / 10 ** digits))}.${String(units % 10 ** digits).padStart(digits, '0')}`;
 }

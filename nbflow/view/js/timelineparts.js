@@ -22,7 +22,7 @@ export const tools = (face) =>
       h('button', { type: 'button', title, 'aria-label': title, onclick: () => face.press(name) }, drawn(d))));
 
 /** A start as precise as the run is short. */
-const start = (time, end) => (end < 10 ? `${time.toFixed(end < 1 ? 3 : 2)} s` : tickText(time, 0.1));
+const start = (time, end) => tickText(time, end < 10 ? 0.01 : 0.1, Math.max(end, 1));
 
 /** What a piece says at `upto`: [title, text]. */
 export function pieceText(piece, lane, upto) {
