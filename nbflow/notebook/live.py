@@ -107,13 +107,13 @@ class RunFeed:
             case {"type": "ready"}:
                 self._send(self.snapshot)
                 self.on_ready()
-            case {"type": "inspect", "node": str() | None as node}:
+            case {"type": "inspect", "node": str() | None as node} if message.get("at") is None:
                 self._inspected = node if node in self._view.nodes else None
                 self._tell_inspected()
             case {"type": "command", "name": str(name)} if self._run.result is None:
                 self._command(name)
-            case _ if (answer := self._questions.answer(message)) is not None:
-                self._send(answer)
+            case _:
+                self._answer(message)
 
     def _command(self, name: str) -> None:
         with contextlib.suppress(RunStateError):  # a click that came too late
@@ -125,13 +125,24 @@ class RunFeed:
                 case "stop":
                     self._run.cancel(STOPPED)
 
+    def _answer(self, message: Any) -> None:
+        answer = self._questions.answer(message)
+        if answer is None:
+            return
+        if answer["type"] == "inspector":
+            self._describe_tool(answer["data"])
+        self._send(answer)
+
     def _tell_inspected(self) -> None:
         if self._inspected is None:
             return
         data = inspect(self._view, self._run.graph, self._inspected)
+        self._describe_tool(data)
+        self._send({"type": "inspector", "node": self._inspected, "data": data})
+
+    def _describe_tool(self, data: dict[str, Any]) -> None:
         if data["kind"] == "tool":
             data["doc"] = self._describe(data["tool"])
-        self._send({"type": "inspector", "node": self._inspected, "data": data})
 
 
 def open_view(run: Run, view: RunView, scene: Message, describe: Callable[[str], str]) -> tuple[LiveView, RunFeed]:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.fold import Locate
+from nbflow.view.lookback import Lookback
+from nbflow.view.moments import Moments
 from nbflow.view.timeline import Timeline
 
 
@@ -37,10 +39,10 @@ class Answers(Protocol):
     def __init__(self, run: Any, locate: Locate | None) -> None: ...
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the answer, of the question's own type, or None where the message is malformed."""
+        """Return the answer, or None where the message is malformed."""
 
 
-KINDS: dict[str, type[Answers]] = {"spans": Timeline}
+KINDS: dict[str, type[Answers]] = {"history": Moments, "inspect": Lookback, "spans": Timeline}
 """Who answers which type of message."""
 
 

@@ -35,8 +35,9 @@ export class Header {
     this.cause = h('span', { class: 'nf-causes' });
     this.alert = h('button', { class: 'nf-alert', type: 'button', hidden: true, onclick: () => actions.next('waiting') });
     this.alert.append(icons.make('waiting'), h('span', { class: 'nf-num' }));
+    this.showing = h('span', { class: 'nf-showing nf-num', hidden: true });
     this.controls = h('div', { class: 'nf-ctl' });
-    const left = h('div', { class: 'nf-id' }, this.icon, this.title, this.id, this.word, this.time, this.note, this.alert);
+    const left = h('div', { class: 'nf-id' }, this.icon, this.title, this.id, this.word, this.time, this.note, this.alert, this.showing);
     this.el = h('header', { class: 'nf-head' }, left, this.cause, tabs, this.controls);
   }
 
@@ -60,7 +61,7 @@ export class Header {
     this.buttons?.[name]?.click();
   }
 
-  draw(model, now, { asking, sent }) {
+  draw(model, now, { asking, sent, moment }) {
     const { run, connected } = model;
     this.el.className = `nf-head is-${look(run.status)}${ENDED.has(run.status) ? ' ended' : ''}`;
     this.icons.set(this.icon, run.status === 'paused' ? 'paused' : look(run.status));
@@ -70,6 +71,8 @@ export class Header {
     const waiting = run.counts.waiting ?? 0;
     this.alert.hidden = !waiting || ENDED.has(run.status);
     setText(this.alert.lastChild, `${waiting} waiting`);
+    this.showing.hidden = !moment;
+    setText(this.showing, moment ? `Showing ${clock(moment.clock)}` : '');
     this.drawCause(run);
     this.drawControls(model, asking, sent);
   }

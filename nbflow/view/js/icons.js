@@ -37,6 +37,8 @@ const CONTROLS = {
   stop: [['rect', { x: 4, y: 4, width: 8, height: 8, rx: 0.5, fill: 'currentColor' }]],
   fold: [line('M4.5 9.75L8 6.25l3.5 3.5', 1.5)],
   open: [line('M4.5 6.25L8 9.75l3.5-3.5', 1.5)],
+  back: [line('M9.75 4.5L6.25 8l3.5 3.5', 1.5)],
+  forth: [line('M6.25 4.5L9.75 8l-3.5 3.5', 1.5)],
   close: [line('M4 4l8 8M12 4l-8 8', 1.5)],
 };
 

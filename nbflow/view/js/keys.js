@@ -9,6 +9,9 @@ const KEYS = {
   e: (view) => view.next('failed'),
   p: (view) => view.header.click(view.model.run.status === 'paused' ? 'continue' : 'pause'),
   s: (view) => view.header.click('stop'),
+  '[': (view) => view.travel.step(-1),
+  ']': (view) => view.travel.step(1),
+  l: (view) => view.travel.live(),
   ...Object.fromEntries(NAMES.map((name, i) => [String(i + 1), (view) => view.show(name)])),
 };
 

@@ -93,22 +93,29 @@ export class Model {
 
   on_patch(message, change) {
     if (message.seq <= this.seq) return;
-    this.stamp(message);
-    if (message.run) {
-      this.run = { ...this.run, ...message.run };
-      change.run = true;
-    }
-    for (const [id, fields] of Object.entries(message.nodes ?? {})) {
-      this.setNode(id, { ...this.node(id), ...fields });
-      change.nodes.add(id);
-    }
-    for (const [key, fields] of Object.entries(message.edges ?? {})) {
-      this.edges.set(key, { ...this.edge(key), ...fields });
-      change.edges.add(key);
-    }
+    this.lay(message);
+    change.run ||= message.run !== undefined;
+    for (const id of Object.keys(message.nodes ?? {})) change.nodes.add(id);
+    for (const key of Object.keys(message.edges ?? {})) change.edges.add(key);
   }
 
+  /** Lay a patch over what is there. */
+  lay(patch) {
+    this.stamp(patch);
+    if (patch.run) this.run = { ...this.run, ...patch.run };
+    for (const [id, fields] of Object.entries(patch.nodes ?? {})) this.setNode(id, { ...this.node(id), ...fields });
+    for (const [key, fields] of Object.entries(patch.edges ?? {})) this.edges.set(key, { ...this.edge(key), ...fields });
+  }
+
+  /** A model that stands where this one stands; what is laid over one of them does not change the other. */
+  copy() {
+    const { scene, seq, now, run, nodes, edges, live } = this;
+    return Object.assign(new Model(), { scene, seq, now, run, nodes: new Map(nodes), edges: new Map(edges), live: new Set(live) });
+  }
+
+  // An answer about a moment of the past is not about the run as it stands.
   on_inspector(message, change) {
+    if (message.at != null) return;
     this.details.set(message.node, message.data);
     change.inspected = message.node;
   }

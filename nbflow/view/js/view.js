@@ -15,6 +15,7 @@ import { Inspector } from './inspector.js';
 import { onKey } from './keys.js';
 import { LogFace } from './log.js';
 import { Change, Model } from './model.js';
+import { Travel } from './moment.js';
 import { StatusBar } from './parts.js';
 import { Slider } from './slider.js';
 import { StateFace } from './state.js';
@@ -29,11 +30,12 @@ class View {
   constructor(el, transport) {
     const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
     const icons = new StatusIcons(prefix);
-    Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true, moment: null });
-    Object.assign(this, { asking: false, sent: false, collapsed: null, selected: null, tickTimer: 0 });
+    Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
+    Object.assign(this, { asking: false, sent: false, drawn: null, collapsed: null, selected: null, tickTimer: 0 });
+    this.travel = new Travel({ ask: (message) => this.ask(message), changed: () => this.moved() });
     this.actions = {
       select: (id) => this.select(id),
-      seek: (seq) => this.seek(seq),
+      seek: (seq) => this.travel.seek(seq),
       show: (face) => this.show(face),
       locate: (cell, line) => transport.locate?.(cell, line) ?? null,
       press: (name) => this.press(name),
@@ -58,7 +60,7 @@ class View {
     this.compact = new Compact({ icons, actions });
     this.bar = new StatusBar();
     this.inspector = new Inspector({ icons, select: actions.select, locate: actions.locate });
-    this.slider = new Slider({ actions });
+    this.slider = new Slider(this.travel);
     this.body = h('div', { class: 'nf-body' }, this.faces.el, this.inspector.el);
     this.opened = h('div', {}, this.header.el, this.bar.el, this.body, this.slider.el);
     this.spoken = h('div', { class: 'nf-sr', 'aria-live': 'polite' });
@@ -86,17 +88,35 @@ class View {
     return Date.now() / 1000 + this.skew;
   }
 
+  /** The moment that is shown, {seq, time, clock}; null is now. */
+  get moment() {
+    return this.travel.moment;
+  }
+
+  /** The run as it is shown. */
+  get shown() {
+    return this.travel.model ?? this.model;
+  }
+
   ask(message) {
     if (this.model.connected) this.transport.send(message);
   }
 
   receive(message) {
-    const { now: had, connected } = this.model;
+    const { now: had, connected, scene } = this.model;
     this.model.apply(message, this.change);
+    if (this.model.scene !== scene) this.travel.forget(this.model.scene);
     if (this.faces.receive(message)) this.change.told = true;
-    if (!connected && this.model.connected) this.transport.send({ type: 'ready' });
+    if (message.type === 'patch' || message.type === 'snapshot') this.travel.hear(message, this.model.run);
+    this.travel.receive(message);
+    if (!connected && this.model.connected) this.greet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
+  }
+
+  greet() {
+    this.travel.lost();
+    this.transport.send({ type: 'ready' });
   }
 
   // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
@@ -115,21 +135,27 @@ class View {
     if (change.empty || !model.scene) return;
     this.change = new Change();
     if (change.scene) this.showScene();
-    if (change.run) this.drawRun();
+    if (change.run || change.moved) this.drawRun();
     if (!this.collapsed) this.drawBody(change);
     else if (change.nodes.size || change.all) this.compact.draw(model, this.now);
     this.tickSoon();
   }
 
+  // In the past only what a person does, or asked for, changes the body.
   drawBody(change) {
-    const { model, selected, moment, now } = this;
-    if (this.touches(change)) this.inspector.draw(model);
-    this.faces.draw(model, { now, selected, moment, change });
+    const { moment, selected, shown } = this;
+    const seen = moment ? new Change() : change;
+    seen.all ||= moment !== this.drawn;
+    this.drawn = moment;
+    if (change.moved || this.touches(seen)) this.inspector.draw(shown);
+    this.faces.draw(shown, { now: moment?.time ?? this.now, selected, moment, change: seen });
+    this.slider.draw(this.model, this.now);
+    this.travel.inspect(selected);
   }
 
   touches(change) {
     const { selected } = this;
-    return selected !== null && (change.all || change.run || change.moved || change.inspected === selected || change.nodes.has(selected));
+    return selected !== null && (change.all || change.run || change.inspected === selected || change.nodes.has(selected));
   }
 
   showScene() {
@@ -152,6 +178,7 @@ class View {
     if (this.status !== model.run.status) this.sent = false;
     this.status = model.run.status;
     if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
+    this.root.classList.toggle('past', this.moment !== null);
     this.header.draw(model, this.now, this);
     this.bar.draw(model.run, total);
     if (this.collapsed) this.compact.draw(model, this.now);
@@ -176,19 +203,22 @@ class View {
     if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
     else if (this.seen) {
       this.header.tick(this.model, this.now);
-      this.faces.tick(this.model, this.now);
+      this.faces.tick(this.shown, this.moment?.time ?? this.now);
+      this.slider.draw(this.model, this.now);
     }
     this.tickSoon();
   }
 
   layout() {
     this.faces.layout(this.root.clientWidth > 0 && this.root.clientWidth < NARROW);
+    this.slider.layout();
+    if (this.model.scene) this.slider.draw(this.model, this.now);
   }
 
-  /** Draw at once what a person did. */
+  /** Draw what a person did. */
   moved() {
     this.change.moved = true;
-    this.flush();
+    this.draw();
   }
 
   show(face) {
@@ -198,15 +228,14 @@ class View {
     this.moved();
   }
 
-  seek() {}
-
   select(id) {
     if (id !== null && this.collapsed) this.collapse(false);
     if (id === this.selected) return;
     this.selected = id;
     this.inspector.show(id);
     this.ask({ type: 'inspect', node: id });
-    this.moved();
+    this.change.moved = true;
+    this.flush();
   }
 
   /** Select the node after the selected one, in graph order, that has a status. */

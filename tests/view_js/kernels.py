@@ -1,0 +1,64 @@
+"""A kernel for the page's tests: a run's events by hand, a view of them, and true answers to what the page asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scenes import NOW
+
+from nbflow.events import Event, Kind
+from nbflow.graph import GraphDefinition
+from nbflow.view import RunView
+from nbflow.view import scene as scene_of
+from nbflow.view.questions import Questions
+
+
+def locate(file: str, line: int) -> Mapping[str, Any]:
+    return {"label": f"Cell [4], line {line}", "cell_id": "c4"}
+
+
+class Kernel:
+    """A run whose events a test writes; the last of them happened just now.
+
+    Args:
+        graph: The graph that runs.
+        lasts: Seconds since its start.
+    """
+
+    def __init__(self, graph: GraphDefinition, *, lasts: float = 134.0) -> None:
+        self.graph, self.subgraphs, self.now = graph, dict[str, GraphDefinition](), NOW - lasts
+        self.events: list[Event] = []
+        self.questions = Questions(self, locate=locate)
+        self.answered = 0
+        self("execution_start", graph=graph.name, input={})
+
+    def __call__(self, kind: str, node: str | None = None, wait: float = 0.0, **data: Any) -> Kernel:
+        """Write an event down, `wait` seconds after the last."""
+        self.now += wait
+        self.events.append(Event(Kind(kind), len(self.events) + 1, self.now, node, data))
+        return self
+
+    def ran(self, node: str, seconds: float = 1.0, **output: Any) -> Kernel:
+        """Let a node start and complete."""
+        self("node_start", node, attempt=1, input={"n": len(self.events)})
+        return self("node_complete", node, seconds, output=output, duration_ms=seconds * 1000)
+
+    def took(self, source: str, target: str, *, taken: bool = True, **values: Any) -> Kernel:
+        """Let an edge be taken, or be left."""
+        edge = next(e for e in self.graph.edges if (e.from_node, e.to_node) == (source, target))
+        about = {"from": source, "to": target, "type": edge.type, "condition": edge.condition, "values": values or None}
+        return self("edge_taken" if taken else "edge_untaken", source, **about)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what a page that opens is told."""
+        view = RunView(self.graph, subgraphs=self.subgraphs, locate=locate)
+        view.apply(self.events)
+        return [scene_of(self.graph, run_id="7f3a90c2"), view.snapshot(NOW)]
+
+    def answer(self, shown: Any) -> None:
+        """Answer all that the page has asked, and what it asks upon that."""
+        while len(asked := shown.page.evaluate("harness.sent")) > self.answered:
+            told = [self.questions.answer(message) for message in asked[self.answered :]]
+            self.answered = len(asked)
+            shown.push(*filter(None, told))
