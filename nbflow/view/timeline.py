@@ -7,14 +7,15 @@ it goes on while the page catches up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from nbflow.events import Event
-from nbflow.graph import GraphDefinition
 from nbflow.view.critical import CriticalPath, thinned
 from nbflow.view.firings import Firings
 from nbflow.view.fold import Locate
+
+if TYPE_CHECKING:
+    from nbflow.view.questions import Asked
 
 AT_ONCE = 2_000
 """Events folded for one answer."""
@@ -24,19 +25,10 @@ HOPS_LIVE, HOPS = 300, 3_000
 """Steps told of a critical path that still changes, and of one that is final."""
 
 
-class _Run(Protocol):
-    @property
-    def graph(self) -> GraphDefinition: ...
-    @property
-    def subgraphs(self) -> Mapping[str, GraphDefinition]: ...
-    @property
-    def events(self) -> Sequence[Event]: ...
-
-
 class Timeline:
-    """Answers `{"type": "spans", "after": seq}`."""
+    """Answers `spans`, `{"after": seq}`."""
 
-    def __init__(self, run: _Run, locate: Locate | None = None) -> None:
+    def __init__(self, run: Asked, _locate: Locate | None = None) -> None:
         self._run = run
         self._fold = Firings(run.graph, run.subgraphs)
         self._path = CriticalPath()
@@ -51,7 +43,7 @@ class Timeline:
         (`[from, until or None]`) and `resumes` (`[time, seconds lost, seq]`).
         """
         after = message.get("after")
-        if not isinstance(after, int) or isinstance(after, bool) or after < 0:
+        if type(after) is not int or after < 0:
             return None
         fold = self._fold
         self._catch_up()
@@ -72,11 +64,17 @@ class Timeline:
         return told if more or (after and upto == after) else told | self._last_part()
 
     def share(self, node: str) -> float | None:
-        """Return which part of the critical path, from 0 to 1, a node of the graph is; None before the run began."""
+        """Return which part of the critical path, from 0 to 1, a node of the graph is.
+
+        None before the run began, and while more has happened than one call folds: whoever asks again is told.
+        """
         self._catch_up()
-        lane = self._fold.lanes.find(node, self._fold.seq)
-        self._path.lead_to(self._fold.leads_to())
-        return None if lane is None or not self._path.hops else self._path.share(lane.number, self._fold.now)
+        fold, path = self._fold, self._path
+        lane = fold.lanes.find(node, fold.seq)
+        if lane is None or fold.seq < len(self._run.events):
+            return None
+        path.lead_to(fold.leads_to())
+        return path.share(lane.number, fold.now) if path.hops else None
 
     def _catch_up(self) -> None:
         seen = self._fold.seq

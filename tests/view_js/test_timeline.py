@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from kernels import Kernel
 from scenes import NOW, layered, node, review, review_ended, review_running, scene, snapshot
 from timelines import answers, layered_spans, looping_spans, review_spans
 
@@ -199,6 +200,51 @@ def test_a_zoomed_view_is_dragged_and_the_drag_selects_nothing(review_shown: Any
     review_shown.page.evaluate("() => harness.frame()")
     assert labels(review_shown) != before
     assert not review_shown.page.locator(".nf-insp").is_visible()
+
+
+# -- a moment of the past ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def past(view: Any) -> Any:
+    """A run that has fetched, classified and lints, seen where it fetches: a shift-click went to its first start."""
+    kernel = (
+        Kernel(review())
+        .ran("fetch_pr", 40.0)
+        .took("fetch_pr", "classify")
+        .ran("classify", 50.0)
+        .took("classify", "lint")
+    )
+    kernel("node_start", "lint", attempt=1, input={})
+    view.mount(*kernel.messages())
+    view.page.get_by_role("tab", name="Timeline").click()
+    kernel.answer(view)
+    view.before = labels(view)
+    view.page.keyboard.down("Shift")
+    view.page.mouse.click(*point(view, 60, 2))
+    view.page.keyboard.up("Shift")
+    kernel.answer(view)
+    view.page.evaluate("harness.frame()")
+    return view
+
+
+def test_a_click_with_shift_goes_to_the_start_of_the_bar(past: Any) -> None:
+    assert past.text(".nf-showing") == "Showing 0:40"
+    assert not past.page.locator(".nf-insp").is_visible()
+
+
+def test_at_a_moment_later_bars_are_not_there_and_the_axis_stays(past: Any) -> None:
+    assert past.page.locator('.nf-tl-row[data-n="lint"]').get_attribute("aria-label") == "lint, pending"
+    assert "running" in past.page.locator('.nf-tl-row[data-n="classify"]').get_attribute("aria-label")
+    assert labels(past) == past.before
+    past.page.mouse.move(*point(past, 70, 2))
+    assert not past.page.locator(".nf-tl-tip").is_visible()
+
+
+def test_two_clicks_on_a_bar_go_to_its_start_too(past: Any) -> None:
+    past.page.locator(".nf-live").click()
+    past.page.mouse.dblclick(*point(past, 20, 0))
+    assert past.text(".nf-showing") == "Showing 0:00"
 
 
 # -- keys and screen readers ------------------------------------------------------------------------------------------
