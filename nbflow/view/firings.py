@@ -239,7 +239,7 @@ class Firings:
         lane = self.lanes.find(path, event.seq)
         if lane is None:
             return
-        lane.left = None
+        lane.leave(None, event.seq)
         arrived = self._arrived.setdefault(path, [])
         if lane.definition.join != "each":
             arrived.clear()
@@ -249,7 +249,7 @@ class Firings:
         lane = self.lanes.find(_beside(event), event.seq)
         if lane is not None and not lane.runs and event.data.get("condition"):
             asked = with_values(str(event.data["condition"]), event.data.get("values"))
-            lane.left = (self.now, event.seq, line(asked, 80))
+            lane.leave((self.now, event.seq, line(asked, 80)), event.seq)
 
     # -- the run --------------------------------------------------------------------------------------------------
 

@@ -31,19 +31,24 @@ class Lane:
     opened: bool = False
     runs: int = 0
     left: tuple[float, int, str] | None = None
-    """When it was last left out of a choice, at which event, and why."""
-    _busy: list[int] = field(default_factory=list)
+    """When it was left out of a choice, at which event, and why, while it has not been reached since."""
+    left_changed: int = 0
+    _busy: set[int] = field(default_factory=set)
 
     def take_row(self, first: int) -> int:
         """Return the lowest free row from `first` on, which is taken then."""
-        row = min(next((at for at in range(first, ROWS) if at not in self._busy), ROWS), ROWS)
-        self._busy.append(row)
+        row = next((at for at in range(first, ROWS) if at not in self._busy), ROWS)
+        self._busy.add(row)
         return row
 
     def free_row(self, row: int) -> None:
         """Give a row back."""
-        if row in self._busy:
-            self._busy.remove(row)
+        self._busy.discard(row)
+
+    def leave(self, left: tuple[float, int, str] | None, seq: int) -> None:
+        """Note that the node was left out of a choice, or with None that it is not any longer."""
+        if left is not None or self.left is not None:
+            self.left, self.left_changed = left, seq
 
 
 class Lanes:

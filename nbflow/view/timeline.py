@@ -38,9 +38,11 @@ class Timeline:
 
         Times are seconds of the run, in which the time between a stop and a resume does not count. `lanes` are
         `[number, path, parent or -1, kind]`; `forget` names tracks, `[lane, row]`, to drop before the `pieces` are
-        taken in (see `Piece.told`); `left` are the lanes left out by a choice, `[lane, time, seq, condition]`; `seq`
-        is what to ask after next. With the last of several answers come `path` (see `CriticalPath`), `pauses`
-        (`[from, until or None]`) and `resumes` (`[time, seconds lost, seq]`).
+        taken in (see `Piece.told`); `left` are lanes left out by a choice, `[lane, time, seq, condition]`, or `[lane]`
+        where that is no longer so; `seq` is what to ask after next. With the last of several answers come `ended`,
+        `pauses` (`[from, until or None]`), `resumes` (`[time, seconds lost, seq]`) and `path`, None or
+        `{"length", "waited", "at", "live", "waits", "hops"}`: both lengths as of `at`, whether they still grow, and
+        steps `[lane, from, until or None, seq, end seq or None]`.
         """
         after = message.get("after")
         if type(after) is not int or after < 0:
@@ -59,6 +61,7 @@ class Timeline:
             "lanes": [[lane.number, lane.path, lane.parent, lane.kind] for lane in fold.lanes.since(after, upto)],
             "forget": forget,
             "pieces": [piece.told() for piece in pieces],
+            "left": [[lane.number, *(lane.left or ())] for lane in fold.lanes.all if after < lane.left_changed <= upto],
             "merged": fold.tracks.merged,
         }
         return told if more or (after and upto == after) else told | self._last_part()
@@ -83,8 +86,7 @@ class Timeline:
 
     def _last_part(self) -> dict[str, Any]:
         fold = self._fold
-        left = [[lane.number, *lane.left] for lane in fold.lanes.all if lane.left and not lane.runs]
-        about = {"pauses": fold.pauses, "resumes": fold.resumes, "left": left}
+        about = {"pauses": fold.pauses, "resumes": fold.resumes}
         return about | {"path": self._told_path(), "ended": fold.ended is not None}
 
     def _told_path(self) -> dict[str, Any] | None:

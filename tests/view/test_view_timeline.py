@@ -16,6 +16,7 @@ from view_samples import ERROR, PULL, Story, graph
 from nbflow import ToolRegistry, WorkflowEngine
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
+from nbflow.view.lanes import ROWS
 from nbflow.view.questions import Questions
 from nbflow.view.timeline import AT_ONCE, PIECES, Timeline
 from nbflow.view.tracks import TRACK
@@ -138,6 +139,17 @@ def test_items_of_a_map_share_as_many_rows_as_ran_at_once() -> None:
     assert sorted(rows) == [(0, 1), (1, 0), (1, 2), (1, 4), (2, 1), (2, 3)]
 
 
+def test_a_map_of_very_many_items_at_once_has_a_bounded_number_of_rows() -> None:
+    shape = graph("mapping", [{"node_id": "m", "tool": "m", "map": "items"}], [])
+    story = Story()("execution_start")("node_start", "m", attempt=1, firing=1)
+    for item in range(1_000):
+        story("node_start", f"m[{item}]", 0.001, attempt=1, firing=1, item=item)
+
+    rows = {one["row"] for one in Page(shape, story.events).held.values()}
+
+    assert rows == set(range(ROWS + 1))
+
+
 def test_every_visit_has_its_number_and_the_events_it_began_and_ended_with() -> None:
     story = Story()("execution_start")
     for _ in range(2):
@@ -173,7 +185,7 @@ def test_a_node_left_out_by_a_choice_is_told_with_the_condition_until_it_runs() 
 
     story.took("a", "b").ran("b", 1)
 
-    assert page.ask().last["left"] == []
+    assert page.ask().last["left"] == [[1]]
 
 
 def test_an_answer_tells_only_what_changed() -> None:

@@ -29,9 +29,14 @@ class Lane {
     return { list: held.list, at: low };
   }
 
+  /** All pieces. */
+  get held() {
+    return this.rows.flatMap((row) => row?.list ?? []);
+  }
+
   /** All pieces, by when they began. */
   get pieces() {
-    return this.rows.flatMap((row) => row?.list ?? []).sort(byBegin);
+    return this.held.sort(byBegin);
   }
 }
 
@@ -63,9 +68,8 @@ export class Spans {
     for (const [lane, row] of message.forget ?? []) this.forget(this.lanes[lane], row);
     for (const fields of message.pieces ?? []) this.addPiece(fields);
     if (message.merged) this.merged = true;
+    for (const [lane, ...left] of message.left ?? []) this.lanes[lane].left = left.length ? left : null;
     if (message.path === undefined) return;
-    for (const lane of this.lanes) lane.left = null;
-    for (const [lane, ...left] of message.left) this.lanes[lane].left = left;
     const { path, pauses, resumes, ended } = message;
     Object.assign(this, { path, pauses, resumes, ended });
   }
@@ -144,9 +148,9 @@ export function pathTimes(path, now) {
 /** The status of a lane that no node of the graph tells: that of what it does, else of what it did last. */
 export function statusAt(lane, upto) {
   let last = null;
-  for (const piece of lane.pieces) {
+  for (const piece of lane.held) {
     const at = pieceAt(piece, upto);
-    if (at && (last === null || at.live || !last.live)) last = at;
+    if (at && (last === null || (at.live === last.live ? piece.begin >= last.begin : at.live))) last = { ...at, begin: piece.begin };
   }
   return last ? STATUS[last.kind] ?? last.kind : 'pending';
 }
@@ -156,7 +160,7 @@ const counted = (n, one, more) => (n > 1 ? `${n} ${more}` : `${n} ${one}`);
 /** What a screen reader says of a lane: "lint, 3 tries, failed, 2:14". */
 export function laneText(lane, status, upto) {
   let [tries, items, from, to, visits] = [0, 0, Infinity, 0, 0];
-  for (const piece of lane.pieces) {
+  for (const piece of lane.held) {
     const at = pieceAt(piece, upto);
     if (!at || BETWEEN.has(piece.kind)) continue;
     if (lane.kind === 'map' && piece.row) items += piece.count;
