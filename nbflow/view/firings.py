@@ -7,48 +7,18 @@ between a stop and a resume do not count. What an event lacks, or names that no 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.graph import GraphDefinition
 from nbflow.view.caption import with_values
 from nbflow.view.critical import Hop, leading
+from nbflow.view.firing import Firing, Key, beside, index_of, key_of
 from nbflow.view.lanes import Lane, Lanes
 from nbflow.view.plain import line
-from nbflow.view.tracks import Piece, Tracks
+from nbflow.view.tracks import Tracks
 
 _SHORTEST = 0.001
 """Seconds under which nobody calls it a queue."""
-Key = tuple[Any, ...]
-
-
-@dataclass(slots=True, eq=False)
-class Firing:
-    """One firing of a node, or one item of a map's, that may still go on; `piece` is what it is at, if anything."""
-
-    path: str
-    lane: Lane
-    row: int
-    visit: int
-    hop: Hop
-    outside: Firing | None
-    item: bool
-    held: bool = True
-    attempt: int = 1
-    piece: Piece | None = None
-    question: Piece | None = None
-    questions: int = 0
-
-    @property
-    def track(self) -> tuple[int, int]:
-        """The track that it is drawn in."""
-        return self.lane.number, self.row
-
-    @property
-    def outermost(self) -> bool:
-        """Whether it is of the graph itself, and not of something inside a node."""
-        return self.lane.parent < 0 and not self.item
 
 
 class Firings:
@@ -104,7 +74,7 @@ class Firings:
             fold(self, event)
 
     def _start(self, event: Event) -> None:
-        key = _key(event)
+        key = key_of(event)
         firing = self._open.get(key) or self._begin(event, key)
         if firing is None:
             return
@@ -127,7 +97,7 @@ class Firings:
         outside = self._at.get(path[: path.rfind("[")] if item else path.rpartition("/")[0])
         time, seq, by = (self.now, event.seq, None) if item else self._arrival(lane, path, outside)
         lane.runs += not item
-        visit = _index(path) if item else lane.runs
+        visit = index_of(path) if item else lane.runs
         hop = Hop(lane.number, time, seq, by)
         firing = self._open[key] = Firing(path, lane, lane.take_row(int(item)), visit, hop, outside, item)
         if self.now - time >= _SHORTEST:
@@ -144,7 +114,7 @@ class Firings:
         return arrived.pop(0)
 
     def _retry(self, event: Event) -> None:
-        firing = self._open.get(_key(event))
+        firing = self._open.get(key_of(event))
         if firing is not None and firing.piece is not None:
             self._close(firing, "failed")
             firing.attempt = int(event.data.get("attempt") or firing.attempt + 1)
@@ -160,13 +130,13 @@ class Firings:
         self._end(event, "cancelled", over=False)
 
     def _skipped(self, event: Event) -> None:
-        firing = self._open.get(_key(event))
+        firing = self._open.get(key_of(event))
         if firing is None or firing.piece is None:
             self._start(event)
         self._end(event, "skipped", over=True)
 
     def _end(self, event: Event, kind: str, *, over: bool) -> None:
-        key = _key(event)
+        key = key_of(event)
         firing = self._open.get(key)
         if firing is not None:
             self._let_go(key, firing, kind)
@@ -235,7 +205,7 @@ class Firings:
     # -- edges ----------------------------------------------------------------------------------------------------
 
     def _taken(self, event: Event) -> None:
-        path = _beside(event)
+        path = beside(event)
         lane = self.lanes.find(path, event.seq)
         if lane is None:
             return
@@ -246,7 +216,7 @@ class Firings:
         arrived.append((self.now, event.seq, self._done.get(event.node or "")))
 
     def _untaken(self, event: Event) -> None:
-        lane = self.lanes.find(_beside(event), event.seq)
+        lane = self.lanes.find(beside(event), event.seq)
         if lane is not None and not lane.runs and event.data.get("condition"):
             asked = with_values(str(event.data["condition"]), event.data.get("values"))
             lane.leave((self.now, event.seq, line(asked, 80)), event.seq)
@@ -277,22 +247,6 @@ class Firings:
         self._continued(event)
         for key in [key for key, firing in self._open.items() if firing.piece is not None]:
             self._let_go(key, self._open[key], "cancelled")
-
-
-def _key(event: Event) -> Key:
-    data = event.data
-    return event.node, data.get("scope", ""), data.get("firing"), data.get("item")
-
-
-def _beside(event: Event) -> str:
-    """Return the path of the node that an edge leads to."""
-    outside, inside, _ = (event.node or "").rpartition("/")
-    return f"{outside}{inside}{event.data.get('to')}"
-
-
-def _index(path: str) -> int:
-    index = path[path.rfind("[") + 1 : -1]
-    return int(index) if index.isdecimal() else 0
 
 
 _FOLDS: dict[Kind, Callable[[Firings, Event], None]] = {
