@@ -22,7 +22,7 @@ _PARTS = ("run", "nodes", "edges")
 
 
 class Moments:
-    """Answers `history`: `{"after", "seq", "of", "base", "steps"}`; a step is `[seq, time, patch]`, and 1 for a failure.
+    """Answers `history`: `{"after", "seq", "of", "base", "steps"}`; a step is `[seq, time, patch]`, 1 after failures.
 
     `seq` is how far the answer reaches, `of` how many events there are; `base` is the snapshot of the run not begun,
     None where `after` is not 0.

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.fold import Locate
+from nbflow.view.loglines import LogLines
 from nbflow.view.lookback import Lookback
 from nbflow.view.moments import Moments
 from nbflow.view.timeline import Timeline
@@ -42,7 +43,13 @@ class Answers(Protocol):
         """Return the answer, or None where the message is malformed."""
 
 
-KINDS: dict[str, type[Answers]] = {"history": Moments, "inspect": Lookback, "spans": Timeline}
+KINDS: dict[str, type[Answers]] = {
+    "history": Moments,
+    "inspect": Lookback,
+    "line": LogLines,
+    "log": LogLines,
+    "spans": Timeline,
+}
 """Who answers which type of message."""
 
 

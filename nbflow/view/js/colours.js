@@ -3,7 +3,7 @@
 import { h } from './dom.js';
 
 const STATUSES = ['pending', 'running', 'waiting', 'retrying', 'completed', 'failed', 'cancelled', 'skipped'];
-const PLAIN = ['bg', 'ink', 'ink2', 'panel', 'line', 'line2', 'sel', 'focus'];
+const PLAIN = ['ink', 'ink2', 'panel', 'line', 'line2', 'sel', 'focus'];
 
 export class Colours {
   /** `onChange` is called when the theme changed. */
@@ -33,7 +33,8 @@ export class Colours {
   }
 
   read() {
-    const colours = { font: getComputedStyle(this.el).fontFamily };
+    const { fontFamily: font, backgroundColor: bg } = getComputedStyle(this.el.closest('.nf-root'));
+    const colours = { font, bg };
     PLAIN.forEach((name, i) => (colours[name] = getComputedStyle(this.plain[i]).color));
     STATUSES.forEach((status, i) => {
       const { color, borderTopColor, backgroundColor } = getComputedStyle(this.statuses[i]);

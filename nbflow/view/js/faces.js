@@ -2,7 +2,8 @@
 //
 // A face has `el`, `types` (of the kernel's answers it receives), `show(scene)` to forget everything, `receive(message)`,
 // `draw(model, {now, selected, moment, change})` at most once a frame, `tick(model, now)` once a second while the run
-// lives, `layout(narrow)`, and may have `destroy()`. `change` says what is new since it was last drawn.
+// lives, `layout(narrow)`, and may have `find()`, which puts the cursor into its search, `wide`, true where no inspector
+// stands beside it, and `destroy()`. `change` says what is new since it was last drawn.
 
 import { h, setAttr } from './dom.js';
 

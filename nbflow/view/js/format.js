@@ -20,6 +20,12 @@ export function clock(seconds) {
   return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
 }
 
+/** The same with tenths of a second: 71.73 -> "1:11.7". */
+export const clockTenths = (seconds) => `${clock(seconds)}.${Math.floor(Math.max(0, seconds) * 10 + 1e-6) % 10}`;
+
+/** A count in groups of three, divided by thin spaces: 1234567 -> "1 234 567". */
+export const counted = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, '\u2009');
+
 /** A finished duration in seconds: "3 ms", "1.2 s", "12 s", "28 m 06 s", "1 h 05 m". */
 export function duration(seconds) {
   if (seconds < 0.0005) return '<1 ms';

@@ -9,6 +9,7 @@ const KEYS = {
   e: (view) => view.next('failed'),
   p: (view) => view.header.click(view.model.run.status === 'paused' ? 'continue' : 'pause'),
   s: (view) => view.header.click('stop'),
+  '/': (view) => view.faces.face.find?.(),
   '[': (view) => view.travel.step(-1),
   ']': (view) => view.travel.step(1),
   l: (view) => view.travel.live(),

@@ -18,6 +18,21 @@ export function cause(error, { select, locate }) {
   return [words, cellLink(error, locate)].filter(Boolean);
 }
 
+/** Copy a text; the promise tells whether that worked. A page that has no clipboard of its own still has the old way. */
+export function copyText(text, near) {
+  const byHand = () => {
+    const area = near.appendChild(h('textarea', { class: 'nf-sr', 'aria-hidden': 'true' }));
+    const had = document.activeElement;
+    area.value = text;
+    area.select();
+    const copied = document.execCommand('copy');
+    area.remove();
+    had?.focus?.({ preventScroll: true });
+    return copied;
+  };
+  return navigator.clipboard ? navigator.clipboard.writeText(text).then(() => true, byHand) : Promise.resolve(byHand());
+}
+
 const BAR = ['completed', 'skipped', 'running', 'retrying', 'waiting', 'failed', 'cancelled'];
 
 /** One segment per status, as wide as its nodes are many; it never runs backwards in a loop. */

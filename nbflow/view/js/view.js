@@ -224,6 +224,7 @@ class View {
   show(face) {
     if (this.collapsed) this.collapse(false);
     this.faces.show(face);
+    this.body.classList.toggle('nf-wide', Boolean(this.faces.face.wide));
     this.layout();
     this.moved();
   }

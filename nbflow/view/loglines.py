@@ -1,0 +1,191 @@
+"""The log of a run: its events and what its nodes printed, filtered here and told a page at a time.
+
+Rule: a million printed lines stay in the kernel. What a filter lets through is noted as places of rows, a stretch of
+events at each question; the rows themselves are made when they come into sight.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.events import Event, Kind
+from nbflow.view.fold import Locate, place_of
+from nbflow.view.history import error_parts
+from nbflow.view.logrows import SHOWN, count, kinds, look, shown, texts
+from nbflow.view.plain import line
+from nbflow.view.preview import FULL
+
+if TYPE_CHECKING:
+    from nbflow.view.questions import Asked
+
+MOST, PAGE = 400_000, 5_000
+"""Rows that can be scrolled to, and that one answer tells. What is dropped are the oldest."""
+_EVENTS, _LETTERS = 10_000, 1_000_000
+"""Events, and characters of printed text, looked through for one answer: some milliseconds of the run's loop."""
+_FILTERS, _DROP = 4, 10_000
+_LEVELS = {"all": ("event", "output", "error"), "output": ("output",), "errors": ("error",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows are asked for: those of a node and what is inside it, of a level, that hold a text."""
+
+    node: str | None
+    level: str
+    text: str
+
+    def lets(self, event: Event) -> bool:
+        """Return whether any row of the event may pass; its text is not looked at."""
+        if self.node is not None and not _is_of(event.node, self.node):
+            return False
+        return any(kind in _LEVELS[self.level] for kind in kinds(event))
+
+    def parts(self, event: Event) -> range | list[int]:
+        """Return which rows of an event that may pass do."""
+        allowed, of = _LEVELS[self.level], kinds(event)
+        if not self.text and (len(of) == 1 or self.level == "all"):
+            return range(count(event))
+        named = self.text in (event.node or "").lower()
+        if len(of) == 1:
+            return [part for part, text in enumerate(texts(event)) if named or self.text in text.lower()]
+        pairs = enumerate(zip(of, texts(event), strict=True))
+        return [part for part, (kind, text) in pairs if kind in allowed and (named or self.text in text.lower())]
+
+
+def _is_of(path: str | None, node: str) -> bool:
+    return path is not None and path.startswith(node) and path[len(node) : len(node) + 1] in ("", "/", "[")
+
+
+class Passed:
+    """The places of the rows that a filter has let through so far, of the first `seen` events."""
+
+    def __init__(self, what: Filter) -> None:
+        self.what, self.seen = what, 0
+        self.events, self.parts = array("L"), array("L")
+
+    def go_on(self, events: Sequence[Event]) -> None:
+        """Look through what comes next, as far as one answer may."""
+        letters = 0
+        for event in events:
+            if self.what.lets(event):
+                parts = self.what.parts(event)
+                self.events.extend([self.seen] * len(parts))
+                self.parts.extend(parts)
+            self.seen += 1
+            letters += len(event.data.get("text") or "") if event.kind is Kind.NODE_OUTPUT else 0
+            if letters > _LETTERS:
+                return
+
+    def upto(self, at: int) -> int:
+        """Return how many rows are of the first `at` events."""
+        return bisect_left(self.events, at)
+
+
+class LogLines:
+    """Answers `log` and `line`.
+
+    `log` asks for `count` rows from the row `first` on, or for the last ones where `first` is -1, of a `node` or None,
+    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats the filter and
+    has `rows`, `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of` how many. `line`
+    asks for the whole of a row by `seq` and `part`.
+    """
+
+    def __init__(self, run: Asked, locate: Locate | None) -> None:
+        self._run, self._locate = run, locate
+        self._passed: dict[Filter, Passed] = {}
+        self._starts = Starts()
+        self._split: tuple[int, list[str]] = (-1, [])
+
+    def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the rows asked for, or the whole of one."""
+        match message:
+            case {"type": "line", "seq": int(seq), "part": int(part)} if 0 < seq <= len(self._run.events):
+                return self._whole(seq, part)
+            case {"type": "log", "node": str() | None as node, "level": str(level), "text": str(text),
+                  "at": int() | None as at, "first": int(first), "count": int(amount)} if level in _LEVELS:  # fmt: skip
+                what = Filter(node, level, text.lower()[:SHOWN])
+                told = {"type": "log", "node": node, "level": level, "text": text, "at": at}
+                return told | self._rows(self._looked_through(what), at, first, max(0, min(amount, PAGE)))
+        return None
+
+    def _looked_through(self, what: Filter) -> Passed:
+        passed = self._passed.pop(what, None) or Passed(what)
+        self._passed[what] = passed  # the last one used is the last to go
+        for old in [*self._passed][:-_FILTERS]:
+            del self._passed[old]
+        events = self._run.events[passed.seen : passed.seen + _EVENTS]
+        self._starts.learn(passed.seen, events)
+        passed.go_on(events)
+        return passed
+
+    def _rows(self, passed: Passed, at: int | None, first: int, amount: int) -> dict[str, Any]:
+        of = len(self._run.events)
+        total = passed.upto(of if at is None else at)
+        dropped = -(-max(0, total - MOST) // _DROP) * _DROP
+        begin = max(dropped, total - amount if first < 0 else first)
+        rows = [self._row(passed.events[i], passed.parts[i]) for i in range(begin, min(total, begin + amount))]
+        upto = of if at is None else min(at, of)
+        counts = {"total": total, "dropped": dropped, "seen": min(passed.seen, upto), "of": upto}
+        return {"first": begin, "rows": rows, **counts}
+
+    def _row(self, index: int, part: int) -> dict[str, Any]:
+        event = self._run.events[index]
+        text, cut = shown(self._text(index, event, part), SHOWN)
+        kind, status = look(event, part)
+        return {
+            "seq": event.seq,
+            "part": part,
+            "clock": self._starts.clock(index, event.time),
+            "node": None if event.node is None else line(event.node, 200),
+            "kind": kind,
+            "status": status,
+            "text": text,
+            "cut": cut,
+            "place": self._place(event) if kind == "error" else None,
+        }
+
+    # One event may have printed a million lines, and its rows come into sight one after another.
+    def _text(self, index: int, event: Event, part: int) -> str:
+        if event.kind is not Kind.NODE_OUTPUT:
+            return texts(event)[part]
+        if self._split[0] != index:
+            self._split = (index, texts(event))
+        return self._split[1][part]
+
+    def _place(self, event: Event) -> dict[str, Any] | None:
+        place = place_of(error_parts(event.data.get("error"))["where"], self._locate)
+        return place if place["label"] else None
+
+    def _whole(self, seq: int, part: int) -> dict[str, Any] | None:
+        found = texts(self._run.events[seq - 1])
+        if not 0 <= part < len(found):
+            return None
+        text, cut = shown(found[part], FULL)
+        return {"type": "line", "seq": seq, "part": part, "text": text, "cut": cut}
+
+
+class Starts:
+    """Since when the run's time counts; going on after a while puts it off by that while."""
+
+    def __init__(self) -> None:
+        self._seen, self._last = 0, 0.0
+        self._from: list[int] = [0]
+        self._at: list[float] = [0.0]
+
+    def learn(self, first: int, events: Sequence[Event]) -> None:
+        """Look through events, of which some may be known."""
+        for event in events[max(0, self._seen - first) :]:
+            if event.kind is Kind.EXECUTION_START:
+                self._from, self._at = [0], [event.time]
+            elif event.kind is Kind.EXECUTION_RESUMED:
+                self._from.append(self._seen)
+                self._at.append(self._at[-1] + event.time - self._last if self._at[-1] else event.time)
+            self._seen, self._last = self._seen + 1, event.time
+
+    def clock(self, index: int, time: float) -> float:
+        """Return the time of an event in seconds of the run."""
+        return max(0.0, time - self._at[bisect_left(self._from, index + 1) - 1])
