@@ -78,11 +78,12 @@ def outline(graph: GraphDefinition) -> Outline:
     rank = _ranks(topological, out)
     splits = frozenset(name for name in nodes if any(len(g) > 1 for g in _choices(nodes[name], out[name])))
     joins = _joins(nodes, lines, out, topological, splits, graph.entries())
-    kinds = {name: _kind(node) for name, node in nodes.items()}
+    kinds = {name: kind_of(node) for name, node in nodes.items()}
     return Outline(graph, nodes, kinds, lines, out, rank, splits, joins)
 
 
-def _kind(node: NodeDefinition) -> str:
+def kind_of(node: NodeDefinition) -> str:
+    """Return what a node is drawn as: `map`, `subgraph`, `ask` or `tool`."""
     if node.map is not None:
         return "map"
     if node.graph is not None:

@@ -16,6 +16,7 @@ from nbflow.view.loglines import LogLines
 from nbflow.view.lookback import Lookback
 from nbflow.view.moments import Moments
 from nbflow.view.stating import StateAnswers
+from nbflow.view.timeline import Timeline
 
 
 class Asked(Protocol):
@@ -48,6 +49,7 @@ KINDS: dict[str, type[Answers]] = {
     "inspect": Lookback,
     "log": LogLines,
     "line": LogLines,
+    "spans": Timeline,
     "state": StateAnswers,
     "value": StateAnswers,
     "editable": StateAnswers,

@@ -76,6 +76,23 @@ def test_a_run_is_seen_changing_and_a_node_can_be_inspected(notebook: Open, sche
     clean(book)
 
 
+def test_the_timeline_of_a_run_follows_it_to_its_end(notebook: Open) -> None:
+    book = notebook(LOAD, TOOLS, GRAPH, "run = %flow_run review pages=4")
+    for index in range(3):
+        book.run(index)
+    book.start(3)
+    book.node("fetch", "running")
+    book.page.locator(".nf-tabs").get_by_text("Timeline").click()
+    book.page.wait_for_selector('.nf-tl-row.is-running[data-n="index"]')
+    book.page.wait_for_selector('.nf-tl-row.is-completed[data-n="publish"]')
+    book.wait_idle(3)
+    told(book, "Critical path 1.9 s")
+    label = book.page.locator('.nf-tl-row[data-n="merge"]').get_attribute("aria-label")
+    assert label.startswith("merge, 2 visits, completed, ")
+    shoot(book, "timeline")
+    clean(book)
+
+
 def test_states_are_seen_while_the_cell_awaits(notebook: Open) -> None:
     slow = "%%flow_tool\nimport asyncio\nasync def long():\n    await asyncio.sleep(30)\ndef after(): ..."
     book = notebook(LOAD, slow, "%%flow_graph g\nlong -> after", "%flow_run g")

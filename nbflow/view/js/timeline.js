@@ -1,23 +1,309 @@
-// The timeline face.
+// The timeline face: every attempt of every node as a bar in its node's lane, zoomed and panned by hand, and the critical
+// path under the bars. The kernel tells what changed only while the face is looked at.
+//
+// Names are rows of the page, of which only those in sight exist; bars are drawn on one canvas over them. The bars of a
+// live run grow a few times a second, where less motion is wanted once.
 
-import { h } from './dom.js';
+import { Colours } from './colours.js';
+import { h, setAttr, setText } from './dom.js';
+import { ENDED } from './format.js';
+import { ABOVE, LANE, LanePainter } from './lanes.js';
+import { newest } from './model.js';
+import { laneText, Spans, statusAt } from './spans.js';
+import { clampView, domainEnd, pan, revealTime, ticks, tickText, toX, zoom } from './scale.js';
+import { Pointing } from './pointing.js';
+import { Legend, Tip, tools } from './timelineparts.js';
+import { RowWindow } from './window.js';
+
+const NAMES = { wide: 140, narrow: 112 }; // px
+const MARGIN = 16; // px right of the plot
+const NEWS = 500; // ms between two questions
+const CATCH_UP = 100; // ms between two while a live run is far ahead
+const GROWTH = 250; // ms between two frames in which bars grow
+const ZOOM = 1.6;
+const LOST = 5000; // ms after which a question was not heard
+
+const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 export class TimelineFace {
-  constructor() {
-    this.el = h('div', { class: 'nf-timeline' }, h('p', { class: 'nf-mut nf-none' }, 'Nothing yet.'));
+  constructor({ icons, prefix = icons.prefix, actions, ask }) {
+    Object.assign(this, { icons, prefix, actions, ask, spans: new Spans(), zoomed: null, selected: null, names: NAMES.wide });
+    Object.assign(this, { asked: 0, reached: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null }, spoken: new Map() });
+    this.colours = new Colours(() => this.paintSoon());
+    this.painter = new LanePainter();
+    this.rows = new RowWindow({
+      rowHeight: LANE, make: () => this.makeRow(), write: (row, index) => this.writeRow(row, index),
+      attributes: { class: 'nf-window nf-tl-lanes', role: 'listbox', 'aria-label': 'Timeline' },
+    });
+    this.rows.el.addEventListener('scroll', () => this.paintSoon(), { passive: true });
+    this.axis = h('div', { class: 'nf-tl-scale', 'aria-hidden': 'true' });
+    this.tip = new Tip();
+    this.legend = new Legend(prefix);
+    this.el = h('div', { class: 'nf-timeline' }, this.colours.el,
+      h('div', { class: 'nf-tl-axis' }, tools(this), this.axis), this.rows.el, this.painter.el, this.legend.el, this.tip.el);
+    this.pointing = new Pointing(this);
   }
 
   get types() {
     return ['spans'];
   }
 
-  show() {}
+  show(scene) {
+    this.spans.reset();
+    this.scene = scene;
+    Object.assign(this, { zoomed: null, model: null, reached: 0, asked: 0, placed: false, cursor: { index: 0, piece: null } });
+    this.spoken.clear();
+  }
 
-  receive() {}
+  receive(message) {
+    this.asked = 0;
+    this.spans.take(message);
+    this.spoken.clear();
+  }
 
-  draw() {}
+  draw(model, { now, selected, moment }) {
+    const chosen = selected !== this.selected;
+    Object.assign(this, { model, moment, selected, now, drawnAt: performance.now() });
+    this.news();
+    if (chosen) this.reveal(this.indexOf(selected));
+    this.paint();
+    this.place();
+    this.grow();
+  }
 
-  tick() {}
+  tick(model, now) {
+    this.draw(model, { now, selected: this.selected, moment: this.moment });
+  }
 
-  layout() {}
+  layout(narrow) {
+    this.names = narrow ? NAMES.narrow : NAMES.wide;
+    this.el.style.setProperty('--names', `${this.names}px`);
+    this.paintSoon();
+  }
+
+  // -- what the kernel knows ------------------------------------------------------------------------------------------
+
+  get live() {
+    return Boolean(this.model) && !this.moment && this.model.run.started != null && !ENDED.has(this.model.run.status);
+  }
+
+  /** Ask for what is new, at most twice a second; on at once where an answer said that there is more. */
+  news() {
+    const { spans, model } = this;
+    const behind = spans.more || model.seq > spans.seq;
+    const heard = !this.asked || performance.now() - this.asked > LOST;
+    if (this.askTimer || !heard || !behind || !model.connected || this.scene?.run_id === null) return;
+    const pace = !spans.more ? NEWS : this.live && spans.seq ? CATCH_UP : 0;
+    const wait = Math.max(0, pace - (performance.now() - this.shownAt));
+    if (wait === 0) this.question();
+    else {
+      this.askTimer = setTimeout(() => {
+        this.askTimer = 0;
+        if (this.looked) this.question();
+      }, wait);
+    }
+  }
+
+  question() {
+    this.asked = this.shownAt = performance.now();
+    this.ask({ type: 'spans', after: this.spans.seq });
+  }
+
+  get looked() {
+    return this.el.isConnected && this.el.clientWidth > 0;
+  }
+
+  // -- time -----------------------------------------------------------------------------------------------------------
+
+  /** Seconds of the run: of the moment shown, else now. */
+  get upto() {
+    const { model, moment, spans } = this;
+    const started = model?.run.started;
+    if (started == null) return { seq: Infinity, time: spans.extent };
+    if (moment) return { seq: moment.seq, time: moment.clock ?? moment.time - started };
+    if (!this.live) return { seq: Infinity, time: Math.max(spans.extent, model.run.elapsed ?? 0) };
+    const now = model.connected ? this.now + (performance.now() - this.drawnAt) / 1000 : model.now ?? this.now;
+    return { seq: Infinity, time: Math.max(spans.extent, now - started) };
+  }
+
+  /** Where the axis ends: where it did at the end, or ends now; a moment of the past does not move it. */
+  get end() {
+    const { spans, live, moment, model } = this;
+    if (!moment) this.reached = domainEnd(live ? this.upto.time : Math.max(spans.extent, model?.run.elapsed ?? 0), live, this.plot);
+    return Math.max(this.reached, spans.extent);
+  }
+
+  get view() {
+    return this.zoomed ?? { from: 0, to: this.end };
+  }
+
+  get plot() {
+    return Math.max(1, this.rows.el.clientWidth - this.names - MARGIN);
+  }
+
+  /** Show another view; the whole run when it is as wide as that. */
+  look(view) {
+    this.zoomed = view.to - view.from >= this.end * 0.9999 ? null : view;
+    this.paintSoon();
+  }
+
+  zoom(factor, x = this.plot / 2) {
+    const { view, end } = this;
+    this.look(zoom(view, factor, view.from + (x / this.plot) * (view.to - view.from), end));
+  }
+
+  pan(px) {
+    if (this.zoomed) this.look(pan(this.zoomed, px, this.plot, this.end));
+  }
+
+  press(tool) {
+    if (tool === 'fit') this.look({ from: 0, to: this.end });
+    else this.zoom(tool === 'in' ? ZOOM : 1 / ZOOM);
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------------------
+
+  paintSoon() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      if (this.model && this.looked) this.paint();
+    });
+  }
+
+  paint() {
+    const { spans, plot, rows } = this;
+    if (!this.looked) return;
+    if (this.zoomed) this.zoomed = clampView(this.zoomed, this.end);
+    const [lanes, view, upto] = [spans.visible, this.view, this.upto];
+    setAttr(rows.el, 'aria-label', `Timeline, ${lanes.length} lanes`);
+    rows.draw(lanes.length);
+    const nodes = (lane) => (lane.depth ? null : this.model.node(lane.path));
+    this.painter.resize(rows.el.clientWidth - this.names, rows.el.clientHeight);
+    this.painter.paint({ spans, lanes, view, upto, plot, top: rows.el.scrollTop, nodes, focus: this.cursor.piece }, this.colours.all);
+    this.drawAxis(view, plot);
+    this.legend.draw(spans, upto.time);
+    this.tip.draw(this);
+  }
+
+  drawAxis(view, plot) {
+    const { step, at } = ticks(view, plot);
+    while (this.axis.childElementCount < at.length) this.axis.append(h('span', { class: 'nf-num' }));
+    [...this.axis.children].forEach((label, i) => {
+      label.hidden = i >= at.length;
+      if (label.hidden) return;
+      setText(label, tickText(at[i], step, this.end));
+      const x = toX(at[i], view, plot);
+      label.style.transform = x < 16 ? `translateX(${x}px)` : `translateX(${x}px) translateX(-50%)`;
+    });
+  }
+
+  // Bars that grow by less than half a pixel need no frame; a second after the last tick there are no more.
+  grow() {
+    if (this.growTimer || !this.live || still()) return;
+    this.growTimer = setTimeout(() => {
+      this.growTimer = 0;
+      if (!this.live || !this.looked || performance.now() - this.drawnAt > 1500) return;
+      const moved = (GROWTH / 1000 / (this.view.to - this.view.from)) * this.plot;
+      if (moved >= 0.5 && !document.hidden) this.paintSoon();
+      this.grow();
+    }, GROWTH);
+  }
+
+  makeRow() {
+    const icon = this.icons.make('pending');
+    const name = h('span', { class: 'nf-el' });
+    const turn = h('span', { class: 'nf-tl-turn', 'aria-hidden': 'true' });
+    return h('div', { role: 'option' }, h('div', { class: 'nf-tl-name' }, icon, name, turn));
+  }
+
+  writeRow(row, index) {
+    const lane = this.spans.visible[index];
+    const status = this.statusOf(lane);
+    const [icon, name, turn] = row.firstChild.children;
+    const marks = [`is-${status}`, lane.path === this.selected && 'sel', this.cursor.index === index && 'at', lane.inside.length && 'opens'];
+    setAttr(row, 'class', ['nf-tl-row', ...marks.filter(Boolean)].join(' '));
+    if (row.status !== status) this.icons.set(icon, (row.status = status));
+    setText(name, lane.name);
+    setAttr(name, 'title', lane.path);
+    setText(turn, lane.inside.length ? (lane.open ? '▾' : '▸') : '');
+    row.firstChild.style.paddingLeft = `${12 + lane.depth * 12}px`;
+    setAttr(row, 'id', `${this.prefix}lane${lane.number}`);
+    setAttr(row, 'data-n', lane.path);
+    setAttr(row, 'aria-selected', String(lane.path === this.selected));
+    setAttr(row, 'aria-posinset', index + 1);
+    setAttr(row, 'aria-setsize', this.spans.visible.length);
+    setAttr(row, 'aria-label', this.textOf(lane, status));
+  }
+
+  statusOf(lane) {
+    return lane.depth ? statusAt(lane, this.upto) : this.model.node(lane.path).status;
+  }
+
+  // The words of a lane are made of all its pieces: once per answer, moment and second.
+  textOf(lane, status) {
+    const upto = this.upto;
+    const key = `${status} ${upto.seq} ${Math.floor(upto.time)}`;
+    const known = this.spoken.get(lane.number);
+    if (known?.key === key) return known.text;
+    const text = laneText(lane, status, upto);
+    this.spoken.set(lane.number, { key, text });
+    return text;
+  }
+
+  // -- what a person points at ----------------------------------------------------------------------------------------
+
+  reveal(index) {
+    if (index < 0) return;
+    this.cursor = { index, piece: null };
+    const { el } = this.rows;
+    const top = ABOVE + index * LANE;
+    if (top < el.scrollTop) el.scrollTop = top - ABOVE;
+    else if (top + LANE > el.scrollTop + el.clientHeight) el.scrollTop = top + LANE + ABOVE - el.clientHeight;
+  }
+
+  indexOf(id) {
+    return this.spans.visible.findIndex((lane) => lane.path === id);
+  }
+
+  // A live run of many nodes is first seen where it is; from then on only a person scrolls.
+  place() {
+    if (this.placed || this.spans.more || !this.looked) return;
+    this.placed = true;
+    if (!this.live || this.selected !== null) return;
+    this.reveal(this.indexOf(newest(this.model)));
+    this.paint();
+  }
+
+  /** Where a piece's bar begins, in px of the face. */
+  pointOf(piece, lane) {
+    const x = Math.max(0, Math.min(this.plot, toX(piece.begin, this.view, this.plot)));
+    const y = ABOVE + this.spans.visible.indexOf(lane) * LANE - this.rows.el.scrollTop;
+    return { x: this.names + x, y: this.rows.el.offsetTop + y };
+  }
+
+  /** Put the keyboard's cursor on a lane and one of its pieces, and show both. */
+  moveTo(index, piece) {
+    this.reveal(index);
+    this.cursor = { index, piece };
+    if (piece && this.zoomed) this.zoomed = revealTime(this.zoomed, piece.begin, piece.end ?? piece.begin, this.end);
+    this.tip.show(piece, this.spans.visible[index], { spoken: true });
+    this.paint();
+    setAttr(this.rows.el, 'aria-activedescendant', `${this.prefix}lane${this.spans.visible[index]?.number}`);
+  }
+
+  toggle(lane) {
+    if (this.spans.toggle(lane)) this.paint();
+  }
+
+  choose(lane, { seek = null } = {}) {
+    if (seek) this.actions.seek(seek.seq);
+    else this.actions.select(lane.root === this.selected ? null : lane.root);
+  }
+
+  destroy() {
+    this.colours.destroy();
+    clearTimeout(this.askTimer);
+    clearTimeout(this.growTimer);
+    cancelAnimationFrame(this.frame);
+  }
 }

@@ -1,0 +1,268 @@
+"""A run's events folded into time: when each firing of a node was reached, began, was tried, waited and ended.
+
+Rule: an event costs a few assignments, however long the run; times are the run's own seconds, in which the hours
+between a stop and a resume do not count. What an event lacks, or names that no graph has, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nbflow.events import ENDINGS, Event, Kind
+from nbflow.graph import GraphDefinition
+from nbflow.view.caption import with_values
+from nbflow.view.critical import Hop, leading
+from nbflow.view.firing import Firing, Key, beside, index_of, key_of
+from nbflow.view.lanes import Lane, Lanes
+from nbflow.view.plain import line
+from nbflow.view.tracks import Tracks
+
+_SHORTEST = 0.001
+"""Seconds under which nobody calls it a queue."""
+
+
+class Firings:
+    """The fold.
+
+    `pauses` are seconds of the run, from and until when; `resumes` when it went on, the seconds lost before, and `seq`.
+    """
+
+    def __init__(self, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition]) -> None:
+        self.lanes = Lanes(graph, subgraphs)
+        self.tracks = Tracks()
+        self.seq = 0
+        self.now = 0.0
+        self.ended: Kind | None = None
+        self.pauses: list[tuple[float, float | None]] = []
+        self.resumes: list[tuple[float, float, int]] = []
+        self._time: float | None = None
+        self._lost = self._origin = self._gap = 0.0
+        self._open: dict[Key, Firing] = {}
+        self._at: dict[str, Firing] = {}
+        """By path: what runs there, the last begun of several."""
+        self._outermost: dict[Key, Firing] = {}
+        self._done: dict[str, Hop] = {}
+        self._arrived: dict[str, list[tuple[float, int, Hop | None]]] = {}
+        self._last: Hop | None = None
+        self._cut: Hop | None = None
+        """Of those cancelled since anything else ended, the one to name."""
+        self._failed: str | None = None
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def leads_to(self) -> Hop | None:
+        """Return the firing that the run is at, or ended with."""
+        if self._failed is not None and self._failed in self._done:
+            return self._done[self._failed]
+        if self.ended is Kind.EXECUTION_CANCELLED and self._cut is not None:
+            return self._cut
+        return leading((firing.hop for firing in self._outermost.values()), self._last)
+
+    # -- folding --------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Fold one event in."""
+        if self._time is None:
+            self._origin = self._time = event.time
+        if event.kind is Kind.EXECUTION_RESUMED:
+            self._gap = max(0.0, event.time - self._time)
+            self._lost += self._gap
+        self._time, self.seq = event.time, event.seq
+        self.now = max(self.now, event.time - self._origin - self._lost)
+        fold = _FOLDS.get(event.kind)
+        if fold is not None and (event.node is not None or event.kind in _OF_THE_RUN):
+            fold(self, event)
+
+    def _start(self, event: Event) -> None:
+        key = key_of(event)
+        firing = self._open.get(key) or self._begin(event, key)
+        if firing is None:
+            return
+        self._close(firing, "cancelled")
+        if not firing.held:
+            firing.row, firing.held = firing.lane.take_row(int(firing.item)), True
+        firing.attempt = int(event.data.get("attempt") or 1)
+        firing.hop.end = firing.hop.end_seq = None
+        self._at[firing.path] = firing
+        if firing.outermost:
+            self._outermost[key] = firing
+        self._show(firing, "running")
+
+    def _begin(self, event: Event, key: Key) -> Firing | None:
+        path = event.node or ""
+        lane = self.lanes.find(path, event.seq)
+        if lane is None:
+            return None
+        item = path.endswith("]")
+        outside = self._at.get(path[: path.rfind("[")] if item else path.rpartition("/")[0])
+        time, seq, by = (self.now, event.seq, None) if item else self._arrival(lane, path, outside)
+        lane.runs += not item
+        visit = index_of(path) if item else lane.runs
+        hop = Hop(lane.number, time, seq, by)
+        firing = self._open[key] = Firing(path, lane, lane.take_row(int(item)), visit, hop, outside, item)
+        if self.now - time >= _SHORTEST:
+            self.tracks.add_queue(firing.track, (time, seq), (self.now, event.seq), visit)
+        return firing
+
+    def _arrival(self, lane: Lane, path: str, outside: Firing | None) -> tuple[float, int, Hop | None]:
+        """Return when and by what a node was reached that starts now: of a join, the input that came last."""
+        arrived = self._arrived.get(path)
+        if not arrived:
+            if outside is not None and outside.piece is not None:
+                return outside.piece.begin, outside.piece.seq, None
+            return (self.now, self.seq, None) if lane.runs else (0.0, 1, None)
+        return arrived.pop(0)
+
+    def _retry(self, event: Event) -> None:
+        firing = self._open.get(key_of(event))
+        if firing is not None and firing.piece is not None:
+            self._close(firing, "failed")
+            firing.attempt = int(event.data.get("attempt") or firing.attempt + 1)
+            self._show(firing, "backoff")
+
+    def _complete(self, event: Event) -> None:
+        self._end(event, "cached" if event.data.get("cached") else "completed", over=True)
+
+    def _error(self, event: Event) -> None:
+        self._end(event, "failed", over=bool(event.data.get("handled")))
+
+    def _cancelled(self, event: Event) -> None:
+        self._end(event, "cancelled", over=False)
+
+    def _skipped(self, event: Event) -> None:
+        firing = self._open.get(key_of(event))
+        if firing is None or firing.piece is None:
+            self._start(event)
+        self._end(event, "skipped", over=True)
+
+    def _end(self, event: Event, kind: str, *, over: bool) -> None:
+        key = key_of(event)
+        firing = self._open.get(key)
+        if firing is not None:
+            self._let_go(key, firing, kind)
+        if over:
+            self._open.pop(key, None)
+
+    def _let_go(self, key: Key, firing: Firing, kind: str) -> None:
+        self._close(firing, kind)
+        firing.lane.free_row(firing.row)
+        firing.held = False
+        self._outermost.pop(key, None)
+        if self._at.get(firing.path) is firing:
+            del self._at[firing.path]
+        firing.hop.end, firing.hop.end_seq = self.now, self.seq
+        if not firing.item:
+            self._note_end(firing, kind)
+
+    def _note_end(self, firing: Firing, kind: str) -> None:
+        hop = self._done[firing.path] = firing.hop
+        if firing.outermost and kind == "cancelled":
+            self._cut = leading(filter(None, (self._cut, hop)), None)
+        elif firing.outermost:
+            self._last, self._cut = hop, None
+        elif firing.outside is not None and firing.outside.lane.kind == "subgraph":
+            firing.outside.hop.inner = hop
+
+    def _close(self, firing: Firing, kind: str) -> None:
+        """End what a firing is at; its node may be tried again."""
+        piece = firing.piece
+        if piece is not None:
+            self.tracks.end(piece, kind if piece.kind == "running" else piece.kind, self.now, self.seq)
+        firing.piece, firing.questions = None, 0
+        self._stop_asking(firing)
+
+    def _show(self, firing: Firing, kind: str) -> None:
+        firing.piece = self.tracks.begin(kind, firing.track, self.now, self.seq, firing.visit, firing.attempt)
+
+    # -- a person -------------------------------------------------------------------------------------------------
+
+    def _ask(self, event: Event) -> None:
+        firing = self._at.get(event.node or "")
+        while firing is not None:
+            firing.questions += 1
+            if firing.question is None:
+                firing.hop.asked = self.now
+                firing.question = self.tracks.begin(
+                    "waiting", firing.track, self.now, self.seq, firing.visit, firing.attempt
+                )
+            firing = firing.outside
+
+    def _answered(self, event: Event) -> None:
+        firing = self._at.get(event.node or "")
+        while firing is not None:
+            firing.questions = max(0, firing.questions - 1)
+            if not firing.questions:
+                self._stop_asking(firing)
+            firing = firing.outside
+
+    def _stop_asking(self, firing: Firing) -> None:
+        hop = firing.hop
+        if firing.question is not None and hop.asked is not None:
+            hop.waited += self.now - hop.asked
+            self.tracks.end(firing.question, "waiting", self.now, self.seq)
+        firing.question = hop.asked = None
+
+    # -- edges ----------------------------------------------------------------------------------------------------
+
+    def _taken(self, event: Event) -> None:
+        path = beside(event)
+        lane = self.lanes.find(path, event.seq)
+        if lane is None:
+            return
+        lane.leave(None, event.seq)
+        arrived = self._arrived.setdefault(path, [])
+        if lane.definition.join != "each":
+            arrived.clear()
+        arrived.append((self.now, event.seq, self._done.get(event.node or "")))
+
+    def _untaken(self, event: Event) -> None:
+        lane = self.lanes.find(beside(event), event.seq)
+        if lane is not None and not lane.runs and event.data.get("condition"):
+            asked = with_values(str(event.data["condition"]), event.data.get("values"))
+            lane.leave((self.now, event.seq, line(asked, 80)), event.seq)
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    def _paused(self, _event: Event) -> None:
+        self.pauses.append((self.now, None))
+
+    def _continued(self, _event: Event) -> None:
+        if self.pauses and self.pauses[-1][1] is None:
+            self.pauses[-1] = (self.pauses[-1][0], self.now)
+
+    def _over(self, event: Event) -> None:
+        self._stop_all(event)
+        self.ended = event.kind
+        error = event.data.get("error")
+        if event.kind is Kind.EXECUTION_ERROR and isinstance(error, Mapping):
+            self._failed = str(error.get("node") or "").partition("/")[0].partition("[")[0]
+
+    def _resumed(self, event: Event) -> None:
+        self._stop_all(event)
+        self.resumes.append((self.now, self._gap, event.seq))
+        self.ended = self._failed = self._cut = None
+
+    def _stop_all(self, event: Event) -> None:
+        """End what still goes on: the run has ended, or its process had before it was resumed."""
+        self._continued(event)
+        for key in [key for key, firing in self._open.items() if firing.piece is not None]:
+            self._let_go(key, self._open[key], "cancelled")
+
+
+_FOLDS: dict[Kind, Callable[[Firings, Event], None]] = {
+    Kind.NODE_START: Firings._start,
+    Kind.NODE_RETRY: Firings._retry,
+    Kind.NODE_COMPLETE: Firings._complete,
+    Kind.NODE_ERROR: Firings._error,
+    Kind.NODE_CANCELLED: Firings._cancelled,
+    Kind.NODE_SKIPPED: Firings._skipped,
+    Kind.NODE_WAITING: Firings._ask,
+    Kind.NODE_ANSWERED: Firings._answered,
+    Kind.EDGE_TAKEN: Firings._taken,
+    Kind.EDGE_UNTAKEN: Firings._untaken,
+    Kind.EXECUTION_PAUSED: Firings._paused,
+    Kind.EXECUTION_CONTINUED: Firings._continued,
+    Kind.EXECUTION_RESUMED: Firings._resumed,
+    **dict.fromkeys(ENDINGS, Firings._over),
+}
+_OF_THE_RUN = frozenset({kind for kind in Kind if kind.value.startswith("execution")})

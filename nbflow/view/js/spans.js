@@ -1,0 +1,175 @@
+// The page's copy of a run's timeline: lanes, and in each the pieces of time that the kernel told. Pure.
+//
+// What is drawn at a moment follows from `upto`, {seq, time}: what began after `seq` is not there yet, and what ended
+// after it still runs, to `time` (seconds of the run). The present is {seq: Infinity, time: now}.
+
+import { clock, duration } from './format.js';
+
+export const BETWEEN = new Set(['queued', 'backoff', 'waiting']);
+const STATUS = { backoff: 'retrying', queued: 'pending', cached: 'completed' };
+
+class Lane {
+  constructor([number, path, parent, kind]) {
+    const inner = path.lastIndexOf('/') + 1;
+    Object.assign(this, { number, path, parent, kind, name: path.slice(inner), root: path.split('/')[0], inside: [] });
+    Object.assign(this, { rows: [], open: false, left: null, depth: 0, visits: 0, tries: 0 });
+  }
+
+  /** The pieces of a row from the first one that reaches into `from`: {list, at}. */
+  since(row, from) {
+    const held = this.rows[row];
+    if (!held) return { list: [], at: 0 };
+    if (!held.reach) order(held);
+    let [low, high] = [0, held.list.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (held.reach[middle] < from) low = middle + 1;
+      else high = middle;
+    }
+    return { list: held.list, at: low };
+  }
+
+  /** All pieces. */
+  get held() {
+    return this.rows.flatMap((row) => row?.list ?? []);
+  }
+
+  /** All pieces, by when they began. */
+  get pieces() {
+    return this.held.sort(byBegin);
+  }
+}
+
+const byBegin = (a, b) => a.begin - b.begin || a.id - b.id;
+
+// A piece may lie inside another: how far the pieces up to each one reach only grows, so that it can be searched.
+function order(row) {
+  row.list.sort(byBegin);
+  let reach = 0;
+  row.reach = row.list.map((piece) => (reach = Math.max(reach, piece.end ?? Infinity)));
+}
+
+export class Spans {
+  constructor() {
+    this.reset();
+  }
+
+  reset() {
+    Object.assign(this, { seq: 0, more: true, lanes: [], roots: [], pieces: new Map(), extent: 0, merged: false });
+    Object.assign(this, { path: null, pauses: [], resumes: [], ended: false, shown: null });
+  }
+
+  /** Take an answer of the kernel in. */
+  take(message) {
+    if (message.after !== this.seq) return; // the answer to a question asked before a scene, or twice
+    this.seq = message.seq;
+    this.more = message.more;
+    for (const about of message.lanes ?? []) this.addLane(new Lane(about));
+    for (const [lane, row] of message.forget ?? []) this.forget(this.lanes[lane], row);
+    for (const fields of message.pieces ?? []) this.addPiece(fields);
+    if (message.merged) this.merged = true;
+    for (const [lane, ...left] of message.left ?? []) this.lanes[lane].left = left.length ? left : null;
+    if (message.path === undefined) return;
+    const { path, pauses, resumes, ended } = message;
+    Object.assign(this, { path, pauses, resumes, ended });
+  }
+
+  addLane(lane) {
+    this.lanes[lane.number] = lane;
+    const parent = this.lanes[lane.parent];
+    lane.depth = parent ? parent.depth + 1 : 0;
+    (parent?.inside ?? this.roots).push(lane);
+    this.shown = null;
+  }
+
+  forget(lane, row) {
+    for (const piece of lane.rows[row]?.list ?? []) this.pieces.delete(piece.id);
+    lane.rows[row] = { list: [], reach: null };
+  }
+
+  addPiece([id, lane, row, kind, begin, end, seq, endSeq, visit, attempt, count]) {
+    const piece = { id, lane, row, kind, begin, end, seq, endSeq, visit, attempt, count };
+    const own = this.lanes[lane];
+    const held = (own.rows[row] ??= { list: [], reach: null });
+    const known = this.pieces.get(id);
+    if (known) Object.assign(known, piece);
+    else {
+      this.pieces.set(id, piece);
+      held.list.push(piece);
+    }
+    held.reach = null;
+    if (row === 0 || own.kind !== 'map') own.visits = Math.max(own.visits, visit);
+    own.tries = Math.max(own.tries, attempt);
+    this.extent = Math.max(this.extent, begin, end ?? 0);
+  }
+
+  /** The lanes to show, those inside an opened one below it. */
+  get visible() {
+    const below = (lane) => [lane, ...(lane.open ? lane.inside.flatMap(below) : [])];
+    this.shown ??= this.roots.flatMap(below);
+    return this.shown;
+  }
+
+  /** Open or close a lane; returns whether there was anything to open. */
+  toggle(lane) {
+    if (!lane.inside.length) return false;
+    lane.open = !lane.open;
+    this.shown = null;
+    return true;
+  }
+}
+
+/** A piece as it is at `upto`: {kind, end}, or null before it began. */
+export function pieceAt(piece, upto) {
+  if (piece.seq > upto.seq || piece.begin > upto.time) return null;
+  const over = piece.end !== null && (piece.endSeq <= upto.seq || piece.count > 1);
+  if (over) return { kind: piece.kind, end: Math.min(piece.end, upto.time), live: false };
+  return { kind: BETWEEN.has(piece.kind) ? piece.kind : 'running', end: Math.max(upto.time, piece.begin), live: true };
+}
+
+/** The critical path at `upto`: the hops so far. */
+export function pathAt(path, upto) {
+  const hops = [];
+  for (const [lane, begin, end, seq, endSeq] of path?.hops ?? []) {
+    if (seq > upto.seq || begin > upto.time) break;
+    const over = end !== null && (endSeq <= upto.seq || end <= upto.time);
+    hops.push({ lane, begin, end: over ? Math.min(end, upto.time) : upto.time });
+  }
+  return hops;
+}
+
+/** Length and part spent waiting of the whole path, which grow with `now` while the run does. */
+export function pathTimes(path, now) {
+  if (!path) return null;
+  const since = path.live ? Math.max(0, now - path.at) : 0;
+  return { length: path.length + since, waited: path.waited + (path.waits ? since : 0) };
+}
+
+/** The status of a lane that no node of the graph tells: that of what it does, else of what it did last. */
+export function statusAt(lane, upto) {
+  let last = null;
+  for (const piece of lane.held) {
+    const at = pieceAt(piece, upto);
+    if (at && (last === null || (at.live === last.live ? piece.begin >= last.begin : at.live))) last = { ...at, begin: piece.begin };
+  }
+  return last ? STATUS[last.kind] ?? last.kind : 'pending';
+}
+
+const counted = (n, one, more) => (n > 1 ? `${n} ${more}` : `${n} ${one}`);
+
+/** What a screen reader says of a lane: "lint, 3 tries, failed, 2:14". */
+export function laneText(lane, status, upto) {
+  let [tries, items, from, to, visits] = [0, 0, Infinity, 0, 0];
+  for (const piece of lane.held) {
+    const at = pieceAt(piece, upto);
+    if (!at || BETWEEN.has(piece.kind)) continue;
+    if (lane.kind === 'map' && piece.row) items += piece.count;
+    else [tries, visits] = [tries + piece.count, Math.max(visits, piece.visit)];
+    [from, to] = [Math.min(from, piece.begin), Math.max(to, at.end)];
+  }
+  const said = [lane.path, items ? counted(items, 'item', 'items') : ''];
+  if (visits > 1) said.push(counted(visits, 'visit', 'visits'));
+  if (tries > visits) said.push(counted(tries, 'try', 'tries'));
+  const long = to - from >= 10 ? clock(to - from) : duration(to - from);
+  return [...said, status, tries ? long : ''].filter(Boolean).join(', ');
+}

@@ -1,0 +1,348 @@
+"""The timeline face in a real browser: what it draws, asks, and does when a person points or types."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from kernels import Kernel
+from scenes import NOW, layered, node, review, review_ended, review_running, scene, snapshot
+from timelines import answers, layered_spans, looping_spans, review_spans
+
+from nbflow.graph import GraphDefinition
+
+pytestmark = pytest.mark.browser
+LANES = ".nf-tl-lanes"
+COUNT = """() => { window.painted = 0; const { clearRect } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.clearRect = function (...box) { window.painted += 1; clearRect.apply(this, box); } }"""
+COLOUR = """([x, y]) => { const c = document.querySelector('.nf-tl-canvas'); const k = c.width / c.clientWidth;
+    return [...c.getContext('2d').getImageData(x * k, y * k, 1, 1).data].slice(0, 3) }"""
+
+
+def show(view: Any, graph: GraphDefinition, shown: Any, spans: list[Any], **options: Any) -> Any:
+    view.mount(scene(graph), shown, **options)
+    view.page.get_by_role("tab", name="Timeline").click()
+    view.push(*spans)
+    return view
+
+
+@pytest.fixture
+def review_shown(view: Any) -> Any:
+    return show(view, review(), review_running(), review_spans())
+
+
+def point(view: Any, seconds: float, lane: int, end: float = 135.0) -> tuple[float, float]:
+    """Where a moment of a lane is on the page."""
+    box = view.page.locator(LANES).bounding_box()
+    return box["x"] + 140 + seconds / end * (box["width"] - 156), box["y"] + 8 + 20 * lane + 10
+
+
+def labels(view: Any) -> list[str]:
+    return [str(text) for text in view.page.locator(".nf-tl-scale span:visible").all_text_contents()]
+
+
+def focused(view: Any, *keys: str) -> None:
+    view.page.locator(LANES).focus()
+    for key in keys:
+        view.page.keyboard.press(key)
+
+
+# -- what it asks -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_asked_before_the_face_is_looked_at(view: Any) -> None:
+    view.mount(scene(review()), review_running())
+    view.page.wait_for_timeout(600)
+    assert view.sent("spans") == []
+    view.page.get_by_role("tab", name="Timeline").click()
+    assert view.sent("spans")[0] == {"type": "spans", "after": 0}
+
+
+def test_it_asks_on_from_where_it_is_until_there_is_no_more(view: Any) -> None:
+    show(view, review(), review_running(), [])
+    view.push({"type": "spans", "after": 0, "seq": 7, "more": True})
+    view.page.wait_for_timeout(200)
+    view.push({"type": "spans", "after": 7, "seq": 10, "more": False})
+    view.page.wait_for_timeout(700)
+    assert [message["after"] for message in view.sent("spans")] == [0, 7]
+
+
+def test_a_live_run_is_asked_about_at_most_twice_a_second(review_shown: Any) -> None:
+    view = review_shown
+    last = review_spans()[-1]["seq"]
+    before, begun = len(view.sent("spans")), time.monotonic()
+    for seq in range(200, 230):
+        view.push({"type": "patch", "seq": seq, "now": NOW, "nodes": {"lint": {"progress": seq / 300}}})
+        if len(view.sent("spans")) > before:
+            view.push(
+                {
+                    "type": "spans",
+                    "after": last,
+                    "seq": last + 1,
+                    "more": False,
+                    "lanes": [],
+                    "forget": [],
+                    "pieces": [],
+                }
+            )
+            last += 1
+        view.page.wait_for_timeout(50)
+    assert 2 <= len(view.sent("spans")) - before <= (time.monotonic() - begun) * 2 + 1
+
+
+# -- what it shows ----------------------------------------------------------------------------------------------------
+
+
+def test_every_lane_is_a_row_that_says_how_its_node_fared(review_shown: Any) -> None:
+    told = {name: review_shown.page.locator(f'.nf-tl-row[data-n="{name}"]').get_attribute("aria-label") for name in
+            ("lint", "run_tests", "review_files", "approve_fix", "post_review")}  # fmt: skip
+    assert told["lint"] == "lint, 2 tries, retrying, 2:01"
+    assert told["run_tests"] == "run_tests, 4 visits, completed, 1:18"
+    assert told["review_files"].startswith("review_files, 42 items, running")
+    assert told["approve_fix"] == "approve_fix, waiting, 46 s" or told["approve_fix"].startswith(
+        "approve_fix, waiting, 0:4"
+    )
+    assert told["post_review"] == "post_review, pending"
+
+
+def test_the_legend_tells_the_critical_path_and_how_much_of_it_was_waiting(review_shown: Any) -> None:
+    assert "Critical path 2 m 14 s, 46 s of it waiting for you" in review_shown.text(".nf-tl-legend")
+
+
+def test_ticks_stand_at_whole_half_minutes(review_shown: Any) -> None:
+    assert labels(review_shown) == ["0:00", "0:30", "1:00", "1:30", "2:00"]
+
+
+@pytest.mark.parametrize(
+    ("theme", "running", "done"), [("light", [28, 111, 212], [18, 135, 106]), ("dark", [79, 152, 240], [53, 165, 132])]
+)
+def test_bars_have_the_colours_of_the_theme(view: Any, theme: str, running: list[int], done: list[int]) -> None:
+    show(view, review(), review_running(), review_spans(), theme=theme)
+    box = view.page.locator(".nf-tl-canvas").bounding_box()
+    across = (box["width"] - 16) / 135
+    names = [one.node_id for one in review().nodes]
+    scan, tests = names.index("security_scan"), names.index("run_tests")
+    assert view.page.evaluate(COLOUR, [100 * across, 8 + 20 * scan + 10]) == running
+    assert view.page.evaluate(COLOUR, [18 * across, 8 + 20 * tests + 10]) == done
+
+
+def test_a_theme_that_changes_changes_the_bars(review_shown: Any) -> None:
+    place = [60, 8 + 20 * 2 + 10]
+    before = review_shown.page.evaluate(COLOUR, place)
+    review_shown.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    review_shown.page.wait_for_timeout(100)
+    assert review_shown.page.evaluate(COLOUR, place) != before
+
+
+def test_the_lanes_inside_a_subgraph_open_below_it(review_shown: Any) -> None:
+    review_shown.page.locator(".nf-tl-turn:not(:empty)").click()
+    names = review_shown.page.locator(".nf-tl-row").evaluate_all("rows => rows.map(r => r.dataset.n)")
+    assert {"security_scan/resolve", "security_scan/audit", "security_scan/report"} <= set(names)
+
+
+def test_names_are_text_whatever_they_hold(view: Any) -> None:
+    evil = "<img src=x onerror=window.hit=1>\u202eevil"
+    graph = GraphDefinition.model_validate({"name": "g", "nodes": [{"node_id": evil, "tool": "t"}], "edges": []})
+    show(view, graph, snapshot({evil: node()}, {}), answers(graph, []))
+    assert evil in view.page.locator(".nf-tl-name").text_content()
+    assert view.page.evaluate("window.hit") is None
+
+
+def test_a_narrow_view_keeps_names_bars_and_the_critical_path(view: Any) -> None:
+    show(view, review(), review_running(), review_spans(), width=440)
+    canvas, root = view.page.locator(".nf-tl-canvas").bounding_box(), view.page.locator(".nf-root").bounding_box()
+    assert canvas["x"] + canvas["width"] <= root["x"] + root["width"]
+    assert view.page.locator(".nf-tl-legend > span:visible").count() == 2
+    assert view.page.evaluate("document.querySelector('.nf-root').scrollWidth <= 440")
+
+
+# -- pointing ---------------------------------------------------------------------------------------------------------
+
+
+def test_pointing_at_a_bar_tells_node_try_how_long_and_from_when(review_shown: Any) -> None:
+    review_shown.page.mouse.move(*point(review_shown, 100, 4))
+    assert review_shown.text(".nf-tl-tip") == "lint, try 2 failed after 56 s, from 1:15.0"
+    review_shown.page.mouse.move(*point(review_shown, 60, 5))
+    assert "run_tests, visit 3" in review_shown.text(".nf-tl-tip")
+    review_shown.page.mouse.move(*point(review_shown, 60, 11))
+    assert not review_shown.page.locator(".nf-tl-tip").is_visible()
+
+
+def test_a_click_on_a_bar_selects_its_node_and_another_lets_it_go(review_shown: Any) -> None:
+    review_shown.page.mouse.click(*point(review_shown, 60, 7))
+    assert review_shown.text(".nf-ih b") == "security_scan"
+    assert review_shown.page.locator('.nf-tl-row.sel[data-n="security_scan"]').get_attribute("aria-selected") == "true"
+    review_shown.page.locator('.nf-tl-row[data-n="security_scan"] .nf-el').click()
+    assert not review_shown.page.locator(".nf-insp").is_visible()
+
+
+def test_the_wheel_zooms_with_a_key_and_without_one_stays_the_notebooks(review_shown: Any) -> None:
+    taken = """([key, x, y]) => { const e = new WheelEvent('wheel', { deltaX: x, deltaY: y, ctrlKey: key, clientX: 500, bubbles: true, cancelable: true });
+        document.querySelector('.nf-tl-lanes').dispatchEvent(e); return e.defaultPrevented }"""
+    assert review_shown.page.evaluate(taken, [False, 0, 100]) is False
+    assert review_shown.page.evaluate(taken, [False, 100, 0]) is False
+    assert review_shown.page.evaluate(taken, [True, 0, -600]) is True
+    review_shown.page.evaluate("() => harness.frame()")
+    assert labels(review_shown) != ["0:00", "0:30", "1:00", "1:30", "2:00"]
+    assert review_shown.page.evaluate(taken, [False, 100, 0]) is True
+
+
+def test_a_zoomed_view_is_dragged_and_the_drag_selects_nothing(review_shown: Any) -> None:
+    focused(review_shown, "+", "+", "+")
+    review_shown.page.evaluate("() => harness.frame()")
+    before = labels(review_shown)
+    x, y = point(review_shown, 60, 11)
+    review_shown.page.mouse.move(x, y)
+    review_shown.page.mouse.down()
+    review_shown.page.mouse.move(x - 300, y, steps=5)
+    review_shown.page.mouse.up()
+    review_shown.page.evaluate("() => harness.frame()")
+    assert labels(review_shown) != before
+    assert not review_shown.page.locator(".nf-insp").is_visible()
+
+
+# -- a moment of the past ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def past(view: Any) -> Any:
+    """A run that has fetched, classified and lints, seen where it fetches: a shift-click went to its first start."""
+    kernel = (
+        Kernel(review())
+        .ran("fetch_pr", 40.0)
+        .took("fetch_pr", "classify")
+        .ran("classify", 50.0)
+        .took("classify", "lint")
+    )
+    kernel("node_start", "lint", attempt=1, input={})
+    view.mount(*kernel.messages())
+    view.page.get_by_role("tab", name="Timeline").click()
+    kernel.answer(view)
+    view.before = labels(view)
+    view.page.keyboard.down("Shift")
+    view.page.mouse.click(*point(view, 60, 2))
+    view.page.keyboard.up("Shift")
+    kernel.answer(view)
+    view.page.evaluate("harness.frame()")
+    return view
+
+
+def test_a_click_with_shift_goes_to_the_start_of_the_bar(past: Any) -> None:
+    assert past.text(".nf-showing") == "Showing 0:40"
+    assert not past.page.locator(".nf-insp").is_visible()
+
+
+def test_at_a_moment_later_bars_are_not_there_and_the_axis_stays(past: Any) -> None:
+    assert past.page.locator('.nf-tl-row[data-n="lint"]').get_attribute("aria-label") == "lint, pending"
+    assert "running" in past.page.locator('.nf-tl-row[data-n="classify"]').get_attribute("aria-label")
+    assert labels(past) == past.before
+    past.page.mouse.move(*point(past, 70, 2))
+    assert not past.page.locator(".nf-tl-tip").is_visible()
+
+
+def test_two_clicks_on_a_bar_go_to_its_start_too(past: Any) -> None:
+    past.page.locator(".nf-live").click()
+    past.page.mouse.dblclick(*point(past, 20, 0))
+    assert past.text(".nf-showing") == "Showing 0:00"
+
+
+# -- keys and screen readers ------------------------------------------------------------------------------------------
+
+
+def test_arrows_go_to_lanes_and_bars_and_enter_selects(review_shown: Any) -> None:
+    focused(
+        review_shown,
+        "Home",
+        "ArrowDown",
+        "ArrowDown",
+        "ArrowDown",
+        "ArrowDown",
+        "ArrowRight",
+        "ArrowRight",
+        "ArrowRight",
+    )
+    assert review_shown.text(".nf-tl-tip") == "lint, try 2 failed after 56 s, from 1:15.0"
+    active = review_shown.page.locator(LANES).get_attribute("aria-activedescendant")
+    assert review_shown.page.locator(f"#{active}").get_attribute("data-n") == "lint"
+    assert "lint, try 2" in review_shown.page.locator(".nf-timeline [role=status]").text_content()
+    review_shown.page.keyboard.press("Enter")
+    assert review_shown.text(".nf-ih b") == "lint"
+
+
+def test_plus_and_minus_zoom_and_nought_shows_the_whole_run(review_shown: Any) -> None:
+    whole = labels(review_shown)
+    focused(review_shown, "+", "+", "+")
+    review_shown.page.evaluate("() => harness.frame()")
+    assert labels(review_shown) != whole
+    focused(review_shown, "0")
+    review_shown.page.evaluate("() => harness.frame()")
+    assert labels(review_shown) == whole
+
+
+def test_a_lane_in_focus_stays_in_sight(view: Any) -> None:
+    graph = layered(200, 10)
+    show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(200, 10))
+    focused(view, "End")
+    active = view.page.locator(LANES).get_attribute("aria-activedescendant")
+    row, box = view.page.locator(f"#{active}").bounding_box(), view.page.locator(LANES).bounding_box()
+    assert row["y"] + row["height"] <= box["y"] + box["height"]
+    assert view.page.locator(f"#{active}").get_attribute("aria-posinset") == "200"
+
+
+# -- a live run, and one of many --------------------------------------------------------------------------------------
+
+
+def test_bars_grow_a_few_times_a_second_and_not_while_another_face_is_shown(review_shown: Any) -> None:
+    review_shown.page.evaluate(COUNT)
+    review_shown.page.wait_for_timeout(2000)
+    assert 2 <= review_shown.page.evaluate("painted") <= 14
+    review_shown.page.get_by_role("tab", name="Graph").click()
+    review_shown.page.evaluate("painted = 0")
+    review_shown.page.wait_for_timeout(1500)
+    assert review_shown.page.evaluate("painted") == 0
+
+
+def test_where_less_motion_is_wanted_bars_grow_once_a_second(review_shown: Any) -> None:
+    review_shown.page.emulate_media(reduced_motion="reduce")
+    review_shown.page.wait_for_timeout(600)
+    review_shown.page.evaluate(COUNT)
+    review_shown.page.wait_for_timeout(2000)
+    assert review_shown.page.evaluate("painted") <= 3
+
+
+def test_a_run_that_is_over_is_still(view: Any) -> None:
+    view.mount(scene(review()), review_ended("failed"))
+    view.page.click(".nf-openup")
+    view.page.get_by_role("tab", name="Timeline").click()
+    view.push(*review_spans())
+    view.page.wait_for_timeout(700)
+    view.page.evaluate(COUNT)
+    view.page.wait_for_timeout(1500)
+    assert view.page.evaluate("painted") == 0
+
+
+def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_is_drawn_in_time(view: Any) -> None:
+    graph = layered(1000, 40)
+    show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(1000, 40))
+    assert view.page.locator(".nf-tl-row").count() < 40
+    assert view.page.evaluate(FRAMES) < 33
+
+
+def test_a_loop_of_ten_thousand_visits_is_drawn_in_time(view: Any) -> None:
+    spans = looping_spans(10_000)
+    show(view, GraphDefinition.model_validate({"name": "loop", "nodes": [{"node_id": n, "tool": n} for n in "ab"], "edges": []}),
+         snapshot({"a": node("completed"), "b": node("running")}, {}), spans)  # fmt: skip
+    assert view.page.evaluate(FRAMES) < 33
+
+
+# Scroll and zoom in turn, a frame each; the mean ms of script, layout and paint calls that they cost.
+FRAMES = """async () => { const lanes = document.querySelector('.nf-tl-lanes'); let spent = 0;
+    for (let i = 0; i < 40; i += 1) {
+      lanes.scrollTop += 97;
+      lanes.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 2 ? -200 : 190, ctrlKey: true, clientX: 500, bubbles: true, cancelable: true }));
+      await new Promise((done) => requestAnimationFrame(done));
+      const begin = performance.now();
+      await new Promise((done) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = done; port2.postMessage(0); });
+      spent += performance.now() - begin;
+    } return spent / 40 }"""
