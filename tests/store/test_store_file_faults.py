@@ -264,7 +264,9 @@ def test_a_process_killed_while_it_writes_leaves_all_that_it_was_told_is_written
         for _ in range(kill_after):
             told = int(line_of(writing))
         writing.kill()
-        out, _ = writing.communicate()
+        assert writing.stdout is not None
+        out = writing.stdout.read()  # `communicate` would pass over what was read ahead with the lines
+        writing.communicate()
 
         kept = seqs(store, "r1")
         told = max([told, *map(int, out.split("\n")[:-1])])
