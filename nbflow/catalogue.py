@@ -25,7 +25,9 @@ from nbflow.tables import Records, Table
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
+    from nbflow.scheduler import Plan
     from nbflow.store import Store
+    from nbflow.store.archive import Archived
     from nbflow.store.history import History
     from nbflow.store.values import Codecs
     from nbflow.view import GraphPicture, RunPicture
@@ -200,16 +202,27 @@ class Catalogue:
             RunNotFoundError: No such run, or more than one.
             StoreError: What is stored is not what nbflow writes.
         """
-        from nbflow.scheduler import compile_plan
         from nbflow.store.archive import StoredRun
 
         known = self._known(run_id)
         if known is not None:
             return known
         archived = self.history.read(run_id)
-        predicates, reducers = self.registry.predicates, self.registry.reducers
-        plan = compile_plan(archived.graph, graphs=archived.subgraphs, predicates=predicates, reducers=reducers)
-        return StoredRun(plan, archived)
+        return StoredRun(self._plan_of(archived), archived)
+
+    def _plan_of(self, archived: Archived) -> Plan:
+        """Return the plan of a stored run, to read it by."""
+        from nbflow.scheduler import compile_plan
+        from nbflow.store.archive import UncalledPredicates
+
+        predicates, reducers = UncalledPredicates(self.registry.predicates), self.registry.reducers
+        try:
+            return compile_plan(archived.graph, graphs=archived.subgraphs, predicates=predicates, reducers=reducers)
+        except GraphError as error:
+            raise StoreError(
+                f"the states of run {archived.head.row.id} cannot be told, as its graph needs what is not registered "
+                f"here: {error}\n  run the cells or import the module that registers it; nbflow show has --tools MODULE"
+            ) from error
 
     def _known(self, run_id: str) -> Run | None:
         """Return the run of this process whose id begins so, if it is the only one."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nbflow.cli.options import Graph
+from nbflow.cli.options import Graph, Tools
 from nbflow.cli.place import store_url
-from nbflow.cli.program import open_program, picked
+from nbflow.cli.program import open_program, picked, register_modules
 from nbflow.cli.progress import show_result
 from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told, tell
@@ -34,10 +34,13 @@ def show(
         ),
     ],
     graph: Graph = None,
+    tools: Tools = None,
     svg: Annotated[Path | None, typer.Option(help="Draw it into this SVG file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
 ) -> None:
     """Print a graph as text, or draw it; of a run print its state and a row for each attempt of a node.
+
+    Of the tools and functions that a run used, only reducers of its own are needed again: --tools names their module.
 
     Example: nbflow show flows.ipynb --graph daily --svg daily.svg
 
@@ -47,9 +50,10 @@ def show(
         if _RUN_ID.fullmatch(what) and not Path(what).exists():
             if graph is not None:
                 raise typer.BadParameter("a run has one graph; --graph picks one of a file", param_hint="--graph")
+            register_modules(tools or [])
             _show_run(what, svg, png)
         else:
-            _show_graph(picked(open_program(Path(what), []), graph), svg, png)
+            _show_graph(picked(open_program(Path(what), tools or []), graph), svg, png)
 
 
 def _show_graph(graph: GraphDefinition, svg: Path | None, png: Path | None) -> None:

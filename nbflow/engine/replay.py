@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from nbflow.engine.result import Key, key_of
@@ -87,7 +86,7 @@ def lacks(value: Any) -> bool:
 def _routes(events: list[Event], at: int) -> Routes:
     """Return the ways taken by what was decided together with the event before `at`."""
     routes: Routes = {}
-    for event in islice(events, at, None):
+    for event in (events[later] for later in range(at, len(events))):
         if event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
             taken = routes.setdefault(event.node or "", [])
             if event.kind is Kind.EDGE_TAKEN:
@@ -103,15 +102,17 @@ class Replay:
     """The scheduler of a run, brought forward event by event.
 
     `tried` counts the attempts at each firing, `answers` are those to its questions, by their numbers.
+
+    With `as_told` it goes the ways that the events tell, and evaluates no condition that they tell of.
     """
 
-    def __init__(self, plan: Plan, initial: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Plan, initial: Mapping[str, Any], *, as_told: bool = False) -> None:
         self.scheduler = Scheduler(plan, initial)
         self.tried: dict[Key, int] = {}
         self.answers: dict[tuple[Key, int], Any] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
         self._closed: dict[Key, Any] = {}
-        self._lossy = any(type(value) is Unstored for value in initial.values())
+        self._as_told = as_told or any(type(value) is Unstored for value in initial.values())
         self._note(self.scheduler.begin())
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -124,8 +125,8 @@ class Replay:
         for at, event in enumerate(events):
             outcome = outcome_of(event)
             if outcome is not None:
-                self._lossy = self._lossy or lacks(outcome.value)
-                routes = _routes(events, at + 1) if self._lossy else None
+                self._as_told = self._as_told or lacks(outcome.value)
+                routes = _routes(events, at + 1) if self._as_told else None
                 self._note(self.scheduler.apply(outcome, f"event {event.seq}", routes))
             if event.kind is Kind.NODE_START:
                 self._started(event)

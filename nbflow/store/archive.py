@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nbflow import errors
+from nbflow.conditions.operations import FUNCTIONS
 from nbflow.engine.record import RunRecord
+from nbflow.engine.replay import Replay
 from nbflow.engine.result import ExecutionResult
 from nbflow.errors import NbflowError, StoreError
 from nbflow.events import Event, Kind, Status
@@ -154,6 +156,22 @@ def _error(status: Status, name: str, text: str | None) -> str | None:
     )
 
 
+class UncalledPredicates(dict[str, Callable[..., Any]]):
+    """Predicates for a run that is only read: its log tells the ways taken, so those not known here are not called."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        return name not in FUNCTIONS
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        def unknown(*_: object) -> bool:
+            raise LookupError(f"the predicate {name!r} is not registered here")
+
+        return unknown
+
+
 class StoredRun(RunRecord):
     """A run from the store: to be read, compared, shown; `head` is what stands about it there."""
 
@@ -168,6 +186,11 @@ class StoredRun(RunRecord):
             error = _error(self.status, self.name, row.error)
             state = replay.scheduler.state()
             self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
+
+    def _replayed(self, events: Sequence[Event]) -> Replay:
+        replay = Replay(self.plan, self.initial, as_told=True)
+        replay.feed(events)
+        return replay
 
     def __repr__(self) -> str:
         return f"<StoredRun {self.id} of {self.name or 'a graph'}: {self.status}>"

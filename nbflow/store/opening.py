@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from nbflow.errors import StoreError
 from nbflow.store.faults import is_locked, of_file, told
+from nbflow.store.logmarks import is_damaged, is_foreign
 from nbflow.store.models import SCHEMA, VERSION_TABLE
 from nbflow.store.patience import patiently
 from nbflow.store.places import default_file
@@ -100,6 +101,7 @@ def open_file(path: Path) -> SqliteDatabase:
 
 
 def _open_file(path: Path) -> SqliteDatabase:
+    _refuse_foreign_log(path)
     connection = SqliteConnection(path, mode="rwc")
     try:
         tables = set(inspect(connection.core).get_table_names())
@@ -111,11 +113,33 @@ def _open_file(path: Path) -> SqliteDatabase:
         current = is_current(connection.core, str(path))
         _set_journal(path, connection, new=not tables)
         if not current:
-            connection.transact(lambda within: bring_up(within, str(path)), durable=True)
+            connection.transact(lambda within: bring_up(within, str(path)), durable=True, mark=True)
         return SqliteDatabase(path, connection)
     except BaseException:
         connection.close()
         raise
+
+
+def _refuse_foreign_log(path: Path) -> None:
+    """Refuse a file with another's log before SQLite makes them one, and a log alone before it is deleted."""
+    log = path.with_name(f"{path.name}-wal")
+    if _size(log) and not _size(path):
+        raise StoreError(
+            f"the store {path} is gone, and its log {log} is still there. It is left as it is: put the file back, or "
+            "move the log away to begin a new store"
+        )
+    if is_damaged(path):
+        logger.warning("the log %s of the store is no log, and passed over; what was in it is lost", log)
+    if is_foreign(path):
+        raise StoreError(
+            f"the log {log} does not belong to the store {path} as it is: another file was put there, or an older "
+            "copy. Both are left as they are: put back the file that the log belongs to, or move the log away to open "
+            "the store without what is in it"
+        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _set_journal(path: Path, connection: SqliteConnection, *, new: bool) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from nbflow.errors import StoreError
+from nbflow.store import logmarks
 from nbflow.store.faults import is_locked, of_file, told
 from nbflow.store.filewatch import FileWatch
 from nbflow.store.loop import Loop
@@ -49,8 +50,8 @@ class SqliteConnection:
             self._target, uri=True, timeout=self._busy_s, isolation_level=None, check_same_thread=False
         )
 
-    def transact(self, apply: Callable[[Connection], None], *, durable: bool = False) -> None:
-        """Do all in one transaction, or nothing."""
+    def transact(self, apply: Callable[[Connection], None], *, durable: bool = False, mark: bool = False) -> None:
+        """Do all in one transaction, or nothing; with `mark` give the log that this goes to a mark."""
         execute = self.driver.execute
         if durable is not self._durable:
             execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -58,6 +59,8 @@ class SqliteConnection:
         execute("BEGIN IMMEDIATE")
         try:
             apply(self.core)
+            if mark:
+                logmarks.mark(self.driver)
             execute("COMMIT")
         except BaseException:
             if self.driver.in_transaction:
@@ -78,7 +81,8 @@ class SqliteDatabase:
         self.place = str(path) if path else "in memory"
         self._path, self._connection = path, connection
         self._beating: SqliteConnection | None = None
-        self._watch = FileWatch(path, lambda: _is_sound(path)) if path else None
+        self._watch = FileWatch(path, Asked(path)) if path else None
+        self._marked: int | None = None
         self._loop = Loop()
         self._engine: AsyncEngine | None = self._reader(path) if path else None
 
@@ -101,12 +105,17 @@ class SqliteDatabase:
         """
         with told(self._explain):
             self._look()
+            written = self._watch.written if self._watch else None
+            mark = written != self._marked
             try:
-                self._connection.transact(apply, durable=durable)
+                self._connection.transact(apply, durable=durable, mark=mark)
             except Exception as error:
                 if not is_locked(error):
                     raise
-                patiently(is_locked)(self._connection.transact, apply, durable=durable)
+                patiently(is_locked)(self._connection.transact, apply, durable=durable, mark=mark)
+            self._marked = written
+            if self._watch:
+                self._watch.written_to()
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
         """Do a small change on a connection of its own: the writer may wait for a value to be encoded."""
@@ -139,19 +148,60 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close what is open."""
+        last = self._last_to_close()
         if self._engine is not None:
             self._loop.close(self._engine.dispose(), 5.0)
         if self._beating is not None:
             self._beating.close()
         self._connection.close()
+        if last is not None:
+            last.close()
+        if self._watch is not None:
+            self._watch.close()
+
+    def _last_to_close(self) -> SqliteConnection | None:
+        """Return what keeps SQLite from writing a log over the file if these do not belong together, or not any longer.
+
+        The last connection to be closed does that, unless it may only read.
+        """
+        try:
+            self._look()
+        except StoreError:
+            with suppress(Exception):  # a file that is gone cannot be opened, and need not be kept from anything
+                assert self._path is not None  # noqa: S101 - there was one to look at
+                last = SqliteConnection(self._path, mode="ro")
+                with suppress(sqlite3.Error):  # that it cannot be read is known; now it is open
+                    last.driver.execute("SELECT 1 FROM sqlite_schema")
+                return last
+        return None
 
 
-def _is_sound(path: Path) -> bool:
-    """Return whether a file holds all that its head and its log speak of, read by a connection that remembers none."""
-    fresh = SqliteConnection(path)
-    try:
-        return bool(fresh.driver.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except sqlite3.DatabaseError:
-        return False
-    finally:
-        fresh.close()
+class Asked:
+    """SQLite, asked about a file by a connection that remembers nothing, while others are open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def is_sound(self) -> bool:
+        """Return whether the file holds all that its head and its log speak of."""
+        return bool(self._answers("PRAGMA quick_check(1)") == ("ok",))
+
+    def size_of_log(self) -> int | None:
+        """Return how many bytes of log SQLite would read, at the most; None where it cannot read them.
+
+        It tells that only of a checkpoint, which moves what is whole of the log into the file.
+        """
+        told, page = self._answers("PRAGMA wal_checkpoint(PASSIVE)"), self._answers("PRAGMA page_size")
+        if told is None or page is None or told[1] < 0:
+            return None
+        return logmarks.size_of(frames=told[1], page=page[0])
+
+    def _answers(self, question: str) -> Any:
+        fresh = SqliteConnection(self._path)
+        try:
+            fresh.driver.execute("SELECT 1 FROM sqlite_schema").fetchone()  # else it has not looked at the log
+            return fresh.driver.execute(question).fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        finally:
+            fresh.close()

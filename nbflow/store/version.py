@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from nbflow.store.logmarks import is_foreign
 from nbflow.store.models import VERSION_TABLE
 from nbflow.store.places import default_file
 
@@ -30,6 +31,8 @@ async def _version_of(url: str | URL) -> str | None:
         engine = create_async_engine(url)
     except (SQLAlchemyError, ImportError):
         return None
+    if engine.dialect.name == "sqlite" and is_foreign(Path(engine.url.database or "").absolute()):
+        return None  # to read the two as one would make them one
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -163,3 +164,64 @@ def test_a_store_of_a_newer_version_is_refused_with_what_reads_it(
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "has version 99, which needs nbflow 9.9.9 or newer" in done.stderr
+
+
+OWN = """
+from nbflow import session
+
+@session.predicate
+def large(total):
+    return total > 100
+
+@session.reducer
+def longest(held, one):
+    return max(held, one, key=len)
+
+def grows(total):
+    return {"total": total * 3, "words": "x" * total}
+"""
+
+
+@pytest.fixture
+def own(folder: Path, nbflow: Command) -> Callable[[str], str]:
+    """Give what keeps a run with tools and functions of a module, and then takes the module away."""
+
+    def keep(text: str) -> str:
+        (folder / "own.flow").write_text(text)
+        (folder / "owntools.py").write_text(OWN)
+        done = nbflow("run", "own.flow", "--tools", "owntools", "--durability", "sync", "--set", "total=5", "--json")
+        (folder / "owntools.py").rename(folder / "moved.py")
+        run_id: str = json_of(done)["run_id"]
+        return run_id
+
+    return keep
+
+
+LOOP = "graph own\ngrows -> END if large(total) else grows\n"
+
+
+def test_a_run_is_shown_without_its_tools_and_predicates(nbflow: Command, own: Callable[[str], str]) -> None:
+    run_id = own(LOOP)
+
+    shown, listed = nbflow("show", run_id), nbflow("runs")
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "total: 135" in shown.stdout
+    assert shown.stdout.count("grows  1        completed") == 3
+    assert listed.stdout.splitlines()[1].split()[:3] == [run_id, "own", "completed"]
+
+
+def test_a_run_with_a_reducer_of_its_own_says_which_and_is_shown_with_its_module(
+    folder: Path, nbflow: Command, own: Callable[[str], str]
+) -> None:
+    run_id = own(f"{LOOP}reduce words with longest\n")
+
+    bare = nbflow("show", run_id)
+    (folder / "moved.py").rename(folder / "owntools.py")
+    shown = nbflow("show", run_id, "--tools", "owntools")
+
+    assert bare.returncode == 1
+    assert "key 'words' names unknown reducer 'longest'" in bare.stderr
+    assert "--tools MODULE" in bare.stderr
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "total: 135" in shown.stdout

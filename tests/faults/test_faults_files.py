@@ -60,6 +60,20 @@ def delete_log(file: Path) -> None:
     file.with_name(f"{file.name}-wal").unlink()
 
 
+def empty_log(file: Path) -> None:
+    os.truncate(file.with_name(f"{file.name}-wal"), 0)
+
+
+def overwrite_log(file: Path) -> None:
+    file.with_name(f"{file.name}-wal").write_bytes(os.urandom(20_000))
+
+
+def overwrite(file: Path) -> None:
+    other = file.with_name("other.db")
+    Store.open(url_of(other)).close()
+    shutil.copyfile(other, file)
+
+
 FAULTS = pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -67,6 +81,9 @@ FAULTS = pytest.mark.parametrize(
         (replace, "was replaced by another while it was open"),
         (cut, "was cut short while it was open"),
         (delete_log, "of the store was deleted while it was open"),
+        (empty_log, "of the store was cut short while it was open"),
+        (overwrite_log, "of the store was overwritten while it was open"),
+        (overwrite, "was overwritten with another, or its log was"),
     ],
 )
 
@@ -109,7 +126,7 @@ def test_a_run_kept_behind_it_ends_in_memory_where_its_file_is_harmed_and_says_s
 
 
 @MODES
-@pytest.mark.parametrize("fault", [replace, cut])
+@pytest.mark.parametrize("fault", [replace, cut, empty_log, overwrite_log, overwrite])
 def test_nothing_more_is_written_to_a_file_that_was_harmed(
     live: Live, file: Path, fault: Callable[[Path], None], durability: str
 ) -> None:
@@ -121,6 +138,7 @@ def test_nothing_more_is_written_to_a_file_that_was_harmed(
 
     live.faults["three"] = harm
     live.start(durability)
+    live.session.history.close()
 
     assert file.read_bytes() == harmed[0]
 

@@ -5,6 +5,7 @@ Rule: everything is real: files, processes, servers.
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,25 @@ def seqs(store: Store, run_id: str, **part: Any) -> list[int]:
 def file_url(path: Path) -> str:
     """Return the URL of a file."""
     return f"sqlite+aiosqlite:///{path}"
+
+
+def log_of(path: Path) -> Path:
+    """Return where the write-ahead log of a file is."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def checkpoint(store: Store, kind: str = "TRUNCATE") -> None:
+    """Move the log of a store into its file."""
+    busy, *_ = store._database._connection.driver.execute(f"PRAGMA wal_checkpoint({kind})").fetchone()
+    assert not busy
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether SQLite finds nothing wrong with a file."""
+    with sqlite3.connect(path) as connection:
+        found: tuple[str] = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    return found == ("ok",)
 
 
 def process(code: str, *arguments: object) -> subprocess.Popen[str]:

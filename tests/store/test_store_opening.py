@@ -11,43 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
 from stores import WAIT_S, add, create, file_url, finished, line_of, process, result_of, seqs
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, migrations, opening
-from nbflow.store.models import SCHEMA, VERSION_TABLE, Base
+from nbflow.store import Store, opening
 
 Open = Callable[[str], Store]
-
-SECOND = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "2_9.9.9"
-down_revision = "1_0.1.0"
-
-
-def upgrade() -> None:
-    op.add_column("nbflow_executions", sa.Column("note", sa.Text(), server_default="from version 1"))
-"""
-
-
-@pytest.fixture
-def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Give what makes this code the one of a version to come."""
-
-    def take_place() -> None:
-        folder = tmp_path / "versions 100%"
-        folder.mkdir()
-        (folder / "v2_second.py").write_text(SECOND)
-        monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, folder])
-        monkeypatch.setattr(opening, "SCHEMA", "2_9.9.9")
-
-    return take_place
 
 
 def test_the_default_is_a_hidden_file_that_version_control_passes_over(tmp_path: Path) -> None:
@@ -106,72 +75,6 @@ def test_opening_a_store_of_this_version_loads_no_migrations(tmp_path: Path) -> 
     Store.open(url).close()
 
     assert result_of(process("Store.open(args[0]).close(); print('alembic' in sys.modules)", url)) == "False"
-
-
-def test_the_migrations_make_what_the_models_say(url: str, opened: Open) -> None:
-    def differences(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        return list(compare_metadata(context, Base.metadata))
-
-    assert opened(url)._change(differences).result(WAIT_S) == []
-
-
-def test_the_newest_migration_is_the_version_of_this_code() -> None:
-    folder = migrations.VERSIONS[0]
-
-    assert ScriptDirectory(str(folder.parent), version_locations=[str(folder)]).get_heads() == [SCHEMA]
-
-
-def test_an_older_store_is_upgraded_when_it_is_opened(url: str, opened: Open, next_version: Callable[[], None]) -> None:
-    older = opened(url)
-    finished(older, "r1")
-    older.close()
-
-    next_version()
-    newer = opened(url)
-
-    note = newer._read(lambda c: c.execute(text("SELECT note FROM nbflow_executions")).scalar_one())
-    assert note.result(WAIT_S) == "from version 1"
-    assert seqs(newer, "r1") == [1]
-    finished(newer, "r2")
-
-
-def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
-    tmp_path: Path, url: str, opened: Open, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    older = opened(url)
-    finished(older, "r1")
-    older.close()
-
-    with monkeypatch.context() as patch:
-        next_version()
-        script = tmp_path / "versions 100%" / "v2_second.py"
-        script.write_text(SECOND + '    raise ValueError("in the midst")\n')
-        with pytest.raises(StoreError, match="in the midst"):
-            opened(url)
-        patch.undo()
-    monkeypatch.undo()
-
-    store = opened(url)
-    assert seqs(store, "r1") == [1]
-    columns = store._read(lambda c: [column["name"] for column in inspect(c).get_columns("nbflow_executions")])
-    assert "note" not in columns.result(WAIT_S)
-
-
-def test_a_newer_store_is_refused_with_the_version_that_it_needs(
-    url: str, opened: Open, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    next_version()
-    newer = opened(url)
-    finished(newer, "r1")
-    newer.close()
-    monkeypatch.undo()
-
-    with pytest.raises(StoreError, match=r"has version 2, which needs nbflow 9\.9\.9 or newer.*up to 1; pip install"):
-        opened(url)
-
-    monkeypatch.setattr(opening, "SCHEMA", "2_9.9.9")
-    assert seqs(opened(url), "r1") == [1]
 
 
 def test_processes_that_open_a_new_store_at_once_all_have_it(url: str) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+import surroundings
 from stores import WAIT_S, add, batch, create, seqs
+from surroundings import Cluster
 
 from nbflow.errors import StoreError
 from nbflow.store import Store, patience
@@ -19,63 +15,10 @@ from nbflow.store import Store, patience
 Open = Callable[[str], Store]
 
 
-class Cluster:
-    """A server of the test's own."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self._programs = folder, programs
-        # The server refuses to run as root.
-        self._user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
-
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs to its end."""
-        command = [str(self._programs / program), "-D", str(self.folder / "data"), *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=WAIT_S, **self._user
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-
-    def make(self) -> None:
-        """Make it, with a short wait for what it keeps on the disk."""
-        self.run("initdb", "--auth=trust", "--username=postgres", "--no-sync")
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
-        self.run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
-
-    def stop(self, mode: str) -> None:
-        """Stop it: `immediate` as by a crash, `fast` as by its administrator."""
-        self.run("pg_ctl", "stop", "-w", "-m", mode)
-
-
 @pytest.fixture(scope="module")
-def made() -> Iterator[Cluster]:
-    pytest.importorskip("asyncpg")
-    found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
-    if found is None:
-        pytest.skip("there is no initdb here to make a PostgreSQL server with")
-    folder = Path(tempfile.mkdtemp(prefix="nbflow-postgres-"))
-    if os.geteuid() == 0:
-        try:
-            shutil.chown(folder, "postgres", "postgres")
-        except LookupError:
-            pytest.skip("there is no user 'postgres' here, and the server does not run as root")
-    cluster = Cluster(folder, Path(found).resolve().parent)
-    cluster.make()
-    yield cluster
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def cluster(made: Cluster) -> Iterator[Cluster]:
-    made.start()
-    yield made
-    made.stop("immediate")
+def cluster() -> Iterator[Cluster]:
+    with surroundings.cluster() as made:
+        yield made
 
 
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
@@ -106,8 +49,7 @@ def test_connections_that_died_meanwhile_are_made_anew(cluster: Cluster, opened:
     epoch = create(store, "idle")
     add(store, "idle", epoch, 1, 1)
 
-    cluster.stop("fast")
-    cluster.start()
+    cluster.restart("fast")
 
     assert seqs(store, "idle") == [1]
     add(store, "idle", epoch, 2, 2)
