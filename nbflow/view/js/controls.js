@@ -132,7 +132,10 @@ export class Field {
 
 const hint = (field) => ({ lines: 'One per line', json: 'As JSON' })[field.kind] ?? '';
 
-export const labelOf = (field) => [field.label, field.required && !field.nullable && field.path ? h('span', { class: 'nf-req', 'aria-hidden': 'true' }, ' *') : null];
+function labelOf(field) {
+  const must = field.required && !field.nullable && field.path;
+  return [field.label, must ? h('span', { class: 'nf-req', 'aria-hidden': 'true' }, ' *') : null];
+}
 
 /** A group of fields, or with a check box one that may be left out; `make` makes a field's element. */
 export class Group {

@@ -12,7 +12,8 @@ class Row {
     this.text.value = json ?? '';
     this.error = h('p', { class: 'nf-ferr', id, hidden: true });
     this.el = h('div', { class: 'nf-fld' },
-      h('label', { class: 'nf-tick' }, this.box, h('b', { class: 'nf-mono' }, key), h('span', { class: 'nf-mut' }, type), h('span', { class: 'nf-mut nf-el' }, why ?? json.replace(/\s+/g, ' '))),
+      h('label', { class: 'nf-tick' }, this.box, h('b', { class: 'nf-mono' }, key), h('span', { class: 'nf-mut' }, type),
+        h('span', { class: 'nf-mut nf-el' }, why ?? json.replace(/\s+/g, ' '))),
       this.text, this.error);
   }
 

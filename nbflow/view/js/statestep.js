@@ -18,7 +18,8 @@ export class StepPanel {
     this.body = h('div', { class: 'nf-sib', tabindex: '0' });
     this.fork = h('div', { class: 'nf-sfork', hidden: true }, h('button', { class: 'nf-btn', type: 'button', onclick: fork }, 'Fork from here'));
     const legend = h('div', { class: 'nf-legend' }, MARKS.map((word, mark) => h('span', {}, markIcon(mark), word)));
-    this.el = h('aside', { class: 'nf-sstep', 'aria-label': 'Step' }, h('div', { class: 'nf-sih' }, this.number, this.name, this.time, x), this.body, this.fork, legend);
+    this.el = h('aside', { class: 'nf-sstep', 'aria-label': 'Step' },
+      h('div', { class: 'nf-sih' }, this.number, this.name, this.time, x), this.body, this.fork, legend);
   }
 
   draw(data, current, { started, past }) {

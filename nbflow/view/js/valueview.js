@@ -16,7 +16,8 @@ function table(value, turn) {
   });
   const head = h('thead', {}, h('tr', {}, columns.map((name) => h('th', { scope: 'col', title: name }, h('bdi', {}, name)))));
   const whole = h('table', {}, head, h('tbody', {}, rows.map((row) => h('tr', {}, cells(row)))));
-  return [h('div', { class: 'nf-table', tabindex: '0', role: 'region', 'aria-label': 'Table' }, whole), pager(from, rows.length, shape, columns.length - index, turn)];
+  return [h('div', { class: 'nf-table', tabindex: '0', role: 'region', 'aria-label': 'Table' }, whole),
+    pager(from, rows.length, shape, columns.length - index, turn)];
 }
 
 function pager(from, count, [rows, columns], shown, turn) {
@@ -56,11 +57,12 @@ export class ValueView {
   constructor({ turn, close }) {
     Object.assign(this, { turn, name: '' });
     this.back = h('button', { class: 'nf-btn', type: 'button', onclick: close, title: 'Back (Esc)' }, 'Back');
+    const x = h('button', { class: 'nf-x', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'));
     this.title = h('b', { class: 'nf-mono nf-el' });
     this.about = h('span', { class: 'nf-mut nf-el' });
     this.body = h('div', { class: 'nf-vbody' });
     this.el = h('section', { class: 'nf-over', 'aria-label': 'Value', hidden: true },
-      h('div', { class: 'nf-sih' }, this.back, this.title, this.about, h('button', { class: 'nf-x', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'))), this.body);
+      h('div', { class: 'nf-sih' }, this.back, this.title, this.about, x), this.body);
   }
 
   show(name) {
