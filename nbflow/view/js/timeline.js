@@ -7,13 +7,13 @@
 import { Colours } from './colours.js';
 import { h, setAttr, setText } from './dom.js';
 import { ENDED } from './format.js';
+import { LaneRows } from './lanerows.js';
 import { ABOVE, LANE, LanePainter } from './lanes.js';
 import { newest } from './model.js';
-import { laneText, Spans, statusAt } from './spans.js';
+import { Spans } from './spans.js';
 import { clampView, domainEnd, pan, revealTime, ticks, tickText, toX, zoom } from './scale.js';
 import { Pointing } from './pointing.js';
 import { Legend, Tip, tools } from './timelineparts.js';
-import { RowWindow } from './window.js';
 
 const NAMES = { wide: 140, narrow: 112 }; // px
 const MARGIN = 16; // px right of the plot
@@ -28,13 +28,11 @@ const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matche
 export class TimelineFace {
   constructor({ icons, prefix = icons.prefix, actions, ask }) {
     Object.assign(this, { icons, prefix, actions, ask, spans: new Spans(), zoomed: null, selected: null, names: NAMES.wide });
-    Object.assign(this, { asked: 0, reached: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null }, spoken: new Map() });
+    Object.assign(this, { asked: 0, reached: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null } });
     this.colours = new Colours(() => this.paintSoon());
     this.painter = new LanePainter();
-    this.rows = new RowWindow({
-      rowHeight: LANE, make: () => this.makeRow(), write: (row, index) => this.writeRow(row, index),
-      attributes: { class: 'nf-window nf-tl-lanes', role: 'listbox', 'aria-label': 'Timeline' },
-    });
+    this.lanes = new LaneRows(this);
+    this.rows = this.lanes.window;
     this.rows.el.addEventListener('scroll', () => this.paintSoon(), { passive: true });
     this.axis = h('div', { class: 'nf-tl-scale', 'aria-hidden': 'true' });
     this.tip = new Tip();
@@ -52,13 +50,13 @@ export class TimelineFace {
     this.spans.reset();
     this.scene = scene;
     Object.assign(this, { zoomed: null, model: null, reached: 0, asked: 0, placed: false, cursor: { index: 0, piece: null } });
-    this.spoken.clear();
+    this.lanes.forget();
   }
 
   receive(message) {
     this.asked = 0;
     this.spans.take(message);
-    this.spoken.clear();
+    this.lanes.forget();
   }
 
   draw(model, { now, selected, moment }) {
@@ -175,8 +173,7 @@ export class TimelineFace {
     if (!this.looked) return;
     if (this.zoomed) this.zoomed = clampView(this.zoomed, this.end);
     const [lanes, view, upto] = [spans.visible, this.view, this.upto];
-    setAttr(rows.el, 'aria-label', `Timeline, ${lanes.length} lanes`);
-    rows.draw(lanes.length);
+    this.lanes.draw(lanes);
     const nodes = (lane) => (lane.depth ? null : this.model.node(lane.path));
     this.painter.resize(rows.el.clientWidth - this.names, rows.el.clientHeight);
     this.painter.paint({ spans, lanes, view, upto, plot, top: rows.el.scrollTop, nodes, focus: this.cursor.piece }, this.colours.all);
@@ -207,47 +204,6 @@ export class TimelineFace {
       if (moved >= 0.5 && !document.hidden) this.paintSoon();
       this.grow();
     }, GROWTH);
-  }
-
-  makeRow() {
-    const icon = this.icons.make('pending');
-    const name = h('span', { class: 'nf-el' });
-    const turn = h('span', { class: 'nf-tl-turn', 'aria-hidden': 'true' });
-    return h('div', { role: 'option' }, h('div', { class: 'nf-tl-name' }, icon, name, turn));
-  }
-
-  writeRow(row, index) {
-    const lane = this.spans.visible[index];
-    const status = this.statusOf(lane);
-    const [icon, name, turn] = row.firstChild.children;
-    const marks = [`is-${status}`, lane.path === this.selected && 'sel', this.cursor.index === index && 'at', lane.inside.length && 'opens'];
-    setAttr(row, 'class', ['nf-tl-row', ...marks.filter(Boolean)].join(' '));
-    if (row.status !== status) this.icons.set(icon, (row.status = status));
-    setText(name, lane.name);
-    setAttr(name, 'title', lane.path);
-    setText(turn, lane.inside.length ? (lane.open ? '▾' : '▸') : '');
-    row.firstChild.style.paddingLeft = `${12 + lane.depth * 12}px`;
-    setAttr(row, 'id', `${this.prefix}lane${lane.number}`);
-    setAttr(row, 'data-n', lane.path);
-    setAttr(row, 'aria-selected', String(lane.path === this.selected));
-    setAttr(row, 'aria-posinset', index + 1);
-    setAttr(row, 'aria-setsize', this.spans.visible.length);
-    setAttr(row, 'aria-label', this.textOf(lane, status));
-  }
-
-  statusOf(lane) {
-    return lane.depth ? statusAt(lane, this.upto) : this.model.node(lane.path).status;
-  }
-
-  // The words of a lane are made of all its pieces: once per answer, moment and second.
-  textOf(lane, status) {
-    const upto = this.upto;
-    const key = `${status} ${upto.seq} ${Math.floor(upto.time)}`;
-    const known = this.spoken.get(lane.number);
-    if (known?.key === key) return known.text;
-    const text = laneText(lane, status, upto);
-    this.spoken.set(lane.number, { key, text });
-    return text;
   }
 
   // -- what a person points at ----------------------------------------------------------------------------------------
