@@ -20,6 +20,7 @@ from nbflow.tools import ToolSpec
 
 if TYPE_CHECKING:
     from nbflow.engine.past import Past
+    from nbflow.graph.needs import Need
     from nbflow.settings import Durability
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
@@ -72,6 +73,16 @@ class Session(Living):
         from nbflow.graph.analysis import lint
 
         return lint(self.find(name), self.registry, self.graphs, given=given)
+
+    def needs(self, name: str) -> list[Need]:
+        """Return the keys that a graph's initial state is to have or may have, those first that it cannot run without.
+
+        Raises:
+            GraphError: There is no such graph.
+        """
+        from nbflow.graph.needs import needs
+
+        return needs(self.find(name), self.registry, self.graphs)
 
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
@@ -261,6 +272,7 @@ predicate = _own.predicate
 reducer = _own.reducer
 graph = _own.graph
 lint = _own.lint
+needs = _own.needs
 start = _own.start
 run = _own.run
 reopen = _own.reopen

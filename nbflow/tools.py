@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import textwrap
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,14 @@ class ToolSpec:
             for p in _signature(self.name, self.function)
             if p.kind in kinds and p.name != "state"
         )
+
+    @cached_property
+    def types(self) -> dict[str, Any]:
+        """The types that it names for its parameters and, as `return`, its output, as far as they can be known."""
+        try:
+            return typing.get_type_hints(self.function, include_extras=True)
+        except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
+            return {}
 
     @cached_property
     def takes_state(self) -> bool:
@@ -165,15 +174,9 @@ class ToolRegistry:
         """Grows with every change, so that what was made of the tools can be told from what is to be made anew."""
 
     def register(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        *,
-        executor: str | None = None,
-        retries: int | None = None,
-        backoff: float | None = None,
-        timeout: float | None = None,
-    ) -> ToolSpec:
+        self, name: str, function: Callable[..., Any], *, executor: str | None = None, retries: int | None = None,
+        backoff: float | None = None, timeout: float | None = None,
+    ) -> ToolSpec:  # fmt: skip
         """Register a function under a name, in place of what had it before; return its spec.
 
         Raises:

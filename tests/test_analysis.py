@@ -128,7 +128,10 @@ def test_a_map_provides_its_list_and_binds_its_item(registry: ToolRegistry) -> N
 
     registry.register("total", total)
 
-    assert warnings("load -> m -> total\nm = check [map=items]", registry) == []
+    text = "load -> m -> total\nm = check [map=items]"
+
+    assert warnings(text, registry, given={"path": "", "items": []}) == []
+    assert [told.partition(",")[0] for told in warnings(text, registry)] == ["node 'm' needs 'items'"]
 
 
 def test_a_value_that_is_no_dict_provides_the_key_of_its_node(registry: ToolRegistry) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import networkx
 
 from nbflow.errors import did_you_mean, name_list
-from nbflow.graph.model import GraphDefinition, NodeDefinition
-from nbflow.graph.writes import written_keys
+from nbflow.graph.model import GraphDefinition
+from nbflow.graph.needs import Flow
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolRegistry
@@ -46,7 +46,7 @@ def lint(
         *_unknown(graph, registry, graphs),
         *_unreachable(graph, drawn),
         *_no_way_out(graph, drawn),
-        *_unprovided(graph, drawn, registry, given),
+        *_unprovided(graph, registry, graphs, given),
     ]
 
 
@@ -92,8 +92,8 @@ def _no_way_out(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> It
 
 def _unprovided(
     graph: GraphDefinition,
-    drawn: networkx.MultiDiGraph[str],
     registry: ToolRegistry,
+    graphs: Mapping[str, GraphDefinition],
     given: Mapping[str, Any] | None,
 ) -> Iterator[str]:
     """Name parameters that nothing before the node can provide.
@@ -101,42 +101,22 @@ def _unprovided(
     Where the initial state is not known, what an entry node asks for is taken to be in it; where the source of a tool
     before the node does not tell what it writes, nothing is said.
     """
-    nodes = {node.node_id: node for node in graph.nodes}
+    flow = Flow(graph, registry, graphs)
     if given is None:
-        start = {name for entry in graph.entries() for name in _required(nodes[entry], registry)}
+        entries = [flow.nodes[entry] for entry in graph.entries()]
+        start = {wish.name for entry in entries for wish in flow.wishes(entry) if wish.required}
     else:
         start = set(given)
-    start |= {"error"} if any(edge.type == "error" for edge in graph.edges) else set()
-    reached = _reached(graph, drawn)
-    for node in graph.nodes:
-        if node.node_id not in reached:
-            continue  # it never runs, and is told of already
-        wanted = [name for name in _required(node, registry) if name not in start]
-        before = networkx.ancestors(drawn, node.node_id) if wanted else set()
-        written = [_written(nodes[name], registry) for name in sorted(before)]
-        if not wanted or any(keys is None for keys in written):
+    for node in flow.nodes.values():  # what no path reaches never runs, and is told of already
+        missing = [wish.name for wish in flow.wishes(node) if wish.required and wish.name not in start]
+        written = flow.written_before(node.node_id) if missing else None
+        if written is None:
             continue
-        known = {key for keys in written if keys for key in keys} | start
-        for name in wanted:
+        known = written | start
+        for name in missing:
             if name not in known:
                 near = did_you_mean(name, known)
                 yield (
                     f"node {node.node_id!r} needs {name!r}, which no path provides{near}; "
                     f"give it at the start ({name}=…), or as a param"
                 )
-
-
-def _written(node: NodeDefinition, registry: ToolRegistry) -> frozenset[str] | None:
-    if node.map is not None:
-        return frozenset({node.into or node.node_id})
-    if node.tool is None or node.tool not in registry:
-        return None
-    return written_keys(registry.get(node.tool), node.node_id)
-
-
-def _required(node: NodeDefinition, registry: ToolRegistry) -> list[str]:
-    if node.tool is None or node.tool not in registry:
-        return []
-    spec = registry.get(node.tool)
-    bound = (node.as_ or spec.first_param()) if node.map is not None else None
-    return [p.name for p in spec.params if p.required and p.name not in node.params and p.name != bound]

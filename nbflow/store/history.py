@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +138,7 @@ class History:
         if self._known_revision != self._registry.revision:
             self._known_revision = self._registry.revision
             for name in self._registry.names():
-                for annotation in types_of(self._registry.get(name).function):
+                for annotation in self._registry.get(name).types.values():
                     self.codecs.know_annotation(annotation)
 
     def last_unfinished(self) -> str | None:
@@ -147,11 +146,3 @@ class History:
         store = self.there()
         row = None if store is None else store.last_unfinished().result()
         return None if row is None else row.id
-
-
-def types_of(function: Callable[..., Any]) -> list[Any]:
-    """Return the types that a function names for its parameters and what it returns, as far as they can be known."""
-    try:
-        return list(typing.get_type_hints(function, include_extras=True).values())
-    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter, and no type to rebuild
-        return []

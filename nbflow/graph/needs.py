@@ -1,0 +1,194 @@
+"""Which keys a graph needs at its start: what its nodes ask for that nothing before them writes.
+
+Rule: nothing runs to find out. Where a source does not tell what its tool writes, a parameter without a default counts
+as written, and one with a default does not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import ConditionError
+from nbflow.graph.model import GraphDefinition, NodeDefinition
+from nbflow.graph.writes import written_keys
+from nbflow.reducers import MISSING
+
+if TYPE_CHECKING:
+    from nbflow.tools import ToolRegistry, ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A key of the state that a graph asks for.
+
+    Attributes:
+        name: The key.
+        annotation: Its type as the tool's parameter has it; Any where that says none.
+        default: What the tool takes without it, or MISSING.
+        required: Whether the graph cannot run without it.
+        nodes: The nodes that ask for it.
+        help: What it is, as the tool's docstring says it.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    required: bool
+    nodes: tuple[str, ...]
+    help: str = ""
+
+    def beside(self, other: Need) -> Need:
+        """Return the need of both that ask for one key."""
+        return Need(
+            self.name,
+            other.annotation if self.annotation is Any else self.annotation,
+            other.default if self.default is MISSING else self.default,
+            self.required or other.required,
+            (*self.nodes, *other.nodes),
+            self.help or other.help,
+        )
+
+
+def needs(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> list[Need]:
+    """Return the keys to begin with, those first that it cannot run without; subgraphs are looked into."""
+    return Flow(graph, registry, graphs).needs()
+
+
+class Flow:
+    """What each node of a graph asks for and writes, and who may have run before it.
+
+    `inside` are the graphs that this one is looked at for, so that none is looked into twice.
+    """
+
+    def __init__(
+        self, graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition],
+        inside: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self._graph, self._registry, self._graphs = graph, registry, graphs
+        self._inside = inside | {graph.name}
+        self._out: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
+        self._in: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
+        for edge in graph.edges:
+            if edge.to_node in self._in:
+                self._out[edge.from_node].append(edge.to_node)
+                self._in[edge.to_node].append(edge.from_node)
+        self.writes = cache(self._writes)
+        self._inner = cache(lambda name: Flow(graphs[name], registry, graphs, self._inside))
+
+    @cached_property
+    def reached(self) -> set[str]:
+        """The entries and all that a path from them leads to."""
+        return _walk(self._graph.entries(), self._out)
+
+    @cached_property
+    def nodes(self) -> dict[str, NodeDefinition]:
+        """The nodes that are reached, by id."""
+        return {node.node_id: node for node in self._graph.nodes if node.node_id in self.reached}
+
+    def needs(self) -> list[Need]:
+        """Return what the graph asks of the state that it begins with."""
+        found: dict[str, Need] = {}
+        for node in self.nodes.values():
+            known = self.written_before(node.node_id)
+            for wish in self.wishes(node):
+                if wish.required if known is None else wish.name in known:
+                    continue
+                found[wish.name] = found[wish.name].beside(wish) if wish.name in found else wish
+        for wish in self._read_by_conditions():
+            found.setdefault(wish.name, wish)
+        return sorted(found.values(), key=lambda need: not need.required)
+
+    def wishes(self, node: NodeDefinition) -> list[Need]:
+        """Return what a node takes from the state, its own params and a map's item left out."""
+        spec = self._registry.get(node.tool) if node.tool is not None and node.tool in self._registry else None
+        inner = self._subgraph(node)
+        asked = inner.needs() if inner else _params(spec) if spec else []
+        bound = None if node.map is None else node.as_ or (spec.first_param() if spec else None)
+        wishes = [
+            replace(need, nodes=(node.node_id,))
+            for need in asked
+            if need.name != bound and need.name not in node.params
+        ]
+        if node.map is not None:
+            items = next((need.annotation for need in asked if need.name == bound), Any)
+            told = f"a list; node {node.node_id!r} runs once for each of its items"
+            wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), told))  # type: ignore[valid-type]
+        return wishes
+
+    def written_before(self, node_id: str) -> set[str] | None:
+        """Return the keys that may be written when a node starts for the first time; None where that is in doubt."""
+        before = _walk(self._in[node_id], self._in) & self.reached
+        if node_id in before:  # what only comes after it, in the loops that it is in, cannot have run
+            entries = [entry for entry in self._graph.entries() if entry != node_id]
+            before &= _walk(entries, self._out, without=node_id)
+        keys = {"error"} if any(edge.type == "error" for edge in self._graph.edges) else set()
+        for name in before:
+            written = self.writes(name)
+            if written is None:
+                return None
+            keys |= written
+        return keys
+
+    def _writes(self, node_id: str) -> frozenset[str] | None:
+        node = self.nodes[node_id]
+        if node.map is not None:
+            return frozenset({node.into or node_id})
+        if (inner := self._subgraph(node)) is not None:
+            written = [inner.writes(name) for name in inner.nodes]
+            return None if None in written else frozenset().union(*filter(None, written))
+        if node.tool is None or node.tool not in self._registry:
+            return None
+        return written_keys(self._registry.get(node.tool), node_id)
+
+    def _subgraph(self, node: NodeDefinition) -> Flow | None:
+        known = node.graph in self._graphs and node.graph not in self._inside
+        return self._inner(node.graph) if known else None
+
+    def _read_by_conditions(self) -> Iterator[Need]:
+        """Yield what conditions read that nothing before them writes, with certainty."""
+        for edge in self._graph.edges:
+            if edge.condition is None or edge.from_node not in self.reached:
+                continue
+            before, own = self.written_before(edge.from_node), self.writes(edge.from_node)
+            if before is None or own is None:
+                continue
+            for name in sorted(_names_in(edge.condition, self._registry) - before - own):
+                told = f"read by the condition {edge.condition!r}"
+                yield Need(name, Any, MISSING, False, (edge.from_node,), told)
+
+
+def _walk(start: Iterable[str], ways: Mapping[str, list[str]], *, without: str | None = None) -> set[str]:
+    """Return the start and all that is reached from it."""
+    found, left = set(start), list(start)
+    while left:
+        new = [name for name in ways[left.pop()] if name not in found and name != without]
+        found.update(new)
+        left += new
+    return found
+
+
+def _names_in(condition: str, registry: ToolRegistry) -> frozenset[str]:
+    from nbflow.conditions import compile_condition
+
+    try:
+        return compile_condition(condition, registry.predicates).names
+    except ConditionError:  # it calls a predicate that is not registered yet
+        return frozenset()
+
+
+def _params(spec: ToolSpec) -> list[Need]:
+    return [
+        Need(param.name, spec.types.get(param.name, Any), param.default, param.required, (), _help(spec, param.name))
+        for param in spec.params
+    ]
+
+
+def _help(spec: ToolSpec, param: str) -> str:
+    """Return what the docstring says of a parameter (`name: what it is`), else what the tool does."""
+    told = re.search(rf"^\s+{param}\s*(?:\([^)]*\))?:\s*(.+)$", inspect.getdoc(spec.function) or "", re.MULTILINE)
+    return told[1].strip() if told else f"{spec.name}: {spec.doc}" if spec.doc else ""
