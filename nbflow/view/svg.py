@@ -35,5 +35,5 @@ def scene(
         "order": list(shape.order),
         "kinds": dict(shape.kinds),
         "mode": mode,
-        "controls": ["pause", "stop"] if run_id is not None else [],
+        "controls": ["pause", "step", "stop", "resume"] if run_id is not None else [],
     }

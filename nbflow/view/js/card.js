@@ -20,6 +20,7 @@ export class Card {
     this.nameY = this.name && number(this.name, 'y');
     this.splitLine();
     this.placeIcon(part('ic'));
+    group.append(s('circle', { class: 'nf-brk', cx: number(this.shape, 'x'), cy: this.y, r: 4.5 }));
   }
 
   splitLine() {
@@ -57,17 +58,18 @@ export class Card {
     this.setIcon(on ? { x: x + (width - size) / 2, y: this.y + (height - size) / 2, size } : this.iconBox);
   }
 
-  draw(node, now) {
+  draw(node, now, breaks = false) {
+    this.breaks = breaks;
     this.drawStatus(node);
     this.drawBar(node);
     if (this.badge) setText(this.badge, badge(node));
     this.drawLine(node, now);
-    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now));
+    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now) + (breaks ? ', breakpoint' : ''));
   }
 
   drawStatus(node) {
     const bar = node.items ? node.items.total > 0 : node.progress != null;
-    const look = `${this.base} is-${node.status}${bar ? ' has-p' : ''}${this.selected ? ' sel' : ''}`;
+    const look = `${this.base} is-${node.status}${bar ? ' has-p' : ''}${this.selected ? ' sel' : ''}${this.breaks ? ' brk' : ''}`;
     setAttr(this.group, 'class', look);
     if (node.status === this.status) return;
     this.status = node.status;

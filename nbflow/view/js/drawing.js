@@ -97,7 +97,7 @@ export class Drawing {
   patch(model, change, now) {
     const nodes = change.all ? this.items.keys() : change.nodes;
     const stages = new Set();
-    for (const id of nodes) stages.add(this.items.get(id)?.draw(model.node(id), now));
+    for (const id of nodes) stages.add(this.items.get(id)?.draw(model.node(id), now, model.breaks.has(id)));
     for (const stage of stages) stage?.draw();
     const keys = change.all ? this.edges.keys() : change.edges;
     const deciders = new Set();

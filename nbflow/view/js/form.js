@@ -28,7 +28,7 @@ class Sheet {
     this.root = fieldOf(question);
     const title = h('h3', { class: 'nf-q', id: `${this.id}q` }, question.question);
     this.el = h('form', { class: 'nf-form', novalidate: true, 'aria-labelledby': title.id },
-      title, context(question.text), this.made(this.root), this.fault, h('div', { class: 'nf-send' }, this.button, this.note));
+      title, context(question.details), this.made(this.root), this.fault, h('div', { class: 'nf-send' }, this.button, this.note));
     this.el.addEventListener('submit', (event) => {
       event.preventDefault();
       if (!this.button.disabled) submit(this);

@@ -7,10 +7,12 @@ import { cause } from './parts.js';
 
 const TITLES = {
   pause: 'Pause after the running nodes (p)',
+  step: 'Step: start the next node, and stay paused (.)',
   continue: 'Continue (p)',
   stop: 'Stop (s)',
+  resume: 'Go on with this run from where it stands (r)',
 };
-const NAMES = { pause: 'Pause', continue: 'Continue', stop: 'Stop' };
+const NAMES = { pause: 'Pause', continue: 'Continue', step: 'Step', stop: 'Stop', resume: 'Resume' };
 
 /** The run's time as text: ticking while it lives, final once it ended, nothing where no clock is told. */
 export function runTime(run, now) {
@@ -61,12 +63,16 @@ export class Header {
     this.buttons?.[name]?.click();
   }
 
-  draw(model, now, { asking, sent, moment }) {
+  draw(model, now, { commander, moment }) {
+    this.commander = commander;
     const { run, connected } = model;
     this.el.className = `nf-head is-${look(run.status)}${ENDED.has(run.status) ? ' ended' : ''}`;
     this.icons.set(this.icon, run.status === 'paused' ? 'paused' : look(run.status));
     setText(this.word, runWord(model));
-    setText(this.note, run.note ?? (run.lagging && connected ? 'catching up' : ''));
+    const { refusal } = commander;
+    setText(this.note, refusal ?? run.note ?? (run.lagging && connected ? 'catching up' : ''));
+    this.note.title = refusal ?? run.note ?? '';
+    this.note.classList.toggle('nf-bad', refusal !== null);
     this.tick(model, now);
     const waiting = run.counts.waiting ?? 0;
     this.alert.hidden = !waiting || ENDED.has(run.status);
@@ -74,7 +80,7 @@ export class Header {
     this.showing.hidden = !moment;
     setText(this.showing, moment ? `Showing ${clock(moment.clock)}` : '');
     this.drawCause(run);
-    this.drawControls(model, asking, sent);
+    this.drawControls(model, commander);
   }
 
   tick({ run, connected }, now) {
@@ -88,14 +94,31 @@ export class Header {
     this.cause.replaceChildren(...(told && run.error ? cause(run.error, this.actions) : []));
   }
 
-  drawControls({ run, connected }, asking, sent) {
+  drawControls(model, { asking }) {
+    const { run, connected } = model;
     const ended = ENDED.has(run.status);
-    const why = ended ? 'The run has ended' : !connected ? 'The kernel is disconnected' : sent ? 'Sent; the kernel has not answered yet' : null;
     for (const [name, button] of Object.entries(this.buttons ?? {})) {
-      button.hidden = asking || (name === 'pause' && run.status === 'paused') || (name === 'continue' && run.status !== 'paused');
+      const why = this.reason(name, model);
+      button.hidden = asking || !fits(name, run.status);
       button.disabled = why !== null;
       setAttr(button, 'title', why === null ? TITLES[name] : `${NAMES[name]}: ${why}`);
     }
-    if (this.ask) this.ask.hidden = !asking || why !== null;
+    if (this.ask) this.ask.hidden = !asking || ended || !connected;
   }
+
+  /** Why a button does nothing now, or null. */
+  reason(name, { run, connected }) {
+    if (!connected) return 'The kernel is disconnected';
+    if (this.commander?.sent) return 'Sent; the kernel has not answered yet';
+    if (name === 'resume') return null;
+    if (ENDED.has(run.status)) return 'The run has ended';
+    return name === 'step' && run.status !== 'paused' ? 'Pause the run first' : null;
+  }
+}
+
+// Which of the buttons there are: one of pause and continue, and only what did not come to its end can be resumed.
+function fits(name, status) {
+  if (name === 'resume') return status === 'failed' || status === 'cancelled';
+  if (name === 'pause' || name === 'continue') return (name === 'continue') === (status === 'paused');
+  return !(status === 'failed' || status === 'cancelled');
 }

@@ -34,6 +34,8 @@ const STATUS = {
 const CONTROLS = {
   pause: [solid('M4.5 3.5h2.5v9H4.5zM9 3.5h2.5v9H9z')],
   continue: [solid('M5 3.25v9.5l7.5-4.75z')],
+  step: [solid('M3.75 3.25v9.5L10 8zM10.75 3.25h2v9.5h-2z')],
+  resume: [line('M4.2 5.2A5 5 0 1 1 3.2 9.4', 1.7), line('M4.1 2v3.6h3.6', 1.7)],
   stop: [['rect', { x: 4, y: 4, width: 8, height: 8, rx: 0.5, fill: 'currentColor' }]],
   fold: [line('M4.5 9.75L8 6.25l3.5 3.5', 1.5)],
   open: [line('M4.5 6.25L8 9.75l3.5-3.5', 1.5)],

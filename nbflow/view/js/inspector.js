@@ -2,18 +2,23 @@
 // redrawn section by section, so that what a person reads, has scrolled to or opened stays where it is.
 
 import { h, setText } from './dom.js';
+import { Form } from './form.js';
 import { WORDS } from './format.js';
 import { controlIcon } from './icons.js';
 import { partOf, section, sectionOrder } from './sections.js';
+import { Steering } from './steering.js';
 
 export class Inspector {
-  constructor({ icons, select, locate }) {
+  constructor({ icons, prefix, select, locate, command }) {
     Object.assign(this, { icons, locate, node: null, drawn: new Map(), opened: new Set() });
     this.icon = icons.make('pending');
     [this.name, this.kind, this.word] = [h('b', { class: 'nf-el' }), h('span', { class: 'nf-mut' }), h('span', { class: 'nf-word nf-s' })];
     const close = { class: 'nf-x', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(null) };
     this.head = h('div', {}, this.icon, this.name, this.kind, this.word, h('button', close, controlIcon('close')));
-    this.body = h('div', { class: 'nf-ib', tabindex: '0' });
+    this.form = new Form({ send: ({ name, type, ...rest }) => command(name, rest) });
+    this.steering = new Steering({ prefix, command });
+    this.told = h('div', {});
+    this.body = h('div', { class: 'nf-ib', tabindex: '0' }, this.form.el, this.steering.el, this.told);
     this.el = h('aside', { class: 'nf-insp', 'aria-label': 'Node', hidden: true }, this.head, this.body);
   }
 
@@ -22,11 +27,14 @@ export class Inspector {
     this.el.hidden = id === null;
     this.drawn.clear();
     this.opened.clear();
-    this.body.replaceChildren();
+    this.told.replaceChildren();
+    this.form.show(null);
+    this.steering.show(id);
     this.body.scrollTop = 0;
   }
 
-  draw(model) {
+  /** Draw what is known of the node; in the past nothing can be done to it. */
+  draw(model, past) {
     if (this.node === null) return;
     const node = model.node(this.node);
     this.head.className = `nf-ih is-${node.status}`;
@@ -36,21 +44,24 @@ export class Inspector {
     setText(this.kind, model.kind(this.node));
     setText(this.word, WORDS[node.status]);
     const data = model.details.get(this.node);
+    this.steering.draw(model, past);
+    this.form.show((!past && data?.questions?.[0]) || null);
+    this.form.connected(model.connected);
     if (data) this.drawBody(data, model);
-    else if (!model.connected) this.body.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
+    else if (!model.connected) this.told.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
   }
 
   drawBody(data, model) {
     const tools = { icons: this.icons, locate: this.locate, opened: this.opened, run: model.run };
     const order = sectionOrder(data);
     for (const [name, { element }] of this.drawn) if (!order.includes(name)) element?.remove();
-    if (!this.drawn.size) this.body.replaceChildren();
+    if (!this.drawn.size) this.told.replaceChildren();
     let before = null;
     for (const name of order) {
       const element = this.drawSection(name, data, tools);
       if (!element) continue;
-      const place = before ? before.nextSibling : this.body.firstChild;
-      if (element !== place) this.body.insertBefore(element, place);
+      const place = before ? before.nextSibling : this.told.firstChild;
+      if (element !== place) this.told.insertBefore(element, place);
       before = element;
     }
   }
@@ -64,5 +75,12 @@ export class Inspector {
     const element = section(name, data, tools);
     this.drawn.set(name, { part, element });
     return element;
+  }
+
+  /** The kernel refused what a person did to this node. */
+  refused(message) {
+    if (message.node !== this.node && !this.form.sheet) return;
+    if (message.name === 'answer') this.form.refused(message.errors ?? { '': message.message });
+    else if (message.name === 'skip') this.steering.refuse(message.message);
   }
 }

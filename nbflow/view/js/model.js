@@ -51,6 +51,7 @@ export class Model {
     this.nodes = new Map();
     this.edges = new Map();
     this.live = new Set();
+    this.breaks = new Set();
     this.details.clear();
   }
 
@@ -81,9 +82,10 @@ export class Model {
 
   on_snapshot(message, change) {
     if (message.seq < this.seq) return;
+    const { breaks } = this;
     const details = new Map(this.details);
     this.reset();
-    this.details = details;
+    Object.assign(this, { breaks, details });
     this.stamp(message);
     this.run = { ...RUN, ...message.run };
     for (const [id, node] of Object.entries(message.nodes ?? {})) this.setNode(id, { ...NODE, ...node });
@@ -109,8 +111,8 @@ export class Model {
 
   /** A model that stands where this one stands; what is laid over one of them does not change the other. */
   copy() {
-    const { scene, seq, now, run, nodes, edges, live } = this;
-    return Object.assign(new Model(), { scene, seq, now, run, nodes: new Map(nodes), edges: new Map(edges), live: new Set(live) });
+    const { scene, seq, now, run, nodes, edges, live, breaks } = this;
+    return Object.assign(new Model(), { scene, seq, now, run, breaks, nodes: new Map(nodes), edges: new Map(edges), live: new Set(live) });
   }
 
   // An answer about a moment of the past is not about the run as it stands.
@@ -118,6 +120,12 @@ export class Model {
     if (message.at != null) return;
     this.details.set(message.node, message.data);
     change.inspected = message.node;
+  }
+
+  on_breaks({ nodes }, change) {
+    for (const id of [...this.breaks, ...nodes]) change.nodes.add(id);
+    this.breaks = new Set(nodes);
+    change.run = true;
   }
 
   on_connection(message, change) {

@@ -4,6 +4,7 @@
 // the view is off screen: then it catches up once. Live updates never change selection, scroll, face or focus.
 
 import { Announcer, Watcher } from './announcer.js';
+import { Commander } from './commander.js';
 import { Compact } from './compact.js';
 import { h, setText } from './dom.js';
 import { Faces } from './faces.js';
@@ -19,6 +20,7 @@ import { Travel } from './moment.js';
 import { StatusBar } from './parts.js';
 import { Slider } from './slider.js';
 import { StateFace } from './state.js';
+import { Ticker } from './ticker.js';
 import { TimelineFace } from './timeline.js';
 
 const NARROW = 640; // px
@@ -31,7 +33,8 @@ class View {
     const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
     const icons = new StatusIcons(prefix);
     Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
-    Object.assign(this, { asking: false, sent: false, drawn: null, collapsed: null, selected: null, tickTimer: 0 });
+    Object.assign(this, { drawn: null, collapsed: null, selected: null });
+    this.commander = new Commander({ send: (message) => this.ask(message), changed: () => this.redrawHeader() });
     this.travel = new Travel({ ask: (message) => this.ask(message), changed: () => this.moved() });
     this.actions = {
       select: (id) => this.select(id),
@@ -39,10 +42,12 @@ class View {
       show: (face) => this.show(face),
       locate: (cell, line) => transport.locate?.(cell, line) ?? null,
       press: (name) => this.press(name),
+      command: (name, rest) => this.commander.command(name, rest),
       confirmStop: (yes) => this.confirmStop(yes),
       collapse: (on) => this.collapse(on, true),
       next: (status) => this.next(status),
     };
+    this.ticker = new Ticker(() => this.tick());
     this.build(el, prefix, icons);
     this.watch();
     this.close = transport.open((message) => this.receive(message));
@@ -59,7 +64,7 @@ class View {
     this.header = new Header({ icons, actions, tabs: this.faces.tabs });
     this.compact = new Compact({ icons, actions });
     this.bar = new StatusBar();
-    this.inspector = new Inspector({ icons, select: actions.select, locate: actions.locate });
+    this.inspector = new Inspector({ icons, prefix, ...actions });
     this.slider = new Slider(this.travel);
     this.body = h('div', { class: 'nf-body' }, this.faces.el, this.inspector.el);
     this.opened = h('div', {}, this.header.el, this.bar.el, this.body, this.slider.el);
@@ -109,6 +114,7 @@ class View {
     if (this.faces.receive(message)) this.change.told = true;
     if (message.type === 'patch' || message.type === 'snapshot') this.travel.hear(message, this.model.run);
     this.travel.receive(message);
+    if (message.type === 'refused') this.refused(message);
     if (!connected && this.model.connected) this.greet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
@@ -138,7 +144,7 @@ class View {
     if (change.run || change.moved) this.drawRun();
     if (!this.collapsed) this.drawBody(change);
     else if (change.nodes.size || change.all) this.compact.draw(model, this.now);
-    this.tickSoon();
+    this.ticker.next(this.model, this.now);
   }
 
   // In the past only what a person does, or asked for, changes the body.
@@ -147,7 +153,7 @@ class View {
     const seen = moment ? new Change() : change;
     seen.all ||= moment !== this.drawn;
     this.drawn = moment;
-    if (change.moved || this.touches(seen)) this.inspector.draw(shown);
+    if (change.moved || this.touches(seen)) this.inspector.draw(shown, moment !== null);
     this.faces.draw(shown, { now: moment?.time ?? this.now, selected, moment, change: seen });
     this.slider.draw(this.model, this.now);
     this.travel.inspect(selected);
@@ -175,8 +181,7 @@ class View {
   drawRun() {
     const { model } = this;
     const total = model.scene.order.length;
-    if (this.status !== model.run.status) this.sent = false;
-    this.status = model.run.status;
+    this.commander.hear(model.run.status);
     if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
     this.root.classList.toggle('past', this.moment !== null);
     this.header.draw(model, this.now, this);
@@ -191,22 +196,14 @@ class View {
     return ENDED.has(run.status) && (now === null || Date.now() / 1000 - now > FRESH);
   }
 
-  tickSoon() {
-    const { run, connected } = this.model;
-    if (this.tickTimer || !connected || ENDED.has(run.status) || run.started == null) return;
-    const into = ((this.now - run.started) * 1000) % 1000;
-    this.tickTimer = setTimeout(() => this.tick(), 1010 - into);
-  }
-
   tick() {
-    this.tickTimer = 0;
     if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
     else if (this.seen) {
       this.header.tick(this.model, this.now);
       this.faces.tick(this.shown, this.moment?.time ?? this.now);
       this.slider.draw(this.model, this.now);
     }
-    this.tickSoon();
+    this.ticker.next(this.model, this.now);
   }
 
   layout() {
@@ -248,26 +245,23 @@ class View {
   }
 
   press(name) {
-    if (name === 'stop') this.asking = true;
-    else this.command(name);
-    this.redrawHeader();
-    if (this.asking) this.header.ask.querySelector('button').focus();
+    this.commander.press(name);
+    if (this.commander.asking) this.header.ask.querySelector('button').focus();
   }
 
   confirmStop(yes) {
-    this.asking = false;
-    if (yes) this.command('stop');
-    this.redrawHeader();
+    this.commander.confirm(yes);
     this.root.focus({ preventScroll: true });
   }
 
-  command(name) {
-    this.sent = true;
-    this.transport.send({ type: 'command', name });
+  refused(message) {
+    this.inspector.refused(message);
+    this.commander.refused(message);
+    this.announcer.announce(message.message);
   }
 
   redrawHeader() {
-    this.header.draw(this.model, this.now, this);
+    if (this.model.scene) this.header.draw(this.model, this.now, this);
   }
 
   collapse(on, focus = false) {
@@ -285,7 +279,7 @@ class View {
 
   /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
   escape() {
-    if (this.asking) this.confirmStop(false);
+    if (this.commander.asking) this.confirmStop(false);
     else if (this.selected !== null) this.select(null);
     else {
       document.activeElement?.blur();
@@ -300,7 +294,7 @@ class View {
     this.announcer.stop();
     this.faces.destroy();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.tickTimer);
+    this.ticker.stop();
     this.root.remove();
   }
 }
