@@ -57,7 +57,7 @@ class Verdict(BaseModel):
 
 
 def asked(**fields: Any) -> dict[str, Any]:
-    base = {"node": "approve_fix", "firing": 7, "ordinal": 1, "question": "Push this fix to the branch?", "text": None,
+    base = {"node": "approve_fix", "firing": 7, "ordinal": 1, "question": "Push this fix to the branch?", "details": None,
             "choices": None, "schema": None}  # fmt: skip
     return base | fields
 
@@ -88,7 +88,7 @@ def answer(page: Any) -> None:
 
 
 def test_a_choice_is_made_and_sent_with_the_question_it_answers(form: Alone) -> None:
-    page = show(form, asked(choices=["Push", "Push as draft", "Discard"], text=DIFF))
+    page = show(form, asked(choices=["Push", "Push as draft", "Discard"], details=DIFF))
     page.get_by_role("radiogroup", name="Push this fix to the branch?").get_by_label("Push as draft").check()
     answer(page)
 
@@ -242,7 +242,7 @@ def test_hostile_text_is_text(form: Alone) -> None:
         EVIL: {"enum": [EVIL, "b"], "title": EVIL, "description": EVIL},
         "t": {"type": "string", "default": EVIL, "pattern": "(a+)+$"},
     }}  # fmt: skip
-    page = show(form, asked(question=EVIL, text=f"{EVIL}\n\n{EVIL}\n" + "x" * 1_000_000, schema=schema))
+    page = show(form, asked(question=EVIL, details=f"{EVIL}\n\n{EVIL}\n" + "x" * 1_000_000, schema=schema))
     page.get_by_role("button", name="Show the whole text").click()
     page.get_by_role("radio").first.check()
     answer(page)

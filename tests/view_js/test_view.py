@@ -208,10 +208,10 @@ def test_a_click_opens_the_whole_of_a_value_and_an_update_leaves_it_open(running
     details = inspector("fetch_pr", output=[value("pr", "first", "PR", "84 kB", "first\n" + "more\n" * 40)])
     running.push(details)
     running.page.click(".nf-sec .nf-box.more")
-    assert running.page.locator(".nf-box.open").text_content().count("more") == 40
+    assert running.page.locator(".nf-insp .nf-box.open").text_content().count("more") == 40
     details["data"]["output"][0]["full"] += "last"
     running.push(details)
-    assert "last" in running.page.locator(".nf-box.open").text_content()
+    assert "last" in running.page.locator(".nf-insp .nf-box.open").text_content()
 
 
 def test_updates_leave_selection_scroll_and_focus_alone(running: Any) -> None:
@@ -420,7 +420,7 @@ def test_the_region_the_nodes_and_the_progress_have_names(running: Any) -> None:
 def test_a_failure_is_spoken(running: Any) -> None:
     counts = review_running()["run"]["counts"]
     running.push(patch(11, run={"counts": counts | {"failed": 1}}))
-    running.page.wait_for_function("document.querySelector('[aria-live]').textContent === 'review_pr: 1 failed'")
+    running.page.wait_for_function("document.querySelector('.nf-sr[aria-live]').textContent === 'review_pr: 1 failed'")
 
 
 def test_nothing_turns_where_less_motion_is_wanted(running: Any) -> None:
