@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Protocol
 
 from nbflow.errors import StoreError
-from nbflow.store.logmarks import AGAIN_S, LOOKS, Log, is_log, mark_of
+from nbflow.store.logmarks import AGAIN_S, LOOKS, Log, identity, is_log, mark_of
 
 
 class Judge(Protocol):
@@ -35,14 +35,16 @@ class FileWatch:
     def __init__(self, path: Path, judge: Judge) -> None:
         self._path, self._judge = path, judge
         self._name = os.fspath(path)
-        self._file, self._size, _ = _identity(self._name)
+        self._file, self._size, _ = identity(self._name)
         self._lock = Lock()
         self._harm: str | None = None
         try:
             self._log: Log | None = Log(path)
         except FileNotFoundError:
             self._log = None
-        self._log_file, self._log_size, _ = _identity(f"{path}-wal")
+            self._log_place, self._log_size = None, 0
+        else:
+            self._log_place, self._log_size = self._log.place(), self._log.size()
         self._head = b""
         # What was there and is no log is nothing to SQLite, which writes over it.
         self._passed_over = head if self._log and not is_log(head := self._log.head()) else b""
@@ -52,7 +54,7 @@ class FileWatch:
 
     def look(self) -> None:
         """Raise StoreError if the file was deleted, replaced or cut short, or its log is not as SQLite left it."""
-        file, size, written = _identity(self._name)
+        file, size, written = identity(self._name)
         if file is None:
             raise StoreError(f"the store {self._name} was deleted while it was open; nothing more is kept in it")
         if file != self._file:
@@ -68,16 +70,17 @@ class FileWatch:
     def written_to(self) -> None:
         """Know the log as it is now, after a commit of this process."""
         if self._log is not None:
-            self._log_size = self._log.size()
+            with self._lock:
+                self._log_size = self._log.size()
 
     def _look_at_log(self, log: Log, written: int) -> None:
-        file, size, _ = _identity(log.path)
-        if file != self._log_file:
+        if log.place() != self._log_place:
             raise StoreError(
                 f"the log {log.path} of the store was deleted while it was open; what was committed last is lost. "
                 "Restart this session to go on with what the store itself holds"
             )
         with self._lock:
+            size = log.size()
             if self._harm is None and (size < self._log_size or written != self.written or log.head() != self._head):
                 self._harm = self._look_closer(log)
             self._log_size = size
@@ -88,7 +91,7 @@ class FileWatch:
         """Return what befell the log, None if SQLite itself changed it."""
         problem = None
         for _ in range(LOOKS):
-            written, head = _identity(self._name)[2], log.head()
+            written, head = identity(self._name)[2], log.head()
             problem = self._problem(log, head)
             if problem is None:
                 self.written, self._head = written, head
@@ -109,7 +112,7 @@ class FileWatch:
                 f"the store {self._name} was overwritten with another, or its log was, while it was open; nothing more "
                 "is written to it. Put back a file and the log that belongs to it, then restart this session"
             )
-        size = _identity(log.path)[1]
+        size = log.size()
         if size < self._log_size and not self._is_whole(size):
             return (
                 f"the log {log.path} of the store was cut short while it was open, from {self._log_size} to {size} "
@@ -149,12 +152,3 @@ class FileWatch:
         """Let go of the log."""
         if self._log is not None:
             self._log.close()
-
-
-def _identity(path: str) -> tuple[tuple[int, int] | None, int, int]:
-    """Return which file lies there, its size, and when it was written (ns)."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - at every commit, and Path takes twice as long
-    except FileNotFoundError:
-        return None, 0, 0
-    return (found.st_ino, found.st_dev), found.st_size, found.st_mtime_ns
