@@ -16,7 +16,8 @@ export class Compact {
     this.bar = new StatusBar();
     const open = { class: 'nf-openup', type: 'button', 'aria-label': 'Open', title: 'Open (c)', onclick: () => actions.collapse(false) };
     this.open = h('button', open, controlIcon('open'));
-    this.el = h('div', { hidden: true }, this.icon, this.title, this.id, this.word, this.cause, this.facts, this.thumb, this.open);
+    this.resume = h('button', { class: 'nf-btn', type: 'button', hidden: true, onclick: () => this.goOn() }, 'Resume');
+    this.el = h('div', { hidden: true }, this.icon, this.title, this.id, this.word, this.cause, this.facts, this.resume, this.thumb, this.open);
     this.thumb.addEventListener('click', () => actions.collapse(false));
   }
 
@@ -41,8 +42,15 @@ export class Compact {
     return s('svg', { viewBox: `0 0 ${width} ${height}`, width: 120, height: 40, 'aria-hidden': 'true' }, copies, boxes);
   }
 
+  // What a run does once it goes on is worth seeing.
+  goOn() {
+    this.actions.collapse(false);
+    this.actions.press('resume');
+  }
+
   draw(model, now) {
     const { run } = model;
+    this.resume.hidden = !model.connected || !model.scene.run_id || !(run.status === 'failed' || run.status === 'cancelled');
     this.el.className = `nf-min is-${look(run.status)}`;
     this.icons.set(this.icon, run.status === 'paused' ? 'paused' : look(run.status));
     setText(this.word, runWord(model));
