@@ -20,13 +20,13 @@ from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.feed import Feed
 from nbflow.view import RunView, scene
-from nbflow.view.bundle import bundle
+from nbflow.view.bundle import packed
 
 
 class LiveView(anywidget.AnyWidget):
     """The widget. `scene` is what to draw, `snapshot` where the run stood when a view opened or the run ended."""
 
-    _esm, _css = bundle()
+    _esm, _css = packed()
     scene = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 

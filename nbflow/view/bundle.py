@@ -2,11 +2,13 @@
 
 Rule: no build step and no package of it. The modules beside this file are joined at run time, in the order their
 imports ask for; each keeps a scope of its own, so that two may use the same name. Comments and indentation stay behind,
-since every widget carries the whole to the page; no module holds a text of several lines.
+and no module holds a text of several lines. Every widget carries the whole to the page, so it travels packed.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 from functools import cache
 from pathlib import Path
@@ -17,13 +19,33 @@ _SHEETS = ("view", "slider", "log", "timeline", "state", "form", "steering")
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./(\w+)\.js';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _NOTES = re.compile(r"^ *//[^\n]*\n|^ */\*\*.*?\*/\n|^ +|^\n", re.MULTILINE | re.DOTALL)
+_STYLE_NOTES = re.compile(r"/\*.*?\*/\n?|^ +|^\n", re.MULTILINE | re.DOTALL)
+_UNPACKS = """\
+const bytes = Uint8Array.from(atob('PACKED'), (letter) => letter.charCodeAt(0));
+const text = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+const blob = new Blob([await new Response(text).blob()], { type: 'text/javascript' });
+const url = URL.createObjectURL(blob);
+const module = await import(url);
+URL.revokeObjectURL(url);
+export const { mount } = module;
+export default module.default;
+"""
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 @cache
 def bundle() -> tuple[str, str]:
     """Return the front end's ES module and its style sheet."""
-    return join(_HOME), "\n".join((_HOME / f"{name}.css").read_text("utf-8") for name in _SHEETS)
+    sheets = "\n".join((_HOME / f"{name}.css").read_text("utf-8") for name in _SHEETS)
+    return join(_HOME), _STYLE_NOTES.sub("", sheets)
+
+
+@cache
+def packed() -> tuple[str, str]:
+    """Return the same in the form that a widget carries: the module unpacks itself in the browser."""
+    module, sheet = bundle()
+    squeezed = base64.b64encode(gzip.compress(module.encode(), mtime=0)).decode()
+    return _UNPACKS.replace("PACKED", squeezed), sheet
 
 
 def join(home: Path) -> str:

@@ -4,10 +4,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import HARNESS
+from scenes import review, scene
 
-from nbflow.view.bundle import bundle, join
+from nbflow.view.bundle import bundle, join, packed
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
@@ -63,11 +66,23 @@ def test_modules_that_import_each_other_are_refused(tmp_path: Path) -> None:
         join(home)
 
 
-def test_the_view_is_one_module_without_imports_and_small_enough_to_travel_with_each_widget() -> None:
-    esm, css = bundle()
+def test_the_view_is_one_module_without_imports() -> None:
+    esm, _ = bundle()
     assert not re.search(r"^import\b|\bimport\(", esm, re.MULTILINE)
     assert "export default" in esm
-    assert len(esm.encode()) + len(css.encode()) < 150_000
+
+
+def test_what_travels_with_each_widget_is_small() -> None:
+    assert sum(len(part.encode()) for part in packed()) < 150_000
+
+
+@pytest.mark.browser
+def test_the_view_unpacks_itself_in_the_browser(view: Any) -> None:
+    view.page.set_content(HARNESS.read_text("utf-8"))
+    view.page.evaluate("([esm, css]) => harness.load(esm, css)", list(packed()))
+    view.page.evaluate("messages => harness.mount(messages)", [scene(review())])
+    view.page.wait_for_selector('.nf-svg [data-n="fetch_pr"]')
+    assert view.page.evaluate("typeof harness.module.default.render") == "function"
 
 
 def test_the_view_never_parses_text_as_html_and_never_names_a_network_address() -> None:
