@@ -15,7 +15,7 @@ from nbflow import session
 from nbflow.notation import parse_run_line
 from nbflow.notebook.arguments import argument, arguments, takes, words
 from nbflow.notebook.body import any_awaited, read_expression, value_of
-from nbflow.notebook.output import show
+from nbflow.notebook.output import deterministic, show
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.waiting import blocking, without_loop
 
@@ -76,4 +76,5 @@ class SteeringMagics(Magics):
         """
         with readable(self._shell):
             run = session.current().cancel(arguments(self.flow_cancel, words(line)[0]).run)
-            show({"text/plain": f"run {run.id} of {run.name} is {run.status}"})
+            name = "the run" if deterministic() else f"run {run.id}"
+            show({"text/plain": f"{name} of {run.name} is {run.status}"})

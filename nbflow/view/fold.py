@@ -247,7 +247,7 @@ class RunView:
         # The time in which it did not run does not count.
         self._started = event.time if self._started is None else self._started + event.time - self._before
         if parent := event.data.get("parent"):
-            self._fork = f"fork at {event.data['at']}" if self.stable else f"fork of {parent[:4]} at {event.data['at']}"
+            self._fork = "fork" if self.stable else f"fork of {parent[:4]} at {event.data['at']}"
         for node in self.nodes.values():
             if not node.is_over(self._ended):
                 self._turn(node, "pending")

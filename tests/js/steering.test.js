@@ -32,8 +32,16 @@ test('a stop is asked twice, and a refusal is told until the run moves on', () =
   assert.equal(commander.sent, true);
   commander.refused({ message: 'no' });
   assert.deepEqual([commander.refusal, commander.sent], ['no', false]);
-  commander.hear('paused');
+  commander.hear({ status: 'paused' });
   assert.equal(commander.refusal, null);
+});
+
+test('whatever the run does next is the answer to a command', () => {
+  const commander = new Commander({ send: () => {}, changed: () => {} });
+  commander.hear({ status: 'paused' });
+  commander.command('step');
+  commander.hear({ status: 'paused' });
+  assert.equal(commander.sent, false);
 });
 
 test('a command of a node holds no button of the header back', () => {

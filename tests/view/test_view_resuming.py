@@ -94,7 +94,7 @@ def test_a_fork_says_of_which_run_it_is_and_from_where() -> None:
     story = begun()("execution_resumed", None, parent="1a2b3c4d5e6f", at=17)
 
     assert fold(PAIR, story)["run"]["note"] == "fork of 1a2b at 17"
-    assert fold(PAIR, story, stable=True)["run"]["note"] == "fork at 17"
+    assert fold(PAIR, story, stable=True)["run"]["note"] == "fork"
     assert summary(fold(PAIR, story)).endswith(", fork of 1a2b at 17")
 
 

@@ -35,9 +35,12 @@ export class Commander {
     this.changed();
   }
 
-  /** The run's status is an answer, where it changed or is what was asked for already. */
-  hear(status) {
-    if (status === this.status) return;
-    Object.assign(this, { status, sent: false, refusal: null });
+  /** That the run moved on is an answer; a refusal stands until its status changes. */
+  hear({ status }) {
+    if (this.sent) {
+      this.sent = false;
+      this.changed();
+    }
+    if (status !== this.status) Object.assign(this, { status, refusal: null });
   }
 }

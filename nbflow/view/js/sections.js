@@ -129,7 +129,7 @@ function printedNote(data) {
 
 function timing(data, { run }) {
   const { started, ms, total_ms: total } = data.timing ?? {};
-  const took = [seconds(ms), total != null && total !== ms ? `${seconds(total)} in all` : null].filter(Boolean).join(', ');
+  const took = [seconds(ms), total && total !== ms ? `${seconds(total)} in all` : null].filter(Boolean).join(', ');
   const begun = started != null && run.started != null ? clock(started - run.started) : null;
   return pairs([['Started', begun], ['Took', took], ['Runs', data.visits > 1 ? `${data.visits}` : null]]);
 }

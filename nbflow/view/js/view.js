@@ -112,12 +112,17 @@ class View {
     this.model.apply(message, this.change);
     if (this.model.scene !== scene) this.travel.forget(this.model.scene);
     if (this.faces.receive(message)) this.change.told = true;
-    if (message.type === 'patch' || message.type === 'snapshot') this.travel.hear(message, this.model.run);
+    if (message.type === 'patch' || message.type === 'snapshot') this.hear(message);
     this.travel.receive(message);
     if (message.type === 'refused') this.refused(message);
     if (!connected && this.model.connected) this.greet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
+  }
+
+  hear(message) {
+    this.travel.hear(message, this.model.run);
+    this.commander.hear(this.model.run);
   }
 
   greet() {
@@ -181,7 +186,6 @@ class View {
   drawRun() {
     const { model } = this;
     const total = model.scene.order.length;
-    this.commander.hear(model.run.status);
     if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
     this.root.classList.toggle('past', this.moment !== null);
     this.header.draw(model, this.now, this);
