@@ -23,13 +23,15 @@ def argument(*names: str, **settings: Any) -> Any:
     return magic_arguments.argument(*names, **settings)  # type: ignore[no-untyped-call]  # IPython is untyped here
 
 
-def takes(*described: Any) -> Callable[[object], Any]:
-    """Give a magic its arguments, and the help that `%magic?` shows."""
+def takes(*described: Any, sign: str = "%") -> Callable[[object], Any]:
+    """Give a magic its arguments, and the help that `%magic?` shows; `sign` is what it is called with."""
 
     def decorate(magic: object) -> Any:
         for one in reversed(described):
             magic = one(magic)
-        return magic_arguments.magic_arguments()(magic)  # type: ignore[no-untyped-call]
+        magic = magic_arguments.magic_arguments()(magic)  # type: ignore[no-untyped-call]
+        magic.__doc__ = (magic.__doc__ or "").replace("%", sign, 1)  # IPython's usage knows one
+        return magic
 
     return decorate
 

@@ -1,28 +1,41 @@
-"""Completes the names that magics take: graphs, and ids of runs.
+"""Completes what stands on the lines of magics: names, ids, options and their values, keys of a state.
 
-Rule: a magic's first word is completed by what it can be, and nothing else is offered there.
+Rule: what a magic takes is read from its own parser, and how far its line has come by the parser of such lines. Where
+an expression of Python stands, and where a line cannot be read, nothing is offered, and nothing is ever raised.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import islice
+from threading import Thread
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from nbflow import session
+from nbflow.notation import parse_run_line
+from nbflow.notebook.arguments import words
+from nbflow.notebook.offers import EXPRESSION, OFFERS, Given, Offer, keys_of
 
-_MOST = 50
-_LINE = re.compile(r"[^#]*%{1,2}(flow_run|flow_resume|flow_show)\s+\S*$")
+PATIENCE = 0.9
+"""Seconds that a look-up may take: JupyterLab gives up on a kernel that needs longer than one."""
+_MAGIC = re.compile(r"[^#]*?(%{1,2})(flow_\w+)\s+(?=(.*))", re.DOTALL)
+_BODY = re.compile(r"%%flow_run\s+(.+)")
+_WORD = re.compile(r"\S*$")
 
 
 class Completion:
     """A matcher for IPython's completer."""
 
     def __init__(self, shell: Any) -> None:
-        self._completer = shell.Completer
-        self._matcher: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher(identifier="nbflow")(_match)
+        self._shell, self._completer = shell, shell.Completer
+        self._matcher: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher(identifier="nbflow")(
+            lambda context: self._match(context)  # a bound method takes none of the marks that IPython puts on it
+        )
 
     def install(self) -> None:
         """Begin to offer names."""
@@ -32,16 +45,126 @@ class Completion:
         """Offer none any longer."""
         self._completer.custom_matchers.remove(self._matcher)
 
-
-def _match(context: CompletionContext) -> SimpleMatcherResult:
-    found = _LINE.match(context.line_with_cursor[: context.cursor_position])
-    if found is None:
+    def _match(self, context: CompletionContext) -> SimpleMatcherResult:
+        with suppress(Exception):  # whatever stands half written on a line, completion must not fail by it
+            line = _line(context)
+            if found := _MAGIC.match(line):
+                return _result(self._offered(found[1], found[2], found[3], context), context.token, only=True)
+            if context.cursor_line and re.fullmatch(r"\w*", line) and (found := _BODY.match(context.full_text)):
+                keys = (Offer(f"{one.text[:-1]} = ", one.kind) for one in self._keys(found[1]))
+                return _result(_beginning(line, keys), context.token, only=False)
         return {"completions": []}
-    graphs = {} if found[1] == "flow_resume" else dict.fromkeys(session.graphs(), "graph")
-    runs = {} if found[1] == "flow_run" else {row.id: "run" for row in session.runs(limit=_MOST)}
-    names = [(name, kind) for name, kind in (graphs | runs).items() if name.startswith(context.token)]
-    return {
-        "completions": [SimpleCompletion(text=name, type=kind) for name, kind in names],
-        "ordered": True,  # runs stand newest first
-        "suppress": True,
-    }
+
+    def _offered(self, sign: str, name: str, left: str, context: CompletionContext) -> Iterator[Offer]:
+        """Return what may stand at the end of the line of a magic, as it continues the token."""
+        found = _WORD.search(left)
+        word = found.group() if found else ""
+        magic = self._shell.find_magic(name, "cell" if sign == "%%" else "line")
+        given = read(name, magic.parser, left.removesuffix(word), context.full_text)
+        known = len(word) - len(context.token)
+        return (Offer(one.text[known:], one.kind) for one in _beginning(word, _possible(magic.parser, given)))
+
+    def _keys(self, line: str) -> Iterable[Offer]:
+        magic = self._shell.find_magic("flow_run", "cell")
+        given = read("flow_run", magic.parser, line + " ", "")
+        return within(PATIENCE, lambda: list(keys_of(given)))
+
+
+def read(name: str, parser: argparse.ArgumentParser, left: str, cell: str) -> Given:
+    """Return what a magic was given on its line so far, which ends before a word.
+
+    Raises:
+        NotationError, UsageError: Something stands open there, such as a quote or an expression.
+    """
+    if any(action.metavar == EXPRESSION for action in parser._actions):
+        asked = parse_run_line(left)
+        tokens = [*([asked.name] if asked.name else []), *asked.options]
+        given, quiet = Given(name, cell, keys={key for key, _ in asked.assignments}), asked.quiet
+    else:
+        tokens, quiet = words(left)
+        given = Given(name, cell)
+    for token in tokens:
+        if given.waiting is not None:
+            given.options.setdefault(given.waiting.dest, []).append(token)
+            given.waiting = None
+        elif token.startswith("--"):
+            option, _, value = token.partition("=")
+            action = parser._option_string_actions.get(option)
+            given.options.setdefault(action.dest if action else option, []).extend([value] if value else [])
+            given.waiting = action if action and action.nargs is None and not value else None
+        else:
+            given.names.append(token)
+    given.closed = quiet or re.search(r"(?<!\S)#", left) is not None
+    return given
+
+
+def _possible(parser: argparse.ArgumentParser, given: Given) -> Iterator[Offer]:
+    """Yield what may come next."""
+    if given.closed:
+        return
+    if given.waiting is not None:
+        yield from _values(given.waiting, given)
+        return
+    for action in _next(parser, given):
+        yield from _values(action, given)
+    for option, action in parser._option_string_actions.items():
+        again = isinstance(action, argparse._AppendAction) or action.dest not in given.options
+        if option.startswith("--") and again and option != "--help":
+            yield Offer(option, "option")
+
+
+def _next(parser: argparse.ArgumentParser, given: Given) -> Iterator[argparse.Action]:
+    """Yield the arguments without `--` that the next word may be: up to one that must come first."""
+    left = len(given.names)
+    for action in (one for one in parser._actions if not one.option_strings):
+        many = action.nargs == "*"
+        if left and not many:
+            left -= 1
+        elif not given.keys or action.metavar == EXPRESSION:
+            yield action
+            if action.nargs is None:
+                return
+
+
+def _values(action: argparse.Action, given: Given) -> Iterable[Offer]:
+    if action.choices is not None:
+        return [Offer(str(choice), "choice") for choice in action.choices]
+    source = OFFERS.get(str(action.metavar))
+    return () if source is None else within(PATIENCE, lambda: list(source(given)))
+
+
+def within(seconds: float, look: Callable[[], list[Offer]]) -> list[Offer]:
+    """Return what a look finds, nothing where it fails or takes longer; it then comes to its end unheard."""
+    found: Future[list[Offer]] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(look())
+        except Exception:  # noqa: BLE001 - a store that cannot be read, or a graph that is not there, has no names
+            found.set_result([])
+
+    Thread(target=run, name="nbflow-completion", daemon=True).start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        return []
+
+
+def _beginning(word: str, offers: Iterable[Offer]) -> Iterator[Offer]:
+    """Return the offers that go on with a word."""
+    return (one for one in offers if one.text.startswith(word) and one.text != word)
+
+
+def _result(offers: Iterable[Offer], token: str, *, only: bool) -> SimpleMatcherResult:
+    completions = [SimpleCompletion(text=one.text, type=one.kind) for one in offers if one.text.startswith(token)]
+    return {"completions": completions, "ordered": True, "suppress": only}
+
+
+def _line(context: CompletionContext) -> str:
+    """Return the line up to the cursor, with those above that go on in it by a backslash."""
+    lines = context.full_text.split("\n")[: context.cursor_line + 1]
+    lines[-1] = lines[-1][: context.cursor_position]
+    first = len(lines) - 1
+    while first and lines[first - 1].endswith("\\"):
+        first -= 1
+    return " ".join([*(line.removesuffix("\\") for line in islice(lines, first, len(lines) - 1)), lines[-1]])

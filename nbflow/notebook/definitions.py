@@ -33,10 +33,11 @@ class DefinitionMagics(Magics):
         self._shell, self._cells, self._awaited = shell, cells, awaited
 
     @takes(
-        argument("names", metavar="NAME", nargs="*", help="register these; else all without a leading _"),
+        argument("names", metavar="FUNCTION", nargs="*", help="register these; else all without a leading _"),
         argument("--executor", choices=EXECUTORS, help="where its nodes run"),
-        argument("--retries", type=count, help="how often a failed attempt is repeated"),
-        argument("--timeout", type=seconds, help="seconds that one attempt may take"),
+        argument("--retries", type=count, metavar="N", help="how often a failed attempt is repeated"),
+        argument("--timeout", type=seconds, metavar="SECONDS", help="how long one attempt may take"),
+        sign="%%",
     )
     @no_var_expand
     @cell_magic
@@ -89,6 +90,7 @@ class DefinitionMagics(Magics):
 
     @takes(
         argument("name", metavar="NAME", help="the graph's name"),
+        sign="%%",
     )
     @no_var_expand
     @cell_magic

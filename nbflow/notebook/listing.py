@@ -61,7 +61,7 @@ class ListingMagics(Magics):
         self._shell, self._cells = shell, cells
 
     @takes(
-        argument("name", metavar="NAME", help="the graph to show, or the id of a run or the beginning of it"),
+        argument("name", metavar="NAME|RUN", help="the graph to show, or the id of a run or the beginning of it"),
     )
     @no_var_expand
     @line_magic

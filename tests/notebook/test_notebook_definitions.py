@@ -201,13 +201,3 @@ def test_show_shows_the_graph(kernel):
     assert "text/html" in kernel.ok("%flow_show reading").result
     assert kernel.ok("%flow_show reading;").result == {}
     assert "reading" in kernel.run("%flow_show readnig").error["evalue"]
-
-
-@pytest.mark.parametrize(
-    "magic", ["%%flow_tool", "%%flow_graph", "%flow_run", "%%flow_run", "%flow_show", "%flow_graphs", "%flow_tools"]
-)
-def test_every_magic_has_help_with_an_example(kernel, magic):
-    kernel.client.execute(f"{magic}?", silent=False)
-    text = kernel.client.get_shell_msg(timeout=30)["content"]["payload"][0]["data"]["text/plain"]
-    assert "Example" in text
-    assert magic.lstrip("%") in text

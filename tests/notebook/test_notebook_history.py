@@ -1,4 +1,4 @@
-"""`%flow_runs`, `%flow_show RUN`, `%flow_graphs` with a store, and the completion of names."""
+"""`%flow_runs`, `%flow_show RUN`, and `%flow_graphs` with a store."""
 
 from __future__ import annotations
 
@@ -103,31 +103,3 @@ def test_versions_of_graphs_are_listed_loaded_and_deleted(keeping: Kernel) -> No
         in (keeping.run("%flow_graphs --delete lins").error["evalue"])
     )
     assert keeping.run("%flow_graphs --force").error["ename"] == "UsageError"
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("%flow_show ba", "bad"),
-        ("%flow_run goo", "good"),
-        ("x = %flow_resume START", "ID"),
-        ("%flow_show START", "ID"),
-    ],
-)
-def test_names_and_ids_are_completed(keeping: Kernel, line: str, expected: str) -> None:
-    run_id = keeping.ok("print(good.id)").stdout.strip()
-    line = line.replace("START", run_id[:6])
-
-    keeping.client.complete(line, len(line))
-    content = keeping.client.get_shell_msg(timeout=60)["content"]
-
-    assert content["matches"] == [expected.replace("ID", run_id)]
-    assert line[content["cursor_start"] :] in content["matches"][0]
-
-
-@pytest.mark.parametrize("magic", ["%flow_resume", "%flow_runs", "%flow_graphs", "%flow_show"])
-def test_every_magic_has_help_with_an_example(keeping: Kernel, magic: str) -> None:
-    keeping.client.execute(f"{magic}?", silent=False)
-    text = keeping.client.get_shell_msg(timeout=60)["content"]["payload"][0]["data"]["text/plain"]
-
-    assert "Example" in text
