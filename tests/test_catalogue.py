@@ -186,7 +186,7 @@ def test_a_graph_with_runs_is_deleted_only_with_them(own: Session) -> None:
 def test_a_run_whose_process_ended_is_told_apart_from_one_that_runs(own: Session) -> None:
     async def main() -> str:
         started = own.start("waits", durability="sync")
-        while not own.runs():
+        while not started.timeline:  # it begins once its start is kept
             await asyncio.sleep(0.01)
         running = repr(own.runs())
         own.history.close()  # as the end of the process does
