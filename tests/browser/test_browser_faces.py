@@ -233,11 +233,11 @@ def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(notebook: Op
     assert view.run_id == first
 
     view.face("State")
-    view.root.locator(".nf-shead .nf-c").first.click()
+    view.root.locator('.nf-shead .nf-c[title="Step 2: price"]').click()
     view.press("Fork from here")
-    rate = view.root.locator(".nf-over:not([hidden]) .nf-fld", has_text="rate")
-    rate.get_by_role("checkbox").click()
-    rate.get_by_role("textbox").fill("5")
+    price = view.root.locator(".nf-over:not([hidden]) .nf-fld", has_text="price")
+    price.get_by_role("checkbox").click()
+    price.get_by_role("textbox").fill("50")
     view.press("Start fork")
     view.face("Graph")
     view.node("price", "completed")
