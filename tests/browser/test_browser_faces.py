@@ -250,7 +250,13 @@ def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(notebook: Op
 
 
 def test_a_reloaded_page_and_a_second_view_follow_the_same_run(notebook: Open) -> None:
-    book = shown(notebook, ASKED, ASKING, "run = %flow_run asking --background", "get_ipython().run_line_magic('flow_show', run.id)")
+    book = shown(
+        notebook,
+        ASKED,
+        ASKING,
+        "run = %flow_run asking --background",
+        "get_ipython().run_line_magic('flow_show', run.id)",
+    )
     run_until(book, 4)
     Live(book, 3).node("approve", "waiting")
     book.save()
