@@ -20,7 +20,7 @@ from nbflow.notebook.waiting import ended
 from nbflow.reducers import MISSING
 
 # What hides dead widgets beside a run's picture must not hide a form whose live view is yet to be drawn.
-_STAYS = "<style>.jp-OutputArea-child:has(.nbflow-form){display:table!important}</style>"
+_STAYS = "<style>.jp-OutputArea-child:has(.nbflow-form){display:flex!important}</style>"
 
 Begin = Callable[[dict[str, Any], Place], Awaitable[tuple[Run, RunOutput]]]
 
