@@ -22,7 +22,7 @@ from nbflow.reducers import MISSING
 
 _PLAIN = (bool, int, float, str)
 _BOX = {"description_width": "11em"}
-_WIDTH, _LINE, _LINES = "34em", 60, 12
+_WIDTH, _LINE, _LINES = "30em", 60, 12
 
 Evaluate = Callable[[str], Awaitable[Any]]
 
@@ -45,6 +45,7 @@ class Field:
         self._start, self._shown = start, widget.value
         self._left_out = not (given or need.required)
         self._note = widgets.Label(need.help)
+        self._note.add_class("nbflow-note")
         self.row = widgets.HBox([widget, self._note])
         widget.description = f"{need.name} *" if need.required else need.name
         widget.style = _BOX
@@ -139,10 +140,8 @@ def _plain(bare: Any, hint: Any, start: Any) -> Any:
     value = {} if none else {"value": start}
     if bare is bool:
         return widgets.Checkbox(indent=True, **value)
-    if bare is int:
-        return widgets.IntText(**value)
-    if bare is float:
-        return widgets.FloatText(**value)
+    if bare in (int, float) and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
+        return widgets.IntText(**value) if bare is int else widgets.FloatText(**value)
     if bare is str:
         text = "" if none else start
         return _text(text, lines=start is MISSING or "\n" in text or len(text) > _LINE, told="")

@@ -20,7 +20,10 @@ from nbflow.notebook.waiting import ended
 from nbflow.reducers import MISSING
 
 # What hides dead widgets beside a run's picture must not hide a form whose live view is yet to be drawn.
-_STAYS = "<style>.jp-OutputArea-child:has(.nbflow-form){display:flex!important}</style>"
+_STYLE = (
+    "<style>.jp-OutputArea-child:has(.nbflow-form){display:flex!important}"
+    ".nbflow-form .nbflow-note{white-space:normal;height:auto;line-height:1.5}</style>"
+)
 
 Begin = Callable[[dict[str, Any], Place], Awaitable[tuple[Run, RunOutput]]]
 
@@ -48,10 +51,11 @@ class Form:
         self._more = {name: one.value for name, one in given.items() if name not in asked}
         self._button = widgets.Button(description="Run", button_style="primary")
         self._note = widgets.Label()
+        self._note.add_class("nbflow-note")
         self._view = widgets.VBox()
         rows = [field.row for field in self._fields]
-        stays = widgets.HTML(_STAYS, layout={"display": "none"})
-        self._box = widgets.VBox([*rows, widgets.HBox([self._button, self._note]), self._view, stays])
+        style = widgets.HTML(_STYLE, layout={"display": "none"})
+        self._box = widgets.VBox([*rows, widgets.HBox([self._button, self._note]), self._view, style])
         self._box.add_class("nbflow-form")
         self._button.on_click(self._clicked)
         self._going: asyncio.Task[None] | None = None

@@ -192,7 +192,7 @@ def test_a_body_prefills_it_too_and_what_no_field_suits_is_an_expression(kernel:
 def test_the_view_and_the_picture_of_its_run_come_where_the_form_is(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     kernel.ok("1 + 1", "other")
-    page.fill(n=4)
+    page.fill(n="4")
     page.click()
 
     for message in kernel.later(0.5):
@@ -207,16 +207,27 @@ def test_the_view_and_the_picture_of_its_run_come_where_the_form_is(kernel: Kern
 def test_it_runs_again_with_what_stands_there_then(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     for n in (1, 5):
-        page.fill(n=n)
+        page.fill(n=str(n))
         page.click()
         assert got(kernel, "form.run.state['m']") == str(n + 1)
 
 
 def test_an_error_at_the_start_is_told_on_the_form(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form --break nowhere")
+    page.fill(n="1")
     page.click()
 
     assert page.note("Run").startswith("RunStateError: graph 'counts' has no node 'nowhere'")
+
+
+def test_a_number_without_a_default_is_not_taken_for_0(kernel: Kernel) -> None:
+    page = shown(kernel, "counts --form")
+    page.click()
+    assert page.note("n") == "a value is needed"
+
+    page.fill(n="half")
+    page.click()
+    assert page.note("n").startswith("Input should be a valid integer")
 
 
 def test_a_form_of_no_graph_is_refused(kernel: Kernel) -> None:
