@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -38,23 +39,33 @@ def deterministic() -> bool:
     return os.environ.get("NBFLOW_DETERMINISTIC", "") not in ("", "0")
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place that was kept beneath a cell: what puts a live view there, and the display of the picture."""
+
+    put: Callable[[Any], None]
+    picture: Any
+
+
 class RunOutput:
     """The outputs of one run; make, `begin` and `end` it on the loop of a run that goes on.
 
-    A `background` run ends when its cell has ended long since, so its picture must stand there before.
+    A `background` run ends when its cell has ended long since, so its picture must stand there before. One that begins
+    then has a `place`.
     """
 
     def __init__(
-        self, run: RunRecord, shell: Any, cells: Cells, describe: Callable[[str], str], *, background: bool = True
-    ) -> None:
+        self, run: RunRecord, shell: Any, cells: Cells, describe: Callable[[str], str], *,
+        background: bool = True, place: Place | None = None,
+    ) -> None:  # fmt: skip
         self._run, self._shell, self._cells, self._describe = run, shell, cells, describe
-        self._background = background
+        self._background, self._place = background, place
         self._kernel = hasattr(shell, "kernel")
         # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
         self._watched = self._kernel and cells.current_id is not None and not deterministic()
         self._view = self._fold()
         self._page: LivePage | None = None
-        self._static: Any = None
+        self._static: Any = None if place is None else place.picture
         self._soon: asyncio.TimerHandle | None = None
         self._following: asyncio.Task[None] | None = None
         self._hint, self._ready = "", False
@@ -72,7 +83,10 @@ class RunOutput:
 
         home = home_of(self._shell)
         self._page = LivePage(self._run, self._view, describe=self._describe, home=home, on_run=self._go_on)
-        show(_widget_bundle(self._page.widget))
+        if self._place is None:
+            show(widget_bundle(self._page.widget))
+        else:
+            self._place.put(self._page.widget)
         for output in self._cells.gone(self):
             output.close()
         loop = self._run.loop if isinstance(self._run, Run) and self._run.result is None else None
@@ -110,7 +124,7 @@ class RunOutput:
         """Show the graph now, for whoever has no live view yet; the output is brought up to date later."""
         if self._page is not None:
             self._soon = None
-            self._static = show(self._bundle(self._page.feed.snapshot), display_id=True)
+            self._show(self._page.feed.snapshot)
 
     def end(self) -> None:
         """Bring both outputs to where the run ended."""
@@ -187,7 +201,8 @@ def tell_notices(_result: Any = None) -> None:
         show({"text/plain": "\n".join(lines), "text/html": muted})
 
 
-def _widget_bundle(widget: Any) -> dict[str, Any]:
+def widget_bundle(widget: Any) -> dict[str, Any]:
+    """Return what shows a widget, and nothing where there are none."""
     reference = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"text/plain": "", "application/vnd.jupyter.widget-view+json": reference}
 

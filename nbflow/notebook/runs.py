@@ -7,7 +7,7 @@ cell cannot await they block, with the same result.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +29,22 @@ from nbflow.notation.run_line import RunLine
 from nbflow.notebook.arguments import argument, arguments, place, positive, takes
 from nbflow.notebook.body import any_awaited, read_body, read_expression, run_codes, value_of
 from nbflow.notebook.cells import Cells
-from nbflow.notebook.output import RunOutput, describe_tool, tell_notices
+from nbflow.notebook.output import Place, RunOutput, describe_tool, tell_notices
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.transformer import AwaitedMagics
 from nbflow.notebook.waiting import blocking, finished, in_background, in_loop, ticking, without_loop
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
+    from nbflow.notebook.form import Form
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a magic asks for: how the run begins, and the code that makes the state it is given."""
+    """What a magic asks for: how the run begins, and the code that makes the state it is given.
+
+    `form` is the graph whose form is to be shown, `sources` what its expressions are.
+    """
 
     begin: Callable[[dict[str, Any]], Awaitable[Run]]
     background: bool
@@ -50,6 +54,8 @@ class Order:
     assigned: list[str]
     namespace: dict[str, Any]
     breaks: list[str]
+    form: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def awaits(self) -> bool:
         """Return whether an `await` stands in the expressions or the body."""
@@ -88,12 +94,15 @@ class RunMagics(Magics):
             "--allow-unstored", action="store_true", default=None, help="with sync, go on without what cannot be kept"
         ),
         argument("--no-cache", action="store_true", help="compute what `cache` would reuse, and keep that"),
+        argument("--form", action="store_true", help="show a form of the initial state; its button runs the graph"),
         _BREAK,
     )
     @needs_local_scope
     @no_var_expand
     @line_cell_magic
-    def flow_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Run | None:
+    def flow_run(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> Run | Form | None:
         """Run a graph, watch it live, and wait for its end; the value is the finished run.
 
         With %% the assignments in the cell are the initial state. A last `;` hides the value. The run
@@ -103,6 +112,7 @@ class RunMagics(Magics):
 
             %flow_run review code=Path("app.py").read_text() depth=2
             run = %flow_run review code=text
+            %flow_run review depth=2 --form
 
             %%flow_run review --max-parallel 4
             code = Path("app.py").read_text()
@@ -115,7 +125,7 @@ class RunMagics(Magics):
     @no_var_expand
     async def flow_run_awaited(
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
-    ) -> Run | None:
+    ) -> Run | Form | None:
         """Do what %flow_run does, in a cell that awaits."""
         with readable(self._shell):
             return await self._await(self._read(line, cell, local_ns, self._awaited.transform_body))
@@ -132,7 +142,7 @@ class RunMagics(Magics):
     @needs_local_scope
     @no_var_expand
     @line_magic
-    def flow_resume(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | None:
+    def flow_resume(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form | None:
         """Go on with a run that failed, was stopped, or whose kernel died; the value is the finished run.
 
         What was completed does not run again: mend the tool in its cell, run the cell, and resume.
@@ -153,7 +163,7 @@ class RunMagics(Magics):
 
     @needs_local_scope
     @no_var_expand
-    async def flow_resume_awaited(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | None:
+    async def flow_resume_awaited(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form | None:
         """Do what %flow_resume does, in a cell that awaits."""
         with readable(self._shell):
             return await self._await(self._reread(line, local_ns))
@@ -201,22 +211,31 @@ class RunMagics(Magics):
             )  # fmt: skip
 
         namespace = self._namespace(local_ns)
-        return Order(begin, options.background, asked.quiet, expressions, codes, assigned, namespace, options.breaks)
+        return Order(
+            begin, options.background, asked.quiet, expressions, codes, assigned, namespace, options.breaks,
+            options.name if options.form else None, dict(asked.assignments),
+        )  # fmt: skip
 
     # what is done
 
-    def _block(self, order: Order) -> Run | None:
+    def _block(self, order: Order) -> Run | Form | None:
         state = blocking(order.state()) if order.awaits() else without_loop(order.state())
+        if order.form is not None:
+            return self._form(order, state)
         if order.background:
             return in_background(lambda: self._start_followed(order, state))
         return blocking(self._run(order, state))
 
-    async def _await(self, order: Order) -> Run | None:
+    async def _await(self, order: Order) -> Run | Form | None:
         with ticking(self._shell):
             state = await order.state()
+        if order.form is not None:
+            return self._form(order, state)
         return await (self._start_followed(order, state) if order.background else self._run(order, state))
 
-    async def _start(self, order: Order, state: dict[str, Any]) -> tuple[Run, RunOutput]:
+    async def _start(
+        self, order: Order, state: dict[str, Any], place: Place | None = None
+    ) -> tuple[Run, RunOutput]:  # fmt: skip
         install_capture()  # again, for a stream that was put in place since: %%capture does so
         with ticking(self._shell):
             run = await order.begin(state)
@@ -226,9 +245,11 @@ class RunMagics(Magics):
         except RunStateError:
             run.cancel("as one of its breakpoints is nowhere")
             raise
-        output = RunOutput(run, self._shell, self._cells, describe_tool, background=order.background)
+        background = order.background or place is not None
+        output = RunOutput(run, self._shell, self._cells, describe_tool, background=background, place=place)
         output.begin()
-        tell_notices()
+        if place is None:
+            tell_notices()
         return run, output
 
     async def _run(self, order: Order, state: dict[str, Any]) -> Run | None:
@@ -243,3 +264,25 @@ class RunMagics(Magics):
         run, output = await self._start(order, state)
         output.follow(run)
         return None if order.hide else run
+
+    def _form(self, order: Order, state: dict[str, Any]) -> Form | None:
+        from nbflow.notebook.fields import Given
+        from nbflow.notebook.form import Form
+        from nbflow.notebook.live import home_of
+
+        home = home_of(self._shell)
+        if home is None or order.form is None:
+            raise UsageError("--form needs a page of Jupyter; give KEY=EXPR for each key instead")
+
+        async def evaluate(text: str) -> Any:
+            return await value_of(read_expression(self._shell, text), order.namespace)
+
+        given = {key: Given(value, order.sources.get(key, "")) for key, value in state.items()}
+        form = Form(
+            order.form, session.needs(order.form), given,
+            evaluate=evaluate, begin=lambda state, place: self._start(order, state, place), home=home,
+        )  # fmt: skip
+        form.show()
+        for output in self._cells.gone(form):
+            output.close()
+        return None if order.hide else form

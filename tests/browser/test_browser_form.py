@@ -1,0 +1,47 @@
+"""The form of `%flow_run NAME --form` in a real JupyterLab: filled in by hand, it begins a run beneath itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from test_browser_live import LOAD, clean, shoot, told
+
+TOOLS = """%%flow_tool
+import asyncio
+from typing import Literal
+async def fetch(pages: int, source: Literal["web", "disk"] = "web", tags: list[str] = []) -> dict:
+    \"\"\"Get the pages.\"\"\"
+    await asyncio.sleep(0.5)
+    return {"rows": [source] * pages + tags}
+def merge(rows: list) -> dict:
+    return {"text": " ".join(rows)}
+"""
+
+
+def test_a_form_is_filled_in_and_its_run_is_seen_beneath_it(notebook: Callable[..., Any]) -> None:
+    cells = (LOAD, TOOLS, "%%flow_graph gather\nfetch -> merge", "form = %flow_run gather --form", "1 + 1")
+    book = notebook(*cells, "print(form.run.status.value, form.run.state['text'])")
+    for index in range(5):
+        book.run(index)
+    cell = book.cell(3)
+    tags = cell.get_by_label("tags", exact=True)
+    tags.fill("[1")
+    cell.get_by_role("button", name="Run", exact=True).click()
+    cell.get_by_text("Invalid JSON").wait_for()
+    shoot(book, "form-error")
+    tags.fill('["x"]')
+    cell.get_by_label("pages *").fill("2")
+    cell.get_by_label("source", exact=True).select_option("disk")
+    cell.get_by_role("button", name="Run", exact=True).click()
+    book.node("fetch", "running")
+    assert cell.get_by_label("pages *").is_visible()
+    book.node("merge", "completed")
+    told(book, "Completed")
+    assert cell.locator(".nf-root").count() == 1
+    assert cell.get_by_label("pages *").is_visible()
+    assert not cell.locator(".nbflow-static img").first.is_visible()
+    shoot(book, "form-run")
+    book.run(5)
+    assert book.text(5) == "completed disk disk x\n"
+    clean(book)
