@@ -213,6 +213,17 @@ def test_a_zoom_stays_while_the_run_goes_on_and_when_a_node_is_selected(running:
     assert scale(running) == pytest.approx(zoomed)
 
 
+def test_focus_far_off_pans_the_drawing_and_never_scrolls_what_lies_over_it(running: Any) -> None:
+    running.page.click(".nf-zin")
+    running.page.click(".nf-zin")
+    running.node("post_review").focus()
+    scrolled = (
+        "[...document.querySelectorAll('.nf-root, .nf-root *')].filter((e) => e.scrollLeft || e.scrollTop).length"
+    )
+    assert running.page.evaluate(scrolled) == 0
+    assert running.page.locator(".nf-zin").is_visible()
+
+
 # -- search -----------------------------------------------------------------------------------------------------------
 
 
