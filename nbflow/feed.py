@@ -15,6 +15,7 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView, inspect
 from nbflow.view.questions import Questions
+from nbflow.view.why import why
 
 FRAME = 1 / 30
 BURST = 2
@@ -41,6 +42,7 @@ class Feed:
         self._commands = Commands(run, reopen, send)
         self._questions = Questions(run, locate=view.locate)
         self._inspected: str | None = None
+        self._bound_to: set[str] = set()
         self._touched: set[str] = set()
         self._due = float("-inf")
         self._closed = False
@@ -70,7 +72,7 @@ class Feed:
         patch = self._view.take_patch(time.time())
         if patch is not None:
             self._send(patch)
-        if self._inspected in self._touched:
+        if self._bound_to & self._touched:
             self._tell_inspected()
         self._touched.clear()
         self._due = max(self._due, self._live.loop.time()) + FRAME
@@ -101,6 +103,9 @@ class Feed:
             case {"type": "inspect", "node": str() | None as node} if message.get("at") is None:
                 self._inspected = node if node in self._view.nodes else None
                 self._tell_inspected()
+            case {"type": "why", "edge": str() as edge} if message.get("at") is None:
+                if told := why(self._view, edge):
+                    self._send({"type": "why", "at": None, **told})
             case {"type": "command"}:
                 self._commands.act(message)
             case _:
@@ -116,11 +121,19 @@ class Feed:
 
     def _tell_inspected(self) -> None:
         if self._inspected is None:
+            self._bound_to = set()
             return
         data = inspect(self._view, self.run.graph, self._inspected)
+        self._bound_to = {self._inspected, *data["waits_for"]}
         self._describe_tool(data)
+        data["timing"] |= self._share(self._inspected)
         self._send({"type": "inspector", "node": self._inspected, "data": data})
 
     def _describe_tool(self, data: dict[str, Any]) -> None:
         if data["kind"] == "tool":
             data["doc"] = self._describe(data["tool"])
+
+    def _share(self, node: str) -> dict[str, Any]:
+        """Return which part of the critical path a node is; `more` says that this takes another question to tell."""
+        told = self._questions.answer({"type": "share", "node": node}) or {}
+        return {"share": told.get("share"), "more": told.get("more", False)}

@@ -19,15 +19,19 @@ _TAKEN = Kind.EDGE_TAKEN
 
 
 class EdgeState:
-    """One edge: how often it was taken, and what its label and caption say. `rounds` counts within its loop."""
+    """One edge: how often it was taken, and what its label and caption say.
 
-    __slots__ = ("caption", "count", "label", "line", "rounds", "state")
+    `rounds` counts within its loop; `asked` is how it was evaluated last.
+    """
+
+    __slots__ = ("asked", "caption", "count", "label", "line", "rounds", "state")
 
     def __init__(self, line: Line) -> None:
         self.line = line
         self.state, self.count, self.rounds = "open", 0, 0
         self.label = line.label
         self.caption: dict[str, Any] | None = None
+        self.asked: Route | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the edge's fields in the view protocol."""
@@ -55,8 +59,9 @@ class Edges:
         if edge is None:
             return None
         taken = event.kind is _TAKEN
+        edge.asked = Route(edge.line, data.get("values"), taken)
         if len(node.history.routes) < _ROUTES:
-            node.history.routes.append(Route(edge.line, data.get("values"), taken))
+            node.history.routes.append(edge.asked)
         if edge.line.condition is not None:
             self._say(node, edge, data.get("values"), taken=taken)
         if taken:
@@ -71,6 +76,10 @@ class Edges:
             self._set(edge, "live")
             node.live.append(edge)
         node.came, node.arrived = node.arrived, {}
+
+    def beside(self, edge: EdgeState) -> list[EdgeState]:
+        """Return the other edges out of an edge's node."""
+        return [other for other in self._out[edge.line.source] if other is not edge]
 
     def settle(self, node: NodeState) -> None:
         """Show that a node runs no more."""

@@ -13,14 +13,17 @@ from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
 from nbflow.view.edges import Edges, EdgeState
 from nbflow.view.history import error_line, error_parts
-from nbflow.view.nodes import NodeState
+from nbflow.view.nodes import LIVE, NodeState
 from nbflow.view.outline import outline
 from nbflow.view.plain import line
 
 Locate = Callable[[str, int], Mapping[str, Any] | None]
-_LIVE = ("running", "waiting", "retrying")
 # Members of an enum compare and hash slowly, and these come a hundred thousand times: they are told by identity.
 _STARTED, _COMPLETED, _TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
+_BECOMES = {
+    Kind.NODE_START: "running", Kind.NODE_COMPLETE: "completed", Kind.NODE_ERROR: "failed",
+    Kind.NODE_CANCELLED: "cancelled", Kind.NODE_SKIPPED: "skipped", Kind.NODE_RETRY: "retrying",
+}  # fmt: skip
 
 
 class RunView:
@@ -47,10 +50,9 @@ class RunView:
         self.nodes: dict[str, NodeState] = {}
         for name, node in self.outline.nodes.items():
             inner = (subgraphs or {}).get(node.graph or "")
+            names = tuple(part.node_id for part in inner.nodes) if inner and node.map is None else ()
             expected = self.outline.joins.get(name, 0)
-            self.nodes[name] = NodeState(
-                node, self.outline.kinds[name], expected=expected, inner=len(inner.nodes) if inner else 0
-            )
+            self.nodes[name] = NodeState(node, self.outline.kinds[name], expected=expected, inner=names)
         self.edges = Edges(self.outline)
         self._status = "ready"
         self._started: float | None = None
@@ -173,15 +175,10 @@ class RunView:
                 node.answered(event)
 
     def _inside(self, node: NodeState, place: str, event: Event) -> None:
+        becomes = _BECOMES.get(event.kind)
+        if becomes is not None:
+            node.inside(place, event, becomes)
         match event.kind:
-            case Kind.NODE_START:
-                node.inside(place, event, None)
-            case Kind.NODE_COMPLETE:
-                node.inside(place, event, "completed")
-            case Kind.NODE_ERROR:
-                node.inside(place, event, "failed")
-            case Kind.NODE_CANCELLED | Kind.NODE_SKIPPED:
-                node.inside(place, event, "completed" if event.kind is Kind.NODE_SKIPPED else None)
             case Kind.NODE_OUTPUT:
                 node.history.printed.add(str(event.data.get("text") or ""))
             case Kind.NODE_RETRY:
@@ -218,10 +215,10 @@ class RunView:
             case Kind.EXECUTION_COMPLETE:
                 self._finish(event, "completed", {"pending": "skipped"})
             case Kind.EXECUTION_ERROR:
-                self._finish(event, "failed", dict.fromkeys(_LIVE, "cancelled"))
+                self._finish(event, "failed", dict.fromkeys(LIVE, "cancelled"))
                 self._error = self._cause(event)
             case Kind.EXECUTION_CANCELLED:
-                self._finish(event, "cancelled", dict.fromkeys(_LIVE, "cancelled"))
+                self._finish(event, "cancelled", dict.fromkeys(LIVE, "cancelled"))
                 self._note = self._cancel_note(event.data.get("reason"))
 
     def _finish(self, event: Event, status: str, becomes: Mapping[str, str]) -> None:

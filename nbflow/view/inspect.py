@@ -16,6 +16,7 @@ from nbflow.view.history import Route, error_parts
 from nbflow.view.nodes import NodeState
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import short, value
+from nbflow.view.waiting import waits_for
 
 _VALUES, _CODE_LINES, _QUESTIONS, _TEXT = 40, 9, 20, 20_000
 
@@ -60,7 +61,9 @@ def inspect(
         "next": _next(past.routes),
         "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],
         "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
-        "items": _items(state),
+        "items": state.items(),
+        "inside": _inside(state),
+        "waits_for": waits_for(view, node),
         "questions": [_question(event) for event in list(state.asked.values())[:_QUESTIONS]],
     }
 
@@ -98,15 +101,15 @@ def _question(event: Event) -> dict[str, Any]:
     return {"node": event.node, "question": "", **told, **kept}
 
 
-def _items(state: NodeState) -> dict[str, Any] | None:
-    counts = state.items()
-    return None if counts is None else {**counts, "failed_list": state.failed_list()}
+def _inside(state: NodeState) -> dict[str, Any] | None:
+    told = state.inner_rows()
+    return told and {**told, "rows": [[line(place, 100), *how] for place, *how in told["rows"]]}
 
 
 def _condition(route: Route) -> dict[str, Any]:
     values = {line(name, 40): short(read, 40) for name, read in (route.values or {}).items()}
     result = "yes" if route.taken else "no"
-    return {"text": line(route.line.condition or "", 400), "values": values, "result": result}
+    return {"text": line(route.line.condition or "", 400), "to": route.line.target, "values": values, "result": result}
 
 
 def _next(routes: list[Route]) -> str | None:

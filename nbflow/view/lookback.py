@@ -1,4 +1,4 @@
-"""A node as it stood at a moment of the past.
+"""A node, or why an edge was taken, as it stood at a moment of the past.
 
 Rule: the run is folded on from the moment last asked for, and from its beginning only where a person goes back.
 """
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
+from nbflow.view.why import why
 
 if TYPE_CHECKING:
     from nbflow.view.questions import Asked
 
 
 class Lookback:
-    """Answers `inspect` at a moment: `{"node", "at", "data"}`, the data as of the node now."""
+    """Answers `inspect` and `why` at a moment: `{"node", "at", "data"}`, and what `why` returns, as told of now."""
 
     def __init__(self, run: Asked, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
@@ -26,12 +27,18 @@ class Lookback:
         return RunView(self._run.graph, subgraphs=self._run.subgraphs, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what the inspector shows of `node` after event `at`."""
-        node, at = message.get("node"), message.get("at")
-        if type(at) is not int or not isinstance(node, str) or node not in self._view.nodes:
-            return None
-        if at < self._view.seq:
+        """Return what is shown of a node or an edge after event `at`."""
+        match message:
+            case {"type": "inspect", "node": str() as node, "at": at} if type(at) is int and node in self._view.nodes:
+                data = inspect(self._at(at), self._run.graph, node)
+                return {"type": "inspector", "node": node, "at": at, "data": data}
+            case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
+                told = why(self._at(at), edge)
+                return told and {"type": "why", "at": at, **told}
+        return None
+
+    def _at(self, seq: int) -> RunView:
+        if seq < self._view.seq:
             self._view = self._begin()
-        self._view.apply(self._run.events[self._view.seq : max(0, at)])
-        data = inspect(self._view, self._run.graph, node)
-        return {"type": "inspector", "node": node, "at": at, "data": data}
+        self._view.apply(self._run.events[self._view.seq : max(0, seq)])
+        return self._view

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from nbflow.events import Event
 from nbflow.graph import NodeDefinition
 from nbflow.view.history import Attempt, History, error_line, error_parts
+from nbflow.view.inside import Inside
 from nbflow.view.plain import line as one_line
 
 if TYPE_CHECKING:
     from nbflow.view.edges import EdgeState
 
-_FAILED_ITEMS = 100
+LIVE = ("running", "waiting", "retrying")
 Asked = tuple[str | None, str, int, int]
 """What tells a question from all others of a run: the path and scope of the node that asks, its firing, the ordinal."""
 
@@ -23,9 +24,10 @@ Asked = tuple[str | None, str, int, int]
 class NodeState:
     """One node of the outermost graph; what happens inside its subgraph or map is folded into it."""
 
-    def __init__(self, definition: NodeDefinition, kind: str, *, expected: int, inner: int) -> None:
+    def __init__(self, definition: NodeDefinition, kind: str, *, expected: int, inner: tuple[str, ...]) -> None:
         self.id = definition.node_id
-        self.definition, self.kind, self.expected, self.inner = definition, kind, expected, inner
+        self.definition, self.kind, self.expected = definition, kind, expected
+        self.parts = Inside(inner)
         self.status = "pending"
         self.since: float | None = None
         self.ms: float | None = None
@@ -38,9 +40,6 @@ class NodeState:
         self.progress: float | None = None
         self.text: str | None = None
         self.error: str | None = None
-        self.done: set[str] = set()
-        self.failed: dict[str, str] = {}
-        self.total = 0
         self.kept = self.cached = self.handled = False
         self.ended: float | None = None
         self.arrived: dict[str, EdgeState] = {}
@@ -72,16 +71,20 @@ class NodeState:
 
     def items(self) -> dict[str, int] | None:
         """Return a map's counts, or None while there is none; `done` are those that ended, `failed` ones among them."""
-        if self.kind != "map" or not (self.total or self.runs):
+        parts = self.parts
+        if self.kind != "map" or not (parts.total or self.runs):
             return None
-        failed = len(self.failed)
-        done = len(self.done) + failed
-        return {"done": done, "total": max(self.total, done), "failed": failed}
+        failed = len(parts.failed)
+        done = len(parts.done) + failed
+        return {"done": done, "total": max(parts.total, done), "failed": failed}
 
-    def failed_list(self) -> list[dict[str, Any]]:
-        """Return a map's failed items, at most 100, as index and error."""
-        listed = list(self.failed.items())[:_FAILED_ITEMS]
-        return [{"index": int(i) if i.isdigit() else i, "error": error} for i, error in listed]
+    def inner_rows(self) -> dict[str, Any] | None:
+        """Return how the items of the map, or the nodes of the subgraph, stand, as `Inside.rows` does."""
+        if self.kind not in ("map", "subgraph") or not self.runs:
+            return None
+        start = len(self.id) + 1
+        asking = {(key[0] or "")[start:].removesuffix("]") for key in self.asked}
+        return self.parts.rows(asking, live=self.status in LIVE)
 
     # -- the node's own events ------------------------------------------------------------------------------------
 
@@ -97,7 +100,8 @@ class NodeState:
                 past.error = None
             past.routes = []
             past.output = None
-            self._reset_items()
+            if not self.kept:
+                self.parts.clear()
         note = "" if self.kept else self._backed_off(event.time)
         past.attempts.append(Attempt(attempt, event.time, note=note))
         self.kept = self.cached = self.handled = False
@@ -107,13 +111,7 @@ class NodeState:
         self.of = max(self.of, attempt)
         self.progress = self.text = None
         if self.kind == "map":
-            self.total = _item_count(self.definition, past.input) or self.total
-
-    def _reset_items(self) -> None:
-        self.failed.clear()
-        if not self.kept:
-            self.done.clear()
-            self.total = 0
+            self.parts.total = _item_count(self.definition, past.input) or self.parts.total
 
     def _backed_off(self, now: float) -> str:
         attempts = self.history.attempts
@@ -167,7 +165,8 @@ class NodeState:
         last = self.history.attempts[-1] if self.history.attempts else None
         if last is not None and last.ms is None:
             last.status, last.note = "cancelled", "its process ended"
-        self.failed.clear()
+        self.parts.failed.clear()
+        self.parts.going.clear()
         self.firings.clear()
         self.asked.clear()
         self.arrived = self.came | self.arrived
@@ -213,26 +212,17 @@ class NodeState:
         text = event.data.get("text")
         self.text = one_line(text, 80) if text else None
 
-    def inside(self, place: str, event: Event, ended: str | None) -> None:
-        """Fold in that an item of the map, or a node of the subgraph, ended (`completed` or `failed`) or only began."""
-        if self.asked:
+    def inside(self, place: str, event: Event, status: str) -> None:
+        """Fold in how an item of the map, or a node of the subgraph, stands now."""
+        if self.asked and status != "retrying":
             self.unask(event)
             self._go_on(event)
-        if self.kind != "map":
-            self._inner_node(place, ended)
-        elif place.startswith("[") and place.endswith("]") and place.count("[") == 1:
-            index = place[1:-1]
-            self.total = max(self.total, int(index) + 1 if index.isdigit() else 0)
-            if ended == "completed":
-                self.failed.pop(index, None)
-                self.done.add(index)
-            elif ended == "failed" and index not in self.done:
-                self.failed[index] = error_line(event.data.get("error"))
-
-    def _inner_node(self, place: str, ended: str | None) -> None:
-        if ended and self.inner and place.startswith("/") and "/" not in place[1:] and "[" not in place:
-            self.done.add(place)
-            self.progress = min(1.0, len(self.done) / self.inner)
+        error = error_line(event.data.get("error")) if status == "failed" else ""
+        if self.kind == "map":
+            self.parts.item(place, status, error)
+        else:
+            self.parts.node(place, status, error)
+            self.progress = self.parts.part
 
 
 def _asked(event: Event) -> Asked:

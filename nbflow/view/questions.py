@@ -47,9 +47,11 @@ class Answers(Protocol):
 KINDS: dict[str, type[Answers]] = {
     "history": Moments,
     "inspect": Lookback,
+    "why": Lookback,
     "log": LogLines,
     "line": LogLines,
     "spans": Timeline,
+    "share": Timeline,
     "state": StateAnswers,
     "value": StateAnswers,
     "editable": StateAnswers,

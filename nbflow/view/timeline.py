@@ -26,7 +26,7 @@ HOPS_LIVE, HOPS = 300, 3_000
 
 
 class Timeline:
-    """Answers `spans`, `{"after": seq}`."""
+    """Answers `spans`, `{"after": seq}`, and `share`, `{"node"}`."""
 
     def __init__(self, run: Asked, _locate: Locate | None = None) -> None:
         self._run = run
@@ -34,7 +34,16 @@ class Timeline:
         self._path = CriticalPath()
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what changed after the event `after`; None where that is no number.
+        """Return what is asked for; None of a malformed question."""
+        match message:
+            case {"type": "share", "node": str() as node}:
+                return {"type": "share", "node": node, "share": self.share(node), "more": self._is_behind()}
+            case {"type": "spans", "after": after} if type(after) is int and after >= 0:
+                return self._spans(after)
+        return None
+
+    def _spans(self, after: int) -> dict[str, Any]:
+        """Return what changed after the event `after`.
 
         Times are seconds of the run, in which the time between a stop and a resume does not count. `lanes` are
         `[number, path, parent or -1, kind]`; `forget` names tracks, `[lane, row]`, to drop before the `pieces` are
@@ -44,9 +53,6 @@ class Timeline:
         `{"length", "waited", "at", "live", "waits", "hops"}`: both lengths as of `at`, whether they still grow, and
         steps `[lane, from, until or None, seq, end seq or None]`.
         """
-        after = message.get("after")
-        if type(after) is not int or after < 0:
-            return None
         fold = self._fold
         self._catch_up()
         if len(self._run.events) - fold.seq > AT_ONCE:  # what would be told now is soon to be told again
@@ -74,10 +80,13 @@ class Timeline:
         self._catch_up()
         fold, path = self._fold, self._path
         lane = fold.lanes.find(node, fold.seq)
-        if lane is None or fold.seq < len(self._run.events):
+        if lane is None or self._is_behind():
             return None
         path.lead_to(fold.leads_to())
         return path.share(lane.number, fold.now) if path.hops else None
+
+    def _is_behind(self) -> bool:
+        return self._fold.seq < len(self._run.events)
 
     def _catch_up(self) -> None:
         seen = self._fold.seq

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clampOffset, fit, neighbour, reveal } from '../../nbflow/view/js/geometry.js';
+import { clampOffset, fit, neighbour, reveal, whole, zoomTo } from '../../nbflow/view/js/geometry.js';
 
 const BOX = { width: 1000, height: 300 };
 
@@ -16,6 +16,14 @@ test('a drawing fits while its texts stay readable, else it is panned', () => {
 
 test('an overview without text always fits', () => {
   assert.equal(fit(BOX, { width: 5000, height: 100 }, 0.05).pans, false);
+});
+
+test('a zoom goes no farther than all of the drawing and no closer than is of use', () => {
+  const size = { width: 5000, height: 100 };
+  assert.equal(whole(BOX, size), 0.2);
+  assert.deepEqual(zoomTo(0, BOX, size), { scale: 0.2, pans: false });
+  assert.deepEqual(zoomTo(0.5, BOX, size), { scale: 0.5, pans: true });
+  assert.deepEqual(zoomTo(99, BOX, size), { scale: 4, pans: true });
 });
 
 test('a panned drawing leaves no gap, a smaller one is centred', () => {

@@ -150,7 +150,7 @@ def test_where_a_node_went_is_told_with_the_reason() -> None:
     seen = inspect(story.events, PULL, "run_tests")
 
     assert seen["next"] == "approve_fix, because failed (0) > 0 is no"
-    assert seen["conditions"] == [{"text": "failed > 0", "values": {"failed": "0"}, "result": "no"}]
+    assert seen["conditions"] == [{"text": "failed > 0", "to": "fix_tests", "values": {"failed": "0"}, "result": "no"}]
 
 
 def test_the_tail_of_what_was_printed_is_kept_and_the_rest_counted() -> None:
@@ -163,15 +163,6 @@ def test_the_tail_of_what_was_printed_is_kept_and_the_rest_counted() -> None:
     assert len(seen["printed"]) == PRINTED
     assert seen["printed"].endswith("line 002999\n")
     assert seen["printed_dropped"] == 3_000 * 12 - PRINTED
-
-
-def test_failed_items_are_listed() -> None:
-    story = Story()("node_start", "review_files", input={"files": [1, 2]})
-    story("node_error", "review_files[1]", error=ERROR)
-
-    items = inspect(story.events, PULL, "review_files")["items"]
-
-    assert items["failed_list"] == [{"index": 1, "error": "KeyError: 'severity'"}]
 
 
 def test_an_unknown_node_is_a_key_error() -> None:

@@ -82,7 +82,7 @@ export class Card {
     const full = number(this.ptrack, 'width');
     const total = node.items?.total || 1;
     const failed = (node.items?.failed ?? 0) / total;
-    const done = node.items ? node.items.done / total : node.progress;
+    const done = node.items ? node.items.done / total - failed : node.progress;
     const width = full * Math.min(1, Math.max(0, done));
     setAttr(this.pfill, 'width', width);
     if (!this.pfail) return;

@@ -77,20 +77,26 @@ export class Drawing {
     for (const text of this.svg.querySelectorAll('.nf-elabel')) labels.set(text.getAttribute('data-e'), text);
     for (const group of this.svg.querySelectorAll('.nf-edge')) {
       const key = group.getAttribute('data-e');
-      const from = this.startOf(key);
+      const [from, to] = this.endsOf(key);
+      const path = group.querySelector('path');
+      if (path) group.append(s('path', { class: 'nf-ehit', d: path.getAttribute('d') }));
+      setAttr(group, 'tabindex', '-1');
+      setAttr(group, 'aria-label', `edge from ${from} to ${to}`);
       const look = group.classList.contains('error') ? 'nf-edge error' : 'nf-edge';
-      this.edges.set(key, { group, look, label: labels.get(key), from, count: 0 });
+      this.edges.set(key, { group, look, label: labels.get(key), from, to, count: 0 });
       if (!this.items.get(from)?.cap) continue;
       this.captions.set(from, [...(this.captions.get(from) ?? []), key]);
     }
   }
 
-  // A key is "from>to", and a node's id may itself hold a ">": the shortest start that is a node.
-  startOf(key) {
+  // A key is "from>to", or "from>to#k", and a node's id may itself hold a ">": the shortest start that is a node.
+  endsOf(key) {
     for (let at = key.indexOf('>'); at >= 0; at = key.indexOf('>', at + 1)) {
-      if (this.items.has(key.slice(0, at))) return key.slice(0, at);
+      if (!this.items.has(key.slice(0, at))) continue;
+      const to = key.slice(at + 1);
+      return [key.slice(0, at), this.items.has(to) ? to : to.replace(/#\d+$/, '')];
     }
-    return null;
+    return [null, null];
   }
 
   /** Draw what `change` names; everything when it says `all`. */
@@ -150,6 +156,8 @@ export class Drawing {
       for (const item of this.items.values()) item.setOverview(narrow);
     }
     setAttr(this.el, 'aria-hidden', narrow ? 'true' : null);
+    this.pan.zooms = !narrow;
+    if (narrow) this.pan.zoomed = null;
     this.pan.layout(narrow ? OVERVIEW : undefined);
     this.pan.reveal(this.items.get(this.selected)?.box);
   }
@@ -205,6 +213,11 @@ export class Drawing {
     }
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  /** Put the focus into the graph. */
+  focus() {
+    this.items.get(this.stop)?.group?.focus({ preventScroll: true });
   }
 
   // The graph is one tab stop; arrows move it.

@@ -3,12 +3,17 @@
 const LARGEST = 1.15;
 const READABLE = 0.82; // below this an 11 px text is drawn under 9 px
 const PANNED = 0.9;
+const CLOSEST = 4;
+
+/** The scale at which all of the drawing is in its box. */
+export const whole = (box, size) => Math.min(box.width / size.width, box.height / size.height, LARGEST);
+
+/** A scale that a person asked for, 0 for all of the drawing: no farther than that, no closer than is of use. */
+export const zoomTo = (wished, box, size) => ({ scale: Math.max(whole(box, size), Math.min(CLOSEST, wished)), pans: wished > 0 });
 
 /** Scale and whether the drawing is panned: it fits where it stays readable, else it is drawn readable and panned. */
 export function fit(box, size, readable = READABLE) {
-  const across = box.width / size.width;
-  const down = box.height / size.height;
-  const scale = Math.min(across, down, LARGEST);
+  const scale = whole(box, size);
   if (scale >= readable) return { scale, pans: false };
   return { scale: PANNED, pans: true };
 }

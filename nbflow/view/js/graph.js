@@ -1,34 +1,60 @@
-// The graph face: the picture, the list of all nodes beside or under it, and for large graphs the lists of what needs
-// attention. Lists follow a little behind: they are read, not watched.
+// The graph face: the picture with its search and zoom, the list of all nodes beside or under it, and for large graphs
+// the lists of what needs attention. Lists follow a little behind: they are read, not watched.
 
 import { h } from './dom.js';
 import { Drawing } from './drawing.js';
+import { Find } from './find.js';
 import { NodeList, SideLists } from './rows.js';
+import { Why } from './why.js';
+import { Zoom } from './zoom.js';
 
 const LISTS = 250; // ms between two drawings of the lists
 
 export class GraphFace {
-  constructor({ icons, prefix, actions }) {
+  constructor({ icons, prefix, actions, ask }) {
     const { select } = actions;
     Object.assign(this, { selected: null, narrow: false, timer: 0, last: null });
     this.drawing = new Drawing({ icons, prefix, onSelect: select });
     this.list = new NodeList(icons, select);
     this.side = new SideLists(icons, select);
-    this.el = h('div', { class: 'nf-graph' }, this.drawing.el, this.list.el, this.side.el);
+    this.why = new Why({ drawing: this.drawing, ask });
+    this.seek = new Find({ select, left: () => this.drawing.focus() });
+    this.zoom = new Zoom(this.drawing.pan, { find: () => this.find() });
+    this.el = h('div', { class: 'nf-graph', onkeydown: (event) => this.key(event) },
+      this.drawing.el, this.list.el, this.side.el, this.zoom.el, this.seek.el, this.why.el);
   }
 
   get types() {
-    return [];
+    return ['why'];
+  }
+
+  receive(message) {
+    this.why.receive(message);
+  }
+
+  /** Put the cursor where a node is searched for. */
+  find() {
+    this.seek.open();
+  }
+
+  key(event) {
+    const typing = event.target.closest('input');
+    if (typing || !(event.key === 'Escape' ? this.why.close() : this.zoom.key(event))) return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   show(scene) {
     this.selected = this.last = null;
     this.drawing.show(scene);
+    this.why.close();
+    this.seek.show(scene.order);
   }
 
   draw(model, about) {
     this.last = [model, about];
     this.drawing.patch(model, about.change, about.now);
+    this.why.draw(model, about);
     if (about.selected !== this.selected) this.select(about.selected);
     else this.listsSoon();
   }

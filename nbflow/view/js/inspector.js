@@ -9,8 +9,8 @@ import { partOf, section, sectionOrder } from './sections.js';
 import { Steering } from './steering.js';
 
 export class Inspector {
-  constructor({ icons, prefix, select, locate, command }) {
-    Object.assign(this, { icons, locate, node: null, drawn: new Map(), opened: new Set() });
+  constructor({ icons, prefix, ask, select, locate, command }) {
+    Object.assign(this, { icons, ask, select, locate, answered: null, node: null, drawn: new Map(), opened: new Set() });
     this.icon = icons.make('pending');
     [this.name, this.kind, this.word] = [h('b', { class: 'nf-el' }), h('span', { class: 'nf-mut' }), h('span', { class: 'nf-word nf-s' })];
     const close = { class: 'nf-x', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(null) };
@@ -47,12 +47,21 @@ export class Inspector {
     this.steering.draw(model, past);
     this.form.show((!past && data?.questions?.[0]) || null);
     this.form.connected(model.connected);
+    if (!past) this.askOn(data);
     if (data) this.drawBody(data, model);
     else if (!model.connected) this.told.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
   }
 
+  // A long run is folded a stretch at a time: only whoever asks on is told a node's share of it.
+  askOn(data) {
+    if (!data?.timing?.more || data === this.answered) return;
+    this.answered = data;
+    this.ask({ type: 'inspect', node: this.node });
+  }
+
   drawBody(data, model) {
-    const tools = { icons: this.icons, locate: this.locate, opened: this.opened, run: model.run };
+    const { icons, locate, opened, select } = this;
+    const tools = { icons, locate, opened, select, run: model.run };
     const order = sectionOrder(data);
     for (const [name, { element }] of this.drawn) if (!order.includes(name)) element?.remove();
     if (!this.drawn.size) this.told.replaceChildren();
@@ -71,9 +80,10 @@ export class Inspector {
     const part = partOf(name, data);
     const was = this.drawn.get(name);
     if (was?.part === part) return was.element;
-    was?.element?.remove();
     const element = section(name, data, tools);
     this.drawn.set(name, { part, element });
+    if (was?.element && element) replace(was.element, element);
+    else was?.element?.remove();
     return element;
   }
 
@@ -83,4 +93,15 @@ export class Inspector {
     if (message.name === 'answer') this.form.refused(message.errors ?? { '': message.message });
     else if (message.name === 'skip') this.steering.refuse(message.message);
   }
+}
+
+// A list that a person has scrolled, or is in, stays where it is when its rows are drawn anew.
+function replace(old, element) {
+  const [was, list] = [old, element].map((one) => one.querySelector('.nf-inside'));
+  const at = was?.scrollTop;
+  const held = was && was === document.activeElement;
+  old.replaceWith(element);
+  if (!was || !list) return;
+  list.scrollTop = at;
+  if (held) list.focus({ preventScroll: true });
 }

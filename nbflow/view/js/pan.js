@@ -1,20 +1,22 @@
-// The drawing in its box: fitted, or panned by drag, wheel and keyboard focus. The notebook keeps its own scrolling:
-// only a sideways wheel is taken, and only while there is something left to show on that side.
+// The drawing in its box: fitted, or zoomed, and panned by drag, wheel and keyboard focus. The notebook keeps its own
+// scrolling: only a wheel with a key is taken, or a sideways one while there is something left to show on that side.
 
-import { clampOffset, fit, reveal } from './geometry.js';
+import { clampOffset, fit, reveal, whole, zoomTo } from './geometry.js';
 
 const DRAG = 4; // px a pointer moves before a press becomes a drag
+const CLOSER = 1.0025; // for each px of a wheel
 
 export class Pan {
   constructor(canvas) {
     Object.assign(this, { canvas, svg: null, offset: { x: 0, y: 0 }, scale: 1, pans: false, held: false });
+    Object.assign(this, { zoomed: null, zooms: true });
     canvas.addEventListener('pointerdown', (event) => this.press(event));
     canvas.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
     canvas.addEventListener('click', (event) => this.swallow(event), true);
   }
 
   show(svg, size) {
-    Object.assign(this, { svg, size, held: false });
+    Object.assign(this, { svg, size, held: false, zoomed: null });
     this.canvas.replaceChildren(svg);
   }
 
@@ -22,13 +24,41 @@ export class Pan {
   layout(readable) {
     const box = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
     if (!this.svg || !box.width || !box.height) return;
-    this.box = box;
-    Object.assign(this, fit(box, this.size, readable));
+    Object.assign(this, { box, readable });
+    const { scale, pans } = this.zoomed === null ? fit(box, this.size, readable) : zoomTo(this.zoomed, box, this.size);
+    Object.assign(this, { scale, pans });
     this.drawn = { width: this.size.width * this.scale, height: this.size.height * this.scale };
     this.svg.setAttribute('width', this.drawn.width);
     this.svg.setAttribute('height', this.drawn.height);
     this.canvas.classList.toggle('pans', this.pans);
     this.move(this.offset);
+  }
+
+  /** Draw larger or smaller; what is at a point of the page, the middle where none is given, stays there. */
+  zoom(factor, at = null) {
+    if (!this.box || !this.zooms) return;
+    const before = this.canvas.getBoundingClientRect();
+    const point = at ?? { x: before.left + before.width / 2, y: before.top + before.height / 2 };
+    const spot = { x: (point.x - before.left - this.offset.x) / this.scale, y: (point.y - before.top - this.offset.y) / this.scale };
+    this.held = true;
+    this.scaleTo(this.scale * factor);
+    const after = this.canvas.getBoundingClientRect();
+    this.move({ x: point.x - after.left - spot.x * this.scale, y: point.y - after.top - spot.y * this.scale });
+  }
+
+  /** Show all of the drawing; where all is shown, and is not readable, go back to what is. */
+  fit() {
+    if (!this.box) return;
+    this.held = false;
+    this.scaleTo(this.zoomed === 0 ? null : 0);
+  }
+
+  // Laid out twice, since a drawing that is panned has no margin: its box is another one.
+  scaleTo(wished) {
+    const all = wished !== null && wished <= whole(this.box, this.size);
+    this.zoomed = all ? (fit(this.box, this.size, this.readable).pans ? 0 : null) : wished;
+    this.layout(this.readable);
+    this.layout(this.readable);
   }
 
   move(wished) {
@@ -71,8 +101,13 @@ export class Pan {
   }
 
   wheel(event) {
+    if (event.ctrlKey || event.metaKey) {
+      this.zoom(CLOSER ** -event.deltaY, { x: event.clientX, y: event.clientY });
+      if (this.zooms) event.preventDefault();
+      return;
+    }
     const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-    if (!this.pans || event.ctrlKey || (!event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))) return;
+    if (!this.pans || (!event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))) return;
     const before = this.offset.x;
     this.move({ x: before - sideways, y: this.offset.y });
     if (this.offset.x === before) return;

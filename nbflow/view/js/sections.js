@@ -2,10 +2,11 @@
 // say: an empty line or box is never drawn.
 
 import { h } from './dom.js';
-import { clip, clock, duration } from './format.js';
+import { WORDS, clip, clock, counted, duration } from './format.js';
 import { cellLink } from './parts.js';
 
 const PREVIEW = 6; // lines
+const NAMED = 20;
 const SHORT = 44; // letters of "key = value" that stand on one line
 
 const seconds = (ms) => (ms == null ? null : duration(ms / 1000));
@@ -88,30 +89,43 @@ function attempts(data, { icons }) {
 function items(data) {
   if (!data.items) return null;
   const { done, total, failed } = data.items;
-  const left = total - done - failed;
+  const [well, left] = [done - failed, total - done];
   const bar = h('div', { class: 'nf-items' });
-  for (const [status, count] of [['completed', done], ['failed', failed], ['pending', left]]) {
+  for (const [status, count] of [['completed', well], ['failed', failed], ['pending', left]]) {
     const part = h('i', { class: `is-${status}` });
     part.style.flexGrow = Math.max(0, count);
     part.hidden = count <= 0;
     bar.append(part);
   }
-  return [bar, pairs([['Done', String(done)], ['Failed', failed && String(failed)], ['Left', left && String(left)]])];
+  return [bar, pairs([['Done', String(well)], ['Failed', failed && String(failed)], ['Left', left && String(left)]])];
 }
 
-function failedItems(data, { icons }) {
-  const list = data.items?.failed_list ?? [];
-  if (!list.length) return null;
-  return list.map((item) =>
-    h('div', { class: 'nf-try nf-item is-failed' }, icons.make('failed'), h('span', { class: 'nf-mono' }, `[${item.index}]`),
-      h('span', { class: 'nf-el nf-mut', title: item.error }, item.error)));
+const asWord = (status) => WORDS[status].toLowerCase();
+
+// A row for each item of a map or node of a subgraph: its error, else how it stands.
+function inside(data, { icons }) {
+  const { rows, more } = data.inside ?? { rows: [] };
+  if (!rows.length) return null;
+  const name = (place) => (data.kind === 'map' ? `[${place}]` : place);
+  const row = ([place, status, fault]) =>
+    h('div', { class: `nf-part is-${status}` }, icons.make(status), h('span', { class: 'nf-mono nf-el', title: name(place) }, name(place)),
+      h('span', { class: `nf-el ${fault ? 'nf-s' : 'nf-mut'}`, title: fault }, fault ?? asWord(status)));
+  return h('div', { class: 'nf-inside', tabindex: '0', role: 'group', 'aria-label': 'Inside' }, rows.map(row),
+    more ? h('div', { class: 'nf-mut' }, `and ${counted(more)} more`) : null);
 }
 
-// Where it went, with its reason; the conditions one by one only where several were asked.
+function waits(data, { select }) {
+  const names = data.waits_for ?? [];
+  const one = (name, i) => [i ? ', ' : '', h('button', { class: 'nf-link', type: 'button', onclick: () => select(name) }, name)];
+  const rest = names.length > NAMED ? ', and others' : '';
+  return names.length ? h('div', { class: 'nf-waits' }, names.slice(0, NAMED).map(one), rest) : null;
+}
+
+// Each condition with what it read and its answer, then where that led.
 function next(data) {
-  const asked = data.conditions ?? [];
-  const rows = asked.length < 2 ? [] : asked.map(({ text, values: read, result }) =>
-    h('div', { class: 'nf-cond' }, h('span', { class: 'nf-mono' }, text), h('span', { class: 'nf-mut nf-mono' }, readable(read)), h('b', {}, result)));
+  const rows = (data.conditions ?? []).map(({ text, to, values: read, result }) =>
+    h('div', { class: 'nf-cond' }, h('span', { class: 'nf-mono' }, text), h('b', {}, result),
+      h('span', { class: 'nf-mut nf-mono' }, [to && `→ ${to}`, readable(read)].filter(Boolean).join(', '))));
   return data.next || rows.length ? [rows, data.next ? h('div', {}, `Went to ${data.next}`) : null] : null;
 }
 
@@ -128,21 +142,22 @@ function printedNote(data) {
 }
 
 function timing(data, { run }) {
-  const { started, ms, total_ms: total } = data.timing ?? {};
+  const { started, ms, total_ms: total, share } = data.timing ?? {};
   const took = [seconds(ms), total && total !== ms ? `${seconds(total)} in all` : null].filter(Boolean).join(', ');
   const begun = started != null && run.started != null ? clock(started - run.started) : null;
-  return pairs([['Started', begun], ['Took', took], ['Runs', data.visits > 1 ? `${data.visits}` : null]]);
+  return pairs([['Started', begun], ['Took', took], ['Runs', data.visits > 1 ? `${data.visits}` : null],
+    ['Share', share >= 0.005 ? `${Math.round(share * 100)} % of the critical path` : null]]);
 }
 
 const about = (data) => pairs([['Tool', data.tool && h('span', { class: 'nf-mono' }, data.tool)], ['Does', data.doc]]);
 
-
 // A section's title, its body, a note beside the title, and the fields it is made from.
 const SECTIONS = {
+  waits: ['Waits for', waits, null, 'waits_for'],
   error: [(d) => (d.status === 'failed' ? 'Error' : `Error in try ${lastFailed(d)}`), error, null, 'error attempts status'],
   attempts: ['Attempts', attempts, (d) => (d.of > 1 ? `${d.attempts.length} of ${d.of}` : ''), 'attempts of'],
-  items: ['Items', items, (d) => `${d.items.done + d.items.failed} of ${d.items.total}`, 'items'],
-  failedItems: ['Failed items', failedItems, (d) => String(d.items.failed), 'items'],
+  items: ['Items', items, (d) => `${d.items.done} of ${d.items.total}`, 'items'],
+  inside: [(d) => (d.kind === 'map' ? 'Item by item' : 'Inside'), inside, null, 'inside kind'],
   next: ['Next step', next, null, 'next conditions'],
   output: ['Output', (d, tools) => values('output', d.output ?? [], tools), null, 'output'],
   input: ['Input', (d, tools) => values('input', d.input ?? [], tools), null, 'input'],
@@ -160,13 +175,14 @@ const lastFailed = (data) => data.attempts.filter((a) => a.status === 'failed').
 export function sectionOrder(data) {
   const { status } = data;
   const rest = ['output', 'input', 'printed', 'timing', 'about'];
-  if (status === 'failed') return ['error', 'attempts', 'items', 'failedItems', 'input', 'next', 'printed', 'output', 'timing', 'about'];
-  if (status === 'retrying') return ['attempts', 'error', 'input', 'printed', 'timing', 'about'];
-  if (data.items) return ['items', 'failedItems', 'error', 'printed', 'next', 'input', 'output', 'timing', 'about'];
-  return ['attempts', 'error', 'next', ...rest];
+  if (status === 'pending') return ['waits', 'attempts', 'error', 'items', 'inside', 'next', ...rest];
+  if (status === 'failed') return ['error', 'attempts', 'items', 'inside', 'input', 'next', 'printed', 'output', 'timing', 'about'];
+  if (status === 'retrying') return ['attempts', 'error', 'inside', 'input', 'printed', 'timing', 'about'];
+  if (data.items) return ['items', 'inside', 'error', 'printed', 'next', 'input', 'output', 'timing', 'about'];
+  return ['attempts', 'error', 'inside', 'next', ...rest];
 }
 
-/** One section's element, or null. `tools`: {icons, locate, opened, run}. */
+/** One section's element, or null. `tools`: {icons, locate, opened, run, select}. */
 export function section(name, data, tools) {
   const [title, body, note] = SECTIONS[name];
   const content = body(data, tools);
@@ -175,4 +191,3 @@ export function section(name, data, tools) {
   const aside = note?.(data);
   return h('section', { class: 'nf-sec' }, h('h4', {}, heading, aside ? h('span', { class: 'nf-num' }, aside) : null), content);
 }
-

@@ -64,7 +64,7 @@ class View {
     this.header = new Header({ icons, actions, tabs: this.faces.tabs });
     this.compact = new Compact({ icons, actions });
     this.bar = new StatusBar();
-    this.inspector = new Inspector({ icons, prefix, ...actions });
+    this.inspector = new Inspector({ icons, prefix, ask: tools.ask, ...actions });
     this.slider = new Slider(this.travel);
     this.body = h('div', { class: 'nf-body' }, this.faces.el, this.inspector.el);
     this.opened = h('div', {}, this.header.el, this.bar.el, this.body, this.slider.el);

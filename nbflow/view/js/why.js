@@ -1,0 +1,107 @@
+// Why an edge was taken or not, as a line beside it: while it is pointed at or focused, and after a click until the next.
+
+import { h, setText } from './dom.js';
+
+const AWAY = 12; // px between the pointer and the line
+
+/** What the page knows by itself: how often an edge was taken, and its condition where its node shows it. */
+export function known({ state, count, caption }) {
+  const taken = count > 1 ? `Taken ${count} times` : count ? 'Taken' : state === 'untaken' ? 'Not taken' : 'Not decided';
+  return caption ? `${taken}: ${caption.parts.map(([text]) => text).join('')} is ${caption.result}` : taken;
+}
+
+export class Why {
+  constructor({ drawing, ask }) {
+    Object.assign(this, { drawing, ask, key: null, pinned: false, at: null });
+    [this.title, this.text] = [h('b'), h('span', { class: 'nf-num' })];
+    this.el = h('div', { class: 'nf-why', role: 'status', hidden: true }, this.title, this.text);
+    const on = (name, act) => drawing.el.addEventListener(name, act);
+    on('pointerover', (event) => this.point(event));
+    on('pointerleave', () => this.pinned || this.show(null));
+    on('focusin', (event) => this.focus(event));
+    on('focusout', () => this.pinned || this.show(null));
+    on('click', (event) => this.click(event));
+  }
+
+  keyAt(event) {
+    return event.target.closest?.('[data-e]')?.getAttribute('data-e') ?? null;
+  }
+
+  point(event) {
+    if (!this.pinned && !event.buttons) this.show(this.keyAt(event), { x: event.clientX, y: event.clientY });
+  }
+
+  click(event) {
+    const key = this.keyAt(event);
+    this.pinned = key !== null;
+    this.show(key, { x: event.clientX, y: event.clientY });
+  }
+
+  // A click focuses as well, and says better where.
+  focus(event) {
+    const key = this.keyAt(event);
+    if (this.pinned || key === this.key) return;
+    this.show(key, key && middle(event.target.closest('.nf-edge')?.querySelector('path')));
+  }
+
+  /** Close what a click opened; returns whether that was anything. */
+  close() {
+    const open = this.key !== null;
+    this.pinned = false;
+    this.show(null);
+    return open;
+  }
+
+  show(key, spot = null) {
+    Object.assign(this, { key, spot, asking: false, again: false });
+    const edge = this.drawing.edges.get(key);
+    this.el.hidden = !edge;
+    if (!edge) return;
+    setText(this.title, `${edge.from} → ${edge.to === 'END' ? 'the end' : edge.to}`);
+    setText(this.text, this.model ? known(this.model.edge(key)) : '');
+    this.place();
+    this.pull();
+  }
+
+  // One question is on its way; what changes meanwhile is asked for after its answer.
+  pull() {
+    this.again = this.asking;
+    if (this.asking) return;
+    this.asking = true;
+    this.ask({ type: 'why', edge: this.key, at: this.at });
+  }
+
+  receive(message) {
+    if (message.edge !== this.key) return;
+    this.asking = false;
+    if (this.again) this.pull();
+    if (message.at !== this.at) return;
+    setText(this.text, message.text);
+    this.place();
+  }
+
+  draw(model, { change, moment }) {
+    const was = this.at;
+    Object.assign(this, { model, at: moment?.seq ?? null });
+    if (this.key === null) return;
+    const edge = this.drawing.edges.get(this.key);
+    if (was !== this.at || change.all || change.edges.has(this.key) || change.nodes.has(edge?.from)) this.pull();
+  }
+
+  place() {
+    const face = this.el.parentNode;
+    if (!this.spot || !face) return;
+    const box = face.getBoundingClientRect();
+    const [x, y] = [this.spot.x - box.left, this.spot.y - box.top];
+    const [wide, high] = [this.el.offsetWidth, this.el.offsetHeight];
+    const left = Math.max(4, Math.min(x + AWAY, box.width - wide - 4));
+    const top = y + AWAY + high > box.height ? y - high - AWAY : y + AWAY;
+    this.el.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
+  }
+}
+
+/** The middle of a drawn path, on the page. */
+function middle(path) {
+  const matrix = path?.getScreenCTM();
+  return matrix ? path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(matrix) : null;
+}

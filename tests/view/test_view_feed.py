@@ -1,0 +1,68 @@
+"""What a feed tells a page that looks at one node or edge of a run that goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from view_samples import graph
+
+from nbflow import ToolRegistry, WorkflowEngine
+from nbflow.feed import Feed
+from nbflow.view import RunView
+
+JOINED = graph(
+    "joined",
+    ["begin", {"node_id": "slow", "tool": "wait"}, "quick", "join"],
+    [("begin", "slow"), ("begin", "quick"), ("slow", "join"), ("quick", "join")],
+)
+
+
+def told(*asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return what a page is told that asks while `slow` runs: until then, and after it has ended."""
+
+    async def main() -> tuple[list[Any], list[Any]]:
+        registry, sent, go = ToolRegistry(), list[Any](), asyncio.Event()
+
+        @registry.tool(name="wait")
+        async def wait() -> None:
+            await go.wait()
+
+        @registry.tool(name="work")
+        async def work() -> None:
+            await asyncio.sleep(0)
+
+        run = WorkflowEngine(registry).start(JOINED, {})
+        feed = Feed(run, RunView(JOINED), send=sent.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+        feed.start()
+        await asyncio.sleep(0.1)
+        for message in asked:
+            feed.handle(message)
+        before = list(sent)
+        go.set()
+        await run
+        feed.close()
+        return before, sent[len(before) :]
+
+    return asyncio.run(main())
+
+
+def test_a_join_that_is_looked_at_is_told_again_when_what_it_waits_for_ends() -> None:
+    before, after = told({"type": "inspect", "node": "join"})
+
+    assert before[-1]["data"]["waits_for"] == ["slow"]
+    assert [m["data"]["waits_for"] for m in after if m["type"] == "inspector"][-1] == []
+
+
+def test_a_node_that_is_looked_at_is_told_its_share_of_the_critical_path() -> None:
+    before, _ = told({"type": "inspect", "node": "slow"}, {"type": "inspect", "node": "quick"})
+
+    slow, quick = (m["data"]["timing"] for m in before if m["type"] == "inspector")
+    assert slow["share"] > 0.5
+    assert (quick["share"], quick["more"]) == (0.0, False)
+
+
+def test_an_edge_is_told_as_it_stands_and_one_that_is_not_there_is_passed_over() -> None:
+    before, _ = told({"type": "why", "edge": "quick>join"}, {"type": "why", "edge": "a>b"}, {"type": "why", "edge": 7})
+
+    assert [m["text"] for m in before if m["type"] == "why"] == ["Taken: it has no condition"]
