@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HARNESS
 from scenes import review, scene
 
 from nbflow.view.bundle import bundle, join, packed
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
+HARNESS = Path(__file__).with_name("harness.html")
 
 
 def written(home: Path, **modules: str) -> Path:
