@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
+from nbflow.events import Kind
 from nbflow.reducers import MISSING
 from nbflow.view.difference import difference
 from nbflow.view.editable import is_json
@@ -238,8 +239,9 @@ def test_a_live_run_tells_more_as_it_goes_on() -> None:
         run = WorkflowEngine(registry).start(GraphDefinition.from_text("five -> wait"), {})
         questions = Questions(run)
         counts = []
-        for _ in range(2):
-            await asyncio.sleep(0.05)
+        for done in (1, 2):
+            while sum(event.kind is Kind.NODE_COMPLETE for event in run.events) < done:
+                await asyncio.sleep(0.001)
             counts.append(questions.answer({"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 9]})["of"])
             gate.set()
         await run.wait()
