@@ -80,12 +80,12 @@ class Inside:
             asking: The places that wait for a person.
             live: Whether the node itself goes on; where it does not, neither does anything in it.
         """
-        begun = self.failed.keys() | self.going.keys() | self.done.keys()
-        if not (begun or self.nodes):
-            return None
-        left = [name for name in self.nodes if name not in begun]
-        shown = list(islice(chain(self._begun(asking, live), ([name, "pending", None] for name in left)), ROWS))
-        return {"rows": shown, "more": len(begun) + len(left) - len(shown)}
+        left = [name for name in self.nodes if not any(name in kept for kept in (self.failed, self.going, self.done))]
+        again = sum(place in self.done for place in chain(self.failed, self.going))
+        count = len(self.failed) + len(self.going) + len(self.done) - again + len(left)
+        rows = chain(self._begun(asking, live), ([name, "pending", None] for name in left))
+        shown: list[Row] = list(islice(rows, ROWS))
+        return {"rows": shown, "more": count - len(shown)} if count else None
 
     def _begun(self, asking: Container[str], live: bool) -> Iterator[Row]:
         for place, error in self.failed.items():

@@ -7,12 +7,15 @@ count; a node that a token has reached and that waits itself counts as one that 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from itertools import islice
 
 from nbflow.view.fold import RunView
-from nbflow.view.nodes import LIVE
+from nbflow.view.nodes import LIVE, NodeState
 from nbflow.view.outline import Line, Outline
 
+MOST = 100
+"""Nodes named at once."""
 _GOING = ("running", "waiting", "paused")
 Step = Callable[[str], Iterable[str]]
 
@@ -27,14 +30,15 @@ def waits_for(view: RunView, node: str) -> list[str]:
         into[line.target].append(line)
     if sum(not line.back for line in into[node]) < 2:
         return []
-    return [name for name in _upstream(shape, node, into) if _is_live(view, name)]
+    entries = set(shape.graph.entries())
+    upstream = (view.nodes[name] for name in _upstream(shape, node, into))
+    return [one.id for one in islice((one for one in upstream if _is_live(one, entries)), MOST)]
 
 
-def _is_live(view: RunView, name: str) -> bool:
-    state = view.nodes[name]
-    if state.status != "pending":
-        return state.status in LIVE
-    return bool(state.arrived) or (not state.runs and name in view.outline.graph.entries())
+def _is_live(node: NodeState, entries: Container[str]) -> bool:
+    if node.status != "pending":
+        return node.status in LIVE
+    return bool(node.arrived) or (not node.runs and node.id in entries)
 
 
 def _upstream(shape: Outline, node: str, into: dict[str, list[Line]]) -> list[str]:

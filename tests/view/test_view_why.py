@@ -12,6 +12,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.view import RunView, inspect
 from nbflow.view.questions import Questions
 from nbflow.view.timeline import AT_ONCE
+from nbflow.view.waiting import MOST
 from nbflow.view.why import why
 
 
@@ -178,6 +179,16 @@ def test_what_comes_round_again_is_not_waited_for_in_this_round() -> None:
     story("node_start", "right", attempt=1)("node_start", "last", attempt=1)
 
     assert waits(ROUNDS, story, "join") == ["right"]
+
+
+def test_of_many_that_are_waited_for_a_bounded_number_is_named() -> None:
+    names = [f"n{index}" for index in range(3_000)]
+    many = graph("many", ["begin", *names, "join"], [("begin", n) for n in names] + [(n, "join") for n in names])
+    story = begun().ran("begin")
+    for name in names:
+        story.took("begin", name)
+
+    assert waits(many, story, "join") == names[:MOST]
 
 
 # -- the critical path ------------------------------------------------------------------------------------------------
