@@ -76,10 +76,10 @@ def test_a_question_is_answered_and_the_run_is_seen_from_all_sides(notebook: Ope
 
     view.get_by_role("tab", name="Graph").click()
     view.focus()
-    for _ in range(4):
+    for _ in range(8):
         nb.page.keyboard.press("[")
     view.get_by_text("Showing").wait_for()
-    assert "is-completed" not in view.locator('.nf-node[data-n="publish"]').first.get_attribute("class").split()
+    view.locator('.nf-node[data-n="publish"].is-pending').wait_for()
     picture(view, "past")
     nb.page.keyboard.press("l")
     view.locator('.nf-node[data-n="publish"].is-completed').wait_for()
