@@ -26,6 +26,12 @@ def _url(kind: str, folder: Path, stack: ExitStack) -> str:
     return stack.enter_context(database(SERVER))
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give where a store's file is to be."""
+    return tmp_path / "runs.db"
+
+
 @pytest.fixture(params=["file", "memory", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Give a store that is empty."""

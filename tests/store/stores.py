@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nbflow.errors import StoreError
 from nbflow.store import Store
 from nbflow.store.rows import Batch, Blob, Ending, GraphRow, LogRow, NewRun
 
@@ -48,6 +49,13 @@ def add(store: Store, run_id: str, epoch: int, first: int, last: int, **more: An
     """Add events to a run, and wait for them."""
     durable = more.pop("durable", False)
     return store.append(run_id, epoch, lambda: batch(first, last, **more), durable=durable).result(WAIT_S)
+
+
+def refused(store: Store, first: int = 4, run_id: str = "r1") -> str:
+    """Return the error that an append gets."""
+    error = store.append(run_id, 1, lambda: batch(first, first)).exception(WAIT_S)
+    assert isinstance(error, StoreError)
+    return str(error)
 
 
 def end(store: Store, run_id: str, epoch: int, seq: int, status: str = "completed") -> None:
@@ -104,6 +112,21 @@ def line_of(started: subprocess.Popen[str]) -> str:
     line = started.stdout.readline()
     assert line, started.communicate()[1]
     return line.strip()
+
+
+def go_on(started: subprocess.Popen[str]) -> None:
+    """Let a process go on that waits for a line."""
+    assert started.stdin is not None
+    started.stdin.write("\n")
+    started.stdin.flush()
+
+
+def at_once(started: list[subprocess.Popen[str]]) -> None:
+    """Let processes go on at the same moment, once each of them is ready."""
+    for each in started:
+        assert line_of(each) == "ready"
+    for each in started:
+        go_on(each)
 
 
 def result_of(started: subprocess.Popen[str]) -> str:

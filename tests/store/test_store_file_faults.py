@@ -9,7 +9,21 @@ from pathlib import Path
 
 import pytest
 import surroundings
-from stores import WAIT_S, add, batch, blob, create, file_url, finished, line_of, process, result_of, seqs
+from stores import (
+    WAIT_S,
+    add,
+    batch,
+    blob,
+    create,
+    file_url,
+    finished,
+    go_on,
+    line_of,
+    process,
+    refused,
+    result_of,
+    seqs,
+)
 
 from nbflow.errors import StoreError
 from nbflow.store import Store, patience, sqlite_writer
@@ -30,23 +44,11 @@ connection.execute("COMMIT")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.db"
-
-
-@pytest.fixture
 def store(path: Path, opened: Open) -> Store:
     """Give a store with a run `r1` of three events, at epoch 1."""
     store = opened(file_url(path))
     add(store, "r1", create(store), 1, 3)
     return store
-
-
-def refused(store: Store, first: int = 4, run_id: str = "r1") -> str:
-    """Return the error that an append gets."""
-    error = store.append(run_id, 1, lambda: batch(first, first)).exception(WAIT_S)
-    assert isinstance(error, StoreError)
-    return str(error)
 
 
 def test_a_file_locked_by_another_process_is_waited_for(path: Path, store: Store) -> None:
@@ -55,9 +57,7 @@ def test_a_file_locked_by_another_process_is_waited_for(path: Path, store: Store
 
     waiting = [store.append("r1", 1, lambda n=n: batch(n, n), durable=n % 2 == 0) for n in range(4, 9)]
     assert not any(future.done() for future in waiting)
-    assert locking.stdin is not None
-    locking.stdin.write("\n")
-    locking.stdin.flush()
+    go_on(locking)
 
     assert all(future.exception(WAIT_S) is None for future in waiting)
     result_of(locking)

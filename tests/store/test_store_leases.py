@@ -9,7 +9,21 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
-from stores import WAIT_S, add, batch, create, end, finished, line_of, new_run, process, result_of, seqs
+from stores import (
+    WAIT_S,
+    add,
+    at_once,
+    batch,
+    create,
+    end,
+    finished,
+    go_on,
+    line_of,
+    new_run,
+    process,
+    result_of,
+    seqs,
+)
 
 from nbflow.errors import RunNotFoundError, RunStateError
 from nbflow.store import Store, leases, owners
@@ -248,16 +262,11 @@ input()
 def test_of_processes_that_claim_a_run_at_once_exactly_one_gets_it(url: str) -> None:
     killed_owner(url)
     claiming = [process(CLAIMS, url) for _ in range(4)]
-    for each in claiming:
-        assert line_of(each) == "ready"
 
-    for each in claiming:
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
+    at_once(claiming)
     got = sorted(line_of(each) for each in claiming)
 
     assert got == ["RunStateError"] * 3 + ["got it"]
     for each in claiming:
-        each.stdin.write("\n")  # type: ignore[union-attr]  # it is a pipe
+        go_on(each)
         result_of(each)

@@ -12,7 +12,6 @@ import pytest
 from stores import (
     WAIT_S,
     add,
-    batch,
     blob,
     checkpoint,
     create,
@@ -22,6 +21,7 @@ from stores import (
     line_of,
     log_of,
     process,
+    refused,
     result_of,
     seqs,
 )
@@ -35,11 +35,6 @@ Fault = Callable[[Path], None]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.db"
-
-
-@pytest.fixture
 def store(path: Path, opened: Open) -> Store:
     """Give a store with a run `r1`, of whose four events the last is in the log alone."""
     store = opened(file_url(path))
@@ -47,13 +42,6 @@ def store(path: Path, opened: Open) -> Store:
     checkpoint(store)
     add(store, "r1", 1, 4, 4)
     return store
-
-
-def refused(store: Store, first: int) -> str:
-    """Return the error that an append gets."""
-    error = store.append("r1", 1, lambda: batch(first, first)).exception(WAIT_S)
-    assert isinstance(error, StoreError)
-    return str(error)
 
 
 def other_log(path: Path) -> bytes:

@@ -16,11 +16,6 @@ from nbflow.store.logmarks import is_foreign
 Open = Callable[[str], Store]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.db"
-
-
 LEAVES = """
 import os
 store = Store.open(args[0])

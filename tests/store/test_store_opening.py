@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from stores import WAIT_S, add, create, file_url, finished, line_of, process, result_of, seqs
+from stores import WAIT_S, add, at_once, create, file_url, finished, process, result_of, seqs
 
 from nbflow.errors import StoreError
 from nbflow.store import Store, opening
@@ -86,13 +86,8 @@ finished(store, args[1])
 store.close()
 """
     opening_it = [process(code, url, f"r{n}") for n in range(4)]
-    for each in opening_it:
-        assert line_of(each) == "ready"
 
-    for each in opening_it:
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
+    at_once(opening_it)
     for each in opening_it:
         result_of(each)
 

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
-from stores import WAIT_S, finished, line_of, process, result_of, seqs
+from stores import WAIT_S, at_once, finished, process, result_of, seqs
 
 from nbflow.errors import StoreError
 from nbflow.session import Session
@@ -203,13 +203,8 @@ def test_of_processes_that_open_an_older_store_at_once_one_upgrades_it(
     slow = SECOND.replace("None:\n", "None:\n    __import__('time').sleep(0.3)\n")
     (folder / "v2_second.py").write_text(slow)
     opening_it = [process(UPGRADES, url, f"by-{n}", folder) for n in range(4)]
-    for each in opening_it:
-        assert line_of(each) == "ready"
 
-    for each in opening_it:
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
+    at_once(opening_it)
     for each in opening_it:
         result_of(each)
 
