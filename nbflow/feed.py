@@ -14,7 +14,7 @@ from nbflow.commands import Commands, Message, Reopen
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView, inspect
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 from nbflow.view.why import why
 
 FRAME = 1 / 30
@@ -40,7 +40,7 @@ class Feed:
         self.run, self._view, self._send, self._describe = run, view, send, describe
         self._live = run if isinstance(run, Run) and run.result is None else None
         self._commands = Commands(run, reopen, send)
-        self._questions = Questions(run, locate=view.locate)
+        self._lookups = Lookups(run, locate=view.locate)
         self._inspected: str | None = None
         self._bound_to: set[str] = set()
         self._touched: set[str] = set()
@@ -112,7 +112,7 @@ class Feed:
                 self._answer(message)
 
     def _answer(self, message: Any) -> None:
-        answer = self._questions.answer(message)
+        answer = self._lookups.answer(message)
         if answer is None:
             return
         if answer["type"] == "inspector":
@@ -135,5 +135,5 @@ class Feed:
 
     def _share(self, node: str) -> dict[str, Any]:
         """Return which part of the critical path a node is; `more` says that this takes another question to tell."""
-        told = self._questions.answer({"type": "share", "node": node}) or {}
+        told = self._lookups.answer({"type": "share", "node": node}) or {}
         return {"share": told.get("share"), "more": told.get("more", False)}

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from nbflow.cli.telling import tell, worded
 from nbflow.events import Event, Kind
-from nbflow.view import RunPicture, RunView
+from nbflow.view import RunPicture
 from nbflow.view.preview import value as value_preview
+from nbflow.view.recorded import unfed
 from nbflow.view.words import duration
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
 
 
 async def _follow_live(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:
-    view, seen = RunView(run.graph, subgraphs=run.subgraphs), 0
+    view, seen = unfed(run), 0
     ending = asyncio.ensure_future(run.wait())
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:

@@ -24,6 +24,7 @@ from nbflow.notebook.cells import Cells
 from nbflow.notebook.waiting import ended
 from nbflow.view import RunPicture, RunView, static_html, static_svg, summary
 from nbflow.view.plain import clean
+from nbflow.view.recorded import unfed
 
 if TYPE_CHECKING:
     from nbflow.notebook.live import LivePage
@@ -71,8 +72,7 @@ class RunOutput:
         self._hint, self._ready = "", False
 
     def _fold(self) -> RunView:
-        run = self._run
-        return RunView(run.graph, subgraphs=run.subgraphs, locate=self._cells.locate, stable=deterministic())
+        return unfed(self._run, locate=self._cells.locate, stable=deterministic())
 
     def begin(self) -> None:
         """Show the live view and, after its first states are on their way, the graph that stands in for it."""

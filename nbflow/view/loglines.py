@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbflow.events import Event, Kind
 from nbflow.view.fold import Locate, place_of
@@ -18,9 +18,7 @@ from nbflow.view.history import error_parts
 from nbflow.view.logrows import SHOWN, count, kinds, look, shown, texts
 from nbflow.view.plain import line
 from nbflow.view.preview import FULL
-
-if TYPE_CHECKING:
-    from nbflow.view.questions import Asked
+from nbflow.view.recorded import Recorded
 
 MOST, PAGE = 400_000, 5_000
 """Rows that can be scrolled to, and that one answer tells. What is dropped are the oldest."""
@@ -94,7 +92,7 @@ class LogLines:
     asks for the whole of a row by `seq` and `part`.
     """
 
-    def __init__(self, run: Asked, locate: Locate | None) -> None:
+    def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
         self._passed: dict[Filter, Passed] = {}
         self._starts = Starts()

@@ -6,25 +6,20 @@ Rule: the run is folded on from the moment last asked for, and from its beginnin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
+from nbflow.view.recorded import Recorded, unfed
 from nbflow.view.why import why
-
-if TYPE_CHECKING:
-    from nbflow.view.questions import Asked
 
 
 class Lookback:
     """Answers `inspect` and `why` at a moment: `{"node", "at", "data"}`, and what `why` returns, as told of now."""
 
-    def __init__(self, run: Asked, locate: Locate | None) -> None:
+    def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
-        self._view = self._begin()
-
-    def _begin(self) -> RunView:
-        return RunView(self._run.graph, subgraphs=self._run.subgraphs, locate=self._locate)
+        self._view = unfed(self._run, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what is shown of a node or an edge after event `at`."""
@@ -39,6 +34,6 @@ class Lookback:
 
     def _at(self, seq: int) -> RunView:
         if seq < self._view.seq:
-            self._view = self._begin()
+            self._view = unfed(self._run, locate=self._locate)
         self._view.apply(self._run.events[self._view.seq : max(0, seq)])
         return self._view

@@ -7,13 +7,11 @@ a run not begun give the snapshot after any event; an event that changes nothing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbflow.events import Event, Kind
-from nbflow.view.fold import Locate, RunView
-
-if TYPE_CHECKING:
-    from nbflow.view.questions import Asked
+from nbflow.view.fold import Locate
+from nbflow.view.recorded import Recorded, unfed
 
 STEPS, EVENTS = 1_000, 10_000
 """Steps told, and events folded, in one answer at most: a few milliseconds of the run's loop."""
@@ -28,12 +26,9 @@ class Moments:
     None where `after` is not 0.
     """
 
-    def __init__(self, run: Asked, locate: Locate | None) -> None:
+    def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
-        self._view = self._begin()
-
-    def _begin(self) -> RunView:
-        return RunView(self._run.graph, subgraphs=self._run.subgraphs, locate=self._locate)
+        self._view = unfed(self._run, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the steps after `after`; cheap where that is where the last answer ended."""
@@ -61,7 +56,7 @@ class Moments:
 
     def _go_to(self, seq: int) -> None:
         if seq < self._view.seq:  # another page, or one that was opened anew
-            self._view = self._begin()
+            self._view = unfed(self._run, locate=self._locate)
         if seq > self._view.seq:
             self._view.apply(self._run.events[self._view.seq : seq])
             self._view.take_patch(0.0)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import base64
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from nbflow.events import Event
 from nbflow.graph import GraphDefinition
-from nbflow.view.fold import RunView
 from nbflow.view.plain import clean
+from nbflow.view.recorded import Recorded, unfed
 from nbflow.view.static import static_svg
 from nbflow.view.text import summary
 
@@ -66,24 +64,12 @@ class GraphPicture:
         return f"GraphPicture({self.title!r}, {len(self.graph.nodes)} nodes)"
 
 
-class Run(Protocol):
+class Run(Recorded, Protocol):
     """What a picture needs of a run, live or read from a store."""
 
     @property
     def name(self) -> str:
         """The graph's name."""
-
-    @property
-    def graph(self) -> GraphDefinition:
-        """The graph that ran."""
-
-    @property
-    def subgraphs(self) -> Mapping[str, GraphDefinition]:
-        """The graphs it names."""
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """What happened so far."""
 
 
 class RunPicture:
@@ -99,7 +85,7 @@ class RunPicture:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the run as the view protocol has it."""
-        view = RunView(self.run.graph, subgraphs=self.run.subgraphs, stable=self.deterministic)
+        view = unfed(self.run, stable=self.deterministic)
         view.apply(self.run.events)
         return view.snapshot(time.time())
 

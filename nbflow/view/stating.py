@@ -1,4 +1,4 @@
-"""The state face's questions: the steps and the keys' values at a moment, one value closely, all of it to be edited.
+"""What the state face looks up: the steps and the keys' values at a moment, one value closely, all of it to be edited.
 
 Rule: nothing is looked at that the page does not show, and no value can hold an answer up for long.
 """

@@ -8,14 +8,12 @@ it goes on while the page catches up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbflow.view.critical import CriticalPath, thinned
 from nbflow.view.firings import Firings
 from nbflow.view.fold import Locate
-
-if TYPE_CHECKING:
-    from nbflow.view.questions import Asked
+from nbflow.view.recorded import Recorded
 
 AT_ONCE = 2_000
 """Events folded for one answer."""
@@ -28,7 +26,7 @@ HOPS_LIVE, HOPS = 300, 3_000
 class Timeline:
     """Answers `spans`, `{"after": seq}`, and `share`, `{"node"}`."""
 
-    def __init__(self, run: Asked, _locate: Locate | None = None) -> None:
+    def __init__(self, run: Recorded, _locate: Locate | None = None) -> None:
         self._run = run
         self._fold = Firings(run.graph, run.subgraphs)
         self._path = CriticalPath()

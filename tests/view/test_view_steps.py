@@ -16,7 +16,7 @@ from nbflow.events import Kind
 from nbflow.reducers import MISSING
 from nbflow.view.difference import difference
 from nbflow.view.editable import is_json
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 from nbflow.view.steps import ADDED, CHANGED, SET, States, Steps
 
 MARKS = {SET: "+", CHANGED: "*", ADDED: "="}
@@ -159,7 +159,7 @@ LOOPED = ran("_again -> _again if n < 100 else END", _again, n=0)
 
 def ask(run: Run, **fields: Any) -> Any:
     question = {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]} | fields
-    return Questions(run).answer(question)
+    return Lookups(run).answer(question)
 
 
 def test_an_answer_tells_steps_keys_values_and_what_the_chosen_step_did() -> None:
@@ -237,7 +237,7 @@ def test_a_live_run_tells_more_as_it_goes_on() -> None:
 
         registry.register("five", five)
         run = WorkflowEngine(registry).start(GraphDefinition.from_text("five -> wait"), {})
-        questions = Questions(run)
+        questions = Lookups(run)
         counts = []
         for done in (1, 2):
             while sum(event.kind is Kind.NODE_COMPLETE for event in run.events) < done:
@@ -266,7 +266,7 @@ class Endless:
 
 def test_a_repr_that_does_not_end_holds_up_one_answer_and_only_for_a_moment() -> None:
     run = ran("five", five, a=Endless(), b=[Endless()], c=1)
-    questions = Questions(run)
+    questions = Lookups(run)
     message = {"type": "state", "at": 1, "after": 0, "named": 0, "rows": [0, 9]}
 
     values = questions.answer(message)["values"]

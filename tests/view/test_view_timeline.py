@@ -17,7 +17,7 @@ from nbflow import ToolRegistry, WorkflowEngine
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.lanes import ROWS
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 from nbflow.view.timeline import AT_ONCE, PIECES, Timeline
 from nbflow.view.tracks import TRACK
 
@@ -204,7 +204,7 @@ def test_an_answer_tells_only_what_changed() -> None:
 @pytest.mark.parametrize("after", [None, -1, "1", True, 1.5])
 def test_a_question_that_is_none_has_no_answer(after: Any) -> None:
     assert (
-        Questions(SimpleNamespace(graph=ONE, subgraphs={}, events=[])).answer({"type": "spans", "after": after}) is None
+        Lookups(SimpleNamespace(graph=ONE, subgraphs={}, events=[])).answer({"type": "spans", "after": after}) is None
     )
 
 
@@ -285,7 +285,7 @@ def test_a_real_run_answers_through_its_questions() -> None:
 
     run = asyncio.run(ran())
 
-    answer = Questions(run).answer({"type": "spans", "after": 0}) or {}
+    answer = Lookups(run).answer({"type": "spans", "after": 0}) or {}
 
     assert [path for _, path, *_ in answer["lanes"]] == ["a", "s", "z", "s/look", "s/tell"]
     assert {one[3] for one in answer["pieces"]} <= {"completed", "queued"}

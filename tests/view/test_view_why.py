@@ -10,7 +10,7 @@ from view_samples import ERROR, PULL, REVIEW, Story, graph
 
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView, inspect
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 from nbflow.view.timeline import AT_ONCE
 from nbflow.view.waiting import MOST
 from nbflow.view.why import why
@@ -99,7 +99,7 @@ def test_an_edge_not_decided_tells_how_its_node_stands(kind: str | None, text: s
 
 def test_an_edge_is_told_as_it_stood_at_a_moment_of_the_past() -> None:
     story = begun().ran("a").left("a", "b", "n > 9", n=7)
-    questions = Questions(SimpleNamespace(graph=TWO, subgraphs={}, events=story.events))
+    questions = Lookups(SimpleNamespace(graph=TWO, subgraphs={}, events=story.events))
 
     after, before = (questions.answer({"type": "why", "edge": "a>b", "at": at}) or {} for at in (4, 2))
 
@@ -198,7 +198,7 @@ def test_a_nodes_share_of_the_critical_path_is_told_once_all_is_folded() -> None
     story = begun().ran("a", 3.0).took("a", "b").ran("b", 1.0)
     for _ in range(AT_ONCE):
         story("node_output", "b", text=".")
-    questions = Questions(
+    questions = Lookups(
         SimpleNamespace(graph=graph("pair", ["a", "b"], [("a", "b")]), subgraphs={}, events=story.events)
     )
 

@@ -11,7 +11,7 @@ from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 
 
 def locate(file: str, line: int) -> Mapping[str, Any]:
@@ -29,7 +29,7 @@ class Kernel:
     def __init__(self, graph: GraphDefinition, *, lasts: float = 134.0) -> None:
         self.graph, self.subgraphs, self.now = graph, dict[str, GraphDefinition](), NOW - lasts
         self.events: list[Event] = []
-        self.questions = Questions(self, locate=locate)
+        self.questions = Lookups(self, locate=locate)
         self.answered = 0
         self("execution_start", graph=graph.name, input={})
 

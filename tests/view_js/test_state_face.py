@@ -18,7 +18,7 @@ from scenes import review as graph_of_review
 from scenes import review_running, scene
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.view.questions import Questions
+from nbflow.view.lookups import Lookups
 
 pytestmark = pytest.mark.browser
 
@@ -139,7 +139,7 @@ def face(browser: Any, tmp_path: Path) -> Iterator[Alone]:
 
 def show(face: Alone, run: Run, kernel: Callable[[Any], Any] | None = None, width: int = 1000, **options: Any) -> Any:
     page = face.page
-    page.expose_function("kernel", kernel or Questions(run).answer)
+    page.expose_function("kernel", kernel or Lookups(run).answer)
     face.load(INDEX, "state", "form", width=width, **options)
     page.evaluate(MOUNT, [run.started_at, width])
     page.wait_for_selector(".nf-srows .nf-srow .nf-v bdi")
@@ -311,7 +311,7 @@ def test_in_the_whole_view_the_state_takes_the_place_of_the_inspector(view: Any,
     view.page.get_by_role("tab", name="State").click()
     view.page.wait_for_function("harness.sent.some(m => m.type === 'state')")
     (question,) = view.sent("state")
-    view.push(Questions(review).answer(question))
+    view.push(Lookups(review).answer(question))
 
     assert not view.page.locator(".nf-insp").is_visible()
     assert text(view.page, "failed") == "0"

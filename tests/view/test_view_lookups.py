@@ -14,8 +14,8 @@ from view_samples import ERROR, PULL, Story
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView, inspect
+from nbflow.view.lookups import Lookups
 from nbflow.view.moments import STEPS
-from nbflow.view.questions import Questions
 
 
 @dataclass
@@ -34,7 +34,7 @@ def retried() -> Told:
     return Told(story.events)
 
 
-def history(questions: Questions, after: int = 0) -> dict[str, Any]:
+def history(questions: Lookups, after: int = 0) -> dict[str, Any]:
     answer = questions.answer({"type": "history", "after": after})
     assert answer is not None
     told: dict[str, Any] = json.loads(json.dumps(answer))
@@ -44,7 +44,7 @@ def history(questions: Questions, after: int = 0) -> dict[str, Any]:
 @settings(deadline=None, max_examples=40)
 @given(events())
 def test_the_steps_laid_over_the_beginning_give_the_run_after_every_event(listed: list[Event]) -> None:
-    answer = history(Questions(Told(listed)))
+    answer = history(Lookups(Told(listed)))
     seen, steps = answer["base"], answer["steps"]
     for event in listed:
         if steps and steps[0][0] == event.seq:
@@ -56,7 +56,7 @@ def test_the_steps_laid_over_the_beginning_give_the_run_after_every_event(listed
 
 
 def test_a_step_says_its_event_its_time_and_whether_it_failed() -> None:
-    steps = history(Questions(retried()))["steps"]
+    steps = history(Lookups(retried()))["steps"]
 
     assert [(seq, time, failed) for seq, time, _, *failed in steps] == [
         (1, 1000.0, []),
@@ -71,7 +71,7 @@ def test_a_long_history_comes_in_pages_that_go_on_where_the_last_ended() -> None
     story = Story()("execution_start")
     while len(story.events) < 3 * STEPS:
         story.ran("lint")
-    questions = Questions(Told(story.events))
+    questions = Lookups(Told(story.events))
 
     seq, pages = 0, []
     while seq < len(story.events):
@@ -85,7 +85,7 @@ def test_a_long_history_comes_in_pages_that_go_on_where_the_last_ended() -> None
 
 def test_a_page_opened_anew_begins_again_while_another_goes_on() -> None:
     told = retried()
-    questions = Questions(told)
+    questions = Lookups(told)
     first = history(questions)
 
     assert history(questions) == first
@@ -95,7 +95,7 @@ def test_a_page_opened_anew_begins_again_while_another_goes_on() -> None:
 def test_a_run_that_grows_is_told_from_where_it_was_left() -> None:
     told = retried()
     whole, told.events = told.events, told.events[:3]
-    questions = Questions(told)
+    questions = Lookups(told)
     history(questions)
     told.events = whole
 
@@ -105,7 +105,7 @@ def test_a_run_that_grows_is_told_from_where_it_was_left() -> None:
 @pytest.mark.parametrize("at", [3, 4, 5, 6, 2])
 def test_a_node_is_looked_at_as_it_was_after_an_event(at: int) -> None:
     told = retried()
-    questions = Questions(told)
+    questions = Lookups(told)
     for other in (4, 6, at):
         answer = questions.answer({"type": "inspect", "node": "lint", "at": other})
 
@@ -124,4 +124,4 @@ def test_a_node_is_looked_at_as_it_was_after_an_event(at: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_in_the_protocol_is_passed_over(message: Any) -> None:
-    assert Questions(retried()).answer(message) is None
+    assert Lookups(retried()).answer(message) is None

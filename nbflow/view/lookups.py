@@ -1,4 +1,4 @@
-"""What a page asks beyond the patches that come by themselves: each kind of question goes to whoever answers it.
+"""What a page looks up beyond the patches that come by themselves: each kind of lookup goes to whoever answers it.
 
 Rule: nothing is computed before somebody asks. An answer is made from the run's events alone, and what is not in the
 protocol is passed over.
@@ -6,37 +6,20 @@ protocol is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from nbflow.events import Event
-from nbflow.graph import GraphDefinition
 from nbflow.view.fold import Locate
 from nbflow.view.loglines import LogLines
 from nbflow.view.lookback import Lookback
 from nbflow.view.moments import Moments
+from nbflow.view.recorded import Recorded
 from nbflow.view.stating import StateAnswers
 from nbflow.view.timeline import Timeline
 
 
-class Asked(Protocol):
-    """What a question needs of a run, live or read from a store."""
-
-    @property
-    def graph(self) -> GraphDefinition:
-        """The graph that runs."""
-
-    @property
-    def subgraphs(self) -> Mapping[str, GraphDefinition]:
-        """The graphs it names."""
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """What happened so far; it grows while the run lives."""
-
-
 class Answers(Protocol):
-    """Answers one kind of question; it may keep what it folded for the next one."""
+    """Answers one kind of lookup; it may keep what it folded for the next one."""
 
     def __init__(self, run: Any, locate: Locate | None) -> None: ...
 
@@ -59,20 +42,20 @@ KINDS: dict[str, type[Answers]] = {
 """Who answers which type of message."""
 
 
-class Questions:
-    """Answers a page's questions about one run.
+class Lookups:
+    """Answers what a page looks up of one run.
 
     Args:
         run: The run, live or read from a store.
         locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
     """
 
-    def __init__(self, run: Asked, *, locate: Locate | None = None) -> None:
+    def __init__(self, run: Recorded, *, locate: Locate | None = None) -> None:
         self._run, self._locate = run, locate
         self._answering: dict[type[Answers], Answers] = {}
 
     def answer(self, message: Any) -> dict[str, Any] | None:
-        """Return the answer to a message from the page, or None where it is not a question of the protocol."""
+        """Return the answer to a message from the page, or None where it is no lookup of the protocol."""
         kind = message.get("type") if isinstance(message, Mapping) else None
         made = KINDS.get(kind) if isinstance(kind, str) else None
         if made is None:
