@@ -50,13 +50,17 @@ def _all(sign: str, obj: Any, most: int = _LINES) -> list[Line]:
 
 
 def _more(count: int, what: str = "") -> list[Line]:
-    return [[" ", f"{count:,} more {what}".replace(",", " ").rstrip()]] if count > 0 else []
+    return [[" ", f"{_grouped(count)} more {what}".rstrip()]] if count > 0 else []
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}".replace(",", " ")
 
 
 def _added(before: Any, after: Any, update: Any) -> tuple[str, list[Line]]:
     if isinstance(after, list | tuple) and isinstance(before, list | tuple):
         items = after[len(before) :]
-        kept = [[" ", f"{len(before):,} kept".replace(",", " ")]] if before else []
+        kept = [[" ", f"{_grouped(len(before))} kept"]] if before else []
         shown = [["+", short(item, _WIDTH)] for item in items[:_SHOWN]]
         return f"{len(items)} added", [*kept, *shown, *_more(len(items) - _SHOWN)]
     if isinstance(before, dict) and isinstance(update, dict):

@@ -13,17 +13,13 @@ from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
 from nbflow.view.edges import Edges, EdgeState
 from nbflow.view.history import error_line, error_parts
-from nbflow.view.nodes import LIVE, NodeState
+from nbflow.view.nodes import BECOMES, LIVE, NodeState
 from nbflow.view.outline import outline
 from nbflow.view.plain import line
 
 Locate = Callable[[str, int], Mapping[str, Any] | None]
 # Members of an enum compare and hash slowly, and these come a hundred thousand times: they are told by identity.
 _STARTED, _COMPLETED, _TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
-_BECOMES = {
-    Kind.NODE_START: "running", Kind.NODE_COMPLETE: "completed", Kind.NODE_ERROR: "failed",
-    Kind.NODE_CANCELLED: "cancelled", Kind.NODE_SKIPPED: "skipped", Kind.NODE_RETRY: "retrying",
-}  # fmt: skip
 
 
 class RunView:
@@ -175,7 +171,7 @@ class RunView:
                 node.answered(event)
 
     def _inside(self, node: NodeState, place: str, event: Event) -> None:
-        becomes = _BECOMES.get(event.kind)
+        becomes = BECOMES.get(event.kind)
         if becomes is not None:
             node.inside(place, event, becomes)
         match event.kind:

@@ -11,6 +11,8 @@ import sys
 from io import BytesIO
 from typing import Any
 
+from nbflow.view.loaded import is_a
+
 SIDE, BYTES = 900, 2_000_000
 _PIXELS = 64_000_000  # beyond, not even a smaller one is made
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -24,15 +26,9 @@ def image(obj: Any, start: int = 0) -> dict[str, Any] | None:
     """
     if isinstance(obj, bytes | bytearray):
         return _encoded(obj)
-    if _is_pil(obj):
+    if is_a(obj, "PIL.Image", "Image"):
         return _pil(obj)
-    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    return _figure(obj) if isinstance(figure, type) and isinstance(obj, figure) else None
-
-
-def _is_pil(obj: Any) -> bool:
-    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
-    return isinstance(kind, type) and isinstance(obj, kind)
+    return _figure(obj) if is_a(obj, "matplotlib.figure", "Figure") else None
 
 
 def _sent(mime: str, data: bytes, width: int, height: int) -> dict[str, Any]:

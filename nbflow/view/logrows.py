@@ -11,6 +11,7 @@ from collections.abc import Callable
 from nbflow.events import Event, Kind
 from nbflow.view.caption import with_values
 from nbflow.view.history import error_line, error_parts
+from nbflow.view.nodes import BECOMES
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import FULL
 from nbflow.view.words import duration
@@ -142,6 +143,7 @@ _SAID: dict[Kind, Callable[[Event], str]] = {
     Kind.EDGE_UNTAKEN: _routed,
 }
 _STATUS = {
+    **BECOMES,
     Kind.EXECUTION_START: "running",
     Kind.EXECUTION_PAUSED: "paused",
     Kind.EXECUTION_CONTINUED: "running",
@@ -149,11 +151,6 @@ _STATUS = {
     Kind.EXECUTION_COMPLETE: "completed",
     Kind.EXECUTION_ERROR: "failed",
     Kind.EXECUTION_CANCELLED: "cancelled",
-    Kind.NODE_START: "running",
-    Kind.NODE_COMPLETE: "completed",
-    Kind.NODE_ERROR: "failed",
-    Kind.NODE_CANCELLED: "cancelled",
-    Kind.NODE_SKIPPED: "skipped",
     Kind.NODE_WAITING: "waiting",
     Kind.NODE_ANSWERED: "running",
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.events import Event
+from nbflow.events import Event, Kind
 from nbflow.graph import NodeDefinition
 from nbflow.view.history import Attempt, History, error_line, error_parts
 from nbflow.view.inside import Inside
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from nbflow.view.edges import EdgeState
 
 LIVE = ("running", "waiting", "retrying")
+BECOMES = {
+    Kind.NODE_START: "running", Kind.NODE_COMPLETE: "completed", Kind.NODE_ERROR: "failed",
+    Kind.NODE_CANCELLED: "cancelled", Kind.NODE_SKIPPED: "skipped", Kind.NODE_RETRY: "retrying",
+}  # fmt: skip
+"""How a node stands after an event of its own."""
 Asked = tuple[str | None, str, int, int]
 """What tells a question from all others of a run: the path and scope of the node that asks, its firing, the ordinal."""
 

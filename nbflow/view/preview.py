@@ -23,11 +23,16 @@ def value(key: str, obj: Any) -> dict[str, Any]:
     full = render(obj, FULL)
     return {
         "key": line(key, 100),
-        "type": "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60),
+        "type": type_of(obj),
         "size": size(obj),
         "preview": _head(full),
         "full": full,
     }
+
+
+def type_of(obj: Any) -> str:
+    """Return what a value is called: its type, or that it was not stored."""
+    return "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60)
 
 
 def size(obj: Any) -> str | None:

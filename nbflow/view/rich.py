@@ -12,7 +12,7 @@ from typing import Any
 from nbflow.reducers import Unstored
 from nbflow.view.images import image
 from nbflow.view.plain import line
-from nbflow.view.preview import FULL, render, short, size
+from nbflow.view.preview import FULL, render, short, size, type_of
 from nbflow.view.tables import columns, table
 from nbflow.view.tree import tree
 
@@ -35,10 +35,9 @@ def rich(obj: Any, start: int = 0) -> dict[str, Any]:
 
 def brief(obj: Any, most: int = 100) -> dict[str, Any]:
     """Return a value's type, size and look on one line, for a row."""
-    kind = "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60)
     shown = _columns(obj) or short(obj, most)
     # What has several lines begins with a bracket alone.
-    return {"type": kind, "size": size(obj), "text": shown[0] + shown[2:] if shown[:2] in _OPENED else shown}
+    return {"type": type_of(obj), "size": size(obj), "text": shown[0] + shown[2:] if shown[:2] in _OPENED else shown}
 
 
 def _columns(obj: Any) -> str | None:

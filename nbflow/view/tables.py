@@ -5,10 +5,10 @@ Rule: a page is 50 rows of 20 columns at most; a cell is one short line, and Non
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nbflow.view.loaded import is_a
 from nbflow.view.plain import line
 from nbflow.view.preview import short
 
@@ -33,20 +33,13 @@ def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
 
 def columns(obj: Any) -> list[str] | None:
     """Return the names of a frame's first columns, or None of what is no frame."""
-    if _is(obj, "pandas", "DataFrame") or _is(obj, "polars", "DataFrame"):
+    if is_a(obj, "pandas", "DataFrame") or is_a(obj, "polars", "DataFrame"):
         return [_name(name) for name in obj.columns[:COLUMNS]]
-    return [_name(name) for name in obj.schema.names[:COLUMNS]] if _is(obj, "pyarrow", *_ARROW) else None
+    return [_name(name) for name in obj.schema.names[:COLUMNS]] if is_a(obj, "pyarrow", *_ARROW) else None
 
 
 def _name(name: Any) -> str:
     return line(name, _NAME) if isinstance(name, str) else short(name, _NAME)
-
-
-def _is(obj: Any, module: str, *names: str) -> bool:
-    """Return whether a value is of a class of a library that is loaded."""
-    loaded = sys.modules.get(module)
-    kinds = tuple(kind for name in names if isinstance(kind := getattr(loaded, name, None), type))
-    return isinstance(obj, kinds)
 
 
 def _page(names: Iterable[Any], rows: Iterable[Iterable[Any]], start: int, shape: Sequence[int], index: bool) -> Any:
@@ -67,25 +60,25 @@ def _cell(value: Any) -> str | None:
 
 
 def _pandas(obj: Any, start: int) -> Any:
-    if _is(obj, "pandas", "Series"):
+    if is_a(obj, "pandas", "Series"):
         obj = obj.iloc[start : start + ROWS].to_frame() if len(obj) > ROWS else obj.to_frame()
-    if not _is(obj, "pandas", "DataFrame"):
+    if not is_a(obj, "pandas", "DataFrame"):
         return None
     page = obj.iloc[start : start + ROWS, :COLUMNS]
     return _page(["", *page.columns], page.itertuples(name=None), start, obj.shape, True)
 
 
 def _polars(obj: Any, start: int) -> Any:
-    if _is(obj, "polars", "Series"):
+    if is_a(obj, "polars", "Series"):
         obj = obj.to_frame()
-    if not _is(obj, "polars", "DataFrame"):
+    if not is_a(obj, "polars", "DataFrame"):
         return None
     names = obj.columns[:COLUMNS]
     return _page(names, obj.select(names).slice(start, ROWS).rows() if names else [], start, obj.shape, False)
 
 
 def _arrow(obj: Any, start: int) -> Any:
-    if not _is(obj, "pyarrow", *_ARROW):
+    if not is_a(obj, "pyarrow", *_ARROW):
         return None
     page = obj.slice(start, ROWS)
     held = [page.column(at).to_pylist() for at in range(min(COLUMNS, obj.num_columns))]
@@ -94,7 +87,7 @@ def _arrow(obj: Any, start: int) -> Any:
 
 
 def _numpy(obj: Any, start: int) -> Any:
-    if not _is(obj, "numpy", "ndarray") or obj.ndim != 2 or not obj.size:
+    if not is_a(obj, "numpy", "ndarray") or obj.ndim != 2 or not obj.size:
         return None
     page = obj[start : start + ROWS, :COLUMNS].tolist()
     names = [str(at) for at in range(min(COLUMNS, obj.shape[1]))]
