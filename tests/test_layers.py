@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,3 +141,9 @@ def test_every_public_name_is_there_when_it_is_used_and_no_other() -> None:
     assert set(nbflow.__all__) <= set(dir(nbflow))
     with pytest.raises(AttributeError, match="module 'nbflow' has no attribute 'nothing'"):
         nbflow.nothing  # noqa: B018 - reading it is the point
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """What is imported first is what every later test gets, so a second one of its name would never be seen."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []

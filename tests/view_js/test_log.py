@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kernels import Kernel
+from answering import Kernel
 from test_past import lint, press
 
 pytestmark = pytest.mark.browser

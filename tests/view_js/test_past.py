@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kernels import Kernel
+from answering import Kernel
 from scenes import NOW, chain, layered, review
 
 pytestmark = pytest.mark.browser

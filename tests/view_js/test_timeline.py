@@ -32,6 +32,7 @@ def test_nothing_is_asked_before_the_face_is_looked_at(view: Any) -> None:
     view.page.wait_for_timeout(600)
     assert view.sent("spans") == []
     view.page.get_by_role("tab", name="Timeline").click()
+    view.page.evaluate("() => harness.frame()")
     assert view.sent("spans")[0] == {"type": "spans", "after": 0}
 
 

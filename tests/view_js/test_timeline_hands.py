@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kernels import Kernel
+from answering import Kernel
 from scenes import layered, node, review, review_running, snapshot
 from seen_timelines import LANES, focused, labels, point, show
 from timelines import layered_spans, review_spans
