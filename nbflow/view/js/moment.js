@@ -18,7 +18,7 @@ export class Travel {
 
   // Forget the moment, not the history.
   back() {
-    Object.assign(this, { index: null, model: null, moment: null, wish: null, told: null, asking: null });
+    Object.assign(this, { index: null, model: null, moment: null, wish: null, behind: 0, told: null, asking: null });
   }
 
   /** What the page hears of the run by itself: how far it is and, for nothing, the marks of a run that lives. */
@@ -102,7 +102,10 @@ export class Travel {
   step(by) {
     const { history, index } = this;
     const last = history.length - 1;
-    if (index === null) this.goTo(() => history.length - 1 + by, undefined, false);
+    if (index === null) {
+      this.behind = Math.min(0, this.behind + by); // what is pressed before the past is here adds up
+      this.goTo(() => history.length - 1 + this.behind, undefined, false);
+    }
     else if (index + by < last) this.goTo(() => index + by, () => true);
     else if (history.complete) this.live();
     else this.goTo(() => index + by);

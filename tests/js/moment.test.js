@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Travel } from '../../nbflow/view/js/moment.js';
+
+const SCENE = { order: ['a'], kinds: {}, run_id: 'r' };
+const BASE = { run: { status: 'ready', counts: {} }, nodes: { a: { status: 'pending' } }, edges: {} };
+const STEPS = Array.from({ length: 9 }, (_, i) => [i + 1, 100 + i, { run: { started: 100 } }]);
+const ANSWER = { type: 'history', after: 0, seq: 9, of: 9, base: BASE, steps: STEPS };
+
+/** A traveller who has heard of nine events, and what it has asked. */
+function traveller() {
+  const asked = [];
+  const travel = new Travel({ ask: (message) => asked.push(message), changed: () => {} });
+  travel.forget(SCENE);
+  travel.hear({ type: 'snapshot', seq: 9 }, { started: 100 });
+  return { travel, asked };
+}
+
+test('steps back that are asked for before the past is here add up', () => {
+  const { travel, asked } = traveller();
+  for (let i = 0; i < 3; i += 1) travel.step(-1);
+  assert.equal(travel.moment, null);
+  travel.receive(ANSWER);
+  assert.equal(travel.moment.seq, 6);
+  assert.deepEqual(asked, [{ type: 'history', after: 0 }]);
+});
+
+test('a step on takes back a step back that is still waited for', () => {
+  const { travel } = traveller();
+  for (const by of [-1, -1, 1]) travel.step(by);
+  travel.receive(ANSWER);
+  assert.equal(travel.moment.seq, 8);
+});
+
+test('going to now forgets the steps that were waited for', () => {
+  const { travel } = traveller();
+  travel.step(-1);
+  travel.live();
+  travel.step(-1);
+  travel.receive(ANSWER);
+  assert.equal(travel.moment.seq, 8);
+});
