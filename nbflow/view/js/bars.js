@@ -94,4 +94,3 @@ export const THIN = {
   running: 'running', completed: 'completed', cached: 'completed', skipped: 'skipped', cancelled: 'cancelled',
   failed: 'failed', waiting: 'waiting', queued: 'pending', backoff: 'retrying',
 };
-

@@ -1,7 +1,7 @@
 // The collapsed form: one row that says how the run ended, and a picture of it a thumbnail large.
 
 import { h, s, setAttr, setText } from './dom.js';
-import { ENDED, facts, look } from './format.js';
+import { ENDED, facts, look, UNFINISHED } from './format.js';
 import { runTime, runWord } from './header.js';
 import { controlIcon } from './icons.js';
 import { cause, StatusBar } from './parts.js';
@@ -50,7 +50,7 @@ export class Compact {
 
   draw(model, now) {
     const { run } = model;
-    this.resume.hidden = !model.connected || !model.scene.run_id || !(run.status === 'failed' || run.status === 'cancelled');
+    this.resume.hidden = !model.connected || !model.scene.run_id || !UNFINISHED.has(run.status);
     this.el.className = `nf-min is-${look(run.status)}`;
     this.icons.set(this.icon, run.status === 'paused' ? 'paused' : look(run.status));
     setText(this.word, runWord(model));

@@ -2,7 +2,7 @@
 //
 // Every control is named by its label, described by help and error, and found by assistive tools through these alone.
 
-import { h, setText } from './dom.js';
+import { h, setAttr, setText } from './dom.js';
 
 const RADIOS = 3; // as many choices stand side by side, more in a list
 
@@ -111,10 +111,8 @@ export class Field {
   describe() {
     const { described, error, help, field } = this;
     const ids = [help?.id, error.hidden ? null : error.id].filter(Boolean).join(' ');
-    for (const [name, value] of [['aria-describedby', ids || null], ['aria-invalid', error.hidden ? null : 'true']]) {
-      if (value) described.setAttribute(name, value);
-      else described.removeAttribute(name);
-    }
+    setAttr(described, 'aria-describedby', ids || null);
+    setAttr(described, 'aria-invalid', error.hidden ? null : 'true');
     if (field.required && !field.nullable && field.kind !== 'check' && field.kind !== 'several') described.setAttribute('aria-required', 'true');
   }
 

@@ -28,3 +28,6 @@ export function setAttr(element, name, value) {
   if (value == null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
+
+/** Whether the person wants less motion. */
+export const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;

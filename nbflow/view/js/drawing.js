@@ -4,7 +4,7 @@
 
 import { Card } from './card.js';
 import { Cell, Stage } from './cell.js';
-import { h, setAttr, setText, s } from './dom.js';
+import { h, setAttr, setText, s, still } from './dom.js';
 import { neighbour } from './geometry.js';
 import { newest } from './model.js';
 import { Pan } from './pan.js';
@@ -13,8 +13,6 @@ import { boxOf, importScene, viewBox } from './scene.js';
 const FLASH = 150; // ms an edge shows that it was just taken
 const FLASH_MOST = 60; // edges at once; a burst is not a flash
 const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
-
-const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 export class Drawing {
   constructor({ icons, prefix, onSelect }) {

@@ -1,7 +1,7 @@
 // The search over a graph's nodes: a part of a name finds them, Enter and the arrows go from one to the next.
 
 import { h, setText } from './dom.js';
-import { counted } from './format.js';
+import { counted, plural } from './format.js';
 import { controlIcon } from './icons.js';
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
@@ -16,7 +16,7 @@ export function matching(order, text) {
 export function progress(text, found, at) {
   if (!text.trim()) return '';
   if (!found.length) return 'no node';
-  return at < 0 ? `${counted(found.length)} node${found.length === 1 ? '' : 's'}` : `${counted(at + 1)} of ${counted(found.length)}`;
+  return at < 0 ? `${counted(found.length)} ${plural(found.length, 'node')}` : `${counted(at + 1)} of ${counted(found.length)}`;
 }
 
 export class Find {

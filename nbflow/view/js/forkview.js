@@ -1,7 +1,9 @@
 // A fork's editor, over the whole face: the state of a past moment, of which a person changes what they like.
 
-import { h, setText } from './dom.js';
+import { h, setAttr, setText } from './dom.js';
 import { parsed } from './fields.js';
+import { plural } from './format.js';
+import { onTyped } from './typing.js';
 
 /** One key: unless its box is checked it stays as it was. */
 class Row {
@@ -43,10 +45,8 @@ class Row {
   refuse(message) {
     this.error.hidden = !message;
     setText(this.error, message);
-    for (const [name, value] of [['aria-invalid', 'true'], ['aria-describedby', this.error.id]]) {
-      if (message) this.text.setAttribute(name, value);
-      else this.text.removeAttribute(name);
-    }
+    setAttr(this.text, 'aria-invalid', message ? 'true' : null);
+    setAttr(this.text, 'aria-describedby', message ? this.error.id : null);
   }
 }
 
@@ -65,7 +65,7 @@ export class ForkView {
       event.preventDefault();
       this.submit();
     });
-    this.el.addEventListener('keydown', (event) => this.key(event));
+    this.el.addEventListener('keydown', (event) => onTyped(event, () => this.button.disabled || this.submit()));
   }
 
   show(where) {
@@ -89,7 +89,7 @@ export class ForkView {
 
   count() {
     const chosen = this.rows.filter((row) => row.chosen).length;
-    this.tell(chosen ? `${chosen} ${chosen === 1 ? 'key' : 'keys'} changed` : 'Nothing changed yet');
+    this.tell(chosen ? `${chosen} ${plural(chosen, 'key')} changed` : 'Nothing changed yet');
   }
 
   tell(text, bad = false) {
@@ -122,14 +122,5 @@ export class ForkView {
   hide() {
     this.el.hidden = true;
     this.body.replaceChildren();
-  }
-
-  // What is typed here is text; only Escape is for the view.
-  key(event) {
-    if (event.key === 'Escape') return;
-    event.stopPropagation();
-    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || this.button.disabled) return;
-    event.preventDefault();
-    this.submit();
   }
 }

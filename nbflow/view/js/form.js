@@ -7,6 +7,7 @@ import { Field, Group } from './controls.js';
 import { h, setText } from './dom.js';
 import { fieldOf, gather, placed } from './fields.js';
 import { clip } from './format.js';
+import { onTyped } from './typing.js';
 
 const LINES = 6; // of the context, until a person asks for all
 const WIDTH = 400; // letters of such a line
@@ -108,7 +109,7 @@ export class Form {
   constructor({ send }) {
     Object.assign(this, { send, sheet: null, kept: new Map(), live: true });
     this.el = h('div', { class: 'nf-ask-of', hidden: true });
-    this.el.addEventListener('keydown', (event) => this.key(event));
+    this.el.addEventListener('keydown', (event) => onTyped(event, () => this.sheet?.el.requestSubmit()));
   }
 
   /** Show a question, as far as it is filled in; null shows none. The same question again changes nothing. */
@@ -154,14 +155,5 @@ export class Form {
   /** The answer was refused: `errors` are messages by the path of a field, "" for the whole. */
   refused(errors) {
     this.sheet?.refuse(errors);
-  }
-
-  // Letters that are typed here mean what they say: the view's shortcuts never hear of them.
-  key(event) {
-    if (event.key === 'Escape') return;
-    event.stopPropagation();
-    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !this.sheet) return;
-    event.preventDefault();
-    this.sheet.el.requestSubmit();
   }
 }

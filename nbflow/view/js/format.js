@@ -6,6 +6,8 @@ export const WORDS = {
 };
 // A run has two statuses no node has; they borrow a node status's icon and colour.
 export const LOOK = { ready: 'pending', paused: 'waiting' };
+/** Statuses of a run that came to no end of its own, and can be resumed. */
+export const UNFINISHED = new Set(['failed', 'cancelled']);
 export const LIVE = new Set(['running', 'waiting', 'retrying']);
 export const ENDED = new Set(['completed', 'failed', 'cancelled']);
 
@@ -25,6 +27,9 @@ export const clockTenths = (seconds) => `${clock(seconds)}.${Math.floor(Math.max
 
 /** A count in groups of three, divided by thin spaces: 1234567 -> "1 234 567". */
 export const counted = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, '\u2009');
+
+/** The word for one thing or more of it: "node", "nodes". */
+export const plural = (count, one, more = `${one}s`) => (count === 1 ? one : more);
 
 /** A finished duration in seconds: "3 ms", "1.2 s", "12 s", "28 m 06 s", "1 h 05 m". */
 export function duration(seconds) {
@@ -98,8 +103,8 @@ export function facts(run, total) {
   const left = skipped ? `, ${skipped} skipped` : '';
   const out = [];
   if (run.elapsed != null) out.push(duration(run.elapsed));
-  out.push(`${completed} of ${total} node${total === 1 ? '' : 's'}${left}`);
-  if (run.retries) out.push(`${run.retries} ${run.retries === 1 ? 'retry' : 'retries'}`);
+  out.push(`${completed} of ${total} ${plural(total, 'node')}${left}`);
+  if (run.retries) out.push(`${run.retries} ${plural(run.retries, 'retry', 'retries')}`);
   return out;
 }
 

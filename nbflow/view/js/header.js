@@ -1,7 +1,7 @@
 // The header: what the run is doing, for how long, and the buttons that steer it.
 
 import { h, setAttr, setText } from './dom.js';
-import { clock, duration, ENDED, look, WORDS } from './format.js';
+import { clock, duration, ENDED, look, UNFINISHED, WORDS } from './format.js';
 import { controlIcon } from './icons.js';
 import { cause } from './parts.js';
 
@@ -118,7 +118,7 @@ export class Header {
 
 // Which of the buttons there are: one of pause and continue, and only what did not come to its end can be resumed.
 function fits(name, status) {
-  if (name === 'resume') return status === 'failed' || status === 'cancelled';
+  if (name === 'resume') return UNFINISHED.has(status);
   if (name === 'pause' || name === 'continue') return (name === 'continue') === (status === 'paused');
-  return !(status === 'failed' || status === 'cancelled');
+  return !UNFINISHED.has(status);
 }

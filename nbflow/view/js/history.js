@@ -2,19 +2,12 @@
 // from the nearest whole before it and the changes since. Pure.
 
 import { Change, Model } from './model.js';
+import { firstThat } from './search.js';
 
 const EVERY = 256; // steps between two wholes, more where a whole is large
 
 /** The last index of a rising list whose value is not above the given one; -1 where all are above. */
-export function lastUpTo(list, value) {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle] <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
+export const lastUpTo = (list, value) => firstThat(list, (one) => one > value) - 1;
 
 export class History {
   constructor(scene = null) {

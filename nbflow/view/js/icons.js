@@ -42,6 +42,11 @@ const CONTROLS = {
   back: [line('M9.75 4.5L6.25 8l3.5 3.5', 1.5)],
   forth: [line('M6.25 4.5L9.75 8l-3.5 3.5', 1.5)],
   close: [line('M4 4l8 8M12 4l-8 8', 1.5)],
+  find: [line('M7 2.75a4.25 4.25 0 1 1 0 8.5a4.25 4.25 0 0 1 0-8.5zM10.25 10.25l3.5 3.5', 1.5)],
+  out: [line('M4 8h8', 1.5)],
+  in: [line('M4 8h8M8 4v8', 1.5)],
+  fit: [line('M2.75 6V2.75H6M10 2.75h3.25V6M13.25 10v3.25H10M6 13.25H2.75V10', 1.5)],
+  span: [line('M2.5 4v8M13.5 4v8M4.5 8h7M6.5 6l-2 2 2 2M9.5 6l2 2-2 2', 1.5)],
 };
 
 const drawn = (parts) => parts.map(([tag, attributes]) => s(tag, attributes));

@@ -1,7 +1,7 @@
 // The log face: events and printed text, a row each. The kernel keeps and filters them; the page has the rows in sight.
 
 import { h, setAttr, setText } from './dom.js';
-import { clockTenths, counted, ENDED } from './format.js';
+import { clockTenths, counted, ENDED, plural } from './format.js';
 import { controlIcon } from './icons.js';
 import { asText, LogPages } from './logpages.js';
 import { LogRow, WholeRow } from './logrow.js';
@@ -141,7 +141,7 @@ export class LogFace {
     const { model, selected } = this.about ?? {};
     const left = pages.dropped ? `, the first ${counted(pages.dropped)} left out` : '';
     const looking = pages.of && !pages.whole ? `, ${Math.floor((100 * pages.seen) / pages.of)} % looked through` : '';
-    setText(this.told, `${counted(pages.total)} line${pages.total === 1 ? '' : 's'}${left}${looking}`);
+    setText(this.told, `${counted(pages.total)} ${plural(pages.total, 'line')}${left}${looking}`);
     this.told.title = pages.dropped ? `Filter to see the first ${counted(pages.dropped)} lines` : '';
     this.empty.hidden = pages.total > 0 || !pages.whole;
     const none = this.text || this.level !== 'all' || selected !== null;

@@ -2,9 +2,9 @@
 // scrolling: only a wheel with a key is taken, or a sideways one while there is something left to show on that side.
 
 import { clampOffset, fit, reveal, whole, zoomTo } from './geometry.js';
+import { wheelOf } from './wheel.js';
 
 const DRAG = 4; // px a pointer moves before a press becomes a drag
-const CLOSER = 1.0025; // for each px of a wheel
 
 export class Pan {
   constructor(canvas) {
@@ -101,15 +101,15 @@ export class Pan {
   }
 
   wheel(event) {
-    if (event.ctrlKey || event.metaKey) {
-      this.zoom(CLOSER ** -event.deltaY, { x: event.clientX, y: event.clientY });
+    const { factor, px } = wheelOf(event);
+    if (factor !== null) {
+      this.zoom(factor, { x: event.clientX, y: event.clientY });
       if (this.zooms) event.preventDefault();
       return;
     }
-    const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-    if (!this.pans || (!event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))) return;
+    if (!this.pans || !px) return;
     const before = this.offset.x;
-    this.move({ x: before - sideways, y: this.offset.y });
+    this.move({ x: before - px, y: this.offset.y });
     if (this.offset.x === before) return;
     this.held = true;
     event.preventDefault();

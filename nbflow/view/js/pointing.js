@@ -3,12 +3,13 @@
 import { ABOVE, LANE, rowBox } from './lanes.js';
 import { pieceAt } from './spans.js';
 import { toX } from './scale.js';
+import { wheelOf } from './wheel.js';
+import { KEYS } from './zoom.js';
 
 const DRAG = 4; // px a pointer moves before a press becomes a drag
 const NEAR = 3; // px beside a bar that still mean it
 const STEP = { ArrowLeft: -1, ArrowRight: 1 };
 const LANES = { ArrowUp: -1, ArrowDown: 1, PageUp: -12, PageDown: 12, Home: -Infinity, End: Infinity };
-const TOOLS = { '+': 'in', '=': 'in', '-': 'out', 0: 'fit' };
 
 export class Pointing {
   constructor(face) {
@@ -112,13 +113,11 @@ export class Pointing {
     for (const name of ['pointerup', 'pointercancel']) this.el.addEventListener(name, end, { once: true });
   }
 
-  // The notebook keeps its own scrolling: only a wheel with a key, or sideways over a zoomed view, is taken.
   wheel(event) {
     const { face } = this;
-    const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-    const across = face.zoomed !== null && (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY));
-    if (event.ctrlKey || event.metaKey) face.zoom(1.0025 ** -event.deltaY, Math.max(0, this.at(event).x));
-    else if (across) face.pan(sideways);
+    const { factor, px } = wheelOf(event);
+    if (factor !== null) face.zoom(factor, Math.max(0, this.at(event).x));
+    else if (face.zoomed !== null && px) face.pan(px);
     else return;
     event.preventDefault();
   }
@@ -134,7 +133,7 @@ export class Pointing {
     const lanes = face.spans.visible;
     const index = Math.max(0, Math.min(face.cursor.index, lanes.length - 1));
     const { piece } = face.cursor;
-    if (event.key in TOOLS) face.press(TOOLS[event.key]);
+    if (event.key in KEYS) face.press(KEYS[event.key]);
     else if (!lanes.length) return false;
     else if (event.key in LANES) face.moveTo(Math.max(0, Math.min(lanes.length - 1, index + LANES[event.key])), null);
     else if (event.key in STEP) face.moveTo(index, this.beside(lanes[index], piece, STEP[event.key]));

@@ -3,7 +3,8 @@
 // What is drawn at a moment follows from `upto`, {seq, time}: what began after `seq` is not there yet, and what ended
 // after it still runs, to `time` (seconds of the run). The present is {seq: Infinity, time: now}.
 
-import { clock, duration } from './format.js';
+import { clock, duration, plural } from './format.js';
+import { firstThat } from './search.js';
 
 export const BETWEEN = new Set(['queued', 'backoff', 'waiting']);
 const STATUS = { backoff: 'retrying', queued: 'pending', cached: 'completed' };
@@ -20,13 +21,7 @@ class Lane {
     const held = this.rows[row];
     if (!held) return { list: [], at: 0 };
     if (!held.reach) order(held);
-    let [low, high] = [0, held.list.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (held.reach[middle] < from) low = middle + 1;
-      else high = middle;
-    }
-    return { list: held.list, at: low };
+    return { list: held.list, at: firstThat(held.reach, (end) => end >= from) };
   }
 
   /** All pieces. */
@@ -155,8 +150,6 @@ export function statusAt(lane, upto) {
   return last ? STATUS[last.kind] ?? last.kind : 'pending';
 }
 
-const counted = (n, one, more) => (n > 1 ? `${n} ${more}` : `${n} ${one}`);
-
 /** What a screen reader says of a lane: "lint, 3 tries, failed, 2:14". */
 export function laneText(lane, status, upto) {
   let [tries, items, from, to, visits] = [0, 0, Infinity, 0, 0];
@@ -167,9 +160,9 @@ export function laneText(lane, status, upto) {
     else [tries, visits] = [tries + piece.count, Math.max(visits, piece.visit)];
     [from, to] = [Math.min(from, piece.begin), Math.max(to, at.end)];
   }
-  const said = [lane.path, items ? counted(items, 'item', 'items') : ''];
-  if (visits > 1) said.push(counted(visits, 'visit', 'visits'));
-  if (tries > visits) said.push(counted(tries, 'try', 'tries'));
+  const said = [lane.path, items ? `${items} ${plural(items, 'item')}` : ''];
+  if (visits > 1) said.push(`${visits} ${plural(visits, 'visit')}`);
+  if (tries > visits) said.push(`${tries} ${plural(tries, 'try', 'tries')}`);
   const long = to - from >= 10 ? clock(to - from) : duration(to - from);
   return [...said, status, tries ? long : ''].filter(Boolean).join(', ');
 }

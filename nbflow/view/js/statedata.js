@@ -1,5 +1,7 @@
 // What the page knows of a run's steps and keys: kernel answers folded into plain data. Pure.
 
+import { firstThat } from './search.js';
+
 export const MARKS = ['set', 'changed', 'added to'];
 
 export class StateData {
@@ -34,14 +36,7 @@ export class StateData {
 
   /** The index of the last step up to a moment, -1 before the first; null is now. */
   stepAt(seq) {
-    if (seq === null) return this.steps.length - 1;
-    let [low, high] = [0, this.steps.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.steps[middle].seq <= seq) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return (seq === null ? this.steps.length : firstThat(this.steps, (one) => one.seq > seq)) - 1;
   }
 
   mark(key, index) {

@@ -3,16 +3,15 @@
 // Only what means something now is offered; whether it can be done is the kernel's to say.
 
 import { h, setAttr, setText } from './dom.js';
-import { ENDED } from './format.js';
-
-const LIVING = new Set(['running', 'waiting', 'retrying']);
+import { ENDED, LIVE, UNFINISHED } from './format.js';
+import { onTyped } from './typing.js';
 
 /** What can be done to a node as it stands: names of commands. Pure. */
 export function offered(status, run, connected) {
   if (!connected || run.status === 'ready') return [];
-  if (run.status === 'failed' || run.status === 'cancelled') return ['failed', 'cancelled'].includes(status) ? ['retry', 'skip'] : [];
+  if (UNFINISHED.has(run.status)) return UNFINISHED.has(status) ? ['retry', 'skip'] : [];
   if (ENDED.has(run.status)) return [];
-  const node = status === 'retrying' ? ['retry', 'skip'] : LIVING.has(status) ? ['skip'] : [];
+  const node = status === 'retrying' ? ['retry', 'skip'] : LIVE.has(status) ? ['skip'] : [];
   return ['break', ...node];
 }
 
@@ -96,17 +95,11 @@ export class Steering {
     setAttr(this.text, 'aria-invalid', message ? 'true' : null);
   }
 
-  // Letters that are typed here mean what they say.
   key(event) {
-    if (event.key === 'Escape') {
-      this.edit(false);
-      this.buttons.skip.focus();
-    } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      this.editor.requestSubmit();
-    } else {
-      event.stopPropagation();
-      return;
-    }
+    onTyped(event, () => this.editor.requestSubmit());
+    if (event.key !== 'Escape') return;
+    this.edit(false);
+    this.buttons.skip.focus();
     event.preventDefault();
     event.stopPropagation();
   }

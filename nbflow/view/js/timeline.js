@@ -5,7 +5,7 @@
 // live run grow a few times a second, where less motion is wanted once.
 
 import { Colours } from './colours.js';
-import { h, setAttr, setText } from './dom.js';
+import { h, setAttr, setText, still } from './dom.js';
 import { ENDED } from './format.js';
 import { LaneRows } from './lanerows.js';
 import { ABOVE, LANE, LanePainter } from './lanes.js';
@@ -22,8 +22,6 @@ const CATCH_UP = 100; // ms between two while a live run is far ahead
 const GROWTH = 250; // ms between two frames in which bars grow
 const ZOOM = 1.6;
 const LOST = 5000; // ms after which a question was not heard
-
-const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 export class TimelineFace {
   constructor({ icons, prefix = icons.prefix, actions, ask }) {

@@ -2,24 +2,21 @@
 
 import { h, s, setAttr, setText } from './dom.js';
 import { duration, elapsed } from './format.js';
+import { controlIcon } from './icons.js';
 import { tickText } from './scale.js';
 import { BETWEEN, pathTimes, pieceAt } from './spans.js';
 
-const TOOLS = {
-  out: ['Zoom out (-)', 'M4 8h8'], in: ['Zoom in (+)', 'M4 8h8M8 4v8'], fit: ['Show the whole run (0)', 'M2.5 4v8M13.5 4v8M4.5 8h7M6.5 6l-2 2 2 2M9.5 6l2 2-2 2'],
-};
+const TOOLS = { out: ['Zoom out (-)', 'out'], in: ['Zoom in (+)', 'in'], fit: ['Show the whole run (0)', 'span'] };
 const SAID = {
   running: 'running for', completed: 'completed in', cached: 'taken from the cache in', failed: 'failed after', cancelled: 'cancelled after',
   skipped: 'output given by a person', queued: 'queued for', backoff: 'waited before the next try for', waiting: 'waited for a person for',
 };
 
-const drawn = (d) => s('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, s('path', { d, fill: 'none', stroke: 'currentColor', 'stroke-width': 1.5 }));
-
 /** The buttons that zoom. */
 export const tools = (face) =>
   h('div', { class: 'nf-tl-tools', role: 'group', 'aria-label': 'Zoom' },
-    Object.entries(TOOLS).map(([name, [title, d]]) =>
-      h('button', { type: 'button', title, 'aria-label': title, onclick: () => face.press(name) }, drawn(d))));
+    Object.entries(TOOLS).map(([name, [title, icon]]) =>
+      h('button', { type: 'button', title, 'aria-label': title, onclick: () => face.press(name) }, controlIcon(icon))));
 
 /** A start as precise as the run is short. */
 const start = (time, end) => tickText(time, end < 10 ? 0.01 : 0.1, Math.max(end, 1));
