@@ -32,7 +32,7 @@ class Living(Catalogue):
         """
         if run_id is not None:
             return self._going(run_id)
-        found = [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
+        found = self.all_going(asking=asking)
         if len(found) == 1:
             return found[0]
         what = "waits for an answer" if asking else "goes on"
@@ -40,6 +40,10 @@ class Living(Catalogue):
             raise RunStateError(f"no run of this session {what}; %flow_runs lists those that there are")
         listed = name_list(f"{run.id} of {run.name}" for run in found)
         raise RunStateError(f"{len(found)} runs are meant, as each {what}: {listed}; say which by its id")
+
+    def all_going(self, *, asking: bool = False) -> list[Run]:
+        """Return the runs that go on here, or of them those that wait for an answer; the oldest first."""
+        return [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
 
     def _going(self, run_id: str) -> Run:
         run = self._known(run_id)

@@ -15,7 +15,7 @@ from nbflow.engine.json_schema import faults_by_schema
 from nbflow.errors import AnswerError, ToolError, name_list
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
 PLAIN = (str, int, float, bool)
 
@@ -101,5 +101,11 @@ def _by_pydantic(adapter: TypeAdapter[Any], data: Any) -> dict[str, str]:
     try:
         adapter.validate_json(_json(data))
     except ValidationError as error:
-        return {".".join(map(str, each["loc"])): each["msg"] for each in error.errors(include_url=False)}
+        return dict(faults_of(error))
     return {}
+
+
+def faults_of(error: ValidationError) -> list[tuple[str, str]]:
+    """Return what pydantic found wrong, each with its place, such as `lines.0`, empty for the whole."""
+    found = error.errors(include_url=False, include_input=False)
+    return [(".".join(map(str, each["loc"])), each["msg"]) for each in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -101,6 +101,17 @@ async def value_of(code: CodeType, namespace: dict[str, Any]) -> Any:
     """Return what the code gives, awaited if an `await` stands in it."""
     value = eval(code, namespace)  # noqa: S307 - the user's own cell
     return await value if any_awaited([code]) else value
+
+
+async def values_of(codes: Mapping[str, CodeType], namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return what each code gives, under its key; it suspends only where `any_awaited(codes.values())`."""
+    return {key: await value_of(code, namespace) for key, code in codes.items()}
+
+
+def names_for(shell: Any, local_ns: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the names that a magic's expressions see: the notebook's, and those of the function that calls it."""
+    here: dict[str, Any] = shell.user_ns
+    return here if local_ns is None or local_ns is here else {**here, **local_ns}
 
 
 def any_awaited(codes: Iterable[CodeType]) -> bool:

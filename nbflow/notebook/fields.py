@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError
 
+from nbflow.engine.forms import faults_of
 from nbflow.graph.needs import Need
 from nbflow.reducers import MISSING
 
@@ -210,8 +211,6 @@ def _judged(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             return parse(shown)
         except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            told = [": ".join(filter(None, [".".join(map(str, one["loc"])), one["msg"]])) for one in faults]
-            raise ValueError("; ".join(told)) from None
+            raise ValueError("; ".join(": ".join(filter(None, fault)) for fault in faults_of(error))) from None
 
     return judged

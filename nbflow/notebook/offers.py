@@ -137,8 +137,7 @@ def _quoted(name: str) -> str:
 
 
 def _going(*, asking: bool) -> list[Run]:
-    found = [run for run in session.current().live.values() if run.result is None and (run.asking or not asking)]
-    return found[::-1]
+    return session.current().all_going(asking=asking)[::-1]
 
 
 def _questions(run_id: str | None) -> list[Question]:

@@ -27,7 +27,7 @@ from nbflow.errors import RunStateError, name_list
 from nbflow.notation import parse_run_line
 from nbflow.notation.run_line import RunLine
 from nbflow.notebook.arguments import argument, arguments, place, positive, takes
-from nbflow.notebook.body import any_awaited, read_body, read_expression, run_codes, value_of
+from nbflow.notebook.body import any_awaited, names_for, read_body, read_expression, run_codes, value_of, values_of
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.output import Place, RunOutput, describe_tool, tell_notices
 from nbflow.notebook.tracebacks import readable
@@ -63,7 +63,7 @@ class Order:
 
     async def state(self) -> dict[str, Any]:
         """Return the state to begin with; it suspends only if it `awaits()`."""
-        state = {key: await value_of(code, self.namespace) for key, code in self.expressions.items()}
+        state = await values_of(self.expressions, self.namespace)
         inner = dict(self.namespace)  # what the body binds is the run's, not the notebook's
         await run_codes(self.body, inner)
         return state | {name: inner[name] for name in self.assigned if name in inner}
@@ -179,10 +179,6 @@ class RunMagics(Magics):
     def _expressions(self, asked: RunLine) -> dict[str, CodeType]:
         return {key: read_expression(self._shell, text) for key, text in asked.assignments}
 
-    def _namespace(self, local_ns: Mapping[str, Any] | None) -> dict[str, Any]:
-        here: dict[str, Any] = self._shell.user_ns
-        return here if local_ns is None or local_ns is here else {**here, **local_ns}
-
     def _reread(self, line: str, local_ns: Mapping[str, Any] | None) -> Order:
         asked = parse_run_line(line)
         options = self._options(self.flow_resume, asked)
@@ -190,7 +186,7 @@ class RunMagics(Magics):
         async def begin(state: dict[str, Any]) -> Run:
             return await session.current().reopen(options.run, at=options.place, state=state)
 
-        expressions, namespace = self._expressions(asked), self._namespace(local_ns)
+        expressions, namespace = self._expressions(asked), names_for(self._shell, local_ns)
         return Order(begin, options.background, asked.quiet, expressions, [], [], namespace, options.breaks)
 
     def _read(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None, transform: Any) -> Order:
@@ -210,7 +206,7 @@ class RunMagics(Magics):
                 allow_unstored=options.allow_unstored, cache=not options.no_cache,
             )  # fmt: skip
 
-        namespace = self._namespace(local_ns)
+        namespace = names_for(self._shell, local_ns)
         return Order(
             begin, options.background, asked.quiet, expressions, codes, assigned, namespace, options.breaks,
             options.name if options.form else None, dict(asked.assignments),

@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, needs_local_sco
 from nbflow import session
 from nbflow.notation import parse_run_line
 from nbflow.notebook.arguments import argument, arguments, takes, words
-from nbflow.notebook.body import any_awaited, read_expression, value_of
+from nbflow.notebook.body import any_awaited, names_for, read_expression, values_of
 from nbflow.notebook.output import deterministic, show
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.waiting import blocking, without_loop
@@ -52,12 +52,8 @@ class SteeringMagics(Magics):
             if (options.answer is None) == (not asked.assignments):
                 raise UsageError("give one answer: a choice or a text, or KEY=EXPR for each field")
             codes = {key: read_expression(self._shell, text) for key, text in asked.assignments}
-            space = {**self._shell.user_ns, **(local_ns or {})}
-
-            async def fields() -> dict[str, Any]:
-                return {key: await value_of(code, space) for key, code in codes.items()}
-
-            given = blocking(fields()) if any_awaited(codes.values()) else without_loop(fields())
+            fields = values_of(codes, names_for(self._shell, local_ns))
+            given = blocking(fields) if any_awaited(codes.values()) else without_loop(fields)
             value = given if options.answer is None else options.answer
             session.current().answer(value, run_id=options.run, node=options.node)
 
