@@ -1,7 +1,7 @@
 """Fields of a form: each key that a graph needs, as a widget that suits its type, and the value that stands there.
 
 Rule: pydantic says what a type takes, so that a field and an answer are judged alike; what no field suits is an
-expression of Python. Names and help are data: they stand in labels and placeholders, never in markup.
+expression of Python. Names and help are data: what they hold is shown as it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from html import escape
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -28,6 +29,19 @@ _WIDTH, _LINE, _LINES = "30em", 60, 12
 Evaluate = Callable[[str], Awaitable[Any]]
 
 
+class Note:
+    """A line of text beside a widget, shown as it is: neither markup nor, as a Label would take it, TeX."""
+
+    def __init__(self) -> None:
+        self.widget = widgets.HTML()
+        self.widget.add_class("nbflow-note")
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Show a text."""
+        self.widget.value = escape(text, quote=False)
+        self.widget.style = {"text_color": "var(--jp-error-color1, #d32f2f)" if error else None}
+
+
 class Field:
     """A key of the state. `row` is its place in a form; what stands beside the widget is its help, or its error.
 
@@ -45,9 +59,9 @@ class Field:
         self.need, self.widget, self._parse = need, widget, parse
         self._start, self._shown = start, widget.value
         self._left_out = not (given or need.required)
-        self._note = widgets.Label(need.help)
-        self._note.add_class("nbflow-note")
-        self.row = widgets.HBox([widget, self._note])
+        self._note = Note()
+        self._note.say(need.help)
+        self.row = widgets.HBox([widget, self._note.widget])
         widget.description = f"{need.name} *" if need.required else need.name
         widget.style = _BOX
         widget.layout.width = _WIDTH
@@ -74,8 +88,7 @@ class Field:
 
     def say(self, error: str) -> None:
         """Show an error beside the field; with an empty text its help again."""
-        self._note.value = error or self.need.help
-        self._note.style = {"text_color": "var(--jp-error-color1, #d32f2f)" if error else None}
+        self._note.say(error or self.need.help, error=bool(error))
 
 
 class Expression(Field):

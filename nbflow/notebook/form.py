@@ -14,7 +14,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 
 from nbflow.engine import Run
 from nbflow.graph.needs import Need
-from nbflow.notebook.fields import Evaluate, Field, Given, field_of
+from nbflow.notebook.fields import Evaluate, Field, Given, Note, field_of
 from nbflow.notebook.output import Place, RunOutput, show, widget_bundle
 from nbflow.notebook.waiting import ended
 from nbflow.reducers import MISSING
@@ -50,12 +50,11 @@ class Form:
         asked = {need.name for need in needs}
         self._more = {name: one.value for name, one in given.items() if name not in asked}
         self._button = widgets.Button(description="Run", button_style="primary")
-        self._note = widgets.Label()
-        self._note.add_class("nbflow-note")
+        self._note = Note()
         self._view = widgets.VBox()
         rows = [field.row for field in self._fields]
         style = widgets.HTML(_STYLE, layout={"display": "none"})
-        self._box = widgets.VBox([*rows, widgets.HBox([self._button, self._note]), self._view, style])
+        self._box = widgets.VBox([*rows, widgets.HBox([self._button, self._note.widget]), self._view, style])
         self._box.add_class("nbflow-form")
         self._button.on_click(self._clicked)
         self._going: asyncio.Task[None] | None = None
@@ -93,7 +92,7 @@ class Form:
     async def _run(self) -> None:
         """Begin a run if all fields fit, and wait for its end; the button rests meanwhile."""
         self._button.disabled = True
-        self._note.value = ""
+        self._note.say("")
         try:
             state = await self._state()
             if state is None or self._place is None:
@@ -104,7 +103,7 @@ class Form:
             self._output.follow(self.run)
             await ended(self.run)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: the page is who hears of it
-            self._note.value = f"{type(error).__name__}: {error}"
+            self._note.say(f"{type(error).__name__}: {error}")
         finally:
             self._button.disabled = False
 

@@ -11,7 +11,7 @@ TOOLS = """%%flow_tool
 import asyncio
 from typing import Literal
 async def fetch(pages: int, source: Literal["web", "disk"] = "web", tags: list[str] = []) -> dict:
-    \"\"\"Get the pages.\"\"\"
+    \"\"\"Get <b>the</b> pages, at $1 or $2 each.\"\"\"
     await asyncio.sleep(0.5)
     return {"rows": [source] * pages + tags}
 def merge(rows: list) -> dict:
@@ -25,6 +25,7 @@ def test_a_form_is_filled_in_and_its_run_is_seen_beneath_it(notebook: Callable[.
     for index in range(5):
         book.run(index)
     cell = book.cell(3)
+    assert cell.get_by_text("fetch: Get <b>the</b> pages, at $1 or $2 each.").count() == 3
     tags = cell.get_by_label("tags", exact=True)
     tags.fill("[1")
     cell.get_by_role("button", name="Run", exact=True).click()
