@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.engine.result import cause_of, count_completed
-from nbflow.errors import GraphError, StoreError, did_you_mean, name_list
+from nbflow.errors import GraphError, GraphNotFoundError, StoreError
 from nbflow.events import ENDINGS, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.store.rows import GraphRow, RunRow
@@ -160,11 +160,10 @@ class Catalogue:
         """Return the graph of that name.
 
         Raises:
-            GraphError: There is none; it names those most alike.
+            GraphNotFoundError: There is none; it names those most alike.
         """
         if name not in self.graphs:
-            near = did_you_mean(name, self.graphs)
-            raise GraphError(f"unknown graph {name!r}{near}; known graphs: {name_list(self.graphs)}")
+            raise GraphNotFoundError(name, self.graphs)
         return self.graphs[name]
 
     def runs(

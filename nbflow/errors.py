@@ -36,6 +36,15 @@ class GraphError(NbflowError):
             super().__init__(f"{where}{len(self.faults)} faults:{listed}")
 
 
+class GraphNotFoundError(GraphError, LookupError):
+    """No graph of this name is known."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        known = list(known)
+        super().__init__(f"unknown graph {name!r}{did_you_mean(name, known)}; known graphs: {name_list(known)}")
+
+
 class NotationError(NbflowError):
     """A text could not be read; keeps the line and column (from 1) and draws a caret under the place."""
 

@@ -87,7 +87,7 @@ class Session(Living):
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
         max_parallel: int | None = None, durability: Durability | None = None, allow_unstored: bool | None = None,
-        cache: bool = True,
+        cache: bool = True, run_id: str | None = None,
     ) -> Run:  # fmt: skip
         """Start a run of a graph on the running loop and return it at once.
 
@@ -100,11 +100,12 @@ class Session(Living):
             allow_unstored: Whether a run kept with `sync` goes on where a value cannot be stored; by default as the
                 setting NBFLOW_ALLOW_UNSTORED says.
             cache: Whether nodes with `cache` take stored outputs; if not, theirs are computed and stored anew.
+            run_id: What to call it, in place of a new id.
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
         """
-        graph, run_id = self.find(name), self.engine.new_id()
+        graph, run_id = self.find(name), run_id or self.engine.new_id()
         keeper = self._keeper(run_id, graph, state or {}, durability, allow_unstored)
         run = self.engine.start(
             graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,

@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
         "living",
         "commands",
         "feed",
+        "wire",
         "__init__",
     },  # what the package offers to users; only edges and files are users of it
     {"files"},

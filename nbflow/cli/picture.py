@@ -14,10 +14,11 @@ import typer
 
 from nbflow.cli.options import Graph, Tools
 from nbflow.cli.place import store_url
-from nbflow.cli.program import open_program, picked, register_modules
+from nbflow.cli.program import open_program, picked
 from nbflow.cli.progress import show_result
 from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told, tell
+from nbflow.files.program import register_modules
 from nbflow.graph import GraphDefinition
 from nbflow.session import current
 

@@ -1,10 +1,6 @@
 """A run's result as one JSON object, alone on standard output.
 
-Rule: what JSON can say is said as it is, the rest as people read it: times in ISO 8601, sets and tuples as lists,
-models and dataclasses as objects, bytes in hexadecimal digits, `NaN` and infinities as texts, numbers and arrays of
-other libraries as numbers and lists, `{"unstored": why}` for what was lost with a killed process, and all else as its
-`str`. The store's own form would come back exactly, but names values by their hashes and its reader is nbflow; whoever
-needs the values themselves resumes or reads the run.
+Rule: from where a command promises JSON, nothing else gets there.
 """
 
 from __future__ import annotations
@@ -12,24 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from math import isfinite
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from nbflow.cli.progress import show_result
-from nbflow.errors import words
-from nbflow.reducers import Unstored
+from nbflow.wire import result_data
 
 if TYPE_CHECKING:
-    from nbflow.engine import ExecutionResult, Run
-    from nbflow.engine.result import ExecutionLog
-
-_LONGEST_INT = 10_000
-"""Bits: with more than 4300 digits Python refuses to write it."""
+    from nbflow.engine import Run
 
 
 def printer(*, as_json: bool) -> Callable[[Run], None]:
@@ -55,72 +41,3 @@ def printer(*, as_json: bool) -> Callable[[Run], None]:
 def as_line(data: Any) -> str:
     """Return plain data as JSON on one line, in ASCII whatever the terminal's encoding."""
     return json.dumps(data, allow_nan=False) + "\n"
-
-
-def result_data(result: ExecutionResult, error: BaseException | None) -> dict[str, Any]:
-    """Return a result's fields as plain data; `execution_time` is in seconds.
-
-    `error` is what ended the run, or came of storing its end, so that one that completed may have one too.
-    """
-    return {
-        "run_id": result.run_id,
-        "status": result.status.value,
-        "state": _object(result.state),
-        "logs": [_log(row) for row in result.logs],
-        "execution_time": result.execution_time,
-        "error": None if error is None else words(error),
-    }
-
-
-def _log(row: ExecutionLog) -> dict[str, Any]:
-    data = {field.name: getattr(row, field.name) for field in fields(row)}
-    return {name: _object(value) if isinstance(value, dict) else plain(value) for name, value in data.items()}
-
-
-def _object(values: dict[str, Any]) -> dict[str, Any]:
-    # Value by value, so that one that cannot be said costs none of the others its form.
-    return {str(key): plain(value) for key, value in values.items()}
-
-
-def plain(value: Any) -> Any:
-    """Return a value as plain data; one that holds itself, or fails when it is read, as a text."""
-    try:
-        return _parts(value)
-    except Exception:  # noqa: BLE001 - its own code may run here, and a result must not be lost by it
-        return _text(value)
-
-
-def _parts(value: Any) -> Any:
-    match value:
-        case None | bool() | str():
-            return value
-        case int() if value.bit_length() < _LONGEST_INT:
-            return value
-        case float() if isfinite(value):
-            return value
-        case Unstored():
-            return {"unstored": value.why}
-        case Enum():
-            return _parts(value.value)
-        case Mapping():
-            return {str(key): _parts(part) for key, part in value.items()}
-        case list() | tuple() | Set():
-            return [_parts(part) for part in value]
-        case Iterator():
-            return _text(value)  # reading a file or a generator would use it up
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _parts(getattr(value, field.name)) for field in fields(value)}
-    return json.loads(to_json(value, inf_nan_mode="strings", bytes_mode="hex", fallback=_foreign))
-
-
-def _foreign(value: Any) -> Any:
-    # numpy's arrays and scalars, and what is made like them, without loading any library for it.
-    listed = getattr(value, "tolist", None)
-    return listed() if callable(listed) and not isinstance(value, type) else _text(value)
-
-
-def _text(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001 - as above
-        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}: {words(error)}>"

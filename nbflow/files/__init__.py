@@ -1,8 +1,5 @@
-"""Notebook files as programs: what the command line and a server run of a notebook, outside Jupyter.
+"""Files as programs: what the command line and a server work on, outside Jupyter.
 
-Rule: it needs IPython to run cells as Jupyter would, and nothing of the notebook edge but the extension's name.
+Rule: a notebook needs IPython to run its cells as Jupyter would, and nothing of the notebook edge but the extension's
+name; what needs no notebook does not load it.
 """
-
-from nbflow.files.notebook import Loaded as Loaded
-from nbflow.files.notebook import NotebookError as NotebookError
-from nbflow.files.notebook import load_notebook as load_notebook

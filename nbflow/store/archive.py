@@ -7,6 +7,7 @@ replayed.
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
 from nbflow.store.encoding import Decoder, texts_of
-from nbflow.store.rows import Blob, RunHead
+from nbflow.store.rows import Blob, GraphRow, RunHead
 from nbflow.store.values import Codecs
 
 if TYPE_CHECKING:
@@ -132,6 +133,12 @@ def graph_of(text: str) -> GraphDefinition:
 def text_of(graph: GraphDefinition) -> str:
     """Return a graph as it is stored: only what its author said, as the rest is its tools' to say."""
     return graph.model_dump_json(exclude_unset=True, by_alias=True)
+
+
+def row_of(graph: GraphDefinition) -> GraphRow:
+    """Return a graph as a row of the store, which numbers it."""
+    definition = text_of(graph)
+    return GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
 
 
 def _names(text: str) -> Mapping[str, Any]:

@@ -119,6 +119,12 @@ def _graph(connection: Connection, graph: GraphRow, created: float) -> int:
     return _number(known_graph(connection, name=graph.name, hash=graph.hash))
 
 
+def keep_graph(connection: Connection, graph: GraphRow, created: float) -> int:
+    """Insert a graph if it is new; return its version."""
+    number = _graph(connection, graph, created)
+    return connection.scalar(select(GraphModel.version).where(GraphModel.number == number)) or 0
+
+
 def _number(row: Row | None) -> int:
     return int(row[0]) if row else 0
 

@@ -5,7 +5,6 @@ Rule: whatever a person should know of it is said once, in `notices`; whoever sh
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from nbflow.settings import Settings, settings
 from nbflow.store import archive
 from nbflow.store.places import default_file
 from nbflow.store.recorder import Recorder
-from nbflow.store.rows import GraphRow, NewRun
+from nbflow.store.rows import NewRun
 from nbflow.store.values import Codecs
 from nbflow.tools import ToolRegistry
 
@@ -98,8 +97,7 @@ class History:
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
 
         def made() -> NewRun:
-            definition = archive.text_of(graph)
-            row = GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
+            row = archive.row_of(graph)
             texts = json.dumps({name: json.loads(archive.text_of(one)) for name, one in inner.items()})
             text, blobs, reasons = self.codecs.pack_state(initial)
             for key, why in reasons.items():

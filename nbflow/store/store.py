@@ -198,6 +198,10 @@ class Store:
         """
         return self._read(lambda connection: reading.graph(connection, name, version))
 
+    def keep_graph(self, graph: GraphRow) -> Future[int]:
+        """Keep a graph without a run of it; return its version: that of the same definition where there is one."""
+        return self._change(lambda connection: changes.keep_graph(connection, graph, time.time()))
+
     def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> Future[int]:
         """Delete a version of a graph, by default all; return how many. With `force` its runs go as well.
 
