@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.engine.result import cause_of, count_completed
-from nbflow.errors import GraphError, GraphNotFoundError, StoreError
+from nbflow.errors import GraphError, GraphNotFoundError, RunNotFoundError, StoreError
 from nbflow.events import ENDINGS, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.store.rows import GraphRow, RunRow
@@ -168,7 +168,7 @@ class Catalogue:
 
     def runs(
         self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
-        limit: int = 20,
+        limit: int = 20, before: str | None = None,
     ) -> RunList:  # fmt: skip
         """Return runs, newest first: those that are kept, and those of this process that are not. Blocks.
 
@@ -177,12 +177,20 @@ class Catalogue:
             status: Only runs of this status.
             since: Only runs that began then or later, in seconds since 1970.
             limit: How many at the most.
+            before: Only stored runs that come after this one in the list, by its id.
+
+        Raises:
+            RunNotFoundError: `before` is not stored.
         """
         store = self.history.there()
-        rows = [] if store is None else store.runs(graph=graph, status=status, since=since, limit=limit).result()
+        if store is None and before is not None:
+            raise RunNotFoundError(before)
+        rows: list[RunRow] = []
+        if store is not None:
+            rows = store.runs(graph=graph, status=status, since=since, limit=limit, before=before).result()
         known = {row.id for row in rows}
         rows += [
-            row for row in self._unlisted(known)
+            row for row in (self._unlisted(known) if before is None else ())
             if graph in (None, row.graph) and status in (None, row.status) and row.started >= (since or 0.0)
         ]  # fmt: skip
         return RunList(sorted(rows, key=lambda row: -row.started)[:limit])

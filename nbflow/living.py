@@ -45,6 +45,13 @@ class Living(Catalogue):
         """Return the runs that go on here, or of them those that wait for an answer; the oldest first."""
         return [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
 
+    def forget(self, keep: int) -> None:
+        """Let go of runs that have ended, but for the `keep` that began last; the store still has what it had."""
+        ended = [run.id for run in self.live.values() if run.done]
+        for run_id in ended[: max(0, len(ended) - keep)]:
+            del self.live[run_id]
+            self._kept.discard(run_id)
+
     def _going(self, run_id: str) -> Run:
         run = self._known(run_id)
         if run is not None and run.result is None:

@@ -21,6 +21,7 @@ from nbflow.tools import ToolSpec
 if TYPE_CHECKING:
     from nbflow.engine.past import Past
     from nbflow.graph.needs import Need
+    from nbflow.serving import Served
     from nbflow.settings import Durability
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
@@ -234,6 +235,25 @@ class Session(Living):
         await run
         return run
 
+    def serve(
+        self, *, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
+    ) -> Served:  # fmt: skip
+        """Serve this session on the running loop: REST, WebSocket and a page; return at once.
+
+        Args:
+            host: The address to listen at.
+            port: The port; 0 for any that is free.
+            token: What requests must bring; by default as NBFLOW_TOKEN says, else one made now.
+
+        Raises:
+            NbflowError: The address is taken, or no loop runs.
+            ImportError: The extra `server` is not installed.
+        """
+        from nbflow.serving import serve
+
+        given = {} if token is None else {"token": token}
+        return serve(self, host=host, port=port, **given)
+
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
         return [self.registry.get(name) for name in self.registry.names()]
@@ -282,6 +302,7 @@ answer = _own.answer
 cancel = _own.cancel
 runs = _own.runs
 read = _own.read
+serve = _own.serve
 show = _own.show
 stored_graphs = _own.stored_graphs
 load_graph = _own.load_graph

@@ -50,6 +50,11 @@ def _as_set(_: tuple[tuple[str, str], ...]) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = _PREFIX + "_".join(map(str, first["loc"])).upper()
-        raise NbflowError(f"the setting {name} is {first.get('input')!r}: {first['msg']}") from error
+        raise setting_error(error) from error
+
+
+def setting_error(error: ValidationError) -> NbflowError:
+    """Return in words which setting has a value that is not allowed."""
+    first = error.errors(include_url=False)[0]
+    name = _PREFIX + "_".join(map(str, first["loc"])).upper()
+    return NbflowError(f"the setting {name} is {first.get('input')!r}: {first['msg']}")

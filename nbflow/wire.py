@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from nbflow.reducers import Unstored
 if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult
     from nbflow.engine.result import ExecutionLog
+    from nbflow.store.rows import RunRow
 
 _LONGEST_INT = 10_000
 """Bits: with more than 4300 digits Python refuses to write it."""
@@ -54,6 +56,40 @@ def object_data(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of keys as plain data."""
     # Value by value, so that one that cannot be said costs none of the others its form.
     return {str(key): plain(value) for key, value in values.items()}
+
+
+def time_of(seconds: float | None) -> str | None:
+    """Return a time (s since 1970) in ISO 8601, UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def row_data(row: RunRow) -> dict[str, Any]:
+    """Return a run as lists of runs tell it; times in ISO 8601, `execution_time` in seconds."""
+    return {
+        "run_id": row.id,
+        "graph": row.graph,
+        "version": row.version,
+        "status": row.status,
+        "started": time_of(row.started),
+        "ended": time_of(row.ended),
+        "execution_time": row.seconds,
+        "nodes": row.nodes,
+        "events": row.seq,
+        "durability": row.durability,
+        "error": _error(row),
+        "origin": row.origin,
+        "parent": row.parent,
+        "parent_event": row.parent_seq,
+        "owner": row.owner,
+    }
+
+
+def _error(row: RunRow) -> Any:
+    """Return the error as it was kept: of a node, its type and message; of a cancelled run, the reason."""
+    try:
+        return None if row.error is None else json.loads(row.error)
+    except ValueError:
+        return row.error
 
 
 def plain(value: Any) -> Any:

@@ -28,6 +28,8 @@ LAYERS: list[set[str]] = [
         "commands",
         "feed",
         "wire",
+        "serving",
+        "supervisor",
         "__init__",
     },  # what the package offers to users; only edges and files are users of it
     {"files"},

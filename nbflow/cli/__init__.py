@@ -1,4 +1,4 @@
-"""The command line: `nbflow run FILE`, `nbflow resume`, `nbflow runs`, `nbflow show FILE`, `nbflow db`.
+"""The command line: `nbflow run FILE`, `nbflow serve FILE`, and what looks after runs.
 
 Rule: a command is parse, call the session, show; what goes wrong is one message on standard error and exit code 1.
 """

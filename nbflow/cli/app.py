@@ -14,12 +14,13 @@ from nbflow.cli.carrying import carry
 from nbflow.cli.database import db
 from nbflow.cli.history import runs
 from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
-from nbflow.cli.origin import origin_of
 from nbflow.cli.picture import show
 from nbflow.cli.program import open_program, picked
 from nbflow.cli.results import printer
 from nbflow.cli.resume import resume
+from nbflow.cli.serve import serve
 from nbflow.cli.telling import errors_told, warnings_told
+from nbflow.files.origin import origin_of
 from nbflow.session import Session, current
 from nbflow.settings import Durability, settings
 
@@ -110,4 +111,5 @@ def _session_beside(file: Path) -> Session:
 app.command()(resume)
 app.command()(runs)
 app.command()(show)
+app.command()(serve)
 app.add_typer(db)

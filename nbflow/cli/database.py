@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from nbflow.cli.history import time_of
 from nbflow.cli.options import AsJson, span
 from nbflow.cli.place import opened, store_url
 from nbflow.cli.results import as_line
@@ -19,6 +18,7 @@ from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told
 from nbflow.tables import Table
 from nbflow.view.words import counted
+from nbflow.wire import time_of
 
 db = typer.Typer(name="db", help="Look after the store of runs.", no_args_is_help=True)
 

@@ -5,10 +5,8 @@ Rule: the table is for people, the JSON for programs, and both tell of the same 
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,9 +17,7 @@ from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told
 from nbflow.events import Status
 from nbflow.session import current
-
-if TYPE_CHECKING:
-    from nbflow.store.rows import RunRow
+from nbflow.wire import row_data
 
 
 def runs(
@@ -46,39 +42,6 @@ def runs(
         store_url()
         found = current().runs(graph=graph, status=status, since=began, limit=limit)
         if as_json:
-            typer.echo(as_line([_data(row) for row in found]), nl=False)
+            typer.echo(as_line([row_data(row) for row in found]), nl=False)
         else:
             show_table(found.table(), yielding="error")
-
-
-def time_of(seconds: float | None) -> str | None:
-    """Return a time (s since 1970) in ISO 8601, UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def _data(row: RunRow) -> dict[str, Any]:
-    return {
-        "run_id": row.id,
-        "graph": row.graph,
-        "version": row.version,
-        "status": row.status,
-        "started": time_of(row.started),
-        "ended": time_of(row.ended),
-        "execution_time": row.seconds,
-        "nodes": row.nodes,
-        "events": row.seq,
-        "durability": row.durability,
-        "error": _error(row),
-        "origin": row.origin,
-        "parent": row.parent,
-        "parent_event": row.parent_seq,
-        "owner": row.owner,
-    }
-
-
-def _error(row: RunRow) -> Any:
-    """Return the error as it was kept: of a node, its type and message; of a cancelled run, the reason."""
-    try:
-        return None if row.error is None else json.loads(row.error)
-    except ValueError:
-        return row.error

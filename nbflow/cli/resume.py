@@ -12,12 +12,12 @@ import typer
 
 from nbflow.cli.carrying import carry
 from nbflow.cli.options import AsJson, Tools, assignments
-from nbflow.cli.origin import file_of
 from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program
 from nbflow.cli.results import printer
 from nbflow.cli.telling import errors_told, tell, warnings_told
 from nbflow.errors import GraphError, NbflowError, RunStateError
+from nbflow.files.origin import file_of
 from nbflow.files.program import register_modules
 from nbflow.session import Session, current
 

@@ -1,0 +1,68 @@
+"""Runs whose process died, taken over by a server that serves the same file.
+
+Rule: the store says who is dead, and of several servers one gets the run. A run that takes one process after another
+down with it, without getting any further, is left to people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from nbflow.errors import NbflowError
+from nbflow.events import Event, Kind
+from nbflow.server.service import Service
+from nbflow.store.rows import RunRow
+
+logger = logging.getLogger("nbflow.server")
+LOOK_S = 2.0
+MOST_SITTINGS = 3
+_PROGRESS = {Kind.NODE_COMPLETE, Kind.NODE_SKIPPED, Kind.NODE_ANSWERED}
+
+
+async def adopt_for_ever(service: Service) -> None:
+    """Look for such runs now and again, until cancelled."""
+    left: set[str] = set()
+    while True:
+        try:
+            await _adopt(service, left)
+        except NbflowError as error:
+            logger.warning("runs whose process died could not be looked for: %s", error)
+        await asyncio.sleep(LOOK_S)
+
+
+async def _adopt(service: Service, left: set[str]) -> None:
+    history = service.session.history
+    store = await asyncio.to_thread(history.there)
+    if store is None or service.draining.is_set():
+        return
+    for row in await asyncio.wrap_future(store.abandoned()):
+        if row.id in left or row.id in service.session.live or row.origin != history.origin:
+            continue
+        try:
+            await _take(service, row)
+        except NbflowError as error:
+            left.add(row.id)
+            logger.warning("run %s was not taken over: %s", row.id, error)
+
+
+async def _take(service: Service, row: RunRow) -> None:
+    run = await asyncio.to_thread(service.session.read, row.id)
+    if is_stuck(run.events):
+        raise NbflowError(f"{MOST_SITTINGS} processes died in it without its getting any further; resume it by hand")
+    await service.shelf.find(row.graph)
+    await service.reopen(row.id)
+    logger.info("run %s goes on here, as its process died", row.id)
+
+
+def is_stuck(events: Sequence[Event]) -> bool:
+    """Return whether a run was resumed again and again, and completed nothing since."""
+    sittings = 0
+    for event in reversed(events):
+        if event.kind in _PROGRESS:
+            return False
+        sittings += event.kind is Kind.EXECUTION_RESUMED
+        if sittings >= MOST_SITTINGS:
+            return True
+    return False

@@ -1,0 +1,146 @@
+"""Routes of runs: begun, listed, read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.events import ENDINGS, Status
+from nbflow.server import models
+from nbflow.server.problems import problems
+from nbflow.server.service import Service
+from nbflow.server.serving import Serving
+from nbflow.server.shown import event_data, text_of
+from nbflow.wire import log_data, object_data, row_data
+
+router = APIRouter()
+RunId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9A-Za-z_-]+$", description="the run's id")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=200, pattern="^[!-~]+$",
+        description="Sent again with the same request, it begins no second run.",
+    ),
+]  # fmt: skip
+SSE = "text/event-stream"
+_QUIET_S = 15.0
+_LINKS = {
+    name: {"operationId": operation, "parameters": {"run_id": "$response.body#/run_id"}}
+    for name, operation in (("result", "get_result"), ("events", "get_events"), ("cancel", "cancel_run"))
+}
+
+
+@router.post(
+    "/executions/run", status_code=202, response_model=models.RunBegun, operation_id="run_graph",
+    responses={202: {"links": _LINKS}, **problems(404, 409)},
+)  # fmt: skip
+async def run_graph(request: models.RunRequest, service: Serving, key: Key = None) -> JSONResponse:
+    """Begin a run of a graph, and answer at once."""
+    run = await service.start(request.graph_id, request.initial_state, key=key)
+    return JSONResponse({"run_id": run.id}, 202)
+
+
+@router.get("/executions", response_model=models.Runs, operation_id="list_runs", responses=problems(404))
+async def list_runs(
+    service: Serving,
+    graph: Annotated[str | None, Query(max_length=200, description="only runs of this graph")] = None,
+    status: Annotated[Status | None, Query(description="only runs of this status")] = None,
+    since: Annotated[datetime | None, Query(description="only runs begun then or later")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    cursor: Annotated[
+        str | None, Query(max_length=64, pattern="^[0-9A-Za-z_-]+$", description="`next` of the page before")
+    ] = None,
+) -> JSONResponse:
+    """List runs, newest first. Those that no store has, or not yet, stand on the first page."""
+    began = None if since is None else since.timestamp()
+    rows = await asyncio.to_thread(
+        service.session.runs, graph=graph, status=status, since=began, limit=limit + 1, before=cursor
+    )
+    shown = rows[:limit]
+    stored = [row.id for row in shown if row.version]
+    following = stored[-1] if stored and len(rows) > limit else None
+    return JSONResponse({"runs": [row_data(row) for row in shown], "next": following})
+
+
+@router.get(
+    "/executions/result/{run_id}", response_model=models.RunResult, operation_id="get_result", responses=problems(404)
+)
+async def get_result(run_id: RunId, service: Serving) -> Response:
+    """Return what a run came to; of one that goes on, what it has come to so far."""
+    run = await service.read(run_id)
+    data = _result(run) if isinstance(run, Run) else await asyncio.to_thread(_result, run)
+    return Response(text_of(data), media_type="application/json")
+
+
+def _result(run: RunRecord) -> dict[str, Any]:
+    result = run.result
+    logs = result.logs if result else run.logs
+    reached = {"state": object_data(result.state if result else run.state), "logs": [log_data(row) for row in logs]}
+    time = result.execution_time if result else _time_so_far(run)
+    told = {"run_id": run.id, "status": run.status.value, "result": reached, "execution_time": time}
+    return told | {"error": result.error if result else None}
+
+
+def _time_so_far(run: RunRecord) -> float:
+    if isinstance(run, Run):
+        return run.execution_time
+    return max(0.0, run.events[-1].time - run.started_at) if run.events else 0.0
+
+
+@router.get(
+    "/executions/{run_id}/events", response_model=models.Events, operation_id="get_events",
+    responses={200: {"content": {SSE: {"schema": {"type": "string"}}}}, **problems(404, 406)},
+)  # fmt: skip
+async def get_events(
+    run_id: RunId,
+    request: Request,
+    service: Serving,
+    after: Annotated[int, Query(ge=0, le=2**53, description="the last `seq` that is known")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,15}$")] = None,
+) -> Response:
+    """Return events after `after`; as server-sent events, live to the run's end, where `Accept` asks for these."""
+    run = await service.read(run_id)
+    if SSE in request.headers.get("accept", ""):
+        service.check_watchers()
+        begin = int(last_event_id) if last_event_id else after
+        return StreamingResponse(_stream(service, run_id, begin), media_type=SSE)
+    events = run.events[after : after + limit]
+    seq = events[-1].seq if events else after
+    ended = bool(run.events) and run.events[-1].kind in ENDINGS and seq >= len(run.events)
+    told = {"events": [event_data(event, run.id) for event in events], "next": seq, "ended": ended}
+    return Response(text_of(told), media_type="application/json")
+
+
+async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
+    return await anext(batches, None)
+
+
+async def _stream(service: Service, run_id: str, after: int) -> AsyncIterator[str]:
+    """Give events as server-sent events, and a comment when it was quiet, so that nobody takes the line for dead."""
+    with service.watching():
+        batches = service.events(run_id, after)
+        coming = asyncio.ensure_future(_next(batches))
+        stopping = asyncio.ensure_future(service.draining.wait())
+        try:
+            while not service.draining.is_set():
+                await asyncio.wait({coming, stopping}, timeout=_QUIET_S, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    yield ": quiet\n\n"
+                    continue
+                if (batch := coming.result()) is None:
+                    return
+                seq, texts = batch
+                first = seq - len(texts) + 1
+                yield "".join(f"id: {first + at}\ndata: {text}\n\n" for at, text in enumerate(texts))
+                coming = asyncio.ensure_future(_next(batches))
+        finally:
+            coming.cancel()
+            stopping.cancel()

@@ -1,0 +1,78 @@
+"""Routes of graphs and tools."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query
+from fastapi.responses import JSONResponse
+
+from nbflow.graph import GraphDefinition
+from nbflow.server import models
+from nbflow.server.problems import problems
+from nbflow.server.serving import Serving
+from nbflow.server.shelf import Shelved
+from nbflow.server.toolshape import parameters_of
+from nbflow.wire import plain
+
+router = APIRouter()
+Id = Annotated[str, Path(min_length=1, max_length=200, description="the graph's name")]
+Definition = Annotated[
+    dict[str, Any],
+    Body(
+        description="A graph in JSON, as `%%flow_graph` takes it; it must have a name.",
+        json_schema_extra={"allOf": [{"$ref": "#/components/schemas/GraphDefinition"}]},
+        examples=[{"name": "Doubled", "nodes": [{"node_id": "a", "tool": "pass"}]}],
+    ),
+]
+
+
+@router.post("/graphs/create", status_code=201, response_model=models.GraphMade, responses=problems(404, 409))
+async def create_graph(definition: Definition, service: Serving) -> models.GraphMade:
+    """Keep a graph of registered tools, so that it can be run; as a new version where its name is taken."""
+    kept = await service.shelf.keep(definition)
+    return models.GraphMade(id=kept.graph.name, name=kept.graph.name, version=kept.version or 0)
+
+
+@router.get("/graphs", response_model=models.Graphs, responses=problems())
+async def list_graphs(service: Serving) -> JSONResponse:
+    """List the graphs that can be run, by name."""
+    return JSONResponse({"graphs": [_listed(each) for each in await service.shelf.all()]})
+
+
+@router.get("/graphs/{graph_id:path}", response_model=models.GraphShown, responses=problems(404))
+async def get_graph(
+    graph_id: Id, service: Serving, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> JSONResponse:
+    """Return a graph, by default as it would run now."""
+    found = await service.shelf.get(graph_id, version)
+    shown = {"definition": _definition(found.graph), "text": found.graph.to_text()}
+    return JSONResponse(_listed(found) | shown)
+
+
+@router.delete("/graphs/{graph_id:path}", response_model=models.Deleted, responses=problems(404, 409))
+async def delete_graph(
+    graph_id: Id, service: Serving, force: Annotated[bool, Query(description="delete its runs with it")] = False
+) -> models.Deleted:
+    """Delete a graph that was sent, with all its versions."""
+    return models.Deleted(deleted=await service.shelf.delete(graph_id, force=force))
+
+
+@router.get("/tools", response_model=models.Tools, responses=problems())
+async def list_tools(service: Serving) -> JSONResponse:
+    """List the tools that graphs may name, each with the JSON schema of its parameters."""
+    told = [
+        {"name": spec.name, "doc": spec.doc, "version": spec.version, "parameters": parameters_of(spec)}
+        for spec in service.session.tools()
+    ]
+    return JSONResponse({"tools": told})
+
+
+def _listed(found: Shelved) -> dict[str, Any]:
+    name = found.graph.name
+    told = {"version": found.version, "nodes": len(found.graph.nodes), "runs": found.runs, "sent": found.sent}
+    return {"id": name, "name": name, **told}
+
+
+def _definition(graph: GraphDefinition) -> Any:
+    return plain(graph.model_dump(mode="json", exclude_unset=True, by_alias=True))

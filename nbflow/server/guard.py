@@ -1,0 +1,121 @@
+"""The door: every request and socket passes here before any route sees it.
+
+Rule: what is refused is refused by its head, or as soon as its body is too large; nothing is read that is not needed.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from nbflow.server.access import Access, Head
+from nbflow.server.options import Options
+from nbflow.server.problems import LimitError, RequestError, answer, problem_of
+from nbflow.server.rates import Rates
+
+# The page's modules, styles and pictures are its own; `data:` is for pictures among a run's values.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """The middleware that refuses, and that sets the headers of every answer."""
+
+    def __init__(self, app: ASGIApp, access: Access, options: Options) -> None:
+        self._app, self._access, self._options = app, access, options
+        self._rates = Rates(options.max_rate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        head = _head(scope)
+        answering = _with_headers(send)
+        if self._access.lets_page_in(head):
+            await self._welcome()(scope, receive, answering)
+        elif error := self._refusal(scope, head):
+            await _refuse(error, scope, receive, answering)
+        else:
+            await self._app(scope, _bounded(receive, self._options.max_body), answering)
+
+    def _refusal(self, scope: Scope, head: Head) -> RequestError | LimitError | None:
+        client = str((scope.get("client") or ("",))[0])
+        if not self._rates.allows(client, time.monotonic()):
+            return LimitError(429, "requests come too fast", "max_rate", self._options.max_rate)
+        if refusal := self._access.refusal(head):
+            return refusal
+        length = head.one("content-length")
+        if length.isdecimal() and int(length) > self._options.max_body:
+            return _too_large(self._options.max_body)
+        return None
+
+    def _welcome(self) -> Response:
+        # To the same place without the token, so that it stays in no history, log or Referer.
+        response = RedirectResponse("./", HTTPStatus.SEE_OTHER)
+        response.set_cookie(self._access.cookie_name, self._access.cookie, path=None, httponly=True, samesite="strict")
+        return response
+
+
+def _head(scope: Scope) -> Head:
+    headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Head(scope["type"], scope.get("method", "GET"), scope["path"], query, headers)
+
+
+async def _refuse(error: RequestError | LimitError, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    response = answer(problem_of(error), headers)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        response.headers["Connection"] = "close"  # what it still sends is not read
+        await response(scope, receive, send)
+
+
+def _too_large(limit: int) -> LimitError:
+    return LimitError(413, "the body is too large", "max_body", limit)
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """Return `receive`, which fails once more has come than a body may have, whatever its head said."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise _too_large(limit)
+        return message
+
+    return counted
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Any) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending

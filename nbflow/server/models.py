@@ -1,0 +1,184 @@
+"""What requests and answers hold, as the OpenAPI document tells it.
+
+Rule: a field that is not known is refused. The answers are written by hand from plain data; these say their form.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nbflow.events import Status
+
+GraphId = Annotated[str, Field(min_length=1, max_length=200, description="the graph's name")]
+Json = dict[str, Any]
+
+
+class Request(BaseModel):
+    """The body of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RunRequest(Request):
+    """Which graph to run, and the state at its start."""
+
+    graph_id: GraphId
+    initial_state: Json = Field(default_factory=dict)
+
+
+class AnswerRequest(Request):
+    """An answer to a question; `node` and `ordinal` say which, where several are open."""
+
+    value: Any
+    node: str | None = None
+    ordinal: Annotated[int, Field(ge=1)] | None = None
+
+
+class ForkRequest(Request):
+    """Where a fork goes on: after an event, or before a node's last start (`NODE`) or third (`NODE#3`)."""
+
+    at: Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    state: Json = Field(default_factory=dict, description="keys written over what every path sees")
+
+
+class GraphMade(BaseModel):
+    """A graph that was sent; a definition that is stored already keeps its version."""
+
+    id: str
+    name: str
+    version: int
+
+
+class GraphListed(BaseModel):
+    """A graph; `version` is null while it was never run, `sent` tells those that came by POST /graphs/create."""
+
+    id: str
+    name: str
+    version: int | None
+    nodes: int
+    runs: int
+    sent: bool
+
+
+class GraphShown(GraphListed):
+    """A graph with its definition, in the form that POST /graphs/create takes, and as text in the notation."""
+
+    definition: Json
+    text: str
+
+
+class Graphs(BaseModel):
+    """All graphs, by name."""
+
+    graphs: list[GraphListed]
+
+
+class Deleted(BaseModel):
+    """How many versions were deleted."""
+
+    deleted: int
+
+
+class RunBegun(BaseModel):
+    """A run that has begun."""
+
+    run_id: str
+
+
+class RunStands(BaseModel):
+    """How a run stands after what was done to it."""
+
+    run_id: str
+    status: Status
+
+
+class LogShown(BaseModel):
+    """One attempt of a node."""
+
+    node_id: str
+    status: Literal["started", "completed", "failed", "cancelled"]
+    input: Json
+    output: Any
+    error: str | None
+    attempt: int
+    timestamp: datetime
+    duration_ms: float | None
+    firing: int
+    scope: str
+    cached: bool
+
+
+class Reached(BaseModel):
+    """What a run came to, or has come to."""
+
+    state: Json
+    logs: list[LogShown]
+
+
+class RunResult(BaseModel):
+    """A run and what it came to; `execution_time` is in seconds."""
+
+    run_id: str
+    status: Status
+    result: Reached
+    execution_time: float
+    error: str | None
+
+
+class RunListed(BaseModel):
+    """A run in a list; `owner` names the process that has it now."""
+
+    run_id: str
+    graph: str
+    version: int
+    status: Status
+    started: datetime
+    ended: datetime | None
+    execution_time: float
+    nodes: int
+    events: int
+    durability: str
+    error: Any
+    origin: str | None
+    parent: str | None
+    parent_event: int | None
+    owner: str | None
+
+
+class Runs(BaseModel):
+    """Runs, newest first; `next` is the cursor of the page after, null on the last."""
+
+    runs: list[RunListed]
+    next: str | None
+
+
+class Events(BaseModel):
+    """Events of a run, oldest first; ask again after `next` while `ended` is false or there were `limit` of them."""
+
+    events: list[Json]
+    next: int
+    ended: bool
+
+
+class ToolShown(BaseModel):
+    """A tool, with the JSON schema of its parameters."""
+
+    name: str
+    doc: str
+    version: int
+    parameters: Json
+
+
+class Tools(BaseModel):
+    """All tools."""
+
+    tools: list[ToolShown]
+
+
+class Health(BaseModel):
+    """Whether the server takes requests."""
+
+    status: Literal["ok", "draining"]

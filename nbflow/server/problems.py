@@ -1,0 +1,154 @@
+"""What goes wrong, as RFC 9457 has it: one form and one table of status codes for every route and socket.
+
+Rule: the words are the library's own. What is not an error of the library tells nothing but that it happened: no
+traceback, and no path of a file.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from nbflow.errors import (
+    AnswerError,
+    ConditionError,
+    ExecutionError,
+    GraphError,
+    GraphNotFoundError,
+    NbflowError,
+    NotationError,
+    RunNotFoundError,
+    RunStateError,
+    StoreError,
+    ToolError,
+    words,
+)
+
+logger = logging.getLogger("nbflow.server")
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong: RFC 9457's members, and `faults`, where there are several or each has its place."""
+
+    type: str = Field(
+        description="urn:nbflow: and the error's name, or about:blank", examples=["urn:nbflow:GraphError"]
+    )
+    title: str
+    status: int
+    detail: str
+    faults: list[str] | dict[str, str] | None = None
+
+
+class LimitError(NbflowError):
+    """A limit of the server was reached; `status` is 413 for what is too large and 429 for what is too much."""
+
+    def __init__(self, status: int, problem: str, setting: str, value: float) -> None:
+        self.status, self.setting = status, setting
+        super().__init__(f"{problem}; the limit is {value:g}, set by NBFLOW_{setting.upper()}")
+
+
+class RequestError(NbflowError):
+    """A request cannot be served as it is; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+STATUS: Mapping[type[NbflowError], int] = {
+    GraphNotFoundError: 404,
+    RunNotFoundError: 404,
+    RunStateError: 409,
+    AnswerError: 422,
+    GraphError: 422,
+    NotationError: 422,
+    ConditionError: 422,
+    ToolError: 422,
+    ExecutionError: 422,
+    StoreError: 503,
+    NbflowError: 400,
+}
+_WORDED = {
+    r"%flow_runs lists (them|those)": "GET /executions lists them",
+    r"%flow_graphs lists them": "GET /graphs lists them",
+    r"%flow_resume (\w+) takes it over": "POST /executions/{id}/resume takes it over",
+    r"--from forks it": "POST /executions/{id}/fork forks it",
+}
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return what is told of an error."""
+    if isinstance(error, HTTPException):
+        return _plain(error.status_code, str(error.detail))
+    if not isinstance(error, NbflowError):
+        return _plain(500, "the server met an error that it did not expect; its log has it")
+    status = getattr(error, "status", None) or next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    detail = words(error)
+    for pattern, worded in _WORDED.items():
+        detail = re.sub(pattern, worded, detail)
+    faults = getattr(error, "faults", None)
+    told: Any = dict(faults) if isinstance(faults, Mapping) else list(faults) if faults else None
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__)
+    return Problem(type=f"urn:nbflow:{type(error).__name__}", title=title, status=status, detail=detail, faults=told)
+
+
+def _plain(status: int, detail: str) -> Problem:
+    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    """Return what is wrong with a request's fields, each by its place."""
+    faults: dict[str, str] = {}
+    for fault in error.errors()[:50]:
+        faults[".".join(str(part) for part in fault["loc"])[:200]] = str(fault["msg"])[:500]
+    told = "; ".join(f"{place}: {text}" for place, text in faults.items())
+    return Problem(
+        type="urn:nbflow:RequestError", title="Request Error", status=422, detail=told, faults=faults
+    )  # fmt: skip
+
+
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the response that tells a problem."""
+    extra = {"Retry-After": "1"} if problem.status in (429, 503) else {}
+    body = problem.model_dump(exclude_none=True)
+    return JSONResponse(body, problem.status, {**(headers or {}), **extra}, media_type=MEDIA_TYPE)
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Let an application answer each error with its problem."""
+
+    async def known(_: Request, error: Exception) -> JSONResponse:
+        return answer(problem_of(error), getattr(error, "headers", None))
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for this one
+        return answer(_invalid(error))
+
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(problem_of(error))
+
+    app.add_exception_handler(NbflowError, known)
+    app.add_exception_handler(HTTPException, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unknown)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return a route's `responses` for these statuses, and for those that any request may meet."""
+    each = {400, 401, 403, 413, 421, 422, 429, 500, 503, *statuses}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in sorted(each)
+    }

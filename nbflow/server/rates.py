@@ -1,0 +1,30 @@
+"""How many requests a client makes.
+
+Rule: a bucket per client that fills at the allowed rate; the clients remembered are bounded, those longest quiet go
+first. Pure: the time comes in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+SPAN = 10.0
+_CLIENTS = 10_000
+
+
+class Rates:
+    """The buckets; `rate` is requests a second, of which ten seconds' worth may come at once."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._most = rate, rate * SPAN
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def allows(self, client: str, now: float) -> bool:
+        """Return whether a client may make a request now (s, from any moment on), and count it if so."""
+        left, then = self._left.pop(client, (self._most, now))
+        left = min(self._most, left + (now - then) * self._rate)
+        allowed = left >= 1.0
+        self._left[client] = (left - 1.0 if allowed else left, now)
+        if len(self._left) > _CLIENTS:
+            self._left.popitem(last=False)
+        return allowed

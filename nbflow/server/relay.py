@@ -1,0 +1,167 @@
+"""The workers of one server, and requests that are for another of them.
+
+Rule: a run lives in one process. Whatever is asked of it is asked there: a worker that has it not hands the request on
+to the one that has, over a socket of the file system, and the answer back as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nbflow.errors import RunNotFoundError
+from nbflow.server.service import Service
+
+_OF_A_RUN = re.compile(r"^/(?:executions/(?:result/)?|ws/(?:runs|view)/)([0-9A-Za-z_-]+)(?:/[a-z]+)?$")
+_OWNER = re.compile(r"^process (\d+) on (.*)$", re.DOTALL)
+_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
+_SOCKET_HEAD = re.compile(rb"^(?:sec-websocket-.*|host|content-length)$")
+AT_ONCE = 65_536
+
+
+class Siblings:
+    """The workers that share a folder; each listens there under its process's number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._own = folder, folder / f"{os.getpid()}.sock"
+
+    def listen(self) -> socket.socket:
+        """Return a socket for what the others hand on."""
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        found.bind(str(self._own))
+        return found
+
+    def leave(self) -> None:
+        """Take no more."""
+        self._own.unlink(missing_ok=True)
+
+    def of_process(self, owner: str | None) -> Path | None:
+        """Return the socket of another worker that a store names as a run's owner."""
+        found = _OWNER.match(owner or "")
+        if found is None or found[2] != socket.gethostname():
+            return None
+        path = self._folder / f"{found[1]}.sock"
+        return path if path != self._own and path.exists() else None
+
+    def of_key(self, key: str) -> Path | None:
+        """Return the socket of the worker for an Idempotency-Key, None for this one: all that repeat it meet there."""
+        there = sorted(self._folder.glob("*.sock"))
+        chosen = there[int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(there)] if there else self._own
+        return None if chosen == self._own else chosen
+
+
+class Relay:
+    """The middleware that hands on what is for another worker."""
+
+    def __init__(self, app: ASGIApp, service: Service, siblings: Siblings) -> None:
+        self._app, self._service, self._siblings = app, service, siblings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request here, or where it belongs."""
+        there = await self._place(scope) if scope["type"] in ("http", "websocket") else None
+        if there is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await _hand_on_request(there, scope, receive, send)
+        else:
+            await _hand_on_socket(there, scope, receive, send)
+
+    async def _place(self, scope: Scope) -> Path | None:
+        if scope["path"] == "/executions/run":
+            keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+            return self._siblings.of_key(keys[0].decode("latin-1")) if keys else None
+        found = _OF_A_RUN.match(scope["path"])
+        if found is None or found[1] in self._service.session.live:
+            return None
+        store = await asyncio.to_thread(self._service.session.history.there)
+        if store is None:
+            return None
+        try:
+            head = await asyncio.wrap_future(store.head(found[1]))
+        except RunNotFoundError:
+            return None
+        return self._siblings.of_process(head.row.owner)
+
+
+def _target(scope: Scope) -> str:
+    query = scope.get("query_string", b"").decode("latin-1")
+    return quote(scope["path"]) + (f"?{query}" if query else "")
+
+
+async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Send) -> None:
+    import httpx
+
+    async def body() -> Any:
+        while True:
+            message = await receive()
+            if part := message.get("body", b""):
+                yield part
+            if not message.get("more_body"):
+                return
+
+    transport = httpx.AsyncHTTPTransport(uds=str(there))
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _HOP]
+    async with httpx.AsyncClient(transport=transport, timeout=None) as client:  # noqa: S113 - a stream may be quiet long
+        request = client.build_request(
+            scope["method"], f"http://sibling{_target(scope)}", headers=headers,
+            content=body() if scope["method"] not in ("GET", "HEAD") else None,
+        )  # fmt: skip
+        answer = await client.send(request, stream=True)
+        kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP]
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
+        async for part in answer.aiter_raw(AT_ONCE):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _hand_on_socket(there: Path, scope: Scope, receive: Receive, send: Send) -> None:
+    from websockets.asyncio.client import unix_connect
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+    await receive()  # the request to connect
+    headers = [(n.decode(), v.decode("latin-1")) for n, v in scope["headers"] if not _SOCKET_HEAD.match(n.lower())]
+    headers = [(name, value) for name, value in headers if name.encode() not in _HOP]
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
+    try:
+        async with unix_connect(
+            str(there), f"ws://{host}{_target(scope)}", additional_headers=headers, compression=None, max_size=None,
+            user_agent_header=None,
+        ) as other:  # fmt: skip
+            await send({"type": "websocket.accept"})
+            hearing = asyncio.ensure_future(_pass_in(receive, other))
+            try:
+                async for text in other:
+                    await send({"type": "websocket.send", "text": text})
+            except ConnectionClosed:
+                pass
+            finally:
+                hearing.cancel()
+            await send(
+                {"type": "websocket.close", "code": other.close_code or 1000, "reason": other.close_reason or ""}
+            )
+    except InvalidStatus as refused:
+        await _deny(refused.response.status_code, bytes(refused.response.body or b""), send)
+
+
+async def _deny(status: int, body: bytes, send: Send) -> None:
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def _pass_in(receive: Receive, other: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            await other.close()
+            return
+        if (text := message.get("text")) is not None:
+            await other.send(text)

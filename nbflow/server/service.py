@@ -1,0 +1,207 @@
+"""A session as a server offers it: its runs started within limits, followed, found again, and let go.
+
+Rule: everything is the session's; what is added is only what many strangers at once make needful.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic_core import to_json
+
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.errors import RunNotFoundError, RunStateError
+from nbflow.server.broadcast import AT_ONCE, Broadcast
+from nbflow.server.options import Options
+from nbflow.server.problems import LimitError, RequestError
+from nbflow.server.shelf import Shelf
+from nbflow.server.shown import event_data, text_of
+from nbflow.session import Session
+from nbflow.wire import object_data
+
+logger = logging.getLogger("nbflow.server")
+POLL_S = 0.5
+"""How often a run of a process that is not this server is looked up in the store while somebody watches it."""
+
+
+class Service:
+    """What routes call. `session`, `options` and `shelf` are what they say; `on_run` is told of each run begun here."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self.session, self.options = session, options
+        self.shelf = Shelf(session, options)
+        self.on_run: list[Callable[[Run], None]] = []
+        self.watchers = 0
+        self.draining = asyncio.Event()
+        self._broadcasts: dict[str, Broadcast] = {}
+        self._following: set[asyncio.Task[None]] = set()
+
+    # runs begin
+
+    async def start(self, name: str, state: Mapping[str, Any], *, key: str | None = None) -> RunRecord:
+        """Start a run of a graph; with a `key` that was used before, return the run that it began.
+
+        Raises:
+            GraphNotFoundError: There is no such graph.
+            GraphError: It cannot run here.
+            LimitError: The state is too large, or too many runs go on.
+            RequestError: The key was used with another request.
+        """
+        self._check_state(state)
+        run_id = None if key is None else run_id_of(key)
+        if run_id is not None and (known := await self._known(run_id)) is not None:
+            return _same(known, name, state)
+        self._check_room()
+        await self.shelf.find(name)
+        if run_id is not None and (known := self.session.live.get(run_id)) is not None:
+            return _same(known, name, state)  # begun by the same request, while this one looked
+        run = self.session.start(name, state, run_id=run_id)
+        self.follow(run)
+        return run
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        size = len(to_json(state))
+        if size > self.options.max_state:
+            raise LimitError(413, f"the initial state has {size} bytes", "max_state", self.options.max_state)
+
+    def _check_room(self) -> None:
+        if self.draining.is_set():
+            raise RequestError(503, "the server is going down, and starts nothing more")
+        going = len(self.session.all_going())
+        if going >= self.options.max_runs:
+            raise LimitError(429, f"{going} runs go on", "max_runs", self.options.max_runs)
+
+    async def _known(self, run_id: str) -> RunRecord | None:
+        try:
+            return await self.read(run_id)
+        except RunNotFoundError:
+            return None
+
+    async def reopen(self, run_id: str, *, at: int | str | None = None, state: Mapping[str, Any] | None = None) -> Run:
+        """Go on with a run, or fork it, as `Session.reopen` does."""
+        self._check_room()
+        self._check_state(state or {})
+        run = await self.session.reopen(run_id, at=at, state=state)
+        self.follow(run)
+        return run
+
+    def follow(self, run: Run) -> None:
+        """See a run to its end, and let old ones go then."""
+        for told in self.on_run:
+            told(run)
+        task = asyncio.ensure_future(self._until_ended(run))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _until_ended(self, run: Run) -> None:
+        await run.wait()
+        self._broadcasts.pop(run.id, None)
+        self.session.forget(self.options.keep_ended)
+
+    # runs are found
+
+    async def read(self, run_id: str) -> RunRecord:
+        """Return a run by its whole id: of this process, else as it is stored.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        if (run := self.session.live.get(run_id)) is not None:
+            return run
+        found = await asyncio.to_thread(self.session.read, run_id)
+        if found.id != run_id:
+            raise RunNotFoundError(run_id)  # a part of an id is for people, and may mean another tomorrow
+        return found
+
+    async def steer(self, run_id: str, action: Callable[[Run], Any]) -> Run:
+        """Do something to a run that goes on here, on its own loop.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunStateError: It has ended, or goes on elsewhere, or what is asked means nothing now.
+        """
+        run = self.session.live.get(run_id)
+        if run is None or run.result is not None:
+            record = run or await self.read(run_id)
+            if record.result is not None:
+                raise RunStateError(f"run {run_id} is {record.status}, so nothing of it goes on")
+            raise RunStateError(f"run {run_id} goes on in another process, or its process ended; resume it here")
+        if run.loop is asyncio.get_running_loop():
+            action(run)
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_call(action, run), run.loop))
+        return run
+
+    # runs are watched
+
+    def check_watchers(self) -> None:
+        """See that one more may watch.
+
+        Raises:
+            LimitError: Too many do.
+        """
+        if self.watchers >= self.options.max_watchers:
+            raise LimitError(429, f"{self.watchers} watch already", "max_watchers", self.options.max_watchers)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Count somebody who watches."""
+        self.watchers += 1
+        try:
+            yield
+        finally:
+            self.watchers -= 1
+
+    async def events(self, run_id: str, after: int) -> AsyncIterator[tuple[int, list[str]]]:
+        """Give a run's events after `after`, live, to its end: the last one's `seq`, and some events' texts.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        run = await self.read(run_id)
+        while not isinstance(run, Run):
+            for begin in range(after, len(run.events), AT_ONCE):
+                events = run.events[begin : begin + AT_ONCE]
+                yield events[-1].seq, [text_of(event_data(event, run.id)) for event in events]
+            after = max(after, len(run.events))
+            if run.result is not None:
+                return
+            await asyncio.sleep(POLL_S)
+            run = await self.read(run_id)
+        if run.result is None and run.id not in self._broadcasts:
+            self._broadcasts[run.id] = Broadcast(run)
+        async for batch in (self._broadcasts.get(run.id) or Broadcast(run)).after(after):
+            yield batch
+
+    # the end
+
+    async def drain(self) -> None:
+        """Start nothing more, wait a while for what runs, and leave the rest to be resumed."""
+        self.draining.set()
+        if self._following:
+            await asyncio.wait(set(self._following), timeout=self.options.drain)
+        left = self.session.all_going()
+        if left:
+            logger.warning("%d runs did not end in time; they can be resumed", len(left))
+        await asyncio.to_thread(self.session.history.close)
+
+
+def _same(run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
+    if run.name != name or object_data(run.initial) != object_data(state):
+        raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
+    return run
+
+
+async def _call(action: Callable[[Run], Any], run: Run) -> None:
+    action(run)
+
+
+def run_id_of(key: str) -> str:
+    """Return the id of the run that an Idempotency-Key begins: the same in every process, and after a restart."""
+    return hashlib.sha256(b"nbflow run " + key.encode()).hexdigest()[:12]

@@ -1,0 +1,190 @@
+"""The graphs that a server knows: those that its file or its notebook defines, and those that were sent to it.
+
+Rule: what the file defines is the file's, and no request changes it. What was sent is the store's, read anew for each
+run, so that several processes and a restart see the same; it is validated again when it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
+from nbflow.graph import GraphDefinition
+from nbflow.server.options import Options
+from nbflow.server.problems import LimitError
+from nbflow.session import Session
+from nbflow.store.archive import graph_of, row_of
+from nbflow.store.rows import GraphRow
+
+_EDGES_PER_NODE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A graph with what is known of it; `version` is None for one that only the file defines."""
+
+    graph: GraphDefinition
+    version: int | None
+    created: float | None = None
+    runs: int = 0
+    sent: bool = False
+
+
+class Shelf:
+    """The graphs of one session, as a server offers them."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self._session, self._options = session, options
+        self._sent: dict[str, int] = {}
+
+    def is_own(self, name: str) -> bool:
+        """Return whether the file or notebook defines a graph of this name."""
+        return name in self._session.graphs and name not in self._sent
+
+    async def keep(self, data: Mapping[str, Any]) -> Shelved:
+        """Keep a graph that was sent; one that is the newest of its name already is not kept twice.
+
+        Raises:
+            GraphError: It is no sound graph, or names tools or graphs that are not here.
+            RunStateError: The file or notebook defines a graph of its name.
+            LimitError: It is too large.
+        """
+        self._check_size(data)
+        graph = GraphDefinition.model_validate(dict(data))
+        if not graph.name.strip():
+            raise NbflowError("a graph needs a name here: runs are started by it")
+        if self.is_own(graph.name):
+            raise RunStateError(f"graph {graph.name!r} is defined by what is served; send yours under another name")
+        await self._with_inner(graph, {graph.name})
+        self._check(graph)
+        store = await asyncio.to_thread(self._session.history.open)
+        version = await asyncio.wrap_future(store.keep_graph(row_of(graph)))
+        self._put(graph, version)
+        return Shelved(graph, version, sent=True)
+
+    def _check(self, graph: GraphDefinition) -> None:
+        """See that it could run: its tools and subgraphs are there, and none contains itself."""
+        graphs = self._session.graphs
+        had = graphs.get(graph.name)
+        graphs[graph.name] = graph
+        try:
+            self._session.engine.plan(graph)
+        finally:
+            if had is None:
+                del graphs[graph.name]
+            else:
+                graphs[graph.name] = had
+
+    def _check_size(self, data: Mapping[str, Any]) -> None:
+        most = self._options.max_nodes
+        for part, limit in (("nodes", most), ("edges", most * _EDGES_PER_NODE)):
+            listed = data.get(part)
+            if isinstance(listed, list) and len(listed) > limit:
+                raise LimitError(413, f"the graph has {len(listed)} {part}, more than {limit}", "max_nodes", most)
+
+    async def find(self, name: str) -> GraphDefinition:
+        """Return a graph ready to be started by its name.
+
+        Raises:
+            GraphNotFoundError: There is none.
+            StoreError: What is stored is no sound graph.
+        """
+        await self._load(name, set())
+        return self._session.find(name)
+
+    async def _load(self, name: str, seen: set[str]) -> None:
+        """Bring a graph that was sent, and those it names, to where the store has them."""
+        if self.is_own(name) or name in seen:
+            return
+        seen.add(name)
+        rows = await self._rows(name)
+        if not rows:
+            self._drop(name)
+            return
+        if self._sent.get(name) != rows[0].version:
+            self._put(graph_of(rows[0].definition), rows[0].version)
+        await self._with_inner(self._session.graphs[name], seen)
+
+    async def _with_inner(self, graph: GraphDefinition, seen: set[str]) -> None:
+        for inner in {node.graph for node in graph.nodes if node.graph}:
+            await self._load(inner, seen)
+
+    async def _rows(self, name: str | None = None) -> list[GraphRow]:
+        store = await asyncio.to_thread(self._session.history.there)
+        return [] if store is None else await asyncio.wrap_future(store.graphs(name))
+
+    def _put(self, graph: GraphDefinition, version: int) -> None:
+        self._session.graphs[graph.name] = graph
+        self._sent[graph.name] = version
+
+    def _drop(self, name: str) -> None:
+        if self._sent.pop(name, None) is not None:
+            self._session.graphs.pop(name, None)
+
+    async def all(self) -> list[Shelved]:
+        """Return the newest version of each graph, by name."""
+        newest: dict[str, GraphRow] = {}
+        for row in await self._rows():
+            newest.setdefault(row.name, row)
+        found = {name: self._shelved(row) for name, row in newest.items() if not self.is_own(name)}
+        for name, graph in self._session.graphs.items():
+            if self.is_own(name):
+                found[name] = self._own(graph, newest.get(name))
+        return [found[name] for name in sorted(found)]
+
+    async def get(self, name: str, version: int | None = None) -> Shelved:
+        """Return a graph, by default as it would run now.
+
+        Raises:
+            GraphNotFoundError: There is none of this name.
+            StoreError: It has no such version.
+        """
+        rows = await self._rows(name)
+        if version is None and self.is_own(name):
+            return self._own(self._session.find(name), rows[0] if rows else None)
+        found = [row for row in rows if version in (None, row.version)]
+        if not found:
+            if rows or self.is_own(name):
+                listed = ", ".join(str(row.version) for row in rows) or "none, as it was never run"
+                raise GraphVersionError(name, version, listed)
+            raise GraphNotFoundError(name, self._session.graphs)
+        return self._shelved(found[0])
+
+    async def delete(self, name: str, *, force: bool) -> int:
+        """Delete a graph that was sent, with all its versions; return how many.
+
+        Raises:
+            GraphNotFoundError: There is none.
+            RunStateError: The file or notebook defines it, it has runs and `force` is not given, or one goes on.
+        """
+        if self.is_own(name):
+            raise RunStateError(f"graph {name!r} is defined by what is served, and is not the store's to delete")
+        if not await self._rows(name):
+            raise GraphNotFoundError(name, self._session.graphs)
+        try:
+            deleted = await asyncio.to_thread(self._session.delete_graph, name, force=force)
+        except StoreError as error:
+            raise RunStateError(str(error)) from error
+        self._drop(name)
+        return deleted
+
+    def _shelved(self, row: GraphRow) -> Shelved:
+        return Shelved(graph_of(row.definition), row.version, row.created, row.runs, sent=not self.is_own(row.name))
+
+    def _own(self, graph: GraphDefinition, row: GraphRow | None) -> Shelved:
+        same = row is not None and row.definition == row_of(graph).definition
+        if row is None or not same:
+            return Shelved(graph, None)
+        return Shelved(graph, row.version, row.created, row.runs)
+
+
+class GraphVersionError(GraphNotFoundError):
+    """A graph has no such version."""
+
+    def __init__(self, name: str, version: int | None, listed: str) -> None:
+        super().__init__(name, ())
+        self.args = (f"graph {name!r} has no version {version} in the store; there are: {listed}",)
+        self.faults = ()

@@ -1,0 +1,35 @@
+"""Events and results as they leave the server.
+
+Rule: one event form, as everywhere; a traceback stays here, and of a place in a file only the file's name goes out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.events import Event
+from nbflow.wire import object_data
+
+
+def event_data(event: Event, run_id: str) -> dict[str, Any]:
+    """Return an event in its form on the wire, as plain data."""
+    told = event.as_dict(run_id)
+    if isinstance(error := told.get("error"), Mapping):
+        told["error"] = without_paths(error)
+    return object_data(told)
+
+
+def without_paths(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an error without its traceback, and with its file's name alone."""
+    told = {key: value for key, value in error.items() if key != "traceback"}
+    if isinstance(where := told.get("where"), Mapping):
+        file = str(where.get("file") or "")
+        told["where"] = {**where, "file": file.replace("\\", "/").rpartition("/")[2]}
+    return told
+
+
+def text_of(data: Any) -> str:
+    """Return plain data as JSON."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,183 @@
+"""WebSockets: a run begun and followed, or one that is watched.
+
+Rule: the client that is slow is waited for by nobody but its own socket; one that takes nothing any longer is let go,
+told from where to go on. A client that goes leaves its run going.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from nbflow.commands import STOPPED
+from nbflow.errors import NbflowError
+from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
+from nbflow.server.rates import Rates
+from nbflow.server.service import Service
+from nbflow.server.serving import Serving
+from nbflow.server.shown import text_of
+
+router = APIRouter()
+FIRST_S = 30.0
+"""How long the first message, the initial state, may take."""
+MESSAGES = 20.0
+"""How many messages a second a client may send, over ten seconds."""
+TOO_SLOW, GOING_DOWN, TOO_MANY, NORMAL = 4008, 1012, 1008, 1000
+"""Close codes: ours, and those of RFC 6455. A refusal closes with 4000 and the status that HTTP would have."""
+
+
+@router.websocket("/ws/execute/{graph_id:path}")
+async def execute(socket: WebSocket, graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> None:
+    """Begin a run with the state that the first message is, then send its events."""
+    if await _refused(socket, service):
+        return
+    await socket.accept()
+    try:
+        state = await _first_state(socket, service)
+        run = await service.start(graph_id, state)
+    except NbflowError as error:
+        await _close_refused(socket, problem_of(error))
+        return
+    except WebSocketDisconnect:
+        return
+    await _follow(socket, service, run.id, 0)
+
+
+@router.websocket("/ws/runs/{run_id}")
+async def watch(
+    socket: WebSocket, run_id: Annotated[str, Path(max_length=64)], service: Serving,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+) -> None:  # fmt: skip
+    """Send a run's events after `after`, to its end."""
+    if await _refused(socket, service):
+        return
+    try:
+        await service.read(run_id)
+    except NbflowError as error:
+        await socket.send_denial_response(answer(problem_of(error)))
+        return
+    await socket.accept()
+    await _follow(socket, service, run_id, after)
+
+
+async def _refused(socket: WebSocket, service: Service) -> bool:
+    try:
+        service.check_watchers()
+    except LimitError as error:
+        await socket.send_denial_response(answer(problem_of(error)))
+        return True
+    return False
+
+
+async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(FIRST_S):
+            state = _read(await socket.receive_text(), service)
+    except TimeoutError:
+        raise RequestError(408, f"no initial state came within {FIRST_S:g} s") from None
+    except KeyError:
+        raise RequestError(422, "the first message is to be the initial state, as text") from None
+    return state
+
+
+def _read(text: str, service: Service) -> dict[str, Any]:
+    if len(text.encode()) > service.options.max_body:
+        raise LimitError(413, "the message is too large", "max_body", service.options.max_body)
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RequestError(422, "a message is to be a JSON object, and this one is no JSON") from None
+    if not isinstance(data, dict):
+        raise RequestError(422, "a message is to be a JSON object")
+    return data
+
+
+async def _follow(socket: WebSocket, service: Service, run_id: str, after: int) -> None:
+    """Send a run's events, and do what the client asks, until either ends."""
+    sending = asyncio.ensure_future(_send_events(socket, service, run_id, after))
+    hearing = asyncio.ensure_future(_hear(socket, service, run_id))
+    stopping = asyncio.ensure_future(service.draining.wait())
+    with service.watching():
+        try:
+            await asyncio.wait({sending, hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                await _close(socket, *sending.result())
+            elif hearing.done():
+                await _close(socket, *hearing.result())
+            else:
+                await _close(socket, GOING_DOWN, "the server is going down")
+        finally:
+            for task in (sending, hearing, stopping):
+                task.cancel()
+
+
+async def _send_events(socket: WebSocket, service: Service, run_id: str, after: int) -> tuple[int, str]:
+    """Send events to the run's end; return with what to close the socket."""
+    sent = after
+    try:
+        async for seq, texts in service.events(run_id, after):
+            for at, text in enumerate(texts, start=seq - len(texts) + 1):
+                async with asyncio.timeout(service.options.max_silence):
+                    await socket.send_text(text)
+                sent = at
+    except TimeoutError:
+        return TOO_SLOW, f"too slow; go on with after={sent}"
+    except NbflowError as error:
+        return 4000 + problem_of(error).status, "the run cannot be read any longer"
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    return NORMAL, ""
+
+
+async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, str]:
+    """Do what a client asks until it goes; return with what to close the socket."""
+    rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
+    while True:
+        try:
+            message = _read(await socket.receive_text(), service)
+            await _act(message, service, run_id)
+        except (WebSocketDisconnect, RuntimeError):
+            return NORMAL, ""
+        except KeyError:
+            return TOO_MANY, "messages are texts here"
+        except NbflowError as error:
+            await socket.send_text(text_of({"problem": problem_of(error).model_dump(exclude_none=True)}))
+        if not rates.allows("", loop.time()):
+            return TOO_MANY, "messages come too fast"
+
+
+async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
+    match message:
+        case {"type": "cancel"}:
+            await service.steer(run_id, lambda run: run.cancel(STOPPED))
+        case {"type": "answer", "value": value, **rest}:
+            node, ordinal = rest.get("node"), rest.get("ordinal")
+            if not (node is None or isinstance(node, str)) or not (ordinal is None or isinstance(ordinal, int)):
+                raise RequestError(422, "an answer's node is a text, and its ordinal a number")
+            await service.steer(run_id, lambda run: run.answer(value, node=node, ordinal=ordinal))
+        case _:
+            raise RequestError(422, 'a message is {"type": "cancel"} or {"type": "answer", "value": …}')
+
+
+async def _close_refused(socket: WebSocket, problem: Problem) -> None:
+    await _quietly(socket.send_text, text_of({"problem": problem.model_dump(exclude_none=True)}))
+    await _close(socket, 4000 + problem.status, problem.title)
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
+        await _quietly(socket.close, code, reason[:120])
+
+
+async def _quietly(action: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    """Do something to a socket whose client may be gone, or take nothing."""
+    try:
+        async with asyncio.timeout(1.0):
+            await action(*args)
+    except (TimeoutError, RuntimeError, WebSocketDisconnect):
+        pass

@@ -1,0 +1,89 @@
+"""A session served from within its own process: what `%flow_serve` and `session.serve` do.
+
+Rule: the server lives on the loop that runs its runs, and takes nothing from the process: no signal, no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import NbflowError
+from nbflow.supervisor import bound
+
+if TYPE_CHECKING:
+    from nbflow.session import Session
+
+MISSING = "serving needs the extra 'server': pip install 'nbflow[server]'"
+
+
+class Served:
+    """A session that is served. `url` is its page's address, with the token; `address` the same without."""
+
+    def __init__(self, session: Session, settings: dict[str, Any]) -> None:
+        # The server is an edge, which a session knows nothing of but its name.
+        options = _part("options").options(**settings)
+        self._socket = bound(options.host, options.port)
+        self._server = _part("running").Server(session, options)
+        host, port = self._socket.getsockname()[:2]
+        self.port, self.token = int(port), str(self._server.token)
+        self.address = public_address(host, self.port)
+        self.url = f"{self.address}?token={self.token}"
+        self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
+
+    @property
+    def running(self) -> bool:
+        """Whether it still takes requests."""
+        return not self._serving.done()
+
+    async def stop(self) -> None:
+        """Take no more requests, tell those who watch, and wait until they have gone; runs go on."""
+        self._server.stop()
+        await asyncio.shield(self._serving)
+
+    def __repr__(self) -> str:
+        return f"<Served at {self.address}>" if self.running else "<Served, stopped>"
+
+
+def _part(name: str) -> Any:
+    try:
+        return import_module(f"nbflow.server.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("nbflow"):
+            raise
+        raise ImportError(MISSING) from error
+
+
+def require_server() -> None:
+    """See that the extra is installed.
+
+    Raises:
+        ImportError: It is not; it says how to get it.
+    """
+    _part("running")
+
+
+def public_address(host: str, port: int) -> str:
+    """Return where a person's browser finds a server of this process: behind JupyterHub, by the way of its proxy."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+    if prefix is None:
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"http://{name}:{port}/"
+    public = os.environ.get("JUPYTERHUB_PUBLIC_URL") or prefix
+    return f"{public.rstrip('/')}/proxy/{port}/"
+
+
+def serve(session: Session, **settings: Any) -> Served:
+    """Serve a session on the running loop; return at once.
+
+    Raises:
+        NbflowError: An option is not understood, or the address is taken.
+        ImportError: The extra `server` is not installed.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise NbflowError("serving needs a loop that runs: a cell of a kernel, or an async function") from None
+    return Served(session, settings)

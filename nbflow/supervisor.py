@@ -1,0 +1,181 @@
+"""The processes of `nbflow serve`: workers that share one socket, kept alive, and begun anew when the file changes.
+
+Rule: the socket is this process's, so that no request is lost while a worker goes and another comes. A worker that
+never came to serve is not begun again: its message says why.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from nbflow.errors import NbflowError
+
+LOOK_S = 0.2
+SHORT_S = 5.0
+"""A worker that lived no longer than this did not do well; after some in a row none is begun any more."""
+MOST_SHORT = 3
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process, and when it began (s, from any moment on)."""
+
+    process: subprocess.Popen[bytes]
+    began: float
+
+
+class Supervisor:
+    """Runs the workers of one file until it is told to end.
+
+    Args:
+        file: What they serve.
+        tools: Modules with tools.
+        listening: The socket they share; it is bound already.
+        workers: How many.
+        reload: Whether they begin anew when the file changes.
+        environment: What they find in their environment.
+        on_ready: Called each time when all of them serve.
+    """
+
+    def __init__(
+        self, file: Path, tools: list[str], listening: socket.socket, *,
+        workers: int, reload: bool, environment: Mapping[str, str], on_ready: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._file, self._tools, self._socket = file, tools, listening
+        self._count, self._reload, self._environment = workers, reload, dict(environment)
+        self._on_ready = on_ready
+        self._workers: list[Worker] = []
+        self._short = 0
+        self._told: list[int] = []
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; return the exit code."""
+        self._socket.listen(2048)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+        with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
+            siblings = Path(folder) if self._count > 1 else None
+            try:
+                if not self._begin_all(siblings):
+                    return 1
+                return self._watch(siblings)
+            finally:
+                self._end_all()
+
+    def _tell(self, number: int, _frame: FrameType | None) -> None:
+        self._told.append(number)
+
+    def _watch(self, siblings: Path | None) -> int:
+        changed = self._changed_at()
+        while not self._told:
+            time.sleep(LOOK_S)
+            if self._reload and (now := self._changed_at()) != changed:
+                changed = now
+                self._end_all()
+                self._begin_all(siblings)  # one that fails leaves the socket, and the next change tries again
+            elif not self._mend(siblings):
+                return 1
+        return 0
+
+    def _mend(self, siblings: Path | None) -> bool:
+        """Begin a worker for each that has died; return whether there is any use in going on."""
+        for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
+            self._workers.remove(worker)
+            self._short = self._short + 1 if time.monotonic() - worker.began < SHORT_S else 0
+            if self._short >= MOST_SHORT:
+                print(f"nbflow: {MOST_SHORT} workers died within {SHORT_S:g} s of their start", file=sys.stderr)  # noqa: T201
+                return False
+            self._begin(siblings)
+        return True
+
+    def _begin_all(self, siblings: Path | None) -> bool:
+        """Begin the workers, and wait until they serve; return whether they do."""
+        ready = [self._begin(siblings) for _ in range(self._count)]
+        served = [self._has_served(descriptor) for descriptor in ready]
+        if all(served):
+            self._on_ready()
+            return True
+        self._end_all()
+        return False
+
+    def _begin(self, siblings: Path | None) -> int:
+        read, write = os.pipe()
+        command = [sys.executable, "-m", "nbflow.server", str(self._file)]
+        command += [f"--socket={self._socket.fileno()}", f"--ready={write}"]
+        command += [f"--tools={module}" for module in self._tools]
+        if siblings is not None:
+            command.append(f"--siblings={siblings}")
+        passed = (self._socket.fileno(), write)
+        # Of a group of its own, so that Ctrl-C reaches the workers once, from here.
+        process = subprocess.Popen(  # noqa: S603 - our own module, by the Python that runs
+            command, pass_fds=passed, env=self._environment, start_new_session=True
+        )
+        os.close(write)
+        self._workers.append(Worker(process, time.monotonic()))
+        return read
+
+    def _has_served(self, descriptor: int) -> bool:
+        """Wait until a worker says that it serves, or is gone."""
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(descriptor, selectors.EVENT_READ)
+                while not selector.select(LOOK_S):
+                    if self._told:
+                        return False
+            return os.read(descriptor, 1) == b"1"
+        finally:
+            os.close(descriptor)
+
+    def _end_all(self) -> None:
+        """Tell the workers to end, and wait; told once more, do not wait."""
+        for worker in self._workers:
+            with suppress(ProcessLookupError):
+                worker.process.terminate()
+        for worker in self._workers:
+            self._await_end(worker)
+        self._workers.clear()
+
+    def _await_end(self, worker: Worker) -> None:
+        patience = len(self._told)
+        while worker.process.poll() is None:
+            if len(self._told) > max(1, patience):
+                worker.process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(LOOK_S)
+
+    def _changed_at(self) -> int | None:
+        try:
+            return self._file.stat().st_mtime_ns
+        except OSError:
+            return None  # an editor may write it anew by way of another file
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket at an address, which processes begun from here may share.
+
+    Raises:
+        NbflowError: It cannot be had, such as one that is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        reason = error.strerror or error
+        raise NbflowError(f"{host}:{port} cannot be served: {reason}; take another with --port, 0 for any") from error
+    found.set_inheritable(True)
+    return found
