@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nbflow import __version__
 from nbflow.graph import GraphDefinition
-from nbflow.server import executions, graphs, health, sockets, steering
+from nbflow.server import executions, graphs, health, sockets, steering, viewing, webpage
 from nbflow.server.access import Access
 from nbflow.server.guard import Guard
 from nbflow.server.logs import RequestLog
@@ -37,7 +37,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     )  # fmt: skip
     app.state.service = service
     tell_problems(app)
-    for part in (health, graphs, executions, steering, sockets):
+    for part in (health, graphs, executions, steering, sockets, viewing, webpage):
         app.include_router(part.router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if siblings is not None:
