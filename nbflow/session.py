@@ -236,13 +236,13 @@ class Session(Living):
         return run
 
     def serve(
-        self, *, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
+        self, *, host: str | None = None, port: int | None = None, token: str | None = None
     ) -> Served:  # fmt: skip
         """Serve this session on the running loop: REST, WebSocket and a page; return at once.
 
         Args:
-            host: The address to listen at.
-            port: The port; 0 for any that is free.
+            host: The address to listen at; by default as NBFLOW_HOST says, else this machine's alone, 127.0.0.1.
+            port: The port, 0 for any that is free; by default as NBFLOW_PORT says, else 8765.
             token: What requests must bring; by default as NBFLOW_TOKEN says, else one made now.
 
         Raises:
@@ -251,8 +251,8 @@ class Session(Living):
         """
         from nbflow.serving import serve
 
-        given = {} if token is None else {"token": token}
-        return serve(self, host=host, port=port, **given)
+        given = {"host": host, "port": port, "token": token}
+        return serve(self, **{name: value for name, value in given.items() if value is not None})
 
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
