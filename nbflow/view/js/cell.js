@@ -58,7 +58,7 @@ export class Cell {
 
   setOverview() {}
 
-  drawLine() {}
+  tick() {}
 
   drawCaption() {}
 }

@@ -5,6 +5,7 @@
 import { Card } from './card.js';
 import { Cell, Stage } from './cell.js';
 import { h, setAttr, setText, s, still } from './dom.js';
+import { endName, takenWord } from './format.js';
 import { neighbour } from './geometry.js';
 import { newest } from './model.js';
 import { Pan } from './pan.js';
@@ -79,7 +80,7 @@ export class Drawing {
       const path = group.querySelector('path');
       if (path) group.append(s('path', { class: 'nf-ehit', d: path.getAttribute('d') }));
       setAttr(group, 'tabindex', '-1');
-      setAttr(group, 'aria-label', `edge from ${from} to ${to}`);
+      setAttr(group, 'role', 'button');
       const look = group.classList.contains('error') ? 'nf-edge error' : 'nf-edge';
       this.edges.set(key, { group, look, label: labels.get(key), from, to, count: 0 });
       if (!this.items.get(from)?.cap) continue;
@@ -122,6 +123,7 @@ export class Drawing {
     setAttr(drawn.group, 'class', `${drawn.look} ${flash || this.flashing.has(drawn) ? 'live' : drawn.state}`);
     if (flash) this.flash(drawn);
     if (drawn.label && edge.label != null) setText(drawn.label, edge.label);
+    setAttr(drawn.group, 'aria-label', `edge from ${drawn.from} to ${endName(drawn.to)}, ${takenWord(edge).toLowerCase()}`);
   }
 
   flash(drawn) {
@@ -138,9 +140,9 @@ export class Drawing {
     this.items.get(id).drawCaption(told.find((caption) => caption.result === 'yes') ?? told[0] ?? null);
   }
 
-  /** Once a second: the second lines of the nodes that live. */
+  /** Once a second: what grows in the nodes that live. */
   tick(model, now) {
-    for (const id of model.live) this.items.get(id)?.drawLine(model.node(id), now);
+    for (const id of model.live) this.items.get(id)?.tick(model.node(id), now);
   }
 
   /** In a panned drawing show the selected node, else the newest running one, until a person pans. */
@@ -154,6 +156,7 @@ export class Drawing {
       for (const item of this.items.values()) item.setOverview(narrow);
     }
     setAttr(this.el, 'aria-hidden', narrow ? 'true' : null);
+    this.moveStop(this.stop);
     this.pan.zooms = !narrow;
     if (narrow) this.pan.zoomed = null;
     this.pan.layout(narrow ? OVERVIEW : undefined);
@@ -218,10 +221,10 @@ export class Drawing {
     this.items.get(this.stop)?.group?.focus({ preventScroll: true });
   }
 
-  // The graph is one tab stop; arrows move it.
+  // The graph is one tab stop; arrows move it. Narrow it is a picture, and the list under it is what is read.
   moveStop(id) {
     if (this.items.get(this.stop)?.group) setAttr(this.items.get(this.stop).group, 'tabindex', '-1');
     this.stop = id;
-    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', '0');
+    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', this.narrow ? '-1' : '0');
   }
 }

@@ -1,12 +1,14 @@
 // Why an edge was taken or not, as a line beside it: while it is pointed at or focused, and after a click until the next.
 
 import { h, setText } from './dom.js';
+import { endName, takenWord } from './format.js';
 
 const AWAY = 12; // px between the pointer and the line
 
 /** What the page knows by itself: how often an edge was taken, and its condition where its node shows it. */
-export function known({ state, count, caption }) {
-  const taken = count > 1 ? `Taken ${count} times` : count ? 'Taken' : state === 'untaken' ? 'Not taken' : 'Not decided';
+export function known(edge) {
+  const { caption } = edge;
+  const taken = takenWord(edge);
   return caption ? `${taken}: ${caption.parts.map(([text]) => text).join('')} is ${caption.result}` : taken;
 }
 
@@ -57,7 +59,7 @@ export class Why {
     const edge = this.drawing.edges.get(key);
     this.el.hidden = !edge;
     if (!edge) return;
-    setText(this.title, `${edge.from} → ${edge.to === 'END' ? 'the end' : edge.to}`);
+    setText(this.title, `${edge.from} → ${endName(edge.to)}`);
     setText(this.text, this.model ? known(this.model.edge(key)) : '');
     this.place();
     this.pull();
