@@ -5,15 +5,17 @@
 import { Card } from './card.js';
 import { Cell, Stage } from './cell.js';
 import { h, setAttr, setText, s, still } from './dom.js';
+import { edgeOf, stepFrom } from './edgewalk.js';
 import { endName, takenWord } from './format.js';
 import { neighbour } from './geometry.js';
 import { newest } from './model.js';
 import { Pan } from './pan.js';
-import { boxOf, importScene, viewBox } from './scene.js';
+import { boxOf, importScene, middleOf, viewBox } from './scene.js';
 
 const FLASH = 150; // ms an edge shows that it was just taken
 const FLASH_MOST = 60; // edges at once; a burst is not a flash
 const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
+const HELP = 'Arrows go from node to node, with Shift along the edges. Enter opens, Escape closes.';
 
 export class Drawing {
   constructor({ icons, prefix, onSelect }) {
@@ -23,12 +25,13 @@ export class Drawing {
     this.forget();
     this.el.addEventListener('click', (event) => this.click(event));
     this.el.addEventListener('keydown', (event) => this.key(event));
-    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.items.get(this.idAt(event))?.box));
+    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.placeAt(event)));
   }
 
   forget() {
     this.items = new Map();
     this.edges = new Map();
+    this.walk = null; // the edge that the keyboard is at, and the side of it that it came from
     this.captions = new Map();
   }
 
@@ -45,6 +48,7 @@ export class Drawing {
     svg.classList.add('nf-svg', `m-${scene.mode}`);
     setAttr(svg, 'role', 'group');
     setAttr(svg, 'aria-label', `Workflow graph, ${scene.order.length} nodes`);
+    setAttr(svg, 'aria-description', HELP);
     this.indexNodes(scene);
     this.indexEdges();
     this.ring = scene.mode === 'list' ? s('rect', { class: 'nf-ring', visibility: 'hidden', rx: 2 }) : null;
@@ -82,7 +86,7 @@ export class Drawing {
       setAttr(group, 'tabindex', '-1');
       setAttr(group, 'role', 'button');
       const look = group.classList.contains('error') ? 'nf-edge error' : 'nf-edge';
-      this.edges.set(key, { group, look, label: labels.get(key), from, to, count: 0 });
+      this.edges.set(key, { group, path, look, label: labels.get(key), from, to, count: 0 });
       if (!this.items.get(from)?.cap) continue;
       this.captions.set(from, [...(this.captions.get(from) ?? []), key]);
     }
@@ -200,20 +204,61 @@ export class Drawing {
     if (id !== undefined) this.onSelect(id === this.selected ? null : id);
   }
 
+  /** Where what an event is at lies in the drawing: a node's box, the middle of an edge. */
+  placeAt(event) {
+    const id = this.idAt(event);
+    if (id !== undefined) return this.items.get(id)?.box;
+    const spot = middleOf(this.edges.get(this.edgeAt(event))?.path)?.matrixTransform(this.svg.getScreenCTM().inverse());
+    const origin = viewBox(this.svg);
+    return spot && { x: spot.x - origin.x, y: spot.y - origin.y, width: 0, height: 0 };
+  }
+
+  edgeAt(event) {
+    return event.target.closest?.('.nf-edge')?.getAttribute('data-e');
+  }
+
   key(event) {
     const id = this.idAt(event);
-    if (id === undefined) return;
-    if (event.key === 'Enter' || event.key === ' ') {
-      this.onSelect(id);
-    } else {
-      const boxes = new Map([...this.items].map(([key, item]) => [key, item.box]));
-      const next = neighbour(boxes, id, event.key);
-      if (next === null) return;
-      this.moveStop(next);
-      this.items.get(next).group.focus({ preventScroll: true });
-    }
+    const edge = this.edgeAt(event);
+    if (id === undefined ? !this.keyAtEdge(event, edge) : !this.keyAtNode(event, id)) return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  keyAtNode({ key, shiftKey }, id) {
+    if (key === 'Enter' || key === ' ') this.onSelect(id);
+    else if (shiftKey) return this.goToEdge(edgeOf(this.edges, id, key));
+    else return this.goTo(neighbour(new Map([...this.items].map(([name, item]) => [name, item.box])), id, key));
+    return true;
+  }
+
+  // An edge reached by a click was reached from the node that it leads out of.
+  keyAtEdge(event, edge) {
+    const at = this.walk?.key === edge ? this.walk : { key: edge, side: 'from' };
+    const next = stepFrom(this.edges, at, event.key);
+    if (next?.key !== undefined) return this.goToEdge({ ...at, ...next });
+    return this.goTo(next?.node ?? null);
+  }
+
+  /** Go from an edge back to the node that it was reached from, if the focus is at one. */
+  leaveEdge() {
+    const edge = this.edges.get(this.edgeAt({ target: document.activeElement }));
+    if (edge) this.goTo(edge[this.walk?.side ?? 'from']);
+  }
+
+  goToEdge(walk) {
+    if (walk === null) return false;
+    this.walk = walk;
+    this.edges.get(walk.key).group.focus({ preventScroll: true });
+    return true;
+  }
+
+  goTo(id) {
+    if (!this.items.has(id)) return false;
+    this.walk = null;
+    this.moveStop(id);
+    this.focus();
+    return true;
   }
 
   /** Put the focus into the graph. */
