@@ -92,6 +92,19 @@ def test_the_second_line_of_a_running_node_ticks(view: Any) -> None:
     assert re.fullmatch(r"\d+ s", view.node(names[0]).locator(".nf-meta").text_content())
 
 
+def test_the_name_of_a_running_node_follows_its_second_line_unless_somebody_listens_to_it(view: Any) -> None:
+    graph = chain(2)
+    name, after = [one.node_id for one in graph.nodes]
+    view.mount(scene(graph), snapshot({name: node("running", since=NOW - 5), after: node()}, {}))
+    told = f"""document.querySelector('[data-n="{name}"]').getAttribute('aria-label')"""
+    before = view.page.evaluate(told)
+    view.page.wait_for_function(f"t => {told} !== t", arg=before)
+    view.node(name).focus()
+    line, heard = view.node(name).locator(".nf-meta").text_content(), view.page.evaluate(told)
+    view.page.wait_for_function("t => document.querySelector('.is-running .nf-meta').textContent !== t", arg=line)
+    assert view.page.evaluate(told) == heard
+
+
 def test_without_a_clock_no_time_stands_on_the_page(view: Any) -> None:
     shown = review_ended("completed") | {"now": None}
     for one in shown["nodes"].values():
