@@ -45,7 +45,7 @@ def notebook7(notebook: Open) -> Open:
 def opened(notebook7: Open, *cells: str, **options: Any) -> Any:
     """Open a notebook and run all of its cells but the last."""
     book = notebook7(LOAD, TOOLS, *cells, **options)
-    book.page.set_default_timeout(30_000)
+    book.page.set_default_timeout(60_000)
     assert book.page.evaluate("window.jupyterapp.name") == "Jupyter Notebook"
     run_until(book, len(cells) + 1)
     return book

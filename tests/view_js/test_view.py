@@ -103,6 +103,8 @@ def test_the_name_of_a_running_node_follows_its_second_line_unless_somebody_list
     line, heard = view.node(name).locator(".nf-meta").text_content(), view.page.evaluate(told)
     view.page.wait_for_function("t => document.querySelector('.is-running .nf-meta').textContent !== t", arg=line)
     assert view.page.evaluate(told) == heard
+    view.page.evaluate("document.activeElement.blur()")
+    assert view.page.evaluate(told) != heard
 
 
 def test_without_a_clock_no_time_stands_on_the_page(view: Any) -> None:

@@ -76,7 +76,13 @@ export class Card {
   /** Once a second, for a node that lives. Its name would be said anew each time to whoever listens to it: that waits. */
   tick(node, now) {
     this.drawLine(node, now);
+    this.latest = [node, now];
     if (document.activeElement !== this.group) this.call(node, now);
+  }
+
+  /** The focus has gone from it. */
+  left() {
+    this.call(...this.latest);
   }
 
   call(node, now) {

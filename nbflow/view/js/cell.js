@@ -60,5 +60,7 @@ export class Cell {
 
   tick() {}
 
+  left() {}
+
   drawCaption() {}
 }

@@ -25,6 +25,7 @@ export class Drawing {
     this.forget();
     this.el.addEventListener('click', (event) => this.click(event));
     this.el.addEventListener('keydown', (event) => this.key(event));
+    this.el.addEventListener('focusout', (event) => this.items.get(this.idAt(event))?.left());
     this.el.addEventListener('focusin', (event) => this.pan.reveal(this.placeAt(event)));
   }
 
