@@ -23,8 +23,7 @@ from nbflow.graph.needs import Need
 from nbflow.reducers import MISSING
 
 _PLAIN = (bool, int, float, str)
-_BOX = {"description_width": "11em"}
-_WIDTH, _LINE, _LINES = "30em", 60, 12
+_NAMES, _WIDTH, _LINE, _LINES = "11em", "30em", 60, 12
 
 Evaluate = Callable[[str], Awaitable[Any]]
 
@@ -39,7 +38,7 @@ class Note:
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text."""
         self.widget.value = escape(text, quote=False)
-        self.widget.style = {"text_color": "var(--jp-error-color1, #d32f2f)" if error else None}
+        self.widget.style.text_color = "var(--jp-error-color1, #d32f2f)" if error else None
 
 
 class Field:
@@ -63,7 +62,7 @@ class Field:
         self._note.say(need.help)
         self.row = widgets.HBox([widget, self._note.widget])
         widget.description = f"{need.name} *" if need.required else need.name
-        widget.style = _BOX
+        widget.style.description_width = _NAMES
         widget.layout.width = _WIDTH
         widget.layout.flex = "0 0 auto"
 

@@ -15,6 +15,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 from nbflow.engine import Run
 from nbflow.graph.needs import Need
 from nbflow.notebook.fields import Evaluate, Field, Given, Note, field_of
+from nbflow.notebook.freeing import free
 from nbflow.notebook.output import Place, RunOutput, show, widget_bundle
 from nbflow.notebook.waiting import ended
 from nbflow.reducers import MISSING
@@ -60,6 +61,7 @@ class Form:
         self._going: asyncio.Task[None] | None = None
         self._output: RunOutput | None = None
         self._place: Place | None = None
+        self._left = False
 
     def __repr__(self) -> str:
         return f"Form({self._graph!r})" if self.run is None else f"Form({self._graph!r}, run={self.run!r})"
@@ -73,11 +75,15 @@ class Form:
         self._place = Place(self._put, show({"text/plain": ""}, display_id=True))
 
     def close(self) -> None:
-        """Free the page's copy, unless its run goes on."""
+        """Free the page's copy; while its run goes on, once that has ended."""
+        self._left = True
+        if self._going is None or self._going.done():
+            self._free()
+
+    def _free(self) -> None:
         if self._output is not None:
             self._output.close()
-        if self.run is None or self.run.result is not None:
-            self._box.close()
+        free(self._box)
 
     def _put(self, view: Any) -> None:
         self._view.children = [view]
@@ -106,6 +112,8 @@ class Form:
             self._note.say(f"{type(error).__name__}: {error}")
         finally:
             self._button.disabled = False
+            if self._left:
+                self._free()
 
     async def _state(self) -> dict[str, Any] | None:
         """Return the state to begin with; None where a field has an error, which it shows."""

@@ -232,3 +232,39 @@ def test_a_number_without_a_default_is_not_taken_for_0(kernel: Kernel) -> None:
 
 def test_a_form_of_no_graph_is_refused(kernel: Kernel) -> None:
     assert "unknown graph 'count'; did you mean 'counts'" in kernel.run("%flow_run count --form").traceback
+
+
+OPEN = "import ipywidgets\nlen(ipywidgets.widgets.widget._instances)"
+
+
+def test_a_form_whose_cell_runs_again_leaves_no_widget_open(kernel: Kernel) -> None:
+    shown(kernel, "checks --form", "again").fill(code="a", rules="[]")
+    held = got(kernel, OPEN)
+
+    page = shown(kernel, "checks --form", "again")
+    assert got(kernel, OPEN) == held
+
+    page.fill(code="a", rules="[]")
+    page.click()
+    kernel.ok("await form.run")
+    shown(kernel, "checks --form", "again")
+    assert got(kernel, OPEN) == held
+
+
+def test_a_form_whose_cell_runs_again_while_its_run_goes_on_is_freed_at_the_runs_end(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%flow_tool\nimport asyncio\ngo = asyncio.Event()\nasync def holds(n: int = 1) -> None:\n    await go.wait()"
+    )
+    kernel.ok("%%flow_graph held\nholds")
+    shown(kernel, "held --form", "held")
+    held = got(kernel, OPEN)
+    page = shown(kernel, "held --form", "held")
+    page.say("Run", method="custom", content={"event": "click"})
+    kernel.later(0.5)
+    kernel.ok("first = form")
+    shown(kernel, "held --form", "held")
+
+    assert got(kernel, "first.run.status.value") == "'running'"
+    assert int(got(kernel, OPEN)) > int(held)
+    kernel.ok("go.set()\nawait first.run\nawait asyncio.sleep(0.1)")
+    assert got(kernel, OPEN) == held
