@@ -1,13 +1,15 @@
 """The form that begins a run: `%flow_run NAME --form`.
 
 Rule: everything beneath the cell has its place from the first: the live view and the picture of a run that begins by a
-click go where the form is, whatever cell ran last. Clicks are acted upon on the kernel's own loop.
+click go where the form is, whatever cell ran last, and so does what its expressions print. Clicks are acted upon on the
+kernel's own loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context, copy_context
 from typing import Any
 
 import ipywidgets as widgets  # type: ignore[import-untyped]
@@ -61,6 +63,7 @@ class Form:
         self._going: asyncio.Task[None] | None = None
         self._output: RunOutput | None = None
         self._place: Place | None = None
+        self._context: Context | None = None
         self._left = False
 
     def __repr__(self) -> str:
@@ -71,6 +74,7 @@ class Form:
 
     def show(self) -> None:
         """Show the form beneath the running cell, and keep the place for what its runs leave there."""
+        self._context = copy_context()
         show(widget_bundle(self._box))
         self._place = Place(self._put, show({"text/plain": ""}, display_id=True))
 
@@ -89,7 +93,8 @@ class Form:
         self._view.children = [view]
 
     def _clicked(self, _button: Any) -> None:
-        self._home.call_soon_threadsafe(self._go)
+        # The message of a click has no place on the page: what is printed in its context nobody sees.
+        self._home.call_soon_threadsafe(self._go, context=self._context)
 
     def _go(self) -> None:
         if self._going is None or self._going.done():

@@ -45,6 +45,7 @@ class Widgets:
     kernel: Kernel
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     updates: list[dict[str, Any]] = field(default_factory=list)
+    cell: str = ""
 
     def take(self, message: dict[str, Any]) -> None:
         content = message["content"]
@@ -87,7 +88,7 @@ class Widgets:
 
 def shown(kernel: Kernel, line: str, cell_id: str = "form") -> Widgets:
     reply = kernel.ok(f"form = %flow_run {line}", cell_id)
-    page = Widgets(kernel)
+    page = Widgets(kernel, cell=reply.messages[0]["parent_header"]["msg_id"])
     for message in reply.messages:
         page.take(message)
     assert [WIDGET in data for data in reply.displays] == [True, False]
@@ -268,3 +269,14 @@ def test_a_form_whose_cell_runs_again_while_its_run_goes_on_is_freed_at_the_runs
     assert int(got(kernel, OPEN)) > int(held)
     kernel.ok("go.set()\nawait first.run\nawait asyncio.sleep(0.1)")
     assert got(kernel, OPEN) == held
+
+
+def test_what_its_expressions_print_stands_beneath_its_cell_whatever_ran_last(kernel: Kernel) -> None:
+    page = shown(kernel, "checks --form")
+    kernel.ok("1 + 1", "other")
+    page.fill(code="a", rules="[]", extra="print('said') or 1")
+    page.say("Run", method="custom", content={"event": "click"})
+
+    said = [message for message in kernel.later(1) if message["msg_type"] == "stream"]
+    assert [message["content"]["text"] for message in said] == ["said\n"]
+    assert said[0]["parent_header"]["msg_id"] == page.cell
