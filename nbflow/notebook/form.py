@@ -16,6 +16,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 
 from nbflow.engine import Run
 from nbflow.graph.needs import Need
+from nbflow.notebook.cells import Cells
 from nbflow.notebook.fields import Evaluate, Field, Given, Note, field_of
 from nbflow.notebook.freeing import free
 from nbflow.notebook.output import Place, RunOutput, show, widget_bundle
@@ -41,14 +42,16 @@ class Form:
         evaluate: Returns what an expression gives.
         begin: Begins a run with a state, in a place.
         home: The kernel's loop.
+        cells: Knows which cell runs.
     """
 
     def __init__(
         self, graph: str, needs: list[Need], given: Mapping[str, Given], *,
-        evaluate: Evaluate, begin: Begin, home: asyncio.AbstractEventLoop,
+        evaluate: Evaluate, begin: Begin, home: asyncio.AbstractEventLoop, cells: Cells,
     ) -> None:  # fmt: skip
         self.run: Run | None = None
         self._graph, self._begin, self._home = graph, begin, home
+        self._cells, self._stands_in = cells, 0
         self._fields: list[Field] = [field_of(need, given.get(need.name), evaluate) for need in needs]
         asked = {need.name for need in needs}
         self._more = {name: one.value for name, one in given.items() if name not in asked}
@@ -70,11 +73,16 @@ class Form:
         return f"Form({self._graph!r})" if self.run is None else f"Form({self._graph!r}, run={self.run!r})"
 
     def _ipython_display_(self) -> None:
-        """Show nothing: it stands beneath its cell already."""
+        """Show the same form once more, in the cell that asks; where it stands already, nothing."""
+        if self._left:
+            show({"text/plain": f"{self!r}, which is gone: its cell has run again"})
+        elif self._stands_in != self._cells.number:
+            self._stands_in = self._cells.number
+            show(widget_bundle(self._box))
 
     def show(self) -> None:
         """Show the form beneath the running cell, and keep the place for what its runs leave there."""
-        self._context = copy_context()
+        self._context, self._stands_in = copy_context(), self._cells.number
         show(widget_bundle(self._box))
         self._place = Place(self._put, show({"text/plain": ""}, display_id=True))
 

@@ -269,7 +269,8 @@ class RunMagics(Magics):
         given = {key: Given(value, order.sources.get(key, "")) for key, value in state.items()}
         form = Form(
             order.form, session.needs(order.form), given,
-            evaluate=evaluate, begin=lambda state, place: self._start(order, state, place), home=home,
+            evaluate=evaluate, begin=lambda state, place: self._start(order, state, place),
+            home=home, cells=self._cells,
         )  # fmt: skip
         form.show()
         for output in self._cells.gone(form):

@@ -126,6 +126,27 @@ def test_a_form_shows_itself_and_is_no_value_that_is_shown(kernel: Kernel) -> No
     assert kernel.ok("form = %flow_run counts --form;\nform is None").value == "True"
 
 
+def test_a_form_that_a_later_cell_ends_with_stands_there_too_and_once(kernel: Kernel) -> None:
+    page = shown(kernel, "counts --form")
+    assert kernel.ok("form = %flow_run counts --form\nform").displays[2:] == []
+
+    page = shown(kernel, "counts --form")
+    again = kernel.ok("display(form)\nform", "later")
+    box = next(key for key, one in page.states.items() if "nbflow-form" in one.get("_dom_classes", ()))
+    assert [data[WIDGET]["model_id"] for data in again.displays] == [box]
+    page.fill(n="2")
+    page.click()
+    assert got(kernel, "form.run.state['m']") == "3"
+
+
+def test_a_form_whose_cell_ran_again_says_that_it_is_gone(kernel: Kernel) -> None:
+    shown(kernel, "counts --form", "twice")
+    kernel.ok("old = form")
+    shown(kernel, "counts --form", "twice")
+
+    assert kernel.ok("old").displays == [{"text/plain": "Form('counts'), which is gone: its cell has run again"}]
+
+
 def test_what_stands_at_its_default_is_left_to_the_tools(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(code="a = 1", rules="[]")
     checks.click()
