@@ -128,6 +128,7 @@ def field_of(need: Need, given: Given | None, evaluate: Evaluate) -> Field:
         return Field(need, widget, _checked(adapter), **settings)
     kinds = [one.get("type") for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     parse, begin = adapter.validate_json, _json
+    # A whole number too: a box would round it to what a page can count, and say nothing.
     if len(kinds) == 1 and kinds[0] in ("string", "integer", "number"):
         parse, begin = adapter.validate_strings, _string
     text = "" if start is MISSING or start is None else begin(adapter, start)
@@ -153,8 +154,8 @@ def _plain(bare: Any, hint: Any, start: Any) -> Any:
     value = {} if none else {"value": start}
     if bare is bool:
         return widgets.Checkbox(indent=True, **value)
-    if bare in (int, float) and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
-        return widgets.IntText(**value) if bare is int else widgets.FloatText(**value)
+    if bare is float and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
+        return widgets.FloatText(**value)
     if bare is str:
         text = "" if none else start
         return _text(text, lines=start is MISSING or "\n" in text or len(text) > _LINE, told="")

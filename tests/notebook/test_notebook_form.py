@@ -112,7 +112,7 @@ def test_a_form_has_a_field_for_each_key_that_suits_its_type(checks: Widgets) ->
     }  # fmt: skip
 
     assert kinds == {
-        "code *": "Textarea", "rules *": "Textarea", "loud": "Checkbox", "depth": "IntText", "rate": "FloatText",
+        "code *": "Textarea", "rules *": "Textarea", "loud": "Checkbox", "depth": "Text", "rate": "FloatText",
         "level": "Dropdown", "how": "Dropdown", "place": "Text", "most": "Text", "note": "Text", "extra": "Text",
     }  # fmt: skip
     assert checks.note("code") == "check: Check the code."
@@ -157,7 +157,7 @@ def test_what_stands_at_its_default_is_left_to_the_tools(kernel: Kernel, checks:
 
 def test_each_field_gives_a_value_of_its_type(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(
-        code="a", rules='[{"name": "r", "limit": 3}]', loud=True, depth=4, rate=0.25, level=1, how=1, place="src/a",
+        code="a", rules='[{"name": "r", "limit": 3}]', loud=True, depth="4", rate=0.25, level=1, how=1, place="src/a",
         most="7", note="y", extra="[n for n in range(depth_of)]",
     )  # fmt: skip
     kernel.ok("depth_of = 2")
@@ -190,7 +190,7 @@ def test_keys_that_are_given_prefill_the_form(kernel: Kernel) -> None:
     page = shown(kernel, "checks --form code='b' rules=rules depth=1 + 2 extra=thing level=Level.high other=thing")
 
     assert page.found("code")[1]["value"] == "b"
-    assert page.found("depth")[1]["value"] == 3
+    assert page.found("depth")[1]["value"] == "3"
     assert page.found("extra")[1]["value"] == "thing"
     page.click()
 
@@ -250,6 +250,22 @@ def test_a_number_without_a_default_is_not_taken_for_0(kernel: Kernel) -> None:
     page.fill(n="half")
     page.click()
     assert page.note("n").startswith("Input should be a valid integer")
+
+
+def test_a_whole_number_keeps_all_its_digits_given_or_typed(kernel: Kernel) -> None:
+    big = 2**53 + 1
+    page = shown(kernel, f"checks --form code='a' rules=[] depth={big}")
+    assert page.found("depth")[1]["value"] == str(big)
+    page.click()
+    assert got(kernel, "form.run.initial['depth']") == str(big)
+
+    page.fill(depth=f" {big + 2} ")
+    page.click()
+    assert got(kernel, "form.run.initial['depth']") == str(big + 2)
+
+    page.fill(depth="2.5")
+    page.click()
+    assert page.note("depth").startswith("Input should be a valid integer")
 
 
 def test_a_form_of_no_graph_is_refused(kernel: Kernel) -> None:
