@@ -23,6 +23,8 @@ from nbflow.graph.needs import Need
 from nbflow.reducers import MISSING
 
 _PLAIN = (bool, int, float, str)
+# Signs that a page may take for TeX, even before it reads the HTML around them; and those of HTML.
+_TEX, _HTML = set("$\\"), set("&<>`")
 _NAMES, _WIDTH, _LINE, _LINES = "11em", "30em", 60, 12
 
 Evaluate = Callable[[str], Awaitable[Any]]
@@ -39,6 +41,16 @@ class Note:
         """Show a text."""
         self.widget.value = escape(text, quote=False)
         self.widget.style.text_color = "var(--jp-error-color1, #d32f2f)" if error else None
+
+
+def _name(widget: Any, name: str, mark: str) -> None:
+    """Label a widget with a name, shown as it is: what a label holds is typeset as TeX, unless it is code."""
+    if not _TEX & set(name):
+        widget.description = name + mark
+        return
+    shown = "".join(f"&#{ord(sign)};" if sign in _TEX | _HTML else sign for sign in name)
+    widget.description_allow_html = True
+    widget.description = f"<code>{shown}</code>{mark}"
 
 
 class Field:
@@ -61,7 +73,7 @@ class Field:
         self._note = Note()
         self._note.say(need.help)
         self.row = widgets.HBox([widget, self._note.widget])
-        widget.description = f"{need.name} *" if need.required else need.name
+        _name(widget, need.name, " *" if need.required else "")
         widget.style.description_width = _NAMES
         widget.layout.width = _WIDTH
         widget.layout.flex = "0 0 auto"

@@ -26,7 +26,8 @@ from nbflow.reducers import MISSING
 # What hides dead widgets beside a run's picture must not hide a form whose live view is yet to be drawn.
 _STYLE = (
     "<style>.jp-OutputArea-child:has(.nbflow-form){display:flex!important}"
-    ".nbflow-form .nbflow-note{white-space:normal;height:auto;line-height:1.5}</style>"
+    ".nbflow-form .nbflow-note{white-space:normal;height:auto;line-height:1.5}"
+    ".nbflow-form .widget-label code{font:inherit;color:inherit;background:none;padding:0}</style>"
 )
 
 Begin = Callable[[dict[str, Any], Place], Awaitable[tuple[Run, RunOutput]]]

@@ -268,6 +268,16 @@ def test_a_whole_number_keeps_all_its_digits_given_or_typed(kernel: Kernel) -> N
     assert page.note("depth").startswith("Input should be a valid integer")
 
 
+def test_a_name_that_looks_like_tex_is_code_and_nothing_in_it_is_markup(kernel: Kernel) -> None:
+    kernel.ok(
+        '%%flow_graph odd\n{"name": "odd", "nodes": [{"node_id": "a", "tool": "first", "map": "$<b>$"}], "edges": []}'
+    )
+    labels = {one["description"]: one.get("description_allow_html") for one in shown(kernel, "odd --form").states.values()
+              if one.get("description")}  # fmt: skip
+
+    assert labels == {"<code>&#36;&#60;b&#62;&#36;</code> *": True, "Run": None}
+
+
 def test_a_form_of_no_graph_is_refused(kernel: Kernel) -> None:
     assert "unknown graph 'count'; did you mean 'counts'" in kernel.run("%flow_run count --form").traceback
 
