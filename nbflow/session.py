@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,7 +87,7 @@ class Session(Living):
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
         max_parallel: int | None = None, durability: Durability | None = None, allow_unstored: bool | None = None,
-        cache: bool = True,
+        cache: bool = True, breaks: Collection[str] = (),
     ) -> Run:  # fmt: skip
         """Start a run of a graph on the running loop and return it at once.
 
@@ -100,15 +100,17 @@ class Session(Living):
             allow_unstored: Whether a run kept with `sync` goes on where a value cannot be stored; by default as the
                 setting NBFLOW_ALLOW_UNSTORED says.
             cache: Whether nodes with `cache` take stored outputs; if not, theirs are computed and stored anew.
+            breaks: The nodes to pause at, as by `Run.break_at`.
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
+            RunStateError: One of `breaks` is no node of the graph.
         """
         graph, run_id = self.find(name), self.engine.new_id()
         keeper = self._keeper(run_id, graph, state or {}, durability, allow_unstored)
         run = self.engine.start(
             graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
-            cache=lambda: self.outputs if cache else self.outputs.anew(),
+            cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
         self.live[run.id] = run
         return run
@@ -136,8 +138,9 @@ class Session(Living):
         )
 
     async def reopen(
-        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
-    ) -> Run:
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        breaks: Collection[str] = (),
+    ) -> Run:  # fmt: skip
         """Go on with a run that ended or whose process died, or fork it, and return it at once.
 
         What was completed is not run again. The graph is the session's of that name, else the one stored.
@@ -146,10 +149,11 @@ class Session(Living):
             run_id: By default the newest that did not complete; to fork, the newest.
             at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
             state: Fork with these keys written over what every path sees.
+            breaks: The nodes to pause at, as by `start`.
 
         Raises:
             RunNotFoundError: No such run.
-            RunStateError: It is complete or still runs, another process has it, or it does not replay on this graph.
+            RunStateError: It is complete or runs, another process has it, or the graph does not fit it or `breaks`.
         """
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
@@ -164,12 +168,14 @@ class Session(Living):
         graph = source.adopted(self.graphs)
         upto = resuming.cut(source, at) if fork else len(source.events)
         with uncollected():
-            plan = self.engine.plan(graph)
+            plan = self.engine.plan(graph, breaks=breaks)
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
         past = resuming.past_of(source, plan, upto, state, fork=fork)
-        return await self._go_on(source, graph, past, fork=fork)
+        return await self._go_on(source, graph, past, breaks, fork=fork)
 
-    async def _go_on(self, source: Source, graph: GraphDefinition, past: Past, *, fork: bool) -> Run:
+    async def _go_on(
+        self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], *, fork: bool
+    ) -> Run:
         from nbflow.store import resuming
 
         self.history.notices += source.notes
@@ -187,12 +193,12 @@ class Session(Living):
                 epoch = await _claimed(store, run_id)
                 if await resuming.has_moved_on(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
-                    return await self.reopen(run_id)
+                    return await self.reopen(run_id, breaks=breaks)
                 keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
             self._kept.add(run_id)
         run = self.engine.start(
             graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
-            cache=lambda: self.outputs,
+            cache=lambda: self.outputs, breaks=breaks,
         )  # fmt: skip
         self.live[run.id] = run
         return run
