@@ -107,7 +107,7 @@ def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for
     ):
         workers = server.workers()
         assert len(workers) == 2
-        run_id = server.run("noted", path=str(notes), seconds=4)
+        run_id = server.run("noted", path=str(notes), seconds=30)
         owner = owner_of(server, run_id)
         statuses = set()
         for _ in range(12):  # each by a connection of its own, so by either worker
