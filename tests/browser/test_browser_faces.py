@@ -298,6 +298,7 @@ def test_a_question_outlives_the_kernel_and_the_run_is_seen_from_history(noteboo
     view.node("approve", "waiting")
     view.answer("yes")
     view.told("Completed")
+    lost.told("Disconnected")
     book.wait_idle(4)
     book.run(5)
     book.js("w.content.model.cells.get(5).sharedModel.setSource(arg)", f"%flow_show {book.text(5).strip()}")
