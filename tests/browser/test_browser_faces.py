@@ -157,7 +157,10 @@ def test_every_face_of_a_run_answers_while_its_question_waits(notebook: Open) ->
 
 STEPS = """%%flow_tool
 import asyncio
-async def first(): await asyncio.sleep(1.5)
+from nbflow import session
+async def first():
+    run = list(session.current().live.values())[-1]
+    while run.status != "paused": await asyncio.sleep(0.05)
 def second(): ...
 def third(): ...
 async def fourth(): await asyncio.sleep(30)
