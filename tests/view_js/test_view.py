@@ -48,6 +48,15 @@ def test_the_page_asks_for_the_snapshot_once(running: Any) -> None:
     assert len(running.sent("ready")) == 1
 
 
+def test_a_page_that_gets_no_snapshot_asks_again_until_it_has_one(view: Any) -> None:
+    view.mount(scene(review()), busy=True)
+    view.page.wait_for_function("harness.sent.filter(m => m.type === 'ready').length === 2")
+    view.push(review_running())
+    assert "is-waiting" in view.node("approve_fix").get_attribute("class")
+    view.page.wait_for_timeout(2500)  # longer than until it would ask for the third time
+    assert len(view.sent("ready")) == 2
+
+
 def test_every_node_shows_its_status_as_class_icon_and_second_line(running: Any) -> None:
     for name, one in review_running()["nodes"].items():
         group = running.node(name)

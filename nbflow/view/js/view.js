@@ -9,6 +9,7 @@ import { h, setText } from './dom.js';
 import { Faces } from './faces.js';
 import { ENDED } from './format.js';
 import { GraphFace } from './graph.js';
+import { Greeting } from './greeting.js';
 import { Hands } from './hands.js';
 import { Header } from './header.js';
 import { StatusIcons } from './icons.js';
@@ -37,10 +38,11 @@ class View {
     this.hands = new Hands(this);
     this.travel = new Travel({ ask: (message) => this.ask(message), changed: () => this.moved() });
     this.ticker = new Ticker(() => this.tick());
+    this.greeting = new Greeting((message) => transport.send(message));
     this.build(el, prefix, icons);
     this.watch();
     this.close = transport.open((message) => this.receive(message));
-    transport.send({ type: 'ready' });
+    this.greeting.begin();
   }
 
   build(el, prefix, icons) {
@@ -105,19 +107,23 @@ class View {
     if (message.type === 'patch' || message.type === 'snapshot') this.hear(message);
     this.travel.receive(message);
     if (message.type === 'refused') this.refused(message);
-    if (!connected && this.model.connected) this.greet();
+    if (connected !== this.model.connected) this.meet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
   }
 
   hear(message) {
+    if (message.type === 'snapshot') this.greeting.end();
     this.travel.hear(message, this.model.run);
     this.hands.commander.hear(this.model.run);
   }
 
-  greet() {
+  // The kernel has come back, or gone.
+  meet() {
+    this.greeting.end();
+    if (!this.model.connected) return;
     this.travel.lost();
-    this.transport.send({ type: 'ready' });
+    this.greeting.begin();
   }
 
   // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
@@ -238,6 +244,7 @@ class View {
 
   destroy() {
     this.close?.();
+    this.greeting.end();
     this.sizes.disconnect();
     this.sight.disconnect();
     this.announcer.stop();
