@@ -23,17 +23,22 @@ from types import FrameType
 from nbflow.errors import NbflowError
 
 LOOK_S = 0.2
-SHORT_S = 5.0
-"""A worker that lived no longer than this did not do well; after some in a row none is begun any more."""
-MOST_SHORT = 3
+MOST_FAILED = 3
+"""So many workers in a row that ended before they served, and none is begun any more."""
 
 
 @dataclass(slots=True)
 class Worker:
-    """A process, and when it began (s, from any moment on)."""
+    """A process, and the end of a pipe where it says that it serves."""
 
     process: subprocess.Popen[bytes]
-    began: float
+    ready: int
+    serves: bool = False
+
+    def hear(self) -> bool:
+        """Return whether it came to serve; waits until it does or ends."""
+        self.serves = self.serves or os.read(self.ready, 1) == b"1"
+        return self.serves
 
 
 class Supervisor:
@@ -57,7 +62,7 @@ class Supervisor:
         self._count, self._reload, self._environment = workers, reload, dict(environment)
         self._on_ready = on_ready
         self._workers: list[Worker] = []
-        self._short = 0
+        self._failed = 0
         self._told: list[int] = []
 
     def run(self) -> int:
@@ -93,24 +98,26 @@ class Supervisor:
         """Begin a worker for each that has died; return whether there is any use in going on."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
-            self._short = self._short + 1 if time.monotonic() - worker.began < SHORT_S else 0
-            if self._short >= MOST_SHORT:
-                print(f"nbflow: {MOST_SHORT} workers died within {SHORT_S:g} s of their start", file=sys.stderr)  # noqa: T201
+            # One that served is stood in for, whatever ended it: a run that does is given up by those that take it over.
+            self._failed = 0 if worker.hear() else self._failed + 1
+            os.close(worker.ready)
+            if self._failed >= MOST_FAILED:
+                print(f"nbflow: {MOST_FAILED} workers in a row ended before they served", file=sys.stderr)  # noqa: T201
                 return False
             self._begin(siblings)
         return True
 
     def _begin_all(self, siblings: Path | None) -> bool:
         """Begin the workers, and wait until they serve; return whether they do."""
-        ready = [self._begin(siblings) for _ in range(self._count)]
-        served = [self._has_served(descriptor) for descriptor in ready]
-        if all(served):
+        for _ in range(self._count):
+            self._begin(siblings)
+        if all([self._comes_to_serve(worker) for worker in self._workers]):
             self._on_ready()
             return True
         self._end_all()
         return False
 
-    def _begin(self, siblings: Path | None) -> int:
+    def _begin(self, siblings: Path | None) -> None:
         read, write = os.pipe()
         command = [sys.executable, "-m", "nbflow.server", str(self._file)]
         command += [f"--socket={self._socket.fileno()}", f"--ready={write}"]
@@ -123,20 +130,16 @@ class Supervisor:
             command, pass_fds=passed, env=self._environment, start_new_session=True
         )
         os.close(write)
-        self._workers.append(Worker(process, time.monotonic()))
-        return read
+        self._workers.append(Worker(process, read))
 
-    def _has_served(self, descriptor: int) -> bool:
-        """Wait until a worker says that it serves, or is gone."""
-        try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(descriptor, selectors.EVENT_READ)
-                while not selector.select(LOOK_S):
-                    if self._told:
-                        return False
-            return os.read(descriptor, 1) == b"1"
-        finally:
-            os.close(descriptor)
+    def _comes_to_serve(self, worker: Worker) -> bool:
+        """Wait until a worker says that it serves, or has ended without."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(worker.ready, selectors.EVENT_READ)
+            while not selector.select(LOOK_S):
+                if self._told:
+                    return False
+        return worker.hear()
 
     def _end_all(self) -> None:
         """Tell the workers to end, and wait; told once more, do not wait."""
@@ -145,6 +148,7 @@ class Supervisor:
                 worker.process.terminate()
         for worker in self._workers:
             self._await_end(worker)
+            os.close(worker.ready)
         self._workers.clear()
 
     def _await_end(self, worker: Worker) -> None:

@@ -88,14 +88,15 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path)
     assert len(set(notes.read_text().split())) == 2
 
 
-def test_a_run_that_takes_its_process_down_is_left_to_people_in_the_end(tmp_path: Path) -> None:
-    notes = tmp_path / "notes"
+def test_a_run_that_takes_one_process_after_another_down_is_left_to_people(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
-        server.run("dying", path=str(notes))
-        server.process.wait(PATIENCE_S)
+        run_id = server.run("dying", path=str(tmp_path / "notes"))
+        until(lambda: "3 processes died in it" in server.log.read_text())
 
-    assert server.process.returncode == 1
-    assert "workers died within" in server.log.read_text()
+        with server.client() as client:
+            (run,) = client.get("/executions").json()["runs"]
+            assert (run["run_id"], run["status"], run["owner"]) == (run_id, "running", None)
+            assert client.post(f"/executions/{run_id}/fork", json={"at": 1}).status_code == 202
 
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
