@@ -98,7 +98,7 @@ class Supervisor:
         """Begin a worker for each that has died; return whether there is any use in going on."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
-            # One that served is stood in for, whatever ended it: a run that does is given up by those that take it over.
+            # One that served is stood in for, whatever ended it: a run that ends them all is given up in time.
             self._failed = 0 if worker.hear() else self._failed + 1
             os.close(worker.ready)
             if self._failed >= MOST_FAILED:
@@ -111,7 +111,8 @@ class Supervisor:
         """Begin the workers, and wait until they serve; return whether they do."""
         for _ in range(self._count):
             self._begin(siblings)
-        if all([self._comes_to_serve(worker) for worker in self._workers]):
+        serving = [self._comes_to_serve(worker) for worker in self._workers]
+        if all(serving):
             self._on_ready()
             return True
         self._end_all()
