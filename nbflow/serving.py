@@ -26,6 +26,7 @@ class Served:
         # The server is an edge, which a session knows nothing of but its name.
         options = _part("options").options(**settings)
         self._socket = bound(options.host, options.port)
+        self._socket.listen(2048)  # now, so that who calls at once waits for the server and is not refused
         self._server = _part("running").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)

@@ -26,6 +26,8 @@ LOOK_S = 0.2
 SHORT_S = 5.0
 """A worker that lived no longer than this did not do well; after some in a row none is begun any more."""
 MOST_SHORT = 3
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers keep what they count, so that each can tell it for all of them."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,9 @@ class Supervisor:
             signal.signal(number, self._tell)
         with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
             siblings = Path(folder) if self._count > 1 else None
+            if siblings is not None:
+                self._environment[COUNTS] = str(siblings / "metrics")
+                (siblings / "metrics").mkdir()
             try:
                 if not self._begin_all(siblings):
                     return 1
@@ -87,12 +92,24 @@ class Supervisor:
                 self._begin_all(siblings)  # one that fails leaves the socket, and the next change tries again
             elif not self._mend(siblings):
                 return 1
+            self._reap()
         return 0
+
+    def _reap(self) -> None:
+        """As the first process of a container, take leave of processes whose own parents are gone."""
+        workers = {worker.process.pid for worker in self._workers}
+        with suppress(ChildProcessError):
+            # Looked at first, as the end of a worker is for `_mend` to see.
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in workers:
+                    return
+                os.waitpid(found.si_pid, 0)
 
     def _mend(self, siblings: Path | None) -> bool:
         """Begin a worker for each that has died; return whether there is any use in going on."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
+            self._count_out(worker)
             self._short = self._short + 1 if time.monotonic() - worker.began < SHORT_S else 0
             if self._short >= MOST_SHORT:
                 print(f"nbflow: {MOST_SHORT} workers died within {SHORT_S:g} s of their start", file=sys.stderr)  # noqa: T201
@@ -145,7 +162,15 @@ class Supervisor:
                 worker.process.terminate()
         for worker in self._workers:
             self._await_end(worker)
+            self._count_out(worker)
         self._workers.clear()
+
+    def _count_out(self, worker: Worker) -> None:
+        """See that nothing counts as going on in a worker that is gone."""
+        if self._count > 1:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(worker.process.pid, self._environment[COUNTS])  # type: ignore[no-untyped-call]
 
     def _await_end(self, worker: Worker) -> None:
         patience = len(self._told)

@@ -27,7 +27,8 @@ from nbflow.settings import settings
 def main() -> None:
     """Serve a file until SIGTERM or SIGINT."""
     asked = _arguments()
-    log_as_json()
+    token = options().token
+    log_as_json(hidden=() if token is None else (token,))
     program = open_program(asked.file, asked.tools)
     history = program.session.history
     history.folder = Path.cwd() if settings().database_url else asked.file.absolute().parent
