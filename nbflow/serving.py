@@ -58,12 +58,14 @@ def _part(name: str) -> Any:
 
 
 def require_server() -> None:
-    """See that the extra is installed.
+    """See that the extra is installed, and that of tracing where traces are asked for.
 
     Raises:
         ImportError: It is not; it says how to get it.
+        NbflowError: Traces are asked for in a way that is not there.
     """
     _part("running")
+    _part("tracing").check_tracing()
 
 
 def public_address(host: str, port: int) -> str:

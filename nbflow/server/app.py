@@ -23,6 +23,7 @@ from nbflow.server.options import Options
 from nbflow.server.problems import Problem, tell_problems
 from nbflow.server.relay import Relay, Siblings
 from nbflow.server.service import Service
+from nbflow.server.tracing import trace_runs
 
 _ABOUT = (
     "Graphs of registered tools: defined, run, watched and steered. Errors are problem details (RFC 9457). "
@@ -41,6 +42,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     )  # fmt: skip
     app.state.service = service
     app.state.metrics = Metrics(service, shared=siblings is not None)
+    trace_runs(service)
     tell_problems(app)
     for part in (health, graphs, executions, steering, sockets, metrics):
         app.include_router(part.router)

@@ -19,19 +19,23 @@ class Followers:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def follow(self, run: Run, look: Callable[[], None], leave: Callable[[], None]) -> None:
-        """Call `look` every second while a run goes on and once it has ended; then, or if the loop ends, `leave`."""
+    def follow(self, run: Run, look: Callable[[], bool], leave: Callable[[], None]) -> None:
+        """Call `look` every second while a run goes on and once it has ended; then, or if the loop ends, `leave`.
+
+        `look` is called again soon where it returns that there is more.
+        """
         task = asyncio.ensure_future(_follow(run, look, leave))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _follow(run: Run, look: Callable[[], None], leave: Callable[[], None]) -> None:
+async def _follow(run: Run, look: Callable[[], bool], leave: Callable[[], None]) -> None:
     ended = asyncio.ensure_future(run.wait())
     try:
         while not ended.done():
             await asyncio.wait({ended}, timeout=PACE_S)
-            look()
+            while look():
+                await asyncio.sleep(0)
     finally:
         ended.cancel()
         leave()

@@ -93,13 +93,14 @@ class Metrics:
         self._begun.labels(graph).inc()
         self._going.inc()
 
-        def look() -> None:
+        def look() -> bool:
             nonlocal upto
             counted = run.events.kinds(upto)
             upto += len(counted)
             for kind in counted:
                 if kind in _ENDS:
                     self._nodes.labels(_ENDS[kind]).inc()
+            return False
 
         def leave() -> None:
             self._going.dec()
