@@ -87,6 +87,10 @@ class Feed:
         self._send(last)
         return last
 
+    def leave(self) -> None:
+        """Send nothing more of the run itself."""
+        self._closed = True
+
     def _fold(self) -> None:
         """Fold what has happened since the last time; note the outermost nodes it happened to."""
         events = self.run.events[self._view.seq :]

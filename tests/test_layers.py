@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
         "living",
         "commands",
         "feed",
+        "pages",
         "wire",
         "serving",
         "supervisor",

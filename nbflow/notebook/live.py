@@ -14,12 +14,12 @@ import anywidget
 import traitlets
 
 from nbflow import session
-from nbflow.commands import Message, refusal
+from nbflow.commands import Message
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import NbflowError
 from nbflow.feed import Feed
-from nbflow.view import RunView, scene
+from nbflow.pages import Page, scene_of
+from nbflow.view import RunView
 from nbflow.view.bundle import packed
 
 
@@ -32,10 +32,10 @@ class LiveView(anywidget.AnyWidget):
 
 
 class LivePage:
-    """A widget and the feed of the run that it shows now: a run, its next sitting once it was resumed, or a fork.
+    """A widget, and the page that it is: what a run says goes out as widget messages, what a person does comes back.
 
     Args:
-        run: What it shows first; make the page on its loop.
+        run: What it shows first; make it on its loop.
         view: The run's fold, not yet fed.
         home: The loop where a run goes on that the page brings back.
         on_run: Called there with such a run, before anything of it has run.
@@ -45,77 +45,30 @@ class LivePage:
         self, run: RunRecord, view: RunView, *, describe: Callable[[str], str],
         home: asyncio.AbstractEventLoop | None, on_run: Callable[[Run], None],
     ) -> None:  # fmt: skip
-        self._describe, self._home, self._on_run = describe, home, on_run
-        self._reopening: set[asyncio.Task[None]] = set()
-        self.widget = LiveView(scene=_scene(run))
-        self.feed = self._follow(run, view)
-        self.widget.on_msg(self._from_page)
+        self.widget = LiveView(scene=scene_of(run))
+        self._page = Page(
+            run, view, send=self._send, describe=describe, reopen=_reopen, home=home, on_run=on_run
+        )  # fmt: skip
+        self.widget.on_msg(lambda _widget, message, _buffers: self._page.receive(message))
+
+    @property
+    def feed(self) -> Feed:
+        """The feed of the run that it shows now."""
+        return self._page.feed
 
     def show(self, run: Run, view: RunView) -> None:
         """Show another run from now on; call on its loop."""
-        self.feed = self._follow(run, view)
-        self.widget.scene = _scene(run)
-        self._send(self.feed.snapshot)
-
-    def _follow(self, run: RunRecord, view: RunView) -> Feed:
-        feed = Feed(run, view, send=self._send, describe=self._describe, reopen=self._reopen)
-        feed.start()
-        return feed
+        self._page.show(run, view)
 
     def _send(self, message: Message) -> None:
-        if message["type"] == "snapshot":
-            self.widget.snapshot = dict(message)
+        if message["type"] in ("scene", "snapshot"):
+            setattr(self.widget, message["type"], dict(message))
         else:
             self.widget.send(dict(message))
 
-    def _from_page(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        feed = self.feed
-        loop = feed.run.loop if isinstance(feed.run, Run) else self._home
-        try:
-            if loop is None:
-                feed.handle(message)
-            else:
-                loop.call_soon_threadsafe(feed.handle, message)
-        except RuntimeError:  # the run ended, and its own loop with it: nothing is left to disturb
-            feed.handle(message)
 
-    def _reopen(
-        self, message: Message, *, at: int | None = None, state: Mapping[str, Any] | None = None,
-        then: Callable[[Run], None] | None = None,
-    ) -> None:  # fmt: skip
-        run_id = self.feed.run.id
-
-        async def go_on() -> None:
-            try:
-                run = await session.current().reopen(run_id, at=at, state=state)
-                self._on_run(run)
-                if at is not None:
-                    self._send({"type": "forked", "run_id": run.id})
-                if then is not None:
-                    _first(run, then)
-            except NbflowError as error:
-                self._send(refusal(message, error))
-
-        def begin() -> None:
-            task = asyncio.ensure_future(go_on())
-            self._reopening.add(task)
-            task.add_done_callback(self._reopening.discard)
-
-        if self._home is not None:
-            self._home.call_soon_threadsafe(begin)
-
-
-def _first(run: Run, action: Callable[[Run], None]) -> None:
-    """Do something to a run that is to be done before anything of it runs; without that it is not to run at all."""
-    try:
-        action(run)
-    except NbflowError:
-        run.cancel("as it was not to run so")
-        raise
-
-
-def _scene(run: RunRecord) -> dict[str, Any]:
-    return dict(scene(run.graph, subgraphs=run.subgraphs, run_id=run.id))
+async def _reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) -> Run:
+    return await session.current().reopen(run_id, at=at, state=state)
 
 
 def home_of(shell: Any) -> asyncio.AbstractEventLoop | None:

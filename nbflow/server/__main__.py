@@ -10,14 +10,16 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 from nbflow.engine import capture
+from nbflow.errors import NbflowError
 from nbflow.files.origin import origin_of
 from nbflow.files.program import open_program
 from nbflow.server.adopting import adopt_for_ever
 from nbflow.server.logs import log_as_json
-from nbflow.server.options import options
+from nbflow.server.options import Options, options
 from nbflow.server.relay import Siblings
 from nbflow.server.running import Server
 from nbflow.session import Session
@@ -27,14 +29,19 @@ from nbflow.settings import settings
 def main() -> None:
     """Serve a file until SIGTERM or SIGINT."""
     asked = _arguments()
-    token = options().token
-    log_as_json(hidden=() if token is None else (token,))
-    program = open_program(asked.file, asked.tools)
+    try:
+        program = open_program(asked.file, asked.tools)
+        chosen = options()
+    except NbflowError as error:
+        sys.exit(f"nbflow: {error}")
+    for note in program.notes:
+        sys.stderr.write(f"{note}\n")
+    log_as_json(hidden=() if chosen.token is None else (chosen.token,))
     history = program.session.history
     history.folder = Path.cwd() if settings().database_url else asked.file.absolute().parent
     history.origin = origin_of(asked.file, history.folder)
     capture.install()
-    asyncio.run(_serve(program.session, asked))
+    asyncio.run(_serve(program.session, asked, chosen))
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,9 +54,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _serve(session: Session, asked: argparse.Namespace) -> None:
+async def _serve(session: Session, asked: argparse.Namespace, chosen: Options) -> None:
     siblings = None if asked.siblings is None else Siblings(asked.siblings)
-    server = Server(session, options(), siblings=siblings)
+    server = Server(session, chosen, siblings=siblings)
     service = server.service
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)

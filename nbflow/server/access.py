@@ -82,7 +82,7 @@ class Access:
             given = parse_qs(head.query, max_num_fields=10).get("token", [])
         except ValueError:
             return False
-        return len(given) == 1 and self._is_token(given[0])
+        return len(given) == 1 and self._is_token(given[0].encode("utf-8", "replace"))
 
     def _foreign(self) -> RequestError:
         return RequestError(403, "a foreign page may not call this server; NBFLOW_ALLOWED_ORIGINS lists those that may")
@@ -98,17 +98,17 @@ class Access:
 
     def _has_token(self, head: Head) -> bool:
         scheme, _, given = head.one("authorization").partition(" ")
-        return scheme.lower() == "bearer" and self._is_token(given.strip())
+        return scheme.lower() == "bearer" and self._is_token(given.strip().encode("latin-1", "replace"))
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._token)
+    def _is_token(self, given: bytes) -> bool:
+        return hmac.compare_digest(given, self._token)
 
     def _has_cookie(self, head: Head) -> bool:
         try:
             found = SimpleCookie("; ".join(head.all("cookie"))).get(self.cookie_name)
         except CookieError:
             return False
-        return found is not None and hmac.compare_digest(found.value.encode(), self.cookie.encode())
+        return found is not None and hmac.compare_digest(found.value.encode("latin-1", "replace"), self.cookie.encode())
 
 
 def _hostname(address: str) -> str:

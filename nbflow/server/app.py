@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nbflow import __version__
 from nbflow.graph import GraphDefinition
-from nbflow.server import executions, graphs, health, metrics, sockets, steering
+from nbflow.server import executions, graphs, health, metrics, sockets, steering, viewing, webpage
 from nbflow.server.access import Access
 from nbflow.server.answered import Requests
 from nbflow.server.guard import Guard
@@ -44,7 +44,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     app.state.metrics = Metrics(service, shared=siblings is not None)
     trace_runs(service)
     tell_problems(app)
-    for part in (health, graphs, executions, steering, sockets, metrics):
+    for part in (health, graphs, executions, steering, sockets, viewing, webpage, metrics):
         app.include_router(part.router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if siblings is not None:

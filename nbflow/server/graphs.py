@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
@@ -12,7 +13,7 @@ from nbflow.server import models
 from nbflow.server.problems import problems
 from nbflow.server.serving import Serving
 from nbflow.server.shelf import Shelved
-from nbflow.server.toolshape import parameters_of
+from nbflow.server.toolshape import parameters_of, state_schema
 from nbflow.wire import plain
 
 router = APIRouter()
@@ -46,7 +47,8 @@ async def get_graph(
 ) -> JSONResponse:
     """Return a graph, by default as it would run now."""
     found = await service.shelf.get(graph_id, version)
-    shown = {"definition": _definition(found.graph), "text": found.graph.to_text()}
+    schema = await asyncio.to_thread(state_schema, found.graph, service.session)
+    shown = {"definition": _definition(found.graph), "text": found.graph.to_text(), "state_schema": schema}
     return JSONResponse(_listed(found) | shown)
 
 

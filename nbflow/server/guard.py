@@ -53,8 +53,12 @@ class Guard:
             await self._welcome()(scope, receive, answering)
         elif error := self._refusal(scope, head):
             await _refuse(error, scope, receive, answering)
+        elif scope["type"] == "websocket":
+            await self._app(scope, receive, answering)
+        elif (body := await _body(receive, self._options.max_body)) is None:
+            await _refuse(_too_large(self._options.max_body), scope, receive, answering)
         else:
-            await self._app(scope, _bounded(receive, self._options.max_body), answering)
+            await self._app(scope, _again(body, receive), answering)
 
     def _refusal(self, scope: Scope, head: Head) -> RequestError | LimitError | None:
         client = str((scope.get("client") or ("",))[0])
@@ -62,8 +66,11 @@ class Guard:
             return LimitError(429, "requests come too fast", "max_rate", self._options.max_rate)
         if refusal := self._access.refusal(head):
             return refusal
-        length = head.one("content-length")
-        if length.isdecimal() and int(length) > self._options.max_body:
+        lengths = head.all("content-length")
+        if lengths and head.all("transfer-encoding"):
+            # RFC 9112, 6.1: whoever stands between may have read its end elsewhere than we do.
+            return RequestError(400, "a request has a Content-Length or a Transfer-Encoding, and not both")
+        if any(length.isdecimal() and int(length) > self._options.max_body for length in lengths):
             return _too_large(self._options.max_body)
         return None
 
@@ -94,20 +101,34 @@ def _too_large(limit: int) -> LimitError:
     return LimitError(413, "the body is too large", "max_body", limit)
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Return `receive`, which fails once more has come than a body may have, whatever its head said."""
-    seen = 0
-
-    async def counted() -> Message:
-        nonlocal seen
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """Return a request's body; None as soon as more has come than it may have, whatever its head said."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
         message = await receive()
-        if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                raise _too_large(limit)
-        return message
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            return None
+        if not message.get("more_body"):
+            return b"".join(parts)
 
-    return counted
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body that was read already, and then what follows."""
+    given = False
+
+    async def receiving() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receiving
 
 
 def _with_headers(send: Send) -> Send:

@@ -64,10 +64,14 @@ class GraphListed(BaseModel):
 
 
 class GraphShown(GraphListed):
-    """A graph with its definition, in the form that POST /graphs/create takes, and as text in the notation."""
+    """A graph with its definition, in the form that POST /graphs/create takes, and as text in the notation.
+
+    `state_schema` is the JSON schema of the initial state: the keys that its tools ask for and nothing before writes.
+    """
 
     definition: Json
     text: str
+    state_schema: Json
 
 
 class Graphs(BaseModel):

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-from pydantic_core import to_json
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
@@ -70,7 +69,10 @@ class Service:
         return run
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
-        size = len(to_json(state))
+        try:
+            size = len(json.dumps(state, allow_nan=False, separators=(",", ":")))
+        except ValueError:
+            raise RequestError(422, "a number of the initial state is not finite, which JSON has no form for") from None
         if size > self.options.max_state:
             raise LimitError(413, f"the initial state has {size} bytes", "max_state", self.options.max_state)
 

@@ -77,7 +77,7 @@ async def _refused(socket: WebSocket, service: Service) -> bool:
 async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
     try:
         async with asyncio.timeout(FIRST_S):
-            state = _read(await socket.receive_text(), service)
+            state = read_object(await socket.receive_text(), service.options.max_body)
     except TimeoutError:
         raise RequestError(408, f"no initial state came within {FIRST_S:g} s") from None
     except KeyError:
@@ -85,9 +85,15 @@ async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
     return state
 
 
-def _read(text: str, service: Service) -> dict[str, Any]:
-    if len(text.encode()) > service.options.max_body:
-        raise LimitError(413, "the message is too large", "max_body", service.options.max_body)
+def read_object(text: str, limit: int) -> dict[str, Any]:
+    """Return the JSON object that a message is; it may have `limit` bytes.
+
+    Raises:
+        RequestError: It is none.
+        LimitError: It is too large.
+    """
+    if len(text.encode()) > limit:
+        raise LimitError(413, "the message is too large", "max_body", limit)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -106,11 +112,11 @@ async def _follow(socket: WebSocket, service: Service, run_id: str, after: int) 
         try:
             await asyncio.wait({sending, hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
-                await _close(socket, *sending.result())
+                await close(socket, *sending.result())
             elif hearing.done():
-                await _close(socket, *hearing.result())
+                await close(socket, *hearing.result())
             else:
-                await _close(socket, GOING_DOWN, "the server is going down")
+                await close(socket, GOING_DOWN, "the server is going down")
         finally:
             for task in (sending, hearing, stopping):
                 task.cancel()
@@ -139,7 +145,7 @@ async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, 
     rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
     while True:
         try:
-            message = _read(await socket.receive_text(), service)
+            message = read_object(await socket.receive_text(), service.options.max_body)
             await _act(message, service, run_id)
         except (WebSocketDisconnect, RuntimeError):
             return NORMAL, ""
@@ -166,10 +172,11 @@ async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
 
 async def _close_refused(socket: WebSocket, problem: Problem) -> None:
     await _quietly(socket.send_text, text_of({"problem": problem.model_dump(exclude_none=True)}))
-    await _close(socket, 4000 + problem.status, problem.title)
+    await close(socket, 4000 + problem.status, problem.title)
 
 
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
+async def close(socket: WebSocket, code: int, reason: str) -> None:
+    """Close a socket that is still open; its client may take nothing any more."""
     if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
         await _quietly(socket.close, code, reason[:120])
 

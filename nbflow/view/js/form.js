@@ -16,15 +16,15 @@ const KEPT = 20; // questions whose contents are kept
 
 let sheets = 0;
 
-/** One question: its fields, and how its answering stands. */
-class Sheet {
-  constructor(question, submit) {
-    this.question = question;
+/** One question: its fields, and how its answering stands. `word` is what its button says, `note` what stands beside. */
+export class Sheet {
+  constructor(question, submit, { word = 'Answer', note = 'Waits until you answer' } = {}) {
+    Object.assign(this, { question, word });
     this.id = `nfq${Date.now().toString(36)}${(sheets += 1)}-`;
     this.fields = new Map();
     this.groups = new Map();
-    this.button = h('button', { class: 'nf-btn nf-pri', type: 'submit', 'aria-keyshortcuts': 'Control+Enter', title: 'Ctrl+Enter' }, 'Answer');
-    this.note = h('span', { class: 'nf-mut nf-fnote' }, 'Waits until you answer');
+    this.button = h('button', { class: 'nf-btn nf-pri', type: 'submit', 'aria-keyshortcuts': 'Control+Enter', title: 'Ctrl+Enter' }, word);
+    this.note = h('span', { class: 'nf-mut nf-fnote' }, note);
     this.fault = h('p', { class: 'nf-ferr', role: 'alert', hidden: true });
     this.root = fieldOf(question);
     const title = h('h3', { class: 'nf-q', id: `${this.id}q` }, question.question);
@@ -58,14 +58,14 @@ class Sheet {
     const rest = this.fields.has('') ? [] : told.get('') ?? [];
     this.fault.hidden = !rest.length;
     setText(this.fault, rest.join('\n'));
-    this.open('Answer');
+    this.open(this.word);
     const first = [...this.fields.values()].find((field) => !field.error.hidden && !field.el.closest('[hidden]'));
     (first ?? (rest.length ? this.button : null))?.focus();
   }
 
   open(word, why = null) {
     setText(this.button, word);
-    this.button.disabled = word !== 'Answer' || why !== null;
+    this.button.disabled = word !== this.word || why !== null;
     this.button.title = why ?? 'Ctrl+Enter';
   }
 }

@@ -1,6 +1,10 @@
 // anywidget's entry: the widget's traits and messages as a transport of the view. `mount` is the same view for any
-// other transport.
+// other transport, and what else is exported is for a page around it.
 
+import { h, setText } from './dom.js';
+import { Sheet } from './form.js';
+import { duration, look, plural, WORDS } from './format.js';
+import { StatusIcons } from './icons.js';
 import { cellOpener, isConnected, onConnection } from './notebook.js';
 import { mount } from './view.js';
 
@@ -30,7 +34,7 @@ function transportOf(model, el) {
   };
 }
 
-export { mount };
+export { duration, h, look, mount, plural, setText, Sheet, StatusIcons, WORDS };
 
 export default {
   render({ model, el }) {

@@ -83,9 +83,10 @@ class View {
     this.sight.observe(this.root);
   }
 
+  // A view that shows nothing yet is nowhere to be seen, and must not wait for that.
   look(seen) {
-    this.seen = seen;
-    if (seen) this.draw();
+    this.seen = seen || this.root.hidden;
+    if (this.seen) this.draw();
   }
 
   /** Seconds since the epoch by the kernel's clock. */

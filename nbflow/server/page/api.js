@@ -1,0 +1,32 @@
+// The server's REST, as this page uses it. Addresses are relative: a proxy may have put the page anywhere.
+
+/** What the server refused; `faults` are by place where it told places. */
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem.detail ?? problem.title ?? 'The server refused it');
+    this.status = problem.status;
+    this.faults = problem.faults ?? null;
+  }
+}
+
+async function call(path, { method = 'GET', body, headers = {} } = {}) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
+  const answer = await fetch(path, { method, ...sent });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused({ status: answer.status, ...told });
+  return told;
+}
+
+const named = (name) => name.split('/').map(encodeURIComponent).join('/');
+const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+
+export const graphs = async () => (await call('graphs')).graphs;
+export const graph = (name) => call(`graphs/${named(name)}`);
+export const scene = (name) => call(`scenes/${named(name)}`);
+export const runs = (asked) => call(`executions?${query(asked)}`);
+
+/** Begin a run; the key makes a second try of the same press no second run. */
+export async function start(name, state, key) {
+  const asked = { graph_id: name, initial_state: state };
+  return (await call('executions/run', { method: 'POST', body: asked, headers: { 'Idempotency-Key': key } })).run_id;
+}

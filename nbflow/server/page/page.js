@@ -1,0 +1,67 @@
+// The page: a column of graphs and runs, and beside it what is chosen. The address after # says what that is, so that
+// a reload, a bookmark and the browser's own way back lead there.
+
+import { h, mount, setText } from './view.js';
+import { Lists } from './lists.js';
+import { transportTo } from './socket.js';
+import { showGraph } from './start.js';
+
+const fault = h('p', { class: 'pg-fault', role: 'alert', hidden: true });
+const main = h('main', { class: 'pg-main', tabindex: '-1' });
+const lists = new Lists({ onFault: (error) => tell(error && `The server cannot be reached: ${error.message}`) });
+let [leave, turn] = [() => {}, 0];
+
+function tell(text) {
+  fault.hidden = !text;
+  setText(fault, text ?? '');
+}
+
+function chosen() {
+  const [kind, ...rest] = location.hash.slice(1).split('/');
+  return { kind, name: decodeURIComponent(rest.join('/')) };
+}
+
+function showRun(id) {
+  const frame = h('div', { class: 'pg-view pg-run' });
+  main.replaceChildren(frame);
+  const onScene = ({ run_id: shown, title }) => {
+    document.title = `${title} · nbflow`;
+    const hash = `#run/${shown}`;
+    if (location.hash !== hash) history.replaceState(null, '', hash);
+    lists.mark(hash.slice(1));
+    lists.refresh();
+  };
+  return mount(frame, transportTo(id, { onScene }));
+}
+
+function welcome() {
+  main.replaceChildren(h('div', { class: 'pg-empty' }, h('p', {}, 'Choose a graph to run it, or a run to look at it.')));
+  return () => {};
+}
+
+async function show() {
+  const { kind, name } = chosen();
+  const mine = (turn += 1);
+  leave();
+  leave = () => {};
+  lists.mark(`${kind}/${name}`);
+  document.title = kind === 'graph' ? `${name} · nbflow` : 'nbflow';
+  const go = (id) => {
+    location.hash = `#run/${id}`;
+  };
+  try {
+    const gone = kind === 'run' ? showRun(name) : kind === 'graph' ? await showGraph(main, name, { onRun: go }) : welcome();
+    if (mine === turn) leave = gone;
+    else gone();
+  } catch (error) {
+    main.replaceChildren(h('div', { class: 'pg-empty' }, h('p', { role: 'alert' }, error.message)));
+  }
+}
+
+document.body.append(
+  h('header', { class: 'pg-top' }, h('a', { class: 'pg-brand', href: '#' }, 'nbflow'), fault),
+  h('div', { class: 'pg-body nf-tokens' }, lists.el, main),
+);
+addEventListener('hashchange', show);
+lists.begin().then(() => lists.refreshGraphs());
+show();

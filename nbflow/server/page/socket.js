@@ -1,0 +1,59 @@
+// The live view's transport over a WebSocket: it comes back by itself when the line breaks.
+
+const SOON = 500; // ms until the first new try
+const LATER = 10_000; // ms at the most between two
+const REFUSED = 1008; // the server will not have us, and trying again changes nothing
+
+function address(run) {
+  const at = new URL(`ws/view/${encodeURIComponent(run)}`, document.baseURI);
+  at.protocol = at.protocol.replace('http', 'ws');
+  return at;
+}
+
+/** A transport for `mount` that shows a run; `onScene` hears which run is shown: a fork is another. */
+export function transportTo(run, { onScene }) {
+  let [shown, socket, receive, timer, wait, closed] = [run, null, null, null, SOON, false];
+
+  function hear({ data }) {
+    const message = JSON.parse(data);
+    if (message.type === 'scene') {
+      shown = message.run_id;
+      onScene(message);
+    }
+    receive(message);
+  }
+
+  function connect() {
+    socket = new WebSocket(address(shown));
+    socket.onopen = () => {
+      wait = SOON;
+      receive({ type: 'connection', live: true });
+      send({ type: 'ready' });
+    };
+    socket.onmessage = hear;
+    socket.onclose = ({ code }) => {
+      if (closed) return;
+      receive({ type: 'connection', live: false });
+      if (code === REFUSED) return;
+      timer = setTimeout(connect, wait);
+      wait = Math.min(LATER, wait * 2);
+    };
+  }
+
+  function send(message) {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  }
+
+  return {
+    send,
+    open(listener) {
+      receive = listener;
+      connect();
+      return () => {
+        closed = true;
+        clearTimeout(timer);
+        socket.close();
+      };
+    },
+  };
+}

@@ -1,0 +1,166 @@
+"""The live view's own wire: a run as one page shows it, over a WebSocket.
+
+Rule: a page that is slow gets fewer pictures, never a queue that grows: past a few messages patches are left out, and
+once it has caught up it is told how all stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from nbflow.commands import Message
+from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
+from nbflow.errors import NbflowError
+from nbflow.pages import Page, scene_of
+from nbflow.server.problems import answer, problem_of
+from nbflow.server.service import Service
+from nbflow.server.serving import Serving
+from nbflow.server.shown import text_of, without_paths
+from nbflow.server.sockets import GOING_DOWN, NORMAL, TOO_SLOW, close, read_object
+from nbflow.view import scene
+from nbflow.view.recorded import unfed
+
+router = APIRouter(include_in_schema=False)
+MOST = 32
+"""Messages that wait for a page; a patch beyond is left out."""
+
+
+class Outbox:
+    """What is yet to be sent to one page."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Message] = deque()
+        self._rung = asyncio.Event()
+        self.behind = False
+
+    def put(self, message: Message) -> None:
+        """Add a message; from any thread."""
+        self._loop.call_soon_threadsafe(self._add, message)
+
+    def _add(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "patch" and (self.behind or len(self._waiting) >= MOST):
+            self.behind = True
+            return
+        if kind == "snapshot":
+            self.behind = False
+        self._waiting.append(message)
+        self._rung.set()
+
+    async def take(self) -> Message:
+        """Wait for the next message."""
+        while not self._waiting:
+            self._rung.clear()
+            await self._rung.wait()
+        return self._waiting.popleft()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+
+@router.websocket("/ws/view/{run_id}")
+async def view_run(socket: WebSocket, run_id: Annotated[str, Path(max_length=64)], service: Serving) -> None:
+    """Show a run to a page, in the protocol of the live view."""
+    try:
+        service.check_watchers()
+        run = await service.read(run_id)
+    except NbflowError as error:
+        await socket.send_denial_response(answer(problem_of(error)))
+        return
+    await socket.accept()
+    with service.watching():
+        await _show(socket, service, run)
+
+
+async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
+    outbox = Outbox()
+    page = await _made(run, service, outbox)
+    outbox.put(scene_of(run))
+    sending = asyncio.ensure_future(_send(socket, outbox, page, service.options.max_silence))
+    hearing = asyncio.ensure_future(_hear(socket, page, service))
+    stopping = asyncio.ensure_future(service.draining.wait())
+    tasks = (sending, hearing, stopping)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            await close(socket, *sending.result())
+        elif stopping.done():
+            await close(socket, GOING_DOWN, "the server is going down")
+    finally:
+        page.leave()
+        for task in tasks:
+            task.cancel()
+
+
+async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
+    """Return a page of a run; made on the run's loop, which may be another than the server's."""
+    home = asyncio.get_running_loop()
+
+    async def reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) -> Run:
+        return await service.reopen(run_id, at=at, state=state)
+
+    async def make() -> Page:
+        page = Page(
+            run, unfed(run), send=outbox.put, describe=lambda tool: _about(service, tool), reopen=reopen, home=home,
+            on_run=lambda other: page.show(other, unfed(other)),
+        )  # fmt: skip
+        return page
+
+    if not isinstance(run, Run) or run.loop is home or not run.loop.is_running():
+        return await make()
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), run.loop))
+
+
+def _about(service: Service, tool: str) -> str:
+    registry = service.session.registry
+    return registry.get(tool).doc if tool in registry else ""
+
+
+async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -> tuple[int, str]:
+    try:
+        while True:
+            message = await outbox.take()
+            async with asyncio.timeout(silence):
+                await socket.send_text(text_of(_without_paths(message)))
+            if outbox.behind and outbox.empty:
+                page.receive({"type": "ready"})
+    except TimeoutError:
+        return TOO_SLOW, "too slow; connect again"
+    except (WebSocketDisconnect, RuntimeError):
+        return NORMAL, ""
+
+
+def _without_paths(message: Message) -> Message:
+    data = message.get("data")
+    if message["type"] != "inspector" or not isinstance(data, Mapping) or not data.get("error"):
+        return message
+    return {**message, "data": {**data, "error": {**without_paths(data["error"]), "traceback": ""}}}
+
+
+async def _hear(socket: WebSocket, page: Page, service: Service) -> None:
+    while True:
+        try:
+            page.receive(read_object(await socket.receive_text(), service.options.max_body))
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            return
+        except NbflowError:
+            continue  # as with what is not in the protocol
+
+
+@router.get("/scenes/{graph_id:path}")
+async def show_graph(graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> Response:
+    """Return a graph as the live view draws it, before any run."""
+    graph = await service.shelf.find(graph_id)
+    drawn = dict(scene(graph, subgraphs=service.session.graphs))
+    return Response(text_of(drawn), media_type="application/json")

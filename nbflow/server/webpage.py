@@ -1,0 +1,48 @@
+"""The page at `/`: the graphs, the runs, and the live view, in the browser's own language.
+
+Rule: what is sent is what lies in `page` and the view's own front end. A name that is asked for is looked up among
+these, and never made into a path.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Path as InPath
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from nbflow.view.bundle import bundle
+
+router = APIRouter(include_in_schema=False)
+_HOME = Path(__file__).parent / "page"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+
+
+@cache
+def files() -> dict[str, str]:
+    """Return the texts that the page is made of, by name."""
+    module, sheet = bundle()
+    own = {path.name: path.read_text("utf-8") for path in _HOME.iterdir() if path.suffix in _TYPES}
+    return {**own, "view.js": module, "view.css": sheet}
+
+
+@router.get("/")
+async def get_page() -> Response:
+    """Return the page."""
+    return _sent("index.html")
+
+
+@router.get("/assets/{name}")
+async def get_asset(name: Annotated[str, InPath(max_length=100)]) -> Response:
+    """Return a module or a style of the page."""
+    if name not in files():
+        raise HTTPException(404)
+    return _sent(name)
+
+
+def _sent(name: str) -> Response:
+    return Response(files()[name], media_type=_TYPES[Path(name).suffix])
