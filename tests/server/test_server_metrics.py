@@ -183,9 +183,18 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
             seconds = 600 if number < 4 else 0
             with httpx.Client(base_url=server.address, headers=BEARER, timeout=30) as client:  # a connection each
                 state = {"graph_id": "daily", "initial_state": {"n": 1, "seconds": seconds}}
-                assert client.post("/executions/run", json=state).status_code == 202
+                begun = client.post("/executions/run", json=state)
+                assert begun.status_code == 202
+            # Asked of any worker, and answered by the one that has it.
+            asked_for = f"{server.address}/executions/result/{begun.json()['run_id']}"
+            assert httpx.get(asked_for, headers=BEARER, timeout=30).status_code == 200
         asked = [_asked(server.address) for _ in range(6)]
         assert {count("nbflow_runs_begun_total", graph="daily") for count in asked} == {6}
+        for route, method, status in (
+            ("/executions/run", "POST", "202"),
+            ("/executions/result/{run_id}", "GET", "200"),
+        ):
+            assert asked[-1]("nbflow_requests_total", route=route, method=method, status=status) == 6
         assert _awaited(server.address, going=4) == 4
 
         for pid in _workers(server.process.pid)[:1]:
