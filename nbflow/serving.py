@@ -20,7 +20,10 @@ MISSING = "serving needs the extra 'server': pip install 'nbflow[server]'"
 
 
 class Served:
-    """A session that is served. `url` is its page's address, with the token; `address` the same without."""
+    """A session that is served.
+
+    `url` is its page's address with the token, `address` the same without; `token_is_new` tells that nobody gave it.
+    """
 
     def __init__(self, session: Session, settings: dict[str, Any]) -> None:
         # The server is an edge, which a session knows nothing of but its name.
@@ -30,6 +33,7 @@ class Served:
         self._server = _part("running").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)
+        self.token_is_new = options.token is None
         self.address = public_address(host, self.port)
         self.url = f"{self.address}?token={self.token}"
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))

@@ -5,31 +5,24 @@ Rule: every magic and every command is a call of a method here; what they add is
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import GraphError, RunStateError
-from nbflow.events import Status
+from nbflow.engine import Run
+from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
-from nbflow.living import Living
+from nbflow.reopening import Reopening
 from nbflow.tools import ToolSpec
 
 if TYPE_CHECKING:
-    from nbflow.engine.past import Past
     from nbflow.graph.needs import Need
     from nbflow.serving import Served
     from nbflow.settings import Durability
-    from nbflow.store import Store
-    from nbflow.store.cache import OutputCache
     from nbflow.store.recorder import Recorder
-    from nbflow.store.resuming import Source
 
 
-class Session(Living):
+class Session(Reopening):
     """What a notebook, a command or a server works with.
 
     `tool`, `predicate` and `reducer` are the registry's decorators.
@@ -37,7 +30,6 @@ class Session(Living):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
         self.tool: Callable[..., Any] = self.registry.tool
         self.predicate = self.registry.predicate
         self.reducer = self.registry.reducer
@@ -88,7 +80,7 @@ class Session(Living):
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
         max_parallel: int | None = None, durability: Durability | None = None, allow_unstored: bool | None = None,
-        cache: bool = True, run_id: str | None = None,
+        cache: bool = True, breaks: Collection[str] = (), run_id: str | None = None,
     ) -> Run:  # fmt: skip
         """Start a run of a graph on the running loop and return it at once.
 
@@ -101,26 +93,21 @@ class Session(Living):
             allow_unstored: Whether a run kept with `sync` goes on where a value cannot be stored; by default as the
                 setting NBFLOW_ALLOW_UNSTORED says.
             cache: Whether nodes with `cache` take stored outputs; if not, theirs are computed and stored anew.
+            breaks: The nodes to pause at, as by `Run.break_at`.
             run_id: What to call it, in place of a new id.
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
+            RunStateError: One of `breaks` is no node of the graph.
         """
         graph, run_id = self.find(name), run_id or self.engine.new_id()
         keeper = self._keeper(run_id, graph, state or {}, durability, allow_unstored)
         run = self.engine.start(
             graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
-            cache=lambda: self.outputs if cache else self.outputs.anew(),
+            cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
         self.live[run.id] = run
         return run
-
-    @cached_property
-    def outputs(self) -> OutputCache:
-        """What is kept of nodes with `cache`."""
-        from nbflow.store.cache import OutputCache
-
-        return OutputCache(self.history)
 
     def _keeper(
         self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None,
@@ -137,93 +124,6 @@ class Session(Living):
             run_id, graph, self.graphs, state, time.time(), strict=strict, allow_unstored=allow_unstored
         )
 
-    async def reopen(
-        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
-    ) -> Run:
-        """Go on with a run that ended or whose process died, or fork it, and return it at once.
-
-        What was completed is not run again. The graph is the session's of that name, else the one stored.
-
-        Args:
-            run_id: By default the newest that did not complete; to fork, the newest.
-            at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
-            state: Fork with these keys written over what every path sees.
-
-        Raises:
-            RunNotFoundError: No such run.
-            RunStateError: It is complete or still runs, another process has it, or it does not replay on this graph.
-        """
-        from nbflow.store import resuming
-        from nbflow.store.archive import uncollected
-
-        fork = at is not None or bool(state)
-        run_id = run_id or await (self._newest() if fork else self._last_unfinished())
-        known = self._known(run_id)
-        kept = known is None or known.id in self._kept
-        source = await resuming.find(self.history, known, run_id, kept=kept)
-        if source.status is Status.COMPLETED and not fork:
-            raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
-        graph = source.adopted(self.graphs)
-        upto = resuming.cut(source, at) if fork else len(source.events)
-        with uncollected():
-            plan = self.engine.plan(graph)
-        self.history.notices += await resuming.mend(self.engine, plan, source, upto)
-        past = resuming.past_of(source, plan, upto, state, fork=fork)
-        return await self._go_on(source, graph, past, fork=fork)
-
-    async def _go_on(self, source: Source, graph: GraphDefinition, past: Past, *, fork: bool) -> Run:
-        from nbflow.store import resuming
-
-        self.history.notices += source.notes
-        run_id, keeper = self.engine.new_id() if fork else source.id, None
-        if source.head is not None:
-            for name in resuming.changed_tools(source.head, self.registry):
-                self.history.notices.append(f"tool {name!r} has changed since the run last used it")
-            strict = source.head.row.durability == "sync"
-            if fork:
-                keeper = self.history.recorder(
-                    run_id, graph, self.graphs, source.initial, time.time(), strict=strict, fork=(source.id, past)
-                )
-            else:
-                store = self.history.open()
-                epoch = await _claimed(store, run_id)
-                if await resuming.has_moved_on(store, source):
-                    await asyncio.wrap_future(store.release(run_id, epoch))
-                    return await self.reopen(run_id)
-                keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
-            self._kept.add(run_id)
-        run = self.engine.start(
-            graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
-            cache=lambda: self.outputs,
-        )  # fmt: skip
-        self.live[run.id] = run
-        return run
-
-    async def _last_unfinished(self) -> str:
-        here = [run for run in self.live.values() if run.done and run.status is not Status.COMPLETED]
-        found = here[-1].id if here else await asyncio.to_thread(self.history.last_unfinished)
-        if found is None:
-            raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
-        return found
-
-    async def _newest(self) -> str:
-        found = await asyncio.to_thread(self.runs, limit=1)
-        if not found:
-            raise RunStateError("there is no run here to fork; %flow_run starts one")
-        return found[0].id
-
-    async def resume(
-        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
-    ) -> Run:
-        """Go on with a run to its end, as by `reopen`; return it.
-
-        Raises:
-            ExecutionError: As by `run`.
-        """
-        run = await self.reopen(run_id, at=at, state=state)
-        await run
-        return run
-
     async def run(self, name: str, /, **state: Any) -> Run:
         """Run a graph to its end; return the run, whose `.state` and `.result` tell what came of it.
 
@@ -236,13 +136,13 @@ class Session(Living):
         return run
 
     def serve(
-        self, *, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
+        self, *, host: str | None = None, port: int | None = None, token: str | None = None
     ) -> Served:  # fmt: skip
         """Serve this session on the running loop: REST, WebSocket and a page; return at once.
 
         Args:
-            host: The address to listen at.
-            port: The port; 0 for any that is free.
+            host: The address to listen at; by default as NBFLOW_HOST says, else this machine's alone, 127.0.0.1.
+            port: The port, 0 for any that is free; by default as NBFLOW_PORT says, else 8765.
             token: What requests must bring; by default as NBFLOW_TOKEN says, else one made now.
 
         Raises:
@@ -251,22 +151,12 @@ class Session(Living):
         """
         from nbflow.serving import serve
 
-        given = {} if token is None else {"token": token}
-        return serve(self, host=host, port=port, **given)
+        given = {"host": host, "port": port, "token": token}
+        return serve(self, **{name: value for name, value in given.items() if value is not None})
 
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
         return [self.registry.get(name) for name in self.registry.names()]
-
-
-async def _claimed(store: Store, run_id: str) -> int:
-    """Take a run over; whoever gives up waiting for it does not keep it."""
-    claim = store.claim(run_id)
-    try:
-        return await asyncio.wrap_future(claim)
-    except asyncio.CancelledError:
-        claim.add_done_callback(lambda done: done.exception() or store.release(run_id, done.result()))
-        raise
 
 
 Kept = TypeVar("Kept")

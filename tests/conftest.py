@@ -1,10 +1,12 @@
-"""One Chromium for all tests that need one: playwright allows one at a time in a process."""
+"""One Chromium for all tests that need one: playwright allows one at a time in a process. And the kernels' Python."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,20 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Run every kernel, those of JupyterLab and of nbclient too, by the Python that NBFLOW_KERNEL_PYTHON names."""
+    python = os.environ.get("NBFLOW_KERNEL_PYTHON")
+    if python is None:
+        return
+    data = tmp_path_factory.mktemp("jupyter")
+    spec = data / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [str(Path(python).absolute()), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "Python 3", "language": "python"}))
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(data), os.environ.get("JUPYTER_PATH")]))
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
         "session",
         "catalogue",
         "living",
+        "reopening",
         "commands",
         "feed",
         "pages",

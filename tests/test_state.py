@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nbflow.errors import ExecutionError, GraphError, StateConflictError
 from nbflow.reducers import MISSING, resolve
-from nbflow.state import PathState, Write, merge
+from nbflow.scheduler.merging import merge, overlaid
+from nbflow.state import PathState, Write
 
 FOLDS = resolve({"log": "append", "all": "extend", "n": "add", "d": "merge", "x": "last"}, {})
 
@@ -275,3 +276,81 @@ def test_forks_and_joins_in_any_shape_count_every_update_exactly_once(seed: int)
     whole = joined(*paths)
     assert whole["n"] == written
     assert len(whole["log"]) == len(set(whole["log"])) == written
+
+
+# -- laid over each other ---------------------------------------------------------------------------------------------
+
+
+def test_over_each_other_a_write_that_saw_another_stands_whichever_path_is_last() -> None:
+    story = Story(k="initial", only="initial")
+    one = story.write(story.first, "a", k="before")
+    two = one.fork()
+    story.write(one, "b", k="after", b=1)
+    story.write(two, "c", c=1)
+
+    assert overlaid([one, two]) == overlaid([two, one]) == {"k": "after", "only": "initial", "b": 1, "c": 1}
+
+
+def test_over_each_other_the_last_paths_write_stands_of_those_made_side_by_side() -> None:
+    story = Story(k=0)
+    one = story.first
+    two, three = one.fork(), one.fork()
+    story.write(two, "two", k=2)
+    story.write(one, "one", k=1)
+    ahead = story.write(two.fork(), "ahead", k=4)
+
+    assert overlaid([one, two, three])["k"] == 2
+    assert overlaid([two, one, three])["k"] == 1
+    assert overlaid([ahead, one, two])["k"] == 1  # `two` was seen by `ahead`
+    assert overlaid([one, ahead, two])["k"] == 4
+
+
+def test_over_each_other_a_fold_that_holds_the_updates_of_another_stands() -> None:
+    story = Story()
+    one = story.write(story.first, "a", log=0)
+    two, waits = one.fork(), one.fork()
+    story.write(one, "one", log=1)
+    story.write(two, "two", log=2)
+    behind = one.fork()
+    both = joined(two, one)
+
+    assert overlaid([both, behind, waits])["log"] == [0, 2, 1]
+    assert overlaid([waits, both, behind])["log"] == [0, 2, 1]
+
+
+def test_over_each_other_an_edit_stands_over_all_before_it_and_under_all_after() -> None:
+    story = Story(k=0)
+    one = story.write(story.first, "one", k=1)
+    two = one.fork()
+    story.write(two, "two", k=2)
+    edit = Write("edit", story.serial + 1, None, "edited", sweeping=True)
+    story.serial += 1
+    for path in (one, two):
+        path.overwrite("k", "edited", edit)
+
+    assert overlaid([one, two])["k"] == "edited"
+    story.write(one, "one", k="later")
+    assert overlaid([one, two])["k"] == overlaid([two, one])["k"] == "later"
+
+
+def test_nothing_over_each_other_is_an_older_write_and_alone_a_path_is_as_it_is() -> None:
+    for seed in range(200):
+        rng, story = random.Random(seed), Story(k=0)
+        paths, behind = [story.first], {}
+        for step in range(1, 12):
+            path = rng.choice(paths)
+            if rng.random() < 0.4:
+                paths.append(path.fork())
+            else:
+                behind[step] = path["k"]
+                story.write(path, f"w{step}", k=step)
+        rng.shuffle(paths)
+        shown, older = overlaid(paths)["k"], set()
+        for path in paths:
+            assert overlaid([path]) == path.as_dict()
+            at = path["k"]
+            while at in behind:
+                at = behind[at]
+                older.add(at)
+        assert shown not in older
+        assert shown == next(path["k"] for path in reversed(paths) if path["k"] not in older)

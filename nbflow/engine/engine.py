@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from nbflow.engine.job import Jobs, check_tools
 from nbflow.engine.past import Past
 from nbflow.engine.result import ExecutionResult
 from nbflow.engine.run import Run
+from nbflow.engine.steering import check_node
 from nbflow.engine.surroundings import Surroundings
 from nbflow.errors import ExecutionError
 from nbflow.executors import ThreadExecutor
@@ -77,7 +78,7 @@ class WorkflowEngine:
     def start(
         self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *,
         max_parallel: int | None = None, run_id: str | None = None, keeper: Keeper | None = None,
-        past: Past | None = None, cache: Callable[[], Cache] | None = None,
+        past: Past | None = None, cache: Callable[[], Cache] | None = None, breaks: Collection[str] = (),
     ) -> Run:  # fmt: skip
         """Start a run on the running loop and return it at once.
 
@@ -89,29 +90,39 @@ class WorkflowEngine:
             keeper: Keeps its events where they outlive the process.
             past: What it goes on from; replayed on `plan(graph)` and from the same initial state.
             cache: Gives what has the outputs of nodes with `cache`; without it, these run like all others.
+            breaks: The nodes to pause at, as by `Run.break_at`.
 
         Raises:
             GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
+            RunStateError: One of `breaks` is no node of the graph.
         """
         if max_parallel is not None and max_parallel < 1:
             raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
         compiled = self._compiled(graph)
+        self.plan(graph, breaks=breaks)
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
         caching = None if cache is None else Caching(cache, self._threads)
         around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs, caching)
-        return Run(
+        run = Run(
             compiled.plan, initial_state or {}, around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
         )  # fmt: skip
+        for node in breaks:
+            run.break_at(node)  # in time: nothing starts before the loop's next turn
+        return run
 
-    def plan(self, graph: GraphDefinition) -> Plan:
-        """Return the graph ready to run.
+    def plan(self, graph: GraphDefinition, *, breaks: Collection[str] = ()) -> Plan:
+        """Return the graph ready to run, and to pause at `breaks`.
 
         Raises:
             GraphError: As by `start`.
+            RunStateError: As by `start`.
         """
-        return self._compiled(graph).plan
+        plan = self._compiled(graph).plan
+        for node in breaks:
+            check_node(plan, graph.name, node)
+        return plan
 
     def _compiled(self, graph: GraphDefinition) -> _Compiled:
         """Return the graph ready to run, from last time if nothing that it depends on has changed since."""

@@ -135,6 +135,11 @@ class RunRecord:
     def at(self, seq: int) -> Moment:
         """Return the run as it stood after event `seq`, by replaying it up to there.
 
+        Its state is what the paths have come to by then, laid over each other. Where they hold different values of a
+        key, a write made after seeing the others stands. Of writes made side by side that of a path that runs stands,
+        else of one that waits at a node, else of one that ended: of the firing that started last, of the node defined
+        last, of the end that came last.
+
         Raises:
             RunStateError: It has no such event.
         """

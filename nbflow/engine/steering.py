@@ -24,6 +24,26 @@ _GOING = (Status.RUNNING, Status.WAITING)
 _INDEX = re.compile(r"\[\d+\]")
 
 
+def check_node(plan: Plan, graph: str, path: str) -> None:
+    """Refuse the path of a node that a graph does not have, nor one of its subgraphs.
+
+    Raises:
+        RunStateError: No run of the graph ever comes to such a node.
+    """
+    inner: Plan | None = plan
+    above = ""
+    for part in path.split("/"):
+        name = _INDEX.sub("", part)
+        known = inner.by_id if inner is not None else {}
+        if name not in known:
+            there = (
+                f"known nodes: {name_list(above + one for one in known)}" if known else f"{above[:-1]!r} has no nodes"
+            )
+            raise RunStateError(f"graph {graph!r} has no node {path!r}{did_you_mean(name, known)}; {there}")
+        inner = known[name].subplan
+        above += f"{part}/"
+
+
 class SteeredRun(AwaitedRun):
     """A live run, as it is steered; on its own `loop`."""
 
@@ -56,13 +76,7 @@ class SteeredRun(AwaitedRun):
         Raises:
             RunStateError: The graph has no such node.
         """
-        plan: Plan | None = self.plan
-        for name in _INDEX.sub("", node).split("/"):
-            found = plan.by_id.get(name) if plan is not None else None
-            if found is None:
-                near = did_you_mean(name, plan.by_id if plan else ())
-                raise RunStateError(f"graph {self.name!r} has no node {node!r}{near}, so no run comes to it")
-            plan = found.subplan
+        check_node(self.plan, self.name, node)
         (self.workers.hold.breaks.add if on else self.workers.hold.breaks.discard)(node)
 
     def pause(self, at: str | None = None) -> None:

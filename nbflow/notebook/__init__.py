@@ -41,13 +41,14 @@ def load(shell: Any) -> None:
     from nbflow.notebook.listing import ListingMagics
     from nbflow.notebook.output import describe_run, tell_notices
     from nbflow.notebook.runs import RunMagics
+    from nbflow.notebook.serving import ServingMagics
     from nbflow.notebook.steering import SteeringMagics
 
     cells = Cells(shell)
     awaited = AwaitedMagics(shell, always=["flow_run", "flow_resume"], by_body=["flow_tool"])
     definitions, runs = DefinitionMagics(shell, cells, awaited), RunMagics(shell, cells, awaited)
     before = _names(shell)
-    shell.register_magics(definitions, runs, ListingMagics(shell, cells), SteeringMagics(shell))
+    shell.register_magics(definitions, runs, ListingMagics(shell, cells), SteeringMagics(shell), ServingMagics(shell))
     shell.register_magic_function(runs.flow_run_awaited, "line_cell", AWAITED_PREFIX + "flow_run")
     shell.register_magic_function(runs.flow_resume_awaited, "line", AWAITED_PREFIX + "flow_resume")
     shell.register_magic_function(definitions.flow_tool_awaited, "cell", AWAITED_PREFIX + "flow_tool")

@@ -30,6 +30,11 @@ class Cells:
         """The running cell's text."""
         return self._running[-1][1] if self._running else ""
 
+    @property
+    def number(self) -> int:
+        """The running cell's number, else the last one's."""
+        return int(self._shell.displayhook.prompt_count)
+
     def install(self) -> None:
         """Begin to note which cell runs."""
         self._shell.events.register("pre_run_cell", self._enter)
@@ -44,7 +49,7 @@ class Cells:
         # A cell inside a cell (%%capture) comes without an id: it belongs to the outer one.
         cell_id = getattr(info, "cell_id", None) or self.current_id
         self._running.append((cell_id, info.raw_cell or ""))
-        self._ids[self._shell.displayhook.prompt_count] = cell_id
+        self._ids[self.number] = cell_id
 
     def _leave(self, _result: Any) -> None:
         if self._running:  # the cell that loaded us had begun before
@@ -75,8 +80,7 @@ class Cells:
         """Note what the running cell shows; return what its earlier run showed, which the page has dropped since."""
         if self.current_id is None:
             return []
-        number = self._shell.displayhook.prompt_count
-        last, things = self._shown.get(self.current_id, (number, []))
-        kept, gone = (things, []) if last == number else ([], things)
-        self._shown[self.current_id] = (number, [*kept, shown])
+        last, things = self._shown.get(self.current_id, (self.number, []))
+        kept, gone = (things, []) if last == self.number else ([], things)
+        self._shown[self.current_id] = (self.number, [*kept, shown])
         return gone

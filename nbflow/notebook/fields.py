@@ -23,8 +23,9 @@ from nbflow.graph.needs import Need
 from nbflow.reducers import MISSING
 
 _PLAIN = (bool, int, float, str)
-_BOX = {"description_width": "11em"}
-_WIDTH, _LINE, _LINES = "30em", 60, 12
+# Signs that a page may take for TeX, even before it reads the HTML around them; and those of HTML.
+_TEX, _HTML = set("$\\"), set("&<>`")
+_NAMES, _WIDTH, _LINE, _LINES = "11em", "30em", 60, 12
 
 Evaluate = Callable[[str], Awaitable[Any]]
 
@@ -39,7 +40,17 @@ class Note:
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text."""
         self.widget.value = escape(text, quote=False)
-        self.widget.style = {"text_color": "var(--jp-error-color1, #d32f2f)" if error else None}
+        self.widget.style.text_color = "var(--jp-error-color1, #d32f2f)" if error else None
+
+
+def _name(widget: Any, name: str, mark: str) -> None:
+    """Label a widget with a name, shown as it is: what a label holds is typeset as TeX, unless it is code."""
+    if not _TEX & set(name):
+        widget.description = name + mark
+        return
+    shown = "".join(f"&#{ord(sign)};" if sign in _TEX | _HTML else sign for sign in name)
+    widget.description_allow_html = True
+    widget.description = f"<code>{shown}</code>{mark}"
 
 
 class Field:
@@ -62,8 +73,8 @@ class Field:
         self._note = Note()
         self._note.say(need.help)
         self.row = widgets.HBox([widget, self._note.widget])
-        widget.description = f"{need.name} *" if need.required else need.name
-        widget.style = _BOX
+        _name(widget, need.name, " *" if need.required else "")
+        widget.style.description_width = _NAMES
         widget.layout.width = _WIDTH
         widget.layout.flex = "0 0 auto"
 
@@ -129,6 +140,7 @@ def field_of(need: Need, given: Given | None, evaluate: Evaluate) -> Field:
         return Field(need, widget, _checked(adapter), **settings)
     kinds = [one.get("type") for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     parse, begin = adapter.validate_json, _json
+    # A whole number too: a box would round it to what a page can count, and say nothing.
     if len(kinds) == 1 and kinds[0] in ("string", "integer", "number"):
         parse, begin = adapter.validate_strings, _string
     text = "" if start is MISSING or start is None else begin(adapter, start)
@@ -154,8 +166,8 @@ def _plain(bare: Any, hint: Any, start: Any) -> Any:
     value = {} if none else {"value": start}
     if bare is bool:
         return widgets.Checkbox(indent=True, **value)
-    if bare in (int, float) and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
-        return widgets.IntText(**value) if bare is int else widgets.FloatText(**value)
+    if bare is float and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
+        return widgets.FloatText(**value)
     if bare is str:
         text = "" if none else start
         return _text(text, lines=start is MISSING or "\n" in text or len(text) > _LINE, told="")

@@ -135,7 +135,9 @@ class RunOutput:
     def close(self) -> None:
         """Free the page's copy of the live view, unless its run goes on."""
         if self._run.result is not None and self._page is not None:
-            self._page.widget.close()
+            from nbflow.notebook.freeing import free
+
+            free(self._page.widget)
             self._page = None
 
     def _folded(self) -> dict[str, Any]:

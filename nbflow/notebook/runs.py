@@ -23,7 +23,7 @@ from IPython.core.magic import (
 
 from nbflow import session
 from nbflow.engine.capture import install as install_capture
-from nbflow.errors import RunStateError, name_list
+from nbflow.errors import name_list
 from nbflow.notation import parse_run_line
 from nbflow.notation.run_line import RunLine
 from nbflow.notebook.arguments import argument, arguments, place, positive, takes
@@ -53,7 +53,6 @@ class Order:
     body: list[CodeType]
     assigned: list[str]
     namespace: dict[str, Any]
-    breaks: list[str]
     form: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -184,10 +183,10 @@ class RunMagics(Magics):
         options = self._options(self.flow_resume, asked)
 
         async def begin(state: dict[str, Any]) -> Run:
-            return await session.current().reopen(options.run, at=options.place, state=state)
+            return await session.current().reopen(options.run, at=options.place, state=state, breaks=options.breaks)
 
         expressions, namespace = self._expressions(asked), names_for(self._shell, local_ns)
-        return Order(begin, options.background, asked.quiet, expressions, [], [], namespace, options.breaks)
+        return Order(begin, options.background, asked.quiet, expressions, [], [], namespace)
 
     def _read(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None, transform: Any) -> Order:
         asked = parse_run_line(line)
@@ -203,12 +202,12 @@ class RunMagics(Magics):
         async def begin(state: dict[str, Any]) -> Run:
             return session.current().start(
                 options.name, state, max_parallel=options.max_parallel, durability=options.durability,
-                allow_unstored=options.allow_unstored, cache=not options.no_cache,
+                allow_unstored=options.allow_unstored, cache=not options.no_cache, breaks=options.breaks,
             )  # fmt: skip
 
         namespace = names_for(self._shell, local_ns)
         return Order(
-            begin, options.background, asked.quiet, expressions, codes, assigned, namespace, options.breaks,
+            begin, options.background, asked.quiet, expressions, codes, assigned, namespace,
             options.name if options.form else None, dict(asked.assignments),
         )  # fmt: skip
 
@@ -235,12 +234,6 @@ class RunMagics(Magics):
         install_capture()  # again, for a stream that was put in place since: %%capture does so
         with ticking(self._shell):
             run = await order.begin(state)
-        try:
-            for node in order.breaks:
-                run.break_at(node)
-        except RunStateError:
-            run.cancel("as one of its breakpoints is nowhere")
-            raise
         background = order.background or place is not None
         output = RunOutput(run, self._shell, self._cells, describe_tool, background=background, place=place)
         output.begin()
@@ -276,7 +269,8 @@ class RunMagics(Magics):
         given = {key: Given(value, order.sources.get(key, "")) for key, value in state.items()}
         form = Form(
             order.form, session.needs(order.form), given,
-            evaluate=evaluate, begin=lambda state, place: self._start(order, state, place), home=home,
+            evaluate=evaluate, begin=lambda state, place: self._start(order, state, place),
+            home=home, cells=self._cells,
         )  # fmt: skip
         form.show()
         for output in self._cells.gone(form):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.commands import STOPPED
 from nbflow.errors import ExecutionCancelled
-from nbflow.notebook.pump import comm_pump
+from nbflow.notebook.pump import comm_gate, comm_pump
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -51,7 +51,8 @@ def ticking(shell: Any) -> Iterator[None]:
     """Keep Stop and the page's clicks working while the cell awaits what is inside."""
     ticker = asyncio.ensure_future(_tick(shell))
     try:
-        yield
+        with comm_gate(shell):
+            yield
     finally:
         ticker.cancel()
 

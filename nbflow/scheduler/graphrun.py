@@ -11,9 +11,10 @@ from typing import Any
 from nbflow.errors import ConditionError, ExecutionError, LoopError, error_data, node_error
 from nbflow.scheduler.answers import Cancel, EdgeTaken, EdgeUntaken, Task
 from nbflow.scheduler.marking import Marking, Out, by_origin, unfold
+from nbflow.scheduler.merging import merge, overlaid
 from nbflow.scheduler.plan import EdgePlan, NodePlan, Plan
 from nbflow.scheduler.scope import Step
-from nbflow.state import PathState, merge
+from nbflow.state import PathState
 
 Routes = dict[str, list[tuple[str, str, str | None]]]
 """By a node's path, the edges it took: target, type, condition."""
@@ -92,11 +93,12 @@ class GraphRun(Marking):
                 path.overwrite(key, value, marks[key])
 
     def state(self) -> dict[str, Any]:
-        """Return ended, pending and running tokens laid over each other, in that order."""
-        whole = dict(self.initial)
-        for path in self.paths():
-            whole.update(path.as_dict())
-        return whole
+        """Return ended, pending and running tokens laid over each other.
+
+        Of writes that saw each other the later stands, of those made side by side that of the last token in that order.
+        """
+        paths = list(self.paths())
+        return overlaid(paths) if paths else dict(self.initial)
 
     # routing
 

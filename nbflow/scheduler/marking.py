@@ -13,8 +13,9 @@ from typing import Any
 
 from nbflow.scheduler.answers import Answer, Cancel, Task
 from nbflow.scheduler.holds import Positions
+from nbflow.scheduler.merging import merge
 from nbflow.scheduler.plan import NodePlan, Plan
-from nbflow.state import PathState, merge
+from nbflow.state import PathState
 
 Arrival = tuple[int, tuple[int, ...], PathState]
 """A token at a node: the edge it came by, the order of the firing that it came from, its state."""

@@ -115,7 +115,7 @@ class Scheduler:
             run.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
 
     def state(self) -> dict[str, Any]:
-        """Return the final state of a run that ended, else ended, pending and running tokens over each other."""
+        """Return the final state of a run that ended, else its tokens over each other, as by `GraphRun.state`."""
         return self.root.state() if self.ended is None else self.ended.state
 
     def tasks(self) -> list[Task]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition
+from nbflow.view.dominators import dominators
 from nbflow.view.plain import TIMES
 from nbflow.view.plain import line as one_line
 
@@ -209,7 +210,7 @@ def _joins(
     merges = {name for name, arriving in into.items() if len(arriving) > 1 and nodes[name].join == "all"}
     if len(nodes) > EXACT:
         return {name: len(into[name]) for name in merges if all(line.type == "normal" for line in into[name])}
-    before = _dominators(topological, into)
+    before = dominators(topological, {name: [line.source for line in arriving] for name, arriving in into.items()})
     joins = {}
     for name in merges:
         above = before[name]
@@ -219,22 +220,6 @@ def _joins(
         if count > 1:
             joins[name] = count
     return joins
-
-
-def _dominators(topological: list[str], into: Mapping[str, list[Line]]) -> dict[str, str]:
-    """Return for each node the nearest one that every way to it passes, "" where there is none."""
-    depth = {"": 0}
-    above: dict[str, str] = {}
-    for name in topological:
-        candidates = [line.source for line in into.get(name, ())] or [""]
-        best = candidates[0]
-        for other in candidates[1:]:
-            while best != other:
-                if depth[best] < depth[other]:
-                    best, other = other, best
-                best = above[best]
-        above[name], depth[name] = best, depth[best] + 1
-    return above
 
 
 def _met(name: str, starts: list[str], into: Mapping[str, list[Line]], above: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from nbflow.view.critical import CriticalPath, thinned
 from nbflow.view.firings import Firings
 from nbflow.view.fold import Locate
+from nbflow.view.groups import groups_of
 from nbflow.view.recorded import Recorded
 
 AT_ONCE = 2_000
@@ -44,12 +45,13 @@ class Timeline:
         """Return what changed after the event `after`.
 
         Times are seconds of the run, in which the time between a stop and a resume does not count. `lanes` are
-        `[number, path, parent or -1, kind]`; `forget` names tracks, `[lane, row]`, to drop before the `pieces` are
-        taken in (see `Piece.told`); `left` are lanes left out by a choice, `[lane, time, seq, condition]`, or `[lane]`
-        where that is no longer so; `seq` is what to ask after next. With the last of several answers come `ended`,
-        `pauses` (`[from, until or None]`), `resumes` (`[time, seconds lost, seq]`) and `path`, None or
-        `{"length", "waited", "at", "live", "waits", "hops"}`: both lengths as of `at`, whether they still grow, and
-        steps `[lane, from, until or None, seq, end seq or None]`.
+        `[number, path, parent or -1, kind]`, and with the first answer come `groups` of them, `[name, numbers]`;
+        `forget` names tracks, `[lane, row]`, to drop before the `pieces` are taken in (see `Piece.told`); `left` are
+        lanes left out by a choice, `[lane, time, seq, condition]`, or `[lane]` where that is no longer so; `seq` is
+        what to ask after next. With the last of several answers come `ended`, `pauses` (`[from, until or None]`),
+        `resumes` (`[time, seconds lost, seq]`) and `path`, None or `{"length", "waited", "at", "live", "waits",
+        "hops"}`: both lengths as of `at`, whether they still grow, and steps `[lane, from, until or None, seq, end seq
+        or None]`.
         """
         fold = self._fold
         self._catch_up()
@@ -68,7 +70,13 @@ class Timeline:
             "left": [[lane.number, *(lane.left or ())] for lane in fold.lanes.all if after < lane.left_changed <= upto],
             "merged": fold.tracks.merged,
         }
+        if not after:
+            told["groups"] = self._groups()
         return told if more or (after and upto == after) else told | self._last_part()
+
+    def _groups(self) -> list[list[Any]]:
+        number = {node.node_id: index for index, node in enumerate(self._run.graph.nodes)}
+        return [[name, [number[node] for node in nodes]] for name, nodes in groups_of(self._run.graph)]
 
     def share(self, node: str) -> float | None:
         """Return which part of the critical path, from 0 to 1, a node of the graph is.

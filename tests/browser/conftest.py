@@ -1,4 +1,6 @@
-"""A real JupyterLab in a real Chromium, driven from pytest; skipped where there is no Chromium."""
+"""A real JupyterLab and Notebook 7, of one server, in a real Chromium, driven from pytest; skipped where there is no
+Chromium.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,9 @@ import nbflow
 ROOT = Path(nbflow.__file__).parents[1]
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE_MS = 90_000
+# Notebook looks for the shortcuts of a plugin that it does not know, in every notebook, before a cell has run.
+NOT_OURS = "Cannot read properties of undefined (reading 'schema')"
+LAB = "lab/workspaces/{workspace}/tree/{name}"
 PANEL = "[...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.content && w.content.model)"
 
 
@@ -38,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Lab:
-    """A running JupyterLab."""
+    """A running server of JupyterLab and Notebook."""
 
     url: str
     token: str
@@ -66,6 +71,7 @@ def _start(home: Path, lab: Lab) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **{name: str(home / place) for name, place in places.items()}, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += ["--ip=127.0.0.1", f"--port={lab.url.rpartition(':')[2]}", "--ServerApp.port_retries=0"]
     command += [f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={lab.folder}"]
     with lab.log.open("wb") as log:
@@ -103,7 +109,7 @@ def _answers(lab: Lab) -> bool:
 
 @dataclass
 class Notebook:
-    """A notebook open in JupyterLab; cells are counted from 0."""
+    """A notebook open in JupyterLab or Notebook; cells are counted from 0."""
 
     page: Any
     path: Path
@@ -160,18 +166,18 @@ class Notebook:
 def notebook(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     contexts: list[Any] = []
 
-    def open_notebook(*cells: str, **context_options: Any) -> Notebook:
+    def open_notebook(*cells: str, place: str = LAB, **context_options: Any) -> Notebook:
         path = lab.folder / f"{request.node.originalname}-{secrets.token_hex(3)}.ipynb"
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(book, path)
         contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 1100}, **context_options}))
         opened = Notebook(contexts[-1].new_page(), path)
-        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        opened.page.on("pageerror", lambda error: NOT_OURS in str(error) or opened.errors.append(str(error)))
         own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
         opened.page.on("request", lambda sent: sent.url.startswith(own) or opened.external.append(sent.url))
-        address = f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{path.name}?token={lab.token}"
-        opened.page.goto(address, wait_until="domcontentloaded")
+        address = place.format(workspace=secrets.token_hex(4), name=path.name)
+        opened.page.goto(f"{lab.url}/{address}?token={lab.token}", wait_until="domcontentloaded")
         opened.ready()
         return opened
 

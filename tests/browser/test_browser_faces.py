@@ -157,7 +157,10 @@ def test_every_face_of_a_run_answers_while_its_question_waits(notebook: Open) ->
 
 STEPS = """%%flow_tool
 import asyncio
-async def first(): await asyncio.sleep(1.5)
+from nbflow import session
+async def first():
+    run = list(session.current().live.values())[-1]
+    while run.status != "paused": await asyncio.sleep(0.05)
 def second(): ...
 def third(): ...
 async def fourth(): await asyncio.sleep(30)
@@ -298,6 +301,7 @@ def test_a_question_outlives_the_kernel_and_the_run_is_seen_from_history(noteboo
     view.node("approve", "waiting")
     view.answer("yes")
     view.told("Completed")
+    lost.told("Disconnected")
     book.wait_idle(4)
     book.run(5)
     book.js("w.content.model.cells.get(5).sharedModel.setSource(arg)", f"%flow_show {book.text(5).strip()}")

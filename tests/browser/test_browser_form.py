@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -45,4 +46,28 @@ def test_a_form_is_filled_in_and_its_run_is_seen_beneath_it(notebook: Callable[.
     shoot(book, "form-run")
     book.run(5)
     assert book.text(5) == "completed disk disk x\n"
+    clean(book)
+
+
+NAMES = ["$a$ and $b$", "\\(x\\) < <b>y</b>"]
+
+
+def test_names_are_shown_as_they_are_and_label_their_fields(notebook: Callable[..., Any]) -> None:
+    nodes = [{"node_id": f"m{at}", "tool": "one", "map": name} for at, name in enumerate(NAMES)]
+    edges = [{"from_node": "m0", "to_node": "m1"}]
+    graph = "%%flow_graph odd\n" + json.dumps({"name": "odd", "nodes": nodes, "edges": edges})
+    tools = "%%flow_tool\ndef one(x: int) -> int:\n    return x\n"
+    book = notebook(LOAD, tools, graph, "form = %flow_run odd --form", "print(sorted(form.run.initial))")
+    for index in range(4):
+        book.run(index)
+    cell = book.cell(3)
+    for name in NAMES:
+        cell.get_by_label(f"{name} *", exact=True).fill("[1]")
+    book.page.wait_for_timeout(500)
+    assert cell.locator("mjx-container, .widget-label b").count() == 0
+    shoot(book, "form-names")
+    cell.get_by_role("button", name="Run", exact=True).click()
+    book.node("m1", "completed")
+    book.run(4)
+    assert book.text(4) == f"{sorted(NAMES)}\n"
     clean(book)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from running import engine_of, graph, run
+from running import engine_of, graph, run, until
 
 from nbflow import ExecutionResult, Run, ToolRegistry, WorkflowEngine
 from nbflow.errors import NodeError
-from nbflow.events import Status
+from nbflow.events import Kind, Status
 
 
 async def add(n: int) -> dict[str, int]:
@@ -118,3 +118,34 @@ def test_every_awaiter_of_a_run_gets_the_same_result() -> None:
         assert first is second
 
     asyncio.run(main())
+
+
+def test_a_moment_shows_the_later_of_a_keys_writes_beside_a_branch_that_has_the_older() -> None:
+    slow = asyncio.Event()
+
+    async def split() -> dict[str, str]:
+        return {"k": "before the split"}
+
+    async def quick() -> dict[str, str]:
+        return {"k": "after the split"}
+
+    async def waits() -> None:
+        await slow.wait()
+
+    async def meet() -> None:
+        pass
+
+    async def main() -> Run:
+        started = engine_of(split, quick, waits, meet).start(graph("split -> quick & waits -> meet"))
+        await until(lambda: started.state.get("k") == "after the split")
+        slow.set()
+        await started
+        return started
+
+    run = asyncio.run(main())
+
+    ends = {event.node: event.seq for event in run.events if event.kind is Kind.NODE_COMPLETE}
+    shown = [run.at(seq).state.get("k") for seq in range(1, len(run.events) + 1)]
+    since, then = ends["split"] - 1, ends["quick"] - 1
+    assert shown == [None] * since + ["before the split"] * (then - since) + ["after the split"] * (len(shown) - then)
+    assert run.at(ends["waits"]).state == {"k": "after the split"}

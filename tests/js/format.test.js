@@ -54,10 +54,21 @@ test('a node that ran once has no badge', () => {
   assert.deepEqual([0, 1, 4].map((runs) => badge({ runs })), ['', '', '×4']);
 });
 
-test('a screen reader hears name, kind, status and the second line', () => {
+test('a node is called by what is seen in it as it is seen, then by kind and status', () => {
   const node = { ...NODE, status: 'running', items: { done: 37, total: 500, failed: 2 } };
-  assert.equal(spoken('review_files', 'map', node, 0), 'review_files, map, running, 37 of 500, 2 failed');
-  assert.equal(spoken('a', 'tool', { ...NODE, status: 'completed', runs: 3 }, 0), 'a, tool, completed, run 3 times');
+  assert.equal(spoken('review_files', 'map', node, 0), 'review_files, 37/500 · 2 failed, map, running');
+  assert.equal(spoken('a', 'tool', { ...NODE, status: 'completed', runs: 3 }, 0), 'a, ×3, tool, completed, run 3 times');
+});
+
+test('a name that is cut in the drawing, or not drawn, is said whole', () => {
+  const done = { ...NODE, status: 'completed' };
+  assert.equal(spoken('fetch_all_pages', 'tool', done, 0, { drawn: 'fetch…ges' }), 'fetch…ges, fetch_all_pages, tool, completed');
+  assert.equal(spoken('fetch', 'tool', done, 0, { drawn: '' }), 'fetch, tool, completed');
+});
+
+test('a condition that a node shows is said with it', () => {
+  const done = { ...NODE, status: 'completed' };
+  assert.equal(spoken('a', 'tool', done, 0, { caption: 'n (0) > 0 → no' }), 'a, n (0) > 0 → no, tool, completed');
 });
 
 test('the facts of a run name what was skipped and retried', () => {

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -128,6 +129,22 @@ class Kernel:
         except Empty:
             return found
 
+    @cached_property
+    def subshell(self) -> str | None:
+        """The subshell that pages send over, as JupyterLab has one for its widgets; None where kernels have none."""
+        if "kernel subshells" not in self._asks("kernel_info_request").get("supported_features", []):
+            return None
+        return str(self._asks("create_subshell_request")["subshell_id"])
+
+    def _asks(self, kind: str) -> dict[str, Any]:
+        """Return the answer that comes while a cell runs, too."""
+        message = self.client.session.msg(kind)
+        self.client.control_channel.send(message)
+        while True:
+            answer = self.client.get_control_msg(timeout=PATIENCE)
+            if answer["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return dict(answer["content"])
+
     def kill(self) -> None:
         """Kill the kernel's process at once, as the end of memory would."""
         self.client.stop_channels()
@@ -142,15 +159,23 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Page:
-    """A page that shows one live view, as far as the kernel knows of it."""
+    """A page that shows one live view, as far as the kernel knows of it.
 
-    def __init__(self, kernel: Kernel, comm_id: str) -> None:
-        self._kernel, self._id = kernel, comm_id
+    Args:
+        kernel: Where the run is.
+        comm_id: The view's.
+        subshells: Whether it sends over a subshell where there is one; JupyterLab does once it is open, others do not.
+    """
+
+    def __init__(self, kernel: Kernel, comm_id: str, *, subshells: bool = True) -> None:
+        self._kernel, self._id, self._subshells = kernel, comm_id, subshells
 
     def says(self, kind: str, **content: Any) -> None:
         """Send a message of the view protocol."""
         data = {"method": "custom", "content": {"type": kind, **content}}
         message = self._kernel.client.session.msg("comm_msg", {"comm_id": self._id, "data": data})
+        if self._subshells and (subshell := self._kernel.subshell):
+            message["header"]["subshell_id"] = subshell
         self._kernel.client.shell_channel.send(message)
 
     def hears(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Widgets:
     kernel: Kernel
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     updates: list[dict[str, Any]] = field(default_factory=list)
+    cell: str = ""
 
     def take(self, message: dict[str, Any]) -> None:
         content = message["content"]
@@ -87,7 +88,7 @@ class Widgets:
 
 def shown(kernel: Kernel, line: str, cell_id: str = "form") -> Widgets:
     reply = kernel.ok(f"form = %flow_run {line}", cell_id)
-    page = Widgets(kernel)
+    page = Widgets(kernel, cell=reply.messages[0]["parent_header"]["msg_id"])
     for message in reply.messages:
         page.take(message)
     assert [WIDGET in data for data in reply.displays] == [True, False]
@@ -111,7 +112,7 @@ def test_a_form_has_a_field_for_each_key_that_suits_its_type(checks: Widgets) ->
     }  # fmt: skip
 
     assert kinds == {
-        "code *": "Textarea", "rules *": "Textarea", "loud": "Checkbox", "depth": "IntText", "rate": "FloatText",
+        "code *": "Textarea", "rules *": "Textarea", "loud": "Checkbox", "depth": "Text", "rate": "FloatText",
         "level": "Dropdown", "how": "Dropdown", "place": "Text", "most": "Text", "note": "Text", "extra": "Text",
     }  # fmt: skip
     assert checks.note("code") == "check: Check the code."
@@ -125,6 +126,27 @@ def test_a_form_shows_itself_and_is_no_value_that_is_shown(kernel: Kernel) -> No
     assert kernel.ok("form = %flow_run counts --form;\nform is None").value == "True"
 
 
+def test_a_form_that_a_later_cell_ends_with_stands_there_too_and_once(kernel: Kernel) -> None:
+    page = shown(kernel, "counts --form")
+    assert kernel.ok("form = %flow_run counts --form\nform").displays[2:] == []
+
+    page = shown(kernel, "counts --form")
+    again = kernel.ok("display(form)\nform", "later")
+    box = next(key for key, one in page.states.items() if "nbflow-form" in one.get("_dom_classes", ()))
+    assert [data[WIDGET]["model_id"] for data in again.displays] == [box]
+    page.fill(n="2")
+    page.click()
+    assert got(kernel, "form.run.state['m']") == "3"
+
+
+def test_a_form_whose_cell_ran_again_says_that_it_is_gone(kernel: Kernel) -> None:
+    shown(kernel, "counts --form", "twice")
+    kernel.ok("old = form")
+    shown(kernel, "counts --form", "twice")
+
+    assert kernel.ok("old").displays == [{"text/plain": "Form('counts'), which is gone: its cell has run again"}]
+
+
 def test_what_stands_at_its_default_is_left_to_the_tools(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(code="a = 1", rules="[]")
     checks.click()
@@ -135,7 +157,7 @@ def test_what_stands_at_its_default_is_left_to_the_tools(kernel: Kernel, checks:
 
 def test_each_field_gives_a_value_of_its_type(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(
-        code="a", rules='[{"name": "r", "limit": 3}]', loud=True, depth=4, rate=0.25, level=1, how=1, place="src/a",
+        code="a", rules='[{"name": "r", "limit": 3}]', loud=True, depth="4", rate=0.25, level=1, how=1, place="src/a",
         most="7", note="y", extra="[n for n in range(depth_of)]",
     )  # fmt: skip
     kernel.ok("depth_of = 2")
@@ -168,7 +190,7 @@ def test_keys_that_are_given_prefill_the_form(kernel: Kernel) -> None:
     page = shown(kernel, "checks --form code='b' rules=rules depth=1 + 2 extra=thing level=Level.high other=thing")
 
     assert page.found("code")[1]["value"] == "b"
-    assert page.found("depth")[1]["value"] == 3
+    assert page.found("depth")[1]["value"] == "3"
     assert page.found("extra")[1]["value"] == "thing"
     page.click()
 
@@ -230,5 +252,78 @@ def test_a_number_without_a_default_is_not_taken_for_0(kernel: Kernel) -> None:
     assert page.note("n").startswith("Input should be a valid integer")
 
 
+def test_a_whole_number_keeps_all_its_digits_given_or_typed(kernel: Kernel) -> None:
+    big = 2**53 + 1
+    page = shown(kernel, f"checks --form code='a' rules=[] depth={big}")
+    assert page.found("depth")[1]["value"] == str(big)
+    page.click()
+    assert got(kernel, "form.run.initial['depth']") == str(big)
+
+    page.fill(depth=f" {big + 2} ")
+    page.click()
+    assert got(kernel, "form.run.initial['depth']") == str(big + 2)
+
+    page.fill(depth="2.5")
+    page.click()
+    assert page.note("depth").startswith("Input should be a valid integer")
+
+
+def test_a_name_that_looks_like_tex_is_code_and_nothing_in_it_is_markup(kernel: Kernel) -> None:
+    kernel.ok(
+        '%%flow_graph odd\n{"name": "odd", "nodes": [{"node_id": "a", "tool": "first", "map": "$<b>$"}], "edges": []}'
+    )
+    labels = {one["description"]: one.get("description_allow_html") for one in shown(kernel, "odd --form").states.values()
+              if one.get("description")}  # fmt: skip
+
+    assert labels == {"<code>&#36;&#60;b&#62;&#36;</code> *": True, "Run": None}
+
+
 def test_a_form_of_no_graph_is_refused(kernel: Kernel) -> None:
     assert "unknown graph 'count'; did you mean 'counts'" in kernel.run("%flow_run count --form").traceback
+
+
+OPEN = "import ipywidgets\nlen(ipywidgets.widgets.widget._instances)"
+
+
+def test_a_form_whose_cell_runs_again_leaves_no_widget_open(kernel: Kernel) -> None:
+    shown(kernel, "checks --form", "again").fill(code="a", rules="[]")
+    held = got(kernel, OPEN)
+
+    page = shown(kernel, "checks --form", "again")
+    assert got(kernel, OPEN) == held
+
+    page.fill(code="a", rules="[]")
+    page.click()
+    kernel.ok("await form.run")
+    shown(kernel, "checks --form", "again")
+    assert got(kernel, OPEN) == held
+
+
+def test_a_form_whose_cell_runs_again_while_its_run_goes_on_is_freed_at_the_runs_end(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%flow_tool\nimport asyncio\ngo = asyncio.Event()\nasync def holds(n: int = 1) -> None:\n    await go.wait()"
+    )
+    kernel.ok("%%flow_graph held\nholds")
+    shown(kernel, "held --form", "held")
+    held = got(kernel, OPEN)
+    page = shown(kernel, "held --form", "held")
+    page.say("Run", method="custom", content={"event": "click"})
+    kernel.later(0.5)
+    kernel.ok("first = form")
+    shown(kernel, "held --form", "held")
+
+    assert got(kernel, "first.run.status.value") == "'running'"
+    assert int(got(kernel, OPEN)) > int(held)
+    kernel.ok("go.set()\nawait first.run\nawait asyncio.sleep(0.1)")
+    assert got(kernel, OPEN) == held
+
+
+def test_what_its_expressions_print_stands_beneath_its_cell_whatever_ran_last(kernel: Kernel) -> None:
+    page = shown(kernel, "checks --form")
+    kernel.ok("1 + 1", "other")
+    page.fill(code="a", rules="[]", extra="print('said') or 1")
+    page.say("Run", method="custom", content={"event": "click"})
+
+    said = [message for message in kernel.later(1) if message["msg_type"] == "stream"]
+    assert [message["content"]["text"] for message in said] == ["said\n"]
+    assert said[0]["parent_header"]["msg_id"] == page.cell

@@ -7,7 +7,7 @@ from kernels import Kernel, plain
 
 MAGICS = (
     "%flow_run", "%%flow_run", "%flow_resume", "%flow_show", "%flow_runs", "%flow_graphs", "%flow_tools",
-    "%flow_cancel", "%flow_answer", "%%flow_graph", "%%flow_tool",
+    "%flow_cancel", "%flow_answer", "%flow_serve", "%%flow_graph", "%%flow_tool",
 )  # fmt: skip
 
 

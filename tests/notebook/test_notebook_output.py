@@ -101,27 +101,32 @@ def test_the_last_state_is_kept_for_pages_opened_later(kernel: Kernel) -> None:
     assert last["nodes"]["total"]["status"] == "completed"
 
 
-def view_of(message_id: str, kernel: Kernel) -> Page:
+over = pytest.mark.parametrize("subshells", [True, False], ids=["over a subshell", "over none"])
+
+
+def view_of(message_id: str, kernel: Kernel, subshells: bool = True) -> Page:
     while True:
         message = kernel.client.get_iopub_msg(timeout=60)
         ours = message["parent_header"].get("msg_id") == message_id and message["msg_type"] == "display_data"
         if ours and WIDGET in message["content"]["data"]:
-            return Page(kernel, str(message["content"]["data"][WIDGET]["model_id"]))
+            return Page(kernel, str(message["content"]["data"][WIDGET]["model_id"]), subshells=subshells)
 
 
-def test_a_click_on_stop_reaches_a_cell_that_awaits(kernel: Kernel) -> None:
+@over
+def test_a_click_on_stop_reaches_a_cell_that_awaits(kernel: Kernel, subshells: bool) -> None:
     kernel.ok("%%flow_tool\nasync def sleeps():\n    await asyncio.sleep(120)")
     kernel.ok("%%flow_graph long\nsleeps")
     message = kernel.send("%flow_run long")
-    view_of(message, kernel).says("command", name="stop")
+    view_of(message, kernel, subshells).says("command", name="stop")
     reply = kernel.collect(message)
     assert reply.error["ename"] == "ExecutionCancelled"
     assert "by you" in reply.error["evalue"]
 
 
-def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel) -> None:
-    message = kernel.send("run = %flow_run sums")
-    page = view_of(message, kernel)
+@over
+def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel, subshells: bool) -> None:
+    message = kernel.send("run = %flow_run sums\nprint('over')")
+    page = view_of(message, kernel, subshells)
     page.says("command", name="pause")
     page.says("command", name="pause")
     page.says("command", name="nonsense")
@@ -133,7 +138,8 @@ def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel) 
         content = reply["content"].get("data", {}).get("content", {}) if reply["msg_type"] == "comm_msg" else {}
         statuses.append(content.get("run", {}).get("status", "") if content.get("type") == "patch" else "")
     page.says("command", name="continue")
-    assert kernel.collect(message).status == "ok"
+    reply = kernel.collect(message)
+    assert (reply.status, reply.stdout) == ("ok", "over\n")
     assert kernel.ok("run.state['sum']").value == "3"
 
 

@@ -147,6 +147,21 @@ def test_a_wish_that_cannot_be_honoured_is_refused(keeping: Kernel, failed: str,
     assert told in reply.error["evalue"]
 
 
+@pytest.mark.parametrize("fork", ["", " --from parse"])
+def test_a_breakpoint_that_is_nowhere_is_refused_and_the_run_stays_as_it_was(
+    keeping: Kernel, failed: str, fork: str
+) -> None:
+    rows = f"session.runs(), [event.seq for event in session.read({failed!r}).events]"
+    before = keeping.ok(rows).value
+
+    refused = keeping.run(f"%flow_resume {failed}{fork} --break prase")
+
+    assert "graph 'sums' has no node 'prase'; did you mean 'parse'?; known nodes: load, parse" in refused.traceback
+    assert keeping.ok(rows).value == before
+    keeping.ok(f"run = %flow_resume {failed} --background --break report")
+    keeping.ok("while run.status != 'paused': await asyncio.sleep(0.01)\nrun.unpause()\nawait run")
+
+
 def test_where_all_has_completed_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     kernel = kept_kernel(tmp_path)
     kernel.ok("%load_ext nbflow")

@@ -81,6 +81,15 @@ def test_a_run_pauses_at_its_breakpoints(kernel):
     assert kernel.ok("(await run).status.value").value == "'completed'"
 
 
-def test_a_breakpoint_that_is_nowhere_is_refused_and_nothing_goes_on(kernel):
-    assert "graph 'steps' has no node 'd'" in kernel.run("run = %flow_run steps --break d").traceback
+@pytest.mark.parametrize(
+    "line", ["run = %flow_run steps --break b --break d", "%flow_run steps --background --break d"]
+)
+def test_a_breakpoint_that_is_nowhere_is_refused_before_anything_runs(kernel, line):
+    kernel.ok("from nbflow import session\nbefore = len(session.runs())")
+
+    refused = kernel.run(line)
+
+    assert "graph 'steps' has no node 'd'; known nodes: quick, b, c" in refused.traceback
+    assert refused.displays == []
+    assert kernel.ok("len(session.runs()) - before").value == "0"
     assert "no run of this session goes on" in kernel.run("%flow_cancel").traceback

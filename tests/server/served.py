@@ -45,12 +45,18 @@ def note(path: str):
     """Write a line to a file."""
     with open(path, "a") as file:
         file.write(f"{os.getpid()}\\n")
+
+def die(path: str):
+    """Take the process down."""
+    note(path)
+    os._exit(1)
 ''',
     "%%flow_graph chain\na = wait()\nb = wait()\na -> b",
     "%%flow_graph counted\ncount",
     "%%flow_graph failing\nwait -> fail",
     '%%flow_graph asking\nask = ask(question="Ship it?", choices=["yes", "no"])\nask -> wait',
     "%%flow_graph noted\nfirst = note()\nsecond = note()\nfirst -> wait -> second",
+    "%%flow_graph dying\nnote -> die",
     "%%flow_graph looped\nwait -> wait if n < 1000000 [max=1000000]",
     "%flow_run chain",
 ]

@@ -173,6 +173,17 @@ def layered(count: int, width: int = 6, name: str = "nightly_docs") -> GraphDefi
     return GraphDefinition.model_validate({"name": name, "nodes": nodes, "edges": edges})
 
 
+def forked(count: int, width: int = 5, name: str = "nightly_docs") -> GraphDefinition:
+    """Return a graph of about `count` nodes: splits into `width` workers, each split the join of those before."""
+    nodes, edges = ["split_0"], []
+    for i in range(count // (width + 1)):
+        workers = [f"work_{i}_{j}" for j in range(width)]
+        nodes += [*workers, f"split_{i + 1}"]
+        edges += [_edge(f"split_{i} {one}") for one in workers] + [_edge(f"{one} split_{i + 1}") for one in workers]
+    listed = [{"node_id": n, "tool": n} for n in nodes]
+    return GraphDefinition.model_validate({"name": name, "nodes": listed, "edges": edges})
+
+
 def chain(count: int) -> GraphDefinition:
     names = [f"transform_step_{i}" for i in range(count)]
     edges = [_edge(f"{a} {b}") for a, b in pairwise(names)]

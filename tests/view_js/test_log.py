@@ -44,6 +44,16 @@ def rows(view: Any) -> list[str]:
     return shown
 
 
+def test_a_question_whose_answer_was_lost_is_asked_again(view: Any, kernel: Kernel) -> None:
+    view.mount(*kernel.messages())
+    view.page.locator(".nf-root").press("4")
+    view.page.wait_for_function("harness.sent.some(m => m.type === 'log')")
+    kernel.answered = len(view.page.evaluate("harness.sent"))
+    view.page.wait_for_function("harness.sent.filter(m => m.type === 'log').length > 1")
+    settle(view, kernel)
+    assert rows(view)[-1] == "1:25.0 | lint | try 2"
+
+
 def test_a_run_says_what_happened_row_by_row(view: Any, kernel: Kernel) -> None:
     opened(view, kernel)
     assert rows(view)[-8:] == [

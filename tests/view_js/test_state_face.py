@@ -229,7 +229,7 @@ def test_a_frame_is_a_table_with_a_head_that_stays_and_pages(face: Alone, review
     assert body.get_by_role("status").inner_text() == "Rows 1 to 50 of 120, first 20 of 30 columns"
     body.get_by_role("button", name="Next").click()
     page.wait_for_function("document.querySelector('.nf-pager span').textContent.startsWith('Rows 51')")
-    head = body.locator("thead th").nth(1)
+    head = body.locator("thead th").first
     top = head.bounding_box()["y"]
     body.locator(".nf-table").evaluate("e => { e.scrollTop = 300 }")
     assert head.bounding_box()["y"] == top

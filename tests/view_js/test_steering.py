@@ -38,7 +38,7 @@ def status(view: Any, word: str, seq: int = 90) -> None:
 
 def test_the_form_of_a_question_stands_first_and_sends_the_answer(running: Any) -> None:
     panel = opened(running, "approve_fix", "waiting", questions=[QUESTION])
-    assert panel.locator(".nf-ib > *").first.locator("h3").text_content() == QUESTION["question"]
+    assert panel.locator(".nf-ib > *").first.locator("h2").text_content() == QUESTION["question"]
 
     panel.get_by_label("Push as draft").check()
     panel.get_by_role("button", name="Answer").click()

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
-from scenes import NOW, layered, node, review, review_ended, review_running, scene, snapshot
-from seen_timelines import labels, show
-from timelines import answers, layered_spans, looping_spans, review_spans
+from scenes import NOW, forked, layered, node, review, review_ended, review_running, scene, snapshot
+from seen_timelines import focused, labels, show
+from timelines import answers, layered_events, layered_spans, looping_spans, ran, review_spans
 
 from nbflow.graph import GraphDefinition
 
@@ -166,11 +166,57 @@ def test_a_run_that_is_over_is_still(view: Any) -> None:
     assert view.page.evaluate("painted") == 0
 
 
-def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_is_drawn_in_time(view: Any) -> None:
-    graph = layered(1000, 40)
-    show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(1000, 40))
+@pytest.mark.parametrize("width", [40, 1])  # stages, and a lane for each node
+def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_is_drawn_in_time(view: Any, width: int) -> None:
+    graph = layered(1000, width)
+    show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(1000, width))
+    assert view.page.locator(".nf-tl-lanes").get_attribute("aria-label") == f"Timeline, {1000 // width} lanes"
     assert view.page.locator(".nf-tl-row").count() < 40
     assert view.page.evaluate(FRAMES) < 33
+
+
+def test_a_run_of_many_nodes_is_first_seen_with_the_groups_open_in_which_something_goes_on(view: Any) -> None:
+    graph = forked(60)
+    events = layered_events(graph, 11)
+    show(view, graph, ran(graph, events), answers(graph, events))
+    told = view.page.locator(".nf-tl-row").evaluate_all("rows => rows.map(r => r.getAttribute('aria-label'))")
+    groups = [text for text in told if text.startswith("after")]
+    assert [text for text in groups if text.endswith("open")] == ["after split_6, 5 nodes, 2 done, running, open"]
+    assert sum(text.startswith("work_6") for text in told) == 5
+    assert view.text(".nf-tl-legend").startswith("Critical path 2 m")
+
+
+@pytest.mark.parametrize("how", ["click", "key"])
+def test_a_group_is_one_lane_with_counts_that_opens_when_a_person_asks(view: Any, how: str) -> None:
+    graph = forked(150, 6)
+    events = layered_events(graph, 22)
+    show(view, graph, ran(graph, events), answers(graph, events))
+    group = view.page.get_by_role("option", name="after split_11")
+    assert group.locator(".nf-tl-count").inner_text() == "6/6"
+    first, last = (view.page.locator(f'.nf-tl-row[data-n="work_11_{at}"]') for at in (0, 5))
+    assert first.count() == 0
+    if how == "click":
+        group.click()
+    else:
+        at = group.evaluate("row => row.getAttribute('aria-posinset') - 1")
+        focused(view, "Home", *["ArrowDown"] * at, "Enter")
+    assert "open" in group.get_attribute("aria-label")
+    box, row = view.page.locator(".nf-tl-lanes").bounding_box(), last.bounding_box()
+    assert row["y"] + row["height"] <= box["y"] + box["height"]
+    first.click()
+    assert view.text(".nf-insp").startswith("work_11_0")
+    group.click()
+    assert first.count() == 0
+    assert group.get_attribute("aria-selected") == "true"
+
+
+def test_a_bar_of_a_group_tells_of_its_own_node(view: Any) -> None:
+    graph = forked(150, 6)
+    events = layered_events(graph, 22)
+    show(view, graph, ran(graph, events), answers(graph, events))
+    at = view.page.get_by_role("option", name="after split_11").evaluate("row => row.getAttribute('aria-posinset') - 1")
+    focused(view, "Home", *["ArrowDown"] * at, "ArrowRight")
+    assert view.text(".nf-tl-tip").startswith("work_11_")
 
 
 def test_a_loop_of_ten_thousand_visits_is_drawn_in_time(view: Any) -> None:

@@ -48,6 +48,15 @@ def test_the_page_asks_for_the_snapshot_once(running: Any) -> None:
     assert len(running.sent("ready")) == 1
 
 
+def test_a_page_that_gets_no_snapshot_asks_again_until_it_has_one(view: Any) -> None:
+    view.mount(scene(review()), busy=True)
+    view.page.wait_for_function("harness.sent.filter(m => m.type === 'ready').length === 2")
+    view.push(review_running())
+    assert "is-waiting" in view.node("approve_fix").get_attribute("class")
+    view.page.wait_for_timeout(2500)  # longer than until it would ask for the third time
+    assert len(view.sent("ready")) == 2
+
+
 def test_every_node_shows_its_status_as_class_icon_and_second_line(running: Any) -> None:
     for name, one in review_running()["nodes"].items():
         group = running.node(name)
@@ -90,6 +99,21 @@ def test_the_second_line_of_a_running_node_ticks(view: Any) -> None:
     before = view.node(names[0]).locator(".nf-meta").text_content()
     view.page.wait_for_function("t => document.querySelector('.is-running .nf-meta').textContent !== t", arg=before)
     assert re.fullmatch(r"\d+ s", view.node(names[0]).locator(".nf-meta").text_content())
+
+
+def test_the_name_of_a_running_node_follows_its_second_line_unless_somebody_listens_to_it(view: Any) -> None:
+    graph = chain(2)
+    name, after = [one.node_id for one in graph.nodes]
+    view.mount(scene(graph), snapshot({name: node("running", since=NOW - 5), after: node()}, {}))
+    told = f"""document.querySelector('[data-n="{name}"]').getAttribute('aria-label')"""
+    before = view.page.evaluate(told)
+    view.page.wait_for_function(f"t => {told} !== t", arg=before)
+    view.node(name).focus()
+    line, heard = view.node(name).locator(".nf-meta").text_content(), view.page.evaluate(told)
+    view.page.wait_for_function("t => document.querySelector('.is-running .nf-meta').textContent !== t", arg=line)
+    assert view.page.evaluate(told) == heard
+    view.page.evaluate("document.activeElement.blur()")
+    assert view.page.evaluate(told) != heard
 
 
 def test_without_a_clock_no_time_stands_on_the_page(view: Any) -> None:
@@ -183,7 +207,7 @@ def test_a_click_on_a_node_asks_for_its_details_and_shows_them(running: Any) -> 
     running.node("fetch_pr").click()
     assert running.sent("inspect") == [{"type": "inspect", "node": "fetch_pr"}]
     running.push(fetch_details())
-    titles = running.page.locator(".nf-sec > h4").all_text_contents()
+    titles = running.page.locator(".nf-sec > h2").all_text_contents()
     assert titles == ["Attempts2 of 3", "Error in try 1", "Output", "Input", "Printedlast 6 of 12", "Timing", "About"]
     assert running.page.locator(".nf-code .hit").text_content() == "8r.raise_for_status()"
 
@@ -192,7 +216,7 @@ def test_a_failed_node_shows_its_error_first(view: Any) -> None:
     view.mount(scene(review()), review_ended("failed", elapsed=9.0, error=FAILURE))
     view.page.click(".nf-min .nf-cause")
     view.push(merge_details())
-    assert view.page.locator(".nf-sec > h4").first.text_content() == "Error"
+    assert view.page.locator(".nf-sec > h2").first.text_content() == "Error"
     view.page.click(".nf-ib .nf-at .nf-link")
     assert view.page.evaluate("harness.opened") == [["c9", 12]]
 
@@ -412,7 +436,7 @@ def test_a_view_taken_away_leaves_nothing_running(running: Any) -> None:
 
 def test_the_region_the_nodes_and_the_progress_have_names(running: Any) -> None:
     assert running.page.get_by_role("region", name="Workflow run review_pr").count() == 1
-    assert running.page.get_by_role("button", name="review_files, map, running, 35 of 500, 2 failed").count() == 1
+    assert running.page.get_by_role("button", name="review_files, 35/500 · 2 failed, map, running").count() == 1
     assert running.page.get_by_role("progressbar", name="6 of 12 nodes done").count() == 1
     assert running.page.locator(".nf-root").get_attribute("data-lm-suppress-shortcuts") == "true"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from scenes import NOW, layered, review
+from scenes import NOW, layered, node, review, snapshot
 
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
@@ -158,6 +158,25 @@ def review_spans() -> list[Json]:
 def layered_spans(count: int, width: int) -> list[Json]:
     graph = layered(count, width)
     return answers(graph, layered_events(graph, count / width))
+
+
+def ran(graph: GraphDefinition, events: list[Event]) -> Json:
+    """Return the snapshot of a run at those events."""
+    nodes = {one.node_id: node() for one in graph.nodes}
+    begun: dict[str, float] = {}
+    for event in events:
+        if event.node is None:
+            continue
+        if event.kind is Kind.NODE_START:
+            begun[event.node] = event.time
+            nodes[event.node] = node("running", since=event.time)
+        elif event.kind is Kind.NODE_RETRY:
+            nodes[event.node] = node("retrying", since=event.time + 4, attempt=2, of=3)
+        elif event.kind is Kind.NODE_COMPLETE:
+            nodes[event.node] = node("completed", ms=1000 * (event.time - begun[event.node]))
+        elif event.kind is Kind.NODE_ERROR:
+            nodes[event.node] = node("failed", ms=1000 * (event.time - begun[event.node]), error="MemoryError")
+    return snapshot(nodes, {})
 
 
 def looping_spans(firings: int) -> list[Json]:

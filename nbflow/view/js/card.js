@@ -11,7 +11,7 @@ const number = (element, name) => Number(element.getAttribute(name)) || 0;
 
 export class Card {
   constructor(group, { id, kind, icons, box }) {
-    Object.assign(this, { group, id, kind, icons, box, status: null, line: null, selected: false });
+    Object.assign(this, { group, id, kind, icons, box, status: null, line: null, told: '', selected: false });
     const part = (name) => group.querySelector(`.nf-${name}`);
     for (const name of ['shape', 'name', 'meta', 'badge', 'ptrack', 'pfill', 'pfail', 'cap']) this[name] = part(name);
     this.y = number(this.shape, 'y');
@@ -19,6 +19,7 @@ export class Card {
     this.base = `nf-node k-${kind}${group.classList.contains('chip') ? ' chip' : ''}`;
     this.nameY = this.name && number(this.name, 'y');
     this.splitLine();
+    this.divide();
     this.placeIcon(part('ic'));
     group.append(s('circle', { class: 'nf-brk', cx: number(this.shape, 'x'), cy: this.y, r: 4.5 }));
   }
@@ -28,6 +29,11 @@ export class Card {
     this.bad = s('tspan', { class: 'nf-bad' });
     this.text = document.createTextNode('');
     this.meta.replaceChildren(this.text, this.bad);
+  }
+
+  // Texts that stand apart to the eye are to be words apart to whoever reads them one after another.
+  divide() {
+    for (const text of this.group.querySelectorAll('text')) text.before(' ');
   }
 
   // The scene's icon is a picture of one status; ours is a reference which a change of status redirects.
@@ -64,7 +70,25 @@ export class Card {
     this.drawBar(node);
     if (this.badge) setText(this.badge, badge(node));
     this.drawLine(node, now);
-    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now) + (breaks ? ', breakpoint' : ''));
+    this.call(node, now);
+  }
+
+  /** Once a second, for a node that lives. Its name would be said anew each time to whoever listens to it: that waits. */
+  tick(node, now) {
+    this.drawLine(node, now);
+    this.latest = [node, now];
+    if (document.activeElement !== this.group) this.call(node, now);
+  }
+
+  /** The focus has gone from it. */
+  left() {
+    this.call(...this.latest);
+  }
+
+  call(node, now) {
+    this.latest = [node, now];
+    const about = { drawn: this.name?.textContent, caption: this.told };
+    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now, about) + (this.breaks ? ', breakpoint' : ''));
   }
 
   drawStatus(node) {
@@ -90,7 +114,6 @@ export class Card {
     setAttr(this.pfail, 'width', failed ? Math.max(2.5, full * failed) : 0);
   }
 
-  /** The second line; also called alone, once a second, for a node that lives. */
   drawLine(node, now) {
     if (!this.meta) return;
     const { text, bad } = secondLine(node, now);
@@ -130,5 +153,7 @@ export class Card {
       const spans = (rows[i] ?? []).map(([text, role]) => s('tspan', { class: role === 'v' ? 'v' : null }, text));
       element.replaceChildren(...spans);
     });
+    this.told = texts.map((element) => element.textContent).join(' ').trim();
+    this.call(...this.latest);
   }
 }

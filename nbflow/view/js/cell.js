@@ -58,7 +58,9 @@ export class Cell {
 
   setOverview() {}
 
-  drawLine() {}
+  tick() {}
+
+  left() {}
 
   drawCaption() {}
 }

@@ -15,6 +15,9 @@ function fill(element, attributes, children) {
 /** An HTML element: h('button', {class: 'nf-btn', onclick: f}, 'Stop'). */
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 
+/** A box that scrolls: the keyboard can reach it, and it has a name there. */
+export const scroller = (name, attributes = {}, ...children) => h('div', { tabindex: '0', role: 'region', 'aria-label': name, ...attributes }, children);
+
 /** An SVG element. */
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 

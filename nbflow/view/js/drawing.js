@@ -5,14 +5,17 @@
 import { Card } from './card.js';
 import { Cell, Stage } from './cell.js';
 import { h, setAttr, setText, s, still } from './dom.js';
+import { edgeOf, stepFrom } from './edgewalk.js';
+import { endName, takenWord } from './format.js';
 import { neighbour } from './geometry.js';
 import { newest } from './model.js';
 import { Pan } from './pan.js';
-import { boxOf, importScene, viewBox } from './scene.js';
+import { boxOf, importScene, middleOf, viewBox } from './scene.js';
 
 const FLASH = 150; // ms an edge shows that it was just taken
 const FLASH_MOST = 60; // edges at once; a burst is not a flash
 const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
+const HELP = 'Arrows go from node to node, with Shift along the edges. Enter opens, Escape closes.';
 
 export class Drawing {
   constructor({ icons, prefix, onSelect }) {
@@ -22,12 +25,14 @@ export class Drawing {
     this.forget();
     this.el.addEventListener('click', (event) => this.click(event));
     this.el.addEventListener('keydown', (event) => this.key(event));
-    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.items.get(this.idAt(event))?.box));
+    this.el.addEventListener('focusout', (event) => this.items.get(this.idAt(event))?.left());
+    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.placeAt(event)));
   }
 
   forget() {
     this.items = new Map();
     this.edges = new Map();
+    this.walk = null; // the edge that the keyboard is at, and the side of it that it came from
     this.captions = new Map();
   }
 
@@ -44,6 +49,7 @@ export class Drawing {
     svg.classList.add('nf-svg', `m-${scene.mode}`);
     setAttr(svg, 'role', 'group');
     setAttr(svg, 'aria-label', `Workflow graph, ${scene.order.length} nodes`);
+    setAttr(svg, 'aria-description', HELP);
     this.indexNodes(scene);
     this.indexEdges();
     this.ring = scene.mode === 'list' ? s('rect', { class: 'nf-ring', visibility: 'hidden', rx: 2 }) : null;
@@ -79,9 +85,9 @@ export class Drawing {
       const path = group.querySelector('path');
       if (path) group.append(s('path', { class: 'nf-ehit', d: path.getAttribute('d') }));
       setAttr(group, 'tabindex', '-1');
-      setAttr(group, 'aria-label', `edge from ${from} to ${to}`);
+      setAttr(group, 'role', 'button');
       const look = group.classList.contains('error') ? 'nf-edge error' : 'nf-edge';
-      this.edges.set(key, { group, look, label: labels.get(key), from, to, count: 0 });
+      this.edges.set(key, { group, path, look, label: labels.get(key), from, to, count: 0 });
       if (!this.items.get(from)?.cap) continue;
       this.captions.set(from, [...(this.captions.get(from) ?? []), key]);
     }
@@ -122,6 +128,7 @@ export class Drawing {
     setAttr(drawn.group, 'class', `${drawn.look} ${flash || this.flashing.has(drawn) ? 'live' : drawn.state}`);
     if (flash) this.flash(drawn);
     if (drawn.label && edge.label != null) setText(drawn.label, edge.label);
+    setAttr(drawn.group, 'aria-label', `edge from ${drawn.from} to ${endName(drawn.to)}, ${takenWord(edge).toLowerCase()}`);
   }
 
   flash(drawn) {
@@ -138,9 +145,9 @@ export class Drawing {
     this.items.get(id).drawCaption(told.find((caption) => caption.result === 'yes') ?? told[0] ?? null);
   }
 
-  /** Once a second: the second lines of the nodes that live. */
+  /** Once a second: what grows in the nodes that live. */
   tick(model, now) {
-    for (const id of model.live) this.items.get(id)?.drawLine(model.node(id), now);
+    for (const id of model.live) this.items.get(id)?.tick(model.node(id), now);
   }
 
   /** In a panned drawing show the selected node, else the newest running one, until a person pans. */
@@ -154,6 +161,7 @@ export class Drawing {
       for (const item of this.items.values()) item.setOverview(narrow);
     }
     setAttr(this.el, 'aria-hidden', narrow ? 'true' : null);
+    this.moveStop(this.stop);
     this.pan.zooms = !narrow;
     if (narrow) this.pan.zoomed = null;
     this.pan.layout(narrow ? OVERVIEW : undefined);
@@ -197,20 +205,61 @@ export class Drawing {
     if (id !== undefined) this.onSelect(id === this.selected ? null : id);
   }
 
+  /** Where what an event is at lies in the drawing: a node's box, the middle of an edge. */
+  placeAt(event) {
+    const id = this.idAt(event);
+    if (id !== undefined) return this.items.get(id)?.box;
+    const spot = middleOf(this.edges.get(this.edgeAt(event))?.path)?.matrixTransform(this.svg.getScreenCTM().inverse());
+    const origin = viewBox(this.svg);
+    return spot && { x: spot.x - origin.x, y: spot.y - origin.y, width: 0, height: 0 };
+  }
+
+  edgeAt(event) {
+    return event.target.closest?.('.nf-edge')?.getAttribute('data-e');
+  }
+
   key(event) {
     const id = this.idAt(event);
-    if (id === undefined) return;
-    if (event.key === 'Enter' || event.key === ' ') {
-      this.onSelect(id);
-    } else {
-      const boxes = new Map([...this.items].map(([key, item]) => [key, item.box]));
-      const next = neighbour(boxes, id, event.key);
-      if (next === null) return;
-      this.moveStop(next);
-      this.items.get(next).group.focus({ preventScroll: true });
-    }
+    const edge = this.edgeAt(event);
+    if (id === undefined ? !this.keyAtEdge(event, edge) : !this.keyAtNode(event, id)) return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  keyAtNode({ key, shiftKey }, id) {
+    if (key === 'Enter' || key === ' ') this.onSelect(id);
+    else if (shiftKey) return this.goToEdge(edgeOf(this.edges, id, key));
+    else return this.goTo(neighbour(new Map([...this.items].map(([name, item]) => [name, item.box])), id, key));
+    return true;
+  }
+
+  // An edge reached by a click was reached from the node that it leads out of.
+  keyAtEdge(event, edge) {
+    const at = this.walk?.key === edge ? this.walk : { key: edge, side: 'from' };
+    const next = stepFrom(this.edges, at, event.key);
+    if (next?.key !== undefined) return this.goToEdge({ ...at, ...next });
+    return this.goTo(next?.node ?? null);
+  }
+
+  /** Go from an edge back to the node that it was reached from, if the focus is at one. */
+  leaveEdge() {
+    const edge = this.edges.get(this.edgeAt({ target: document.activeElement }));
+    if (edge) this.goTo(edge[this.walk?.side ?? 'from']);
+  }
+
+  goToEdge(walk) {
+    if (walk === null) return false;
+    this.walk = walk;
+    this.edges.get(walk.key).group.focus({ preventScroll: true });
+    return true;
+  }
+
+  goTo(id) {
+    if (!this.items.has(id)) return false;
+    this.walk = null;
+    this.moveStop(id);
+    this.focus();
+    return true;
   }
 
   /** Put the focus into the graph. */
@@ -218,10 +267,10 @@ export class Drawing {
     this.items.get(this.stop)?.group?.focus({ preventScroll: true });
   }
 
-  // The graph is one tab stop; arrows move it.
+  // The graph is one tab stop; arrows move it. Narrow it is a picture, and the list under it is what is read.
   moveStop(id) {
     if (this.items.get(this.stop)?.group) setAttr(this.items.get(this.stop).group, 'tabindex', '-1');
     this.stop = id;
-    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', '0');
+    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', this.narrow ? '-1' : '0');
   }
 }

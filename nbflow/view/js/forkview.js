@@ -1,6 +1,6 @@
 // A fork's editor, over the whole face: the state of a past moment, of which a person changes what they like.
 
-import { h, setAttr, setText } from './dom.js';
+import { h, scroller, setAttr, setText } from './dom.js';
 import { parsed } from './fields.js';
 import { plural } from './format.js';
 import { onTyped } from './typing.js';
@@ -55,7 +55,7 @@ export class ForkView {
   constructor({ id, start, close }) {
     Object.assign(this, { id, start, rows: [] });
     this.title = h('span', { class: 'nf-mut nf-el' });
-    this.body = h('div', { class: 'nf-vbody nf-form', tabindex: '0' });
+    this.body = scroller('Keys to change', { class: 'nf-vbody nf-form' });
     this.button = h('button', { class: 'nf-btn nf-pri', type: 'submit' }, 'Start fork');
     this.note = h('span', { class: 'nf-mut nf-fnote', role: 'status' });
     this.el = h('form', { class: 'nf-over', 'aria-label': 'Fork', novalidate: true, hidden: true },

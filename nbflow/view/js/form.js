@@ -4,7 +4,7 @@
 // What was filled in stays while the person looks at another node.
 
 import { Field, Group } from './controls.js';
-import { h, setText } from './dom.js';
+import { h, scroller, setText } from './dom.js';
 import { fieldOf, gather, placed } from './fields.js';
 import { clip } from './format.js';
 import { onTyped } from './typing.js';
@@ -27,7 +27,7 @@ export class Sheet {
     this.note = h('span', { class: 'nf-mut nf-fnote' }, note);
     this.fault = h('p', { class: 'nf-ferr', role: 'alert', hidden: true });
     this.root = fieldOf(question);
-    const title = h('h3', { class: 'nf-q', id: `${this.id}q` }, question.question);
+    const title = h('h2', { class: 'nf-q', id: `${this.id}q` }, question.question);
     this.el = h('form', { class: 'nf-form', novalidate: true, 'aria-labelledby': title.id },
       title, context(question.details), this.made(this.root), this.fault, h('div', { class: 'nf-send' }, this.button, this.note));
     this.el.addEventListener('submit', (event) => {
@@ -84,7 +84,7 @@ function folded(text) {
   const differs = /^\+/m.test(text) && /^-/m.test(text);
   const { text: head, cut } = clip(text, LINES);
   const short = head.split('\n').map((line) => line.slice(0, WIDTH)).join('\n');
-  const box = h('div', { class: 'nf-box', tabindex: '0' }, lines(short, differs));
+  const box = scroller('Details', { class: 'nf-box' }, lines(short, differs));
   if (!cut && short === head) return box;
   const button = h('button', { class: 'nf-link', type: 'button', 'aria-expanded': 'false' }, 'Show the whole text');
   button.addEventListener('click', () => {

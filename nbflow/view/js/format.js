@@ -90,12 +90,26 @@ export function secondText(node, now) {
 
 export const badge = (node) => (node.runs > 1 ? `×${node.runs}` : '');
 
-/** What a screen reader says of a node: "review_files, map, running, 37 of 500, 2 failed". */
-export function spoken(id, kind, node, now) {
-  const line = secondText(node, now).replace(/(\d+)\/(\d+)/, '$1 of $2').replaceAll(' · ', ', ').replace(' %', ' percent');
+/**
+ * What a node is called by: first what is seen in it, as it is seen, since that is what a person says who speaks to the
+ * page; then the rest: "review_files, 37/500 · 2 failed, map, running". `drawn` is its name, and `caption` its condition,
+ * as far as they are drawn.
+ */
+export function spoken(id, kind, node, now, { drawn = id, caption = '' } = {}) {
+  const line = secondText(node, now);
+  const seen = [drawn || id, line, badge(node), caption];
   const times = node.runs > 1 ? `run ${node.runs} times` : '';
-  return [id, kind, node.status, line === node.status ? '' : line, times].filter(Boolean).join(', ');
+  return [...seen, drawn && drawn !== id ? id : '', kind, line === node.status ? '' : node.status, times].filter(Boolean).join(', ');
 }
+
+/** Whether an edge was taken, and how often. */
+export function takenWord({ state, count }) {
+  if (!count) return state === 'untaken' ? 'Not taken' : 'Not decided';
+  return count > 1 ? `Taken ${count} times` : 'Taken';
+}
+
+/** A node's name at the end of an edge. */
+export const endName = (id) => (id === 'END' ? 'the end' : id);
 
 /** The facts of a finished run, shortest first: duration, nodes, retries. */
 export function facts(run, total) {

@@ -39,9 +39,15 @@ export class GraphFace {
 
   key(event) {
     const typing = event.target.closest('input');
-    if (typing || !(event.key === 'Escape' ? this.why.close() : this.zoom.key(event))) return;
+    if (typing || !(event.key === 'Escape' ? this.closeWhy() : this.zoom.key(event))) return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  closeWhy() {
+    const open = this.why.close();
+    if (open) this.drawing.leaveEdge();
+    return open;
   }
 
   show(scene) {

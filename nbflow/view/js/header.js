@@ -40,7 +40,7 @@ export class Header {
     this.showing = h('span', { class: 'nf-showing nf-num', hidden: true });
     this.controls = h('div', { class: 'nf-ctl' });
     const left = h('div', { class: 'nf-id' }, this.icon, this.title, this.id, this.word, this.time, this.note, this.alert, this.showing);
-    this.el = h('header', { class: 'nf-head' }, left, this.cause, tabs, this.controls);
+    this.el = h('div', { class: 'nf-head' }, left, this.cause, tabs, this.controls);
   }
 
   /** Buttons for the scene's controls, and the one that collapses the view. */

@@ -13,14 +13,24 @@ const TRAITS = ['scene', 'snapshot'];
 // A model's traits and its custom messages are the same JSON messages; whether the kernel is there is told as one more.
 function transportOf(model, el) {
   const manager = model.widget_manager;
+  let [live, lost] = [true, false];
+  let tell = () => {};
+  const look = () => {
+    if ((!lost && isConnected(manager, el)) !== live) tell({ type: 'connection', live: (live = !live) });
+  };
   return {
-    send: (message) => model.send(message),
+    // Lab closes the comms of a kernel that it restarts: sending throws then, though the next kernel is connected.
+    send(message) {
+      try {
+        model.send(message);
+      } catch {
+        lost = true;
+        look();
+      }
+    },
     locate: (cell, line) => cellOpener(manager, el, cell, line),
     open(receive) {
-      let live = true;
-      const look = () => {
-        if (isConnected(manager, el) !== live) receive({ type: 'connection', live: (live = !live) });
-      };
+      tell = receive;
       const hear = Object.fromEntries(TRAITS.map((name) => [`change:${name}`, () => receive(model.get(name))]));
       Object.assign(hear, { 'msg:custom': (message) => receive(message), comm_live_update: look });
       for (const [event, listener] of Object.entries(hear)) model.on(event, listener);

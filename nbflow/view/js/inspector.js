@@ -1,7 +1,7 @@
 // The panel that tells all about one node. Its head follows the run at once; its body comes from the kernel, and is
 // redrawn section by section, so that what a person reads, has scrolled to or opened stays where it is.
 
-import { h, setText } from './dom.js';
+import { h, scroller, setText } from './dom.js';
 import { Form } from './form.js';
 import { WORDS } from './format.js';
 import { controlIcon } from './icons.js';
@@ -18,8 +18,8 @@ export class Inspector {
     this.form = new Form({ send: ({ name, type, ...rest }) => command(name, rest) });
     this.steering = new Steering({ prefix, command });
     this.told = h('div', {});
-    this.body = h('div', { class: 'nf-ib', tabindex: '0' }, this.form.el, this.steering.el, this.told);
-    this.el = h('aside', { class: 'nf-insp', 'aria-label': 'Node', hidden: true }, this.head, this.body);
+    this.body = scroller('About the node', { class: 'nf-ib' }, this.form.el, this.steering.el, this.told);
+    this.el = h('section', { class: 'nf-insp', 'aria-label': 'Node', hidden: true }, this.head, this.body);
   }
 
   show(id) {

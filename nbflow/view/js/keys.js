@@ -3,28 +3,28 @@
 import { NAMES } from './faces.js';
 
 const KEYS = {
-  Escape: (view) => view.escape(),
-  c: (view) => view.collapse(!view.collapsed, true),
-  w: (view) => view.next('waiting'),
-  e: (view) => view.next('failed'),
-  p: (view) => view.header.click(view.model.run.status === 'paused' ? 'continue' : 'pause'),
-  s: (view) => view.header.click('stop'),
-  r: (view) => view.header.click('resume'),
-  '.': (view) => view.header.click('step'),
-  b: (view) => view.inspector.steering.toggle(),
-  '/': (view) => view.faces.face.find?.(),
-  '[': (view) => view.travel.step(-1),
-  ']': (view) => view.travel.step(1),
-  l: (view) => view.travel.live(),
-  ...Object.fromEntries(NAMES.map((name, i) => [String(i + 1), (view) => view.show(name)])),
+  Escape: (hands) => hands.escape(),
+  c: (hands) => hands.collapse(!hands.collapsed, true),
+  w: (hands) => hands.next('waiting'),
+  e: (hands) => hands.next('failed'),
+  p: ({ view }) => view.header.click(view.model.run.status === 'paused' ? 'continue' : 'pause'),
+  s: ({ view }) => view.header.click('stop'),
+  r: ({ view }) => view.header.click('resume'),
+  '.': ({ view }) => view.header.click('step'),
+  b: ({ view }) => view.inspector.steering.toggle(),
+  '/': ({ view }) => view.faces.face.find?.(),
+  '[': ({ view }) => view.travel.step(-1),
+  ']': ({ view }) => view.travel.step(1),
+  l: ({ view }) => view.travel.live(),
+  ...Object.fromEntries(NAMES.map((name, i) => [String(i + 1), (hands) => hands.show(name)])),
 };
 
 /** Act on a key pressed inside the view, and keep it from the notebook. */
-export function onKey(event, view) {
+export function onKey(event, hands) {
   const typing = event.target.closest('input, textarea, select');
   const act = KEYS[event.key];
-  if (!act || !view.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
-  act(view);
+  if (!act || !hands.view.model.scene || event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== 'Escape')) return;
+  act(hands);
   event.preventDefault();
   event.stopPropagation();
 }

@@ -1,9 +1,15 @@
 // The names of a timeline's lanes: rows that say status and node to the eye, and to a screen reader how the node fared.
 
 import { h, setAttr, setText } from './dom.js';
+import { fares, groupText } from './lane.js';
 import { LANE } from './lanes.js';
 import { laneText, statusAt } from './spans.js';
 import { RowWindow } from './window.js';
+
+const TOLD = 12; // names in a title
+
+const namesOf = ({ name, inside }) =>
+  `${name}: ${inside.slice(0, TOLD).map(({ path }) => path).join(', ')}${inside.length > TOLD ? ` and ${inside.length - TOLD} more` : ''}`;
 
 export class LaneRows {
   /** `face` has the spans, the moment, the model, and what is selected and at. */
@@ -27,28 +33,32 @@ export class LaneRows {
 
   make() {
     const turn = h('span', { class: 'nf-tl-turn', 'aria-hidden': 'true' });
-    return h('div', { role: 'option' }, h('div', { class: 'nf-tl-name' }, this.face.icons.make('pending'), h('span', { class: 'nf-el' }), turn));
+    return h('div', { role: 'option' }, h('div', { class: 'nf-tl-name' }, this.face.icons.make('pending'), h('span', { class: 'nf-el' }),
+      h('span', { class: 'nf-tl-count nf-num' }), turn));
   }
 
   write(row, index) {
     const { spans, selected, cursor, icons, prefix } = this.face;
     const lane = spans.visible[index];
-    const status = this.statusOf(lane);
-    const [icon, name, turn] = row.firstChild.children;
-    const marks = [`is-${status}`, lane.path === selected && 'sel', cursor.index === index && 'at'];
+    const group = lane.kind === 'group' ? fares(lane.inside.map((one) => this.statusOf(one))) : null;
+    const status = group?.status ?? this.statusOf(lane);
+    const chosen = (group && !lane.open ? lane.inside : [lane]).some(({ path }) => path !== null && path === selected);
+    const [icon, name, count, turn] = row.firstChild.children;
+    const marks = [`is-${status}`, chosen && 'sel', cursor.index === index && 'at'];
     setAttr(row, 'class', ['nf-tl-row', ...marks.filter(Boolean)].join(' '));
     if (row.status !== status) icons.set(icon, (row.status = status));
     setText(name, lane.name);
-    setAttr(name, 'title', lane.path);
+    setAttr(name, 'title', lane.path ?? namesOf(lane));
+    setText(count, group ? `${group.done}/${group.of}` : '');
     setText(turn, lane.inside.length ? (lane.open ? '▾' : '▸') : '');
     row.firstChild.style.paddingLeft = `${12 + lane.depth * 12}px`;
-    const about = { id: `${prefix}lane${lane.number}`, 'data-n': lane.path, 'aria-selected': String(lane.path === selected),
-      'aria-posinset': index + 1, 'aria-setsize': spans.visible.length, 'aria-label': this.textOf(lane, status) };
+    const about = { id: `${prefix}lane${lane.number}`, 'data-n': lane.path, 'aria-selected': String(chosen), 'aria-posinset': index + 1,
+      'aria-setsize': spans.visible.length, 'aria-label': group ? groupText(lane, group) : this.textOf(lane, status) };
     for (const [key, value] of Object.entries(about)) setAttr(row, key, value);
   }
 
   statusOf(lane) {
-    return lane.depth ? statusAt(lane, this.face.upto) : this.face.model.node(lane.path).status;
+    return lane.outermost ? this.face.model.node(lane.path).status : statusAt(lane, this.face.upto);
   }
 
   // The words of a lane are made of all its pieces: once per answer, moment and second.

@@ -149,7 +149,7 @@ export class LanePainter {
   words(lane, piece, now, node) {
     if (!['running', 'completed', 'cached', 'failed'].includes(now.kind)) return '';
     if (piece.count > 1) return `×${piece.count}`;
-    if (now.live && node?.progress != null && lane.depth === 0) return `${Math.floor(node.progress * 100)} %`;
+    if (now.live && node?.progress != null) return `${Math.floor(node.progress * 100)} %`;
     return lane.visits > 1 && piece.attempt === 1 ? String(piece.visit) : '';
   }
 
@@ -165,8 +165,8 @@ export class LanePainter {
 
   critical() {
     const { pen, colours, view } = this;
-    const index = new Map(this.lanes.map((lane, i) => [lane.number, i]));
-    const hops = pathAt(this.spans.path, this.upto).map((hop) => ({ ...hop, y: this.y(index.get(hop.lane)) + CRITICAL }));
+    const { places } = this.spans;
+    const hops = pathAt(this.spans.path, this.upto).map((hop) => ({ ...hop, y: this.y(places.get(hop.lane)) + CRITICAL }));
     const inView = hops.filter(({ begin, end }) => end >= view.from && begin <= view.to);
     stroke(pen, inView.map(({ begin, end, y }) => [this.x(begin), y, this.x(end), y]), colours.ink, 1.5);
     stroke(pen, this.handOvers(hops), colours.ink, 1, [1.5, 1.5]);

@@ -10,13 +10,14 @@ import { RowWindow } from './window.js';
 
 const ROW = 20; // px
 const NEWS = 500; // ms between two questions for what is new
+const LOST = 3000; // ms after which an answer is no longer waited for
 const TYPING = 150; // ms after the last letter of a search
 const COPIED = 5000; // rows that are copied at most
 const LEVELS = { all: 'All', output: 'Printed', errors: 'Errors' };
 
 export class LogFace {
   constructor({ icons, actions, ask }) {
-    Object.assign(this, { icons, actions, ask, pages: new LogPages(), level: 'all', text: '', timer: 0, follows: true });
+    Object.assign(this, { icons, actions, ask, pages: new LogPages(), level: 'all', text: '', timer: 0, asked: 0, follows: true });
     this.rows = new RowWindow({
       rowHeight: ROW, make: () => this.make(), write: (element, index) => this.write(element, index),
       attributes: { class: 'nf-window nf-lrows', role: 'log', 'aria-live': 'off', 'aria-label': 'Log' },
@@ -103,10 +104,13 @@ export class LogFace {
   }
 
   more() {
-    const due = performance.now() - this.last >= NEWS;
+    const now = performance.now();
+    const due = now - this.last >= NEWS;
+    if (now - this.asked >= LOST) this.pages.asked = null;
     const question = this.pages.question(this.rows.range, { atEnd: this.follows, news: this.news && due });
     if (question) {
-      if (this.news && due) this.last = performance.now();
+      if (this.news && due) this.last = now;
+      this.asked = now;
       this.news = this.news && !due;
       this.ask(question);
     } else if (this.news && !this.pages.asked) this.later(NEWS);

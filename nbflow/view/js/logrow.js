@@ -1,6 +1,6 @@
 // One row of the log as drawn, and the box that shows the whole of a long one.
 
-import { h, setAttr, setText } from './dom.js';
+import { h, scroller, setAttr, setText } from './dom.js';
 import { clockTenths, counted } from './format.js';
 import { controlIcon } from './icons.js';
 import { cellLink } from './parts.js';
@@ -23,6 +23,7 @@ export class LogRow {
     this.row = row;
     setText(this.time, row ? clockTenths(row.clock) : '');
     setText(this.node, row?.node ?? '');
+    this.node.classList.toggle('nf-no', !row?.node);
     setAttr(this.node, 'title', row?.node ? `${row.node}: show in the graph` : null);
     setText(this.text, row?.text ?? '');
     this.icon.classList.toggle('nf-no', status === null);
@@ -39,7 +40,7 @@ export class LogRow {
 export class WholeRow {
   constructor(onClose) {
     this.onClose = onClose;
-    this.text = h('div', { class: 'nf-box open', tabindex: '0' });
+    this.text = scroller('Its text', { class: 'nf-box open' });
     const close = { class: 'nf-x', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => this.leave() };
     this.note = h('span', { class: 'nf-mut' });
     this.el = h('div', { class: 'nf-whole', role: 'dialog', 'aria-label': 'The whole row', hidden: true, onkeydown: (event) => this.key(event) },

@@ -111,7 +111,7 @@ export class SideLists {
     const part = (title) => {
       const rows = new Rows(icons, onSelect);
       const count = h('span', { class: 'nf-num' });
-      return { rows, count, head: h('h4', {}, title, count), box: h('div', { class: 'nf-scroll' }, rows.el) };
+      return { rows, count, head: h('h2', {}, title, count), box: h('div', { class: 'nf-scroll' }, rows.el) };
     };
     [this.needs, this.slow] = [part('Needs attention'), part('Slowest running')];
     const { needs, slow } = this;

@@ -28,6 +28,12 @@ export function viewBox(svg) {
   return { x, y, width: width || 1, height: height || 1 };
 }
 
+/** The middle of a drawn path, on the page; null where it is not drawn. */
+export function middleOf(path) {
+  const matrix = path?.getScreenCTM();
+  return matrix ? path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(matrix) : null;
+}
+
 const SHIFT = /translate\(\s*(-?[\d.]+)[ ,]*(-?[\d.]+)?\s*\)/;
 
 /** A <rect>'s box in the drawing: its own numbers plus the shifts of the groups around it. */

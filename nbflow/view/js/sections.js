@@ -1,7 +1,7 @@
 // The inspector's sections, each a function from a node's details to elements, or to null when there is nothing to
 // say: an empty line or box is never drawn.
 
-import { h } from './dom.js';
+import { h, scroller } from './dom.js';
 import { WORDS, clip, clock, counted, duration } from './format.js';
 import { cellLink } from './parts.js';
 
@@ -19,7 +19,7 @@ function pairs(rows) {
 
 /** A box of text; where `full` holds more than is shown, a click opens the whole. `opened`: a Set that remembers. */
 function box(name, shown, full, opened, label = 'Show all') {
-  const text = h('div', { class: 'nf-box', tabindex: '0' });
+  const text = scroller(name, { class: 'nf-box' });
   if (full === shown) {
     text.textContent = shown;
     return text;
@@ -110,7 +110,7 @@ function inside(data, { icons }) {
   const row = ([place, status, fault]) =>
     h('div', { class: `nf-part is-${status}` }, icons.make(status), h('span', { class: 'nf-mono nf-el', title: name(place) }, name(place)),
       h('span', { class: `nf-el ${fault ? 'nf-s' : 'nf-mut'}`, title: fault }, fault ?? asWord(status)));
-  return h('div', { class: 'nf-inside', tabindex: '0', role: 'group', 'aria-label': 'Inside' }, rows.map(row),
+  return scroller('Inside', { class: 'nf-inside' }, rows.map(row),
     more ? h('div', { class: 'nf-mut' }, `and ${counted(more)} more`) : null);
 }
 
@@ -189,5 +189,5 @@ export function section(name, data, tools) {
   if (content === null) return null;
   const heading = typeof title === 'function' ? title(data) : title;
   const aside = note?.(data);
-  return h('section', { class: 'nf-sec' }, h('h4', {}, heading, aside ? h('span', { class: 'nf-num' }, aside) : null), content);
+  return h('section', { class: 'nf-sec' }, h('h2', {}, heading, aside ? h('span', { class: 'nf-num' }, aside) : null), content);
 }

@@ -31,7 +31,7 @@ export class Slider {
     [this.at, this.of] = [h('b'), h('span', { class: 'nf-mut' })];
     this.word = h('span');
     this.button = h('button', { class: 'nf-live', type: 'button', title: 'Show the run as it is now (l)', onclick: () => travel.live() }, h('i'), this.word);
-    this.el = h('footer', { class: 'nf-foot' }, button('back', 'Previous event ([)', () => travel.step(-1)),
+    this.el = h('div', { class: 'nf-foot' }, button('back', 'Previous event ([)', () => travel.step(-1)),
       button('forth', 'Next event (])', () => travel.step(1)), this.track, h('span', { class: 'nf-now nf-num' }, this.at, this.of), this.button);
   }
 

@@ -4,45 +4,10 @@
 // after it still runs, to `time` (seconds of the run). The present is {seq: Infinity, time: now}.
 
 import { clock, duration, plural } from './format.js';
-import { firstThat } from './search.js';
+import { Group, Lane } from './lane.js';
 
 export const BETWEEN = new Set(['queued', 'backoff', 'waiting']);
 const STATUS = { backoff: 'retrying', queued: 'pending', cached: 'completed' };
-
-class Lane {
-  constructor([number, path, parent, kind]) {
-    const inner = path.lastIndexOf('/') + 1;
-    Object.assign(this, { number, path, parent, kind, name: path.slice(inner), root: path.split('/')[0], inside: [] });
-    Object.assign(this, { rows: [], open: false, left: null, depth: 0, visits: 0, tries: 0 });
-  }
-
-  /** The pieces of a row from the first one that reaches into `from`: {list, at}. */
-  since(row, from) {
-    const held = this.rows[row];
-    if (!held) return { list: [], at: 0 };
-    if (!held.reach) order(held);
-    return { list: held.list, at: firstThat(held.reach, (end) => end >= from) };
-  }
-
-  /** All pieces. */
-  get held() {
-    return this.rows.flatMap((row) => row?.list ?? []);
-  }
-
-  /** All pieces, by when they began. */
-  get pieces() {
-    return this.held.sort(byBegin);
-  }
-}
-
-const byBegin = (a, b) => a.begin - b.begin || a.id - b.id;
-
-// A piece may lie inside another: how far the pieces up to each one reach only grows, so that it can be searched.
-function order(row) {
-  row.list.sort(byBegin);
-  let reach = 0;
-  row.reach = row.list.map((piece) => (reach = Math.max(reach, piece.end ?? Infinity)));
-}
 
 export class Spans {
   constructor() {
@@ -50,7 +15,7 @@ export class Spans {
   }
 
   reset() {
-    Object.assign(this, { seq: 0, more: true, lanes: [], roots: [], pieces: new Map(), extent: 0, merged: false });
+    Object.assign(this, { seq: 0, more: true, lanes: [], roots: [], groups: [], pieces: new Map(), extent: 0, merged: false });
     Object.assign(this, { path: null, pauses: [], resumes: [], ended: false, shown: null });
   }
 
@@ -60,6 +25,7 @@ export class Spans {
     this.seq = message.seq;
     this.more = message.more;
     for (const about of message.lanes ?? []) this.addLane(new Lane(about));
+    if (message.groups) this.groups = message.groups.map(([name, inside], i) => new Group(i, name, inside.map((n) => this.lanes[n])));
     for (const [lane, row] of message.forget ?? []) this.forget(this.lanes[lane], row);
     for (const fields of message.pieces ?? []) this.addPiece(fields);
     if (message.merged) this.merged = true;
@@ -72,7 +38,7 @@ export class Spans {
   addLane(lane) {
     this.lanes[lane.number] = lane;
     const parent = this.lanes[lane.parent];
-    lane.depth = parent ? parent.depth + 1 : 0;
+    lane.above = parent ?? null;
     (parent?.inside ?? this.roots).push(lane);
     this.shown = null;
   }
@@ -80,6 +46,7 @@ export class Spans {
   forget(lane, row) {
     for (const piece of lane.rows[row]?.list ?? []) this.pieces.delete(piece.id);
     lane.rows[row] = { list: [], reach: null };
+    lane.above?.changed();
   }
 
   addPiece([id, lane, row, kind, begin, end, seq, endSeq, visit, attempt, count]) {
@@ -93,24 +60,47 @@ export class Spans {
       held.list.push(piece);
     }
     held.reach = null;
+    own.above?.changed();
     if (row === 0 || own.kind !== 'map') own.visits = Math.max(own.visits, visit);
     own.tries = Math.max(own.tries, attempt);
     this.extent = Math.max(this.extent, begin, end ?? 0);
   }
 
-  /** The lanes to show, those inside an opened one below it. */
+  /** The lanes to show, those inside an opened one below it; a group stands where its first node would. */
   get visible() {
     const below = (lane) => [lane, ...(lane.open ? lane.inside.flatMap(below) : [])];
-    this.shown ??= this.roots.flatMap(below);
+    this.shown ??= [...new Set(this.roots.map((lane) => lane.above ?? lane))].flatMap(below);
     return this.shown;
+  }
+
+  /** In which of the lanes shown each lane is, by number: in its own, else in that of its group. */
+  get places() {
+    const places = new Map();
+    this.visible.forEach((lane, i) => {
+      places.set(lane.number, i);
+      if (lane.kind === 'group' && !lane.open) for (const { number } of lane.inside) places.set(number, i);
+    });
+    return places;
+  }
+
+  /** In which of the lanes shown a node of the graph is; -1 where there is none. */
+  placeOf(id) {
+    const lane = this.roots.find(({ path }) => path === id);
+    return lane ? this.places.get(lane.number) : -1;
   }
 
   /** Open or close a lane; returns whether there was anything to open. */
   toggle(lane) {
     if (!lane.inside.length) return false;
     lane.open = !lane.open;
+    lane.changed();
     this.shown = null;
     return true;
+  }
+
+  /** Open the groups with a node of which `holds`. */
+  openWhere(holds) {
+    for (const group of this.groups) if (!group.open && group.inside.some(({ path }) => holds(path))) this.toggle(group);
   }
 }
 

@@ -101,7 +101,7 @@ export class StateGrid {
 
   made() {
     const [key, type, value] = ['nf-mono nf-el nf-k', 'nf-mono nf-mut nf-el nf-ty', 'nf-el nf-v'].map((name) => h('span', { class: name }));
-    return h('div', { class: 'nf-srow', role: 'option' }, key, type, value, h('div', { class: 'nf-cells' }));
+    return h('div', { class: 'nf-srow', role: 'option' }, key, ' ', type, ' ', value, h('div', { class: 'nf-cells' }));
   }
 
   write(element, index) {
@@ -135,7 +135,7 @@ export class StateGrid {
     const mark = this.data.mark(index, this.current);
     const did = mark === undefined ? '' : `${MARKS[mark]} in step ${this.current + 1}`;
     element.id = `${this.id}${index}`;
-    setAttr(element, 'aria-label', [this.data.keys[index], seen?.type, seen === null ? 'not set' : seen?.text, did].filter(Boolean).join(', '));
+    setAttr(element, 'aria-label', [this.data.keys[index], seen?.type, element.children[2].textContent.trim(), did].filter(Boolean).join(', '));
     setAttr(element, 'aria-selected', String(index === this.row));
     setAttr(element, 'aria-posinset', index + 1);
     setAttr(element, 'aria-setsize', this.data.keys.length);

@@ -1,6 +1,6 @@
 // Beside the state's table: what the chosen step did to each key it wrote.
 
-import { h, setText } from './dom.js';
+import { h, scroller, setText } from './dom.js';
 import { clock } from './format.js';
 import { controlIcon } from './icons.js';
 import { MARKS, stepName } from './statedata.js';
@@ -15,10 +15,10 @@ export class StepPanel {
     Object.assign(this, { open, drawn: null });
     [this.number, this.name, this.time] = [h('b', { class: 'nf-num' }), h('span', { class: 'nf-mut nf-el' }), h('span', { class: 'nf-mut nf-num nf-word' })];
     const x = h('button', { class: 'nf-x nf-sx', type: 'button', 'aria-label': 'Close', onclick: close }, controlIcon('close'));
-    this.body = h('div', { class: 'nf-sib', tabindex: '0' });
+    this.body = scroller('What the step wrote', { class: 'nf-sib' });
     this.fork = h('div', { class: 'nf-sfork', hidden: true }, h('button', { class: 'nf-btn', type: 'button', onclick: fork }, 'Fork from here'));
     const legend = h('div', { class: 'nf-legend' }, MARKS.map((word, mark) => h('span', {}, markIcon(mark), word)));
-    this.el = h('aside', { class: 'nf-sstep', 'aria-label': 'Step' },
+    this.el = h('section', { class: 'nf-sstep', 'aria-label': 'Step' },
       h('div', { class: 'nf-sih' }, this.number, this.name, this.time, x), this.body, this.fork, legend);
   }
 
@@ -44,7 +44,7 @@ export class StepPanel {
   change({ key, name, note, lines }) {
     const title = h('button', { class: 'nf-el nf-key', type: 'button', title: `Show ${name}`, onclick: () => this.open(key) }, name);
     const line = ([sign, text]) => h('div', { class: SIGNS[sign] }, `${sign === '-' ? MINUS : sign} `, h('bdi', {}, text));
-    return h('section', { class: 'nf-sec' }, h('h4', {}, title, h('span', {}, note)), h('div', { class: 'nf-box', tabindex: '0' }, lines.map(line)));
+    return h('section', { class: 'nf-sec' }, h('h2', {}, title, h('span', {}, note)), scroller(name, { class: 'nf-box' }, lines.map(line)));
   }
 }
 

@@ -16,16 +16,19 @@ import { Pointing } from './pointing.js';
 import { Legend, Tip, tools } from './timelineparts.js';
 
 const NAMES = { wide: 140, narrow: 112 }; // px
+const COUNTS = 40; // px more where lanes are groups, for their counts
 const MARGIN = 16; // px right of the plot
 const NEWS = 500; // ms between two questions
 const CATCH_UP = 100; // ms between two while a live run is far ahead
 const GROWTH = 250; // ms between two frames in which bars grow
 const ZOOM = 1.6;
+const OPENED = 80; // nodes up to which groups are opened without being asked to
+const ACTIVE = new Set(['running', 'waiting', 'retrying', 'failed']);
 const LOST = 5000; // ms after which a question was not heard
 
 export class TimelineFace {
   constructor({ icons, prefix = icons.prefix, actions, ask }) {
-    Object.assign(this, { icons, prefix, actions, ask, spans: new Spans(), zoomed: null, selected: null, names: NAMES.wide });
+    Object.assign(this, { icons, prefix, actions, ask, spans: new Spans(), zoomed: null, selected: null, narrow: false });
     Object.assign(this, { asked: 0, reached: 0, askTimer: 0, growTimer: 0, frame: 0, shownAt: 0, cursor: { index: 0, piece: null } });
     this.colours = new Colours(() => this.paintSoon());
     this.painter = new LanePainter();
@@ -55,13 +58,14 @@ export class TimelineFace {
     this.asked = 0;
     this.spans.take(message);
     this.lanes.forget();
+    if (message.groups) this.layout(this.narrow);
   }
 
   draw(model, { now, selected, moment }) {
     const chosen = selected !== this.selected;
     Object.assign(this, { model, moment, selected, now, drawnAt: performance.now() });
     this.news();
-    if (chosen) this.reveal(this.indexOf(selected));
+    if (chosen) this.reveal(this.spans.placeOf(selected));
     this.paint();
     this.place();
     this.grow();
@@ -72,7 +76,7 @@ export class TimelineFace {
   }
 
   layout(narrow) {
-    this.names = narrow ? NAMES.narrow : NAMES.wide;
+    this.narrow = narrow;
     this.el.style.setProperty('--names', `${this.names}px`);
     this.paintSoon();
   }
@@ -133,6 +137,11 @@ export class TimelineFace {
     return this.zoomed ?? { from: 0, to: this.end };
   }
 
+  /** How wide the names' column is, in px. */
+  get names() {
+    return (this.narrow ? NAMES.narrow : NAMES.wide) + (this.spans.groups.length ? COUNTS : 0);
+  }
+
   get plot() {
     return Math.max(1, this.rows.el.clientWidth - this.names - MARGIN);
   }
@@ -172,7 +181,7 @@ export class TimelineFace {
     if (this.zoomed) this.zoomed = clampView(this.zoomed, this.end);
     const [lanes, view, upto] = [spans.visible, this.view, this.upto];
     this.lanes.draw(lanes);
-    const nodes = (lane) => (lane.depth ? null : this.model.node(lane.path));
+    const nodes = (lane) => (lane.outermost ? this.model.node(lane.path) : null);
     this.painter.resize(rows.el.clientWidth - this.names, rows.el.clientHeight);
     this.painter.paint({ spans, lanes, view, upto, plot, top: rows.el.scrollTop, nodes, focus: this.cursor.piece }, this.colours.all);
     this.drawAxis(view, plot);
@@ -209,22 +218,25 @@ export class TimelineFace {
   reveal(index) {
     if (index < 0) return;
     this.cursor = { index, piece: null };
+    this.bring(index);
+  }
+
+  /** Scroll as little as brings a lane into sight. */
+  bring(index) {
     const { el } = this.rows;
     const top = ABOVE + index * LANE;
     if (top < el.scrollTop) el.scrollTop = top - ABOVE;
     else if (top + LANE > el.scrollTop + el.clientHeight) el.scrollTop = top + LANE + ABOVE - el.clientHeight;
   }
 
-  indexOf(id) {
-    return this.spans.visible.findIndex((lane) => lane.path === id);
-  }
-
-  // A live run of many nodes is first seen where it is; from then on only a person scrolls.
+  // A run is first seen with the groups open in which something goes on, if they are few, and a live one where it is;
+  // from then on only a person opens and scrolls.
   place() {
-    if (this.placed || this.spans.more || !this.looked) return;
+    const { spans, model } = this;
+    if (this.placed || spans.more || !this.looked) return;
     this.placed = true;
-    if (!this.live || this.selected !== null) return;
-    this.reveal(this.indexOf(newest(this.model)));
+    if (spans.roots.length <= OPENED) spans.openWhere((id) => ACTIVE.has(model.node(id).status));
+    if (this.live && this.selected === null) this.reveal(spans.placeOf(newest(model)));
     this.paint();
   }
 
@@ -246,11 +258,17 @@ export class TimelineFace {
   }
 
   toggle(lane) {
-    if (this.spans.toggle(lane)) this.paint();
+    if (!this.spans.toggle(lane)) return;
+    this.paint();
+    if (!lane.open) return;
+    const at = this.spans.visible.indexOf(lane);
+    this.bring(at + lane.inside.length);
+    this.bring(at);
   }
 
   choose(lane, { seek = null } = {}) {
     if (seek) this.actions.seek(seek.seq);
+    else if (lane.kind === 'group') this.toggle(lane);
     else this.actions.select(lane.root === this.selected ? null : lane.root);
   }
 

@@ -50,7 +50,7 @@ export class Tip {
   draw(face) {
     this.box.hidden = this.piece === null;
     if (this.piece === null) return;
-    const [title, text] = pieceText(this.piece, this.lane, face.upto);
+    const [title, text] = pieceText(this.piece, face.spans.lanes[this.piece.lane], face.upto);
     setText(this.title, title);
     setText(this.text, text);
     if (this.spoken) setText(this.said, `${title}, ${text}`);

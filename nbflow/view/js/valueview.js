@@ -1,6 +1,6 @@
 // One value closely, over the whole face: a table with its pages, an image, a tree to unfold, or text.
 
-import { h } from './dom.js';
+import { h, scroller } from './dom.js';
 import { controlIcon } from './icons.js';
 
 const PAGE = 50; // rows
@@ -14,9 +14,9 @@ function table(value, turn) {
     const tag = index && column === 0 ? 'th' : 'td';
     return h(tag, { class: text === null ? 'nf-mut' : null, scope: tag === 'th' ? 'row' : null, title: text }, h('bdi', {}, text ?? '\u2013'));
   });
-  const head = h('thead', {}, h('tr', {}, columns.map((name) => h('th', { scope: 'col', title: name }, h('bdi', {}, name)))));
+  const head = h('thead', {}, h('tr', {}, columns.map((name) => (name === '' ? h('td') : h('th', { scope: 'col', title: name }, h('bdi', {}, name))))));
   const whole = h('table', {}, head, h('tbody', {}, rows.map((row) => h('tr', {}, cells(row)))));
-  return [h('div', { class: 'nf-table', tabindex: '0', role: 'region', 'aria-label': 'Table' }, whole),
+  return [scroller('Table', { class: 'nf-table' }, whole),
     pager(from, rows.length, shape, columns.length - index, turn)];
 }
 
@@ -31,7 +31,7 @@ function pager(from, count, [rows, columns], shown, turn) {
 function image({ mime, data, width, height }, name) {
   if (!['image/png', 'image/jpeg'].includes(mime)) return null;
   const alt = `${name}, an image of ${width} by ${height} pixels`;
-  return [h('div', { class: 'nf-picture', tabindex: '0' }, h('img', { alt, src: `data:${mime};base64,${data}` })),
+  return [scroller('Image', { class: 'nf-picture' }, h('img', { alt, src: `data:${mime};base64,${data}` })),
     h('div', { class: 'nf-pager' }, h('span', { class: 'nf-mut nf-num' }, `${figure(width)} \u00d7 ${figure(height)} pixels`))];
 }
 
@@ -42,12 +42,12 @@ function branch([label, text, children, more], deep = 0) {
   return h('details', { open: deep < OPEN }, h('summary', {}, name, h('span', { class: 'nf-mut' }, text)), children.map((child) => branch(child, deep + 1)), rest);
 }
 
-const box = (text) => h('div', { class: 'nf-box open', tabindex: '0' }, text);
+const box = (text) => scroller('Text', { class: 'nf-box open' }, text);
 
 const KINDS = {
   table: (value, { turn }) => table(value, turn),
   image: (value, { name }) => image(value, name),
-  tree: (value) => h('div', { class: 'nf-tree', tabindex: '0' }, branch(value.root)),
+  tree: (value) => scroller('Tree', { class: 'nf-tree' }, branch(value.root)),
   text: (value) => box(value.text),
   none: () => h('p', { class: 'nf-mut' }, 'It is not set at this moment.'),
 };

@@ -4,12 +4,13 @@
 // the view is off screen: then it catches up once. Live updates never change selection, scroll, face or focus.
 
 import { Announcer, Watcher } from './announcer.js';
-import { Commander } from './commander.js';
 import { Compact } from './compact.js';
 import { h, setText } from './dom.js';
 import { Faces } from './faces.js';
 import { ENDED } from './format.js';
 import { GraphFace } from './graph.js';
+import { Greeting } from './greeting.js';
+import { Hands } from './hands.js';
 import { Header } from './header.js';
 import { StatusIcons } from './icons.js';
 import { Inspector } from './inspector.js';
@@ -33,29 +34,19 @@ class View {
     const prefix = `nf${Date.now().toString(36)}${(views += 1)}-`;
     const icons = new StatusIcons(prefix);
     Object.assign(this, { transport, model: new Model(), change: new Change(), skew: 0, frame: 0, seen: true });
-    Object.assign(this, { drawn: null, collapsed: null, selected: null });
-    this.commander = new Commander({ send: (message) => this.ask(message), changed: () => this.redrawHeader() });
+    this.drawn = null;
+    this.hands = new Hands(this);
     this.travel = new Travel({ ask: (message) => this.ask(message), changed: () => this.moved() });
-    this.actions = {
-      select: (id) => this.select(id),
-      seek: (seq) => this.travel.seek(seq),
-      show: (face) => this.show(face),
-      locate: (cell, line) => transport.locate?.(cell, line) ?? null,
-      press: (name) => this.press(name),
-      command: (name, rest) => this.commander.command(name, rest),
-      confirmStop: (yes) => this.confirmStop(yes),
-      collapse: (on) => this.collapse(on, true),
-      next: (status) => this.next(status),
-    };
     this.ticker = new Ticker(() => this.tick());
+    this.greeting = new Greeting((message) => transport.send(message));
     this.build(el, prefix, icons);
     this.watch();
     this.close = transport.open((message) => this.receive(message));
-    transport.send({ type: 'ready' });
+    this.greeting.begin();
   }
 
   build(el, prefix, icons) {
-    const { actions } = this;
+    const { actions } = this.hands;
     const tools = { icons, prefix, actions, ask: (message) => this.ask(message) };
     this.faces = new Faces(
       { graph: new GraphFace(tools), timeline: new TimelineFace(tools), state: new StateFace(tools), log: new LogFace(tools) },
@@ -72,7 +63,7 @@ class View {
     this.announcer = new Announcer((text) => setText(this.spoken, text));
     this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
       icons.symbols(), this.compact.el, this.opened, this.spoken);
-    this.root.addEventListener('keydown', (event) => onKey(event, this));
+    this.root.addEventListener('keydown', (event) => onKey(event, this.hands));
     el.append(this.root);
   }
 
@@ -116,19 +107,23 @@ class View {
     if (message.type === 'patch' || message.type === 'snapshot') this.hear(message);
     this.travel.receive(message);
     if (message.type === 'refused') this.refused(message);
-    if (!connected && this.model.connected) this.greet();
+    if (connected !== this.model.connected) this.meet();
     if (this.model.now !== had && this.model.now !== null) this.skew = this.model.now - Date.now() / 1000;
     this.draw(message.type === 'patch');
   }
 
   hear(message) {
+    if (message.type === 'snapshot') this.greeting.end();
     this.travel.hear(message, this.model.run);
-    this.commander.hear(this.model.run);
+    this.hands.commander.hear(this.model.run);
   }
 
-  greet() {
+  // The kernel has come back, or gone.
+  meet() {
+    this.greeting.end();
+    if (!this.model.connected) return;
     this.travel.lost();
-    this.transport.send({ type: 'ready' });
+    this.greeting.begin();
   }
 
   // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
@@ -148,14 +143,15 @@ class View {
     this.change = new Change();
     if (change.scene) this.showScene();
     if (change.run || change.moved) this.drawRun();
-    if (!this.collapsed) this.drawBody(change);
+    if (!this.hands.collapsed) this.drawBody(change);
     else if (change.nodes.size || change.all) this.compact.draw(model, this.now);
     this.ticker.next(this.model, this.now);
   }
 
   // In the past only what a person does, or asked for, changes the body.
   drawBody(change) {
-    const { moment, selected, shown } = this;
+    const { moment, shown } = this;
+    const { selected } = this.hands;
     const seen = moment ? new Change() : change;
     seen.all ||= moment !== this.drawn;
     this.drawn = moment;
@@ -166,7 +162,7 @@ class View {
   }
 
   touches(change) {
-    const { selected } = this;
+    const { selected } = this.hands;
     return selected !== null && (change.all || change.run || change.inspected === selected || change.nodes.has(selected));
   }
 
@@ -177,7 +173,7 @@ class View {
     this.root.classList.toggle('nf-large', scene.mode === 'list');
     this.root.classList.toggle('nf-still', scene.run_id === null);
     this.watcher = new Watcher(scene.title);
-    this.select(null);
+    this.hands.select(null);
     this.header.show(scene);
     this.faces.scene(scene);
     this.compact.show(scene, this.faces.faces.graph.drawing);
@@ -187,11 +183,11 @@ class View {
   drawRun() {
     const { model } = this;
     const total = model.scene.order.length;
-    if (this.collapsed === null && model.seq >= 0) this.collapse(this.isOld());
+    if (this.hands.collapsed === null && model.seq >= 0) this.hands.collapse(this.isOld());
     this.root.classList.toggle('past', this.moment !== null);
-    this.header.draw(model, this.now, this);
+    this.drawHeader();
     this.bar.draw(model.run, total);
-    if (this.collapsed) this.compact.draw(model, this.now);
+    if (this.hands.collapsed) this.compact.draw(model, this.now);
     if (model.seq >= 0) this.announcer.announce(this.watcher.look(model.run, total));
   }
 
@@ -202,7 +198,7 @@ class View {
   }
 
   tick() {
-    if (this.seen && this.collapsed) this.compact.draw(this.model, this.now);
+    if (this.seen && this.hands.collapsed) this.compact.draw(this.model, this.now);
     else if (this.seen) {
       this.header.tick(this.model, this.now);
       this.faces.tick(this.shown, this.moment?.time ?? this.now);
@@ -223,54 +219,19 @@ class View {
     this.draw();
   }
 
-  show(face) {
-    if (this.collapsed) this.collapse(false);
-    this.faces.show(face);
-    this.body.classList.toggle('nf-wide', Boolean(this.faces.face.wide));
-    this.layout();
-    this.moved();
-  }
-
-  select(id) {
-    if (id !== null && this.collapsed) this.collapse(false);
-    if (id === this.selected) return;
-    this.selected = id;
-    this.inspector.show(id);
-    this.ask({ type: 'inspect', node: id });
-    this.change.moved = true;
-    this.flush();
-  }
-
-  /** Select the node after the selected one, in graph order, that has a status. */
-  next(status) {
-    const { order } = this.model.scene;
-    const at = order.indexOf(this.selected) + 1;
-    const found = [...order.slice(at), ...order.slice(0, at)].find((id) => this.model.node(id).status === status);
-    if (found !== undefined) this.select(found);
-  }
-
-  press(name) {
-    this.commander.press(name);
-    if (this.commander.asking) this.header.ask.querySelector('button').focus();
-  }
-
-  confirmStop(yes) {
-    this.commander.confirm(yes);
-    this.root.focus({ preventScroll: true });
-  }
-
   refused(message) {
     this.inspector.refused(message);
-    this.commander.refused(message);
+    this.hands.commander.refused(message);
     this.announcer.announce(message.message);
   }
 
-  redrawHeader() {
-    if (this.model.scene) this.header.draw(this.model, this.now, this);
+  drawHeader() {
+    const { hands, model, moment } = this;
+    if (model.scene) this.header.draw(model, this.now, { commander: hands.commander, moment });
   }
 
-  collapse(on, focus = false) {
-    this.collapsed = on;
+  /** Show the run as one line, or open it again. */
+  fold(on) {
     this.compact.el.hidden = !on;
     this.opened.hidden = on;
     if (on) this.compact.draw(this.model, this.now);
@@ -279,21 +240,11 @@ class View {
       this.layout();
       this.draw();
     }
-    if (focus) (on ? this.compact.open : this.root).focus({ preventScroll: true });
-  }
-
-  /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
-  escape() {
-    if (this.commander.asking) this.confirmStop(false);
-    else if (this.selected !== null) this.select(null);
-    else {
-      document.activeElement?.blur();
-      this.root.closest('.jp-Notebook')?.focus({ preventScroll: true });
-    }
   }
 
   destroy() {
     this.close?.();
+    this.greeting.end();
     this.sizes.disconnect();
     this.sight.disconnect();
     this.announcer.stop();

@@ -1,12 +1,16 @@
-// Why an edge was taken or not, as a line beside it: while it is pointed at or focused, and after a click until the next.
+// Why an edge was taken or not, as a line beside it: while it is pointed at or focused, and after a click, or Enter, until
+// the next.
 
 import { h, setText } from './dom.js';
+import { endName, takenWord } from './format.js';
+import { middleOf } from './scene.js';
 
 const AWAY = 12; // px between the pointer and the line
 
 /** What the page knows by itself: how often an edge was taken, and its condition where its node shows it. */
-export function known({ state, count, caption }) {
-  const taken = count > 1 ? `Taken ${count} times` : count ? 'Taken' : state === 'untaken' ? 'Not taken' : 'Not decided';
+export function known(edge) {
+  const { caption } = edge;
+  const taken = takenWord(edge);
   return caption ? `${taken}: ${caption.parts.map(([text]) => text).join('')} is ${caption.result}` : taken;
 }
 
@@ -21,6 +25,7 @@ export class Why {
     on('focusin', (event) => this.focus(event));
     on('focusout', () => this.pinned || this.show(null));
     on('click', (event) => this.click(event));
+    on('keydown', (event) => this.press(event));
   }
 
   keyAt(event) {
@@ -37,11 +42,20 @@ export class Why {
     this.show(key, { x: event.clientX, y: event.clientY });
   }
 
-  // A click focuses as well, and says better where.
+  // Enter keeps the line of a focused edge when the focus goes on to a node.
+  press(event) {
+    if (this.keyAt(event) === null || (event.key !== 'Enter' && event.key !== ' ')) return;
+    this.pinned = true;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // A click focuses as well, and says better where. Another edge is a person's next question.
   focus(event) {
     const key = this.keyAt(event);
-    if (this.pinned || key === this.key) return;
-    this.show(key, key && middle(event.target.closest('.nf-edge')?.querySelector('path')));
+    if (key === this.key || (this.pinned && key === null)) return;
+    this.pinned = false;
+    this.show(key, key && middleOf(this.drawing.edges.get(key)?.path));
   }
 
   /** Close what a click opened; returns whether that was anything. */
@@ -57,7 +71,7 @@ export class Why {
     const edge = this.drawing.edges.get(key);
     this.el.hidden = !edge;
     if (!edge) return;
-    setText(this.title, `${edge.from} → ${edge.to === 'END' ? 'the end' : edge.to}`);
+    setText(this.title, `${edge.from} → ${endName(edge.to)}`);
     setText(this.text, this.model ? known(this.model.edge(key)) : '');
     this.place();
     this.pull();
@@ -98,10 +112,4 @@ export class Why {
     const top = y + AWAY + high > box.height ? y - high - AWAY : y + AWAY;
     this.el.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
   }
-}
-
-/** The middle of a drawn path, on the page. */
-function middle(path) {
-  const matrix = path?.getScreenCTM();
-  return matrix ? path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(matrix) : null;
 }

@@ -1,0 +1,140 @@
+"""Runs gone on with: after a failure, a stop or the death of their process, and from another moment as a fork.
+
+Rule: what was completed does not run again, and nothing of a run is touched before it is known that it can go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine import Run, WorkflowEngine
+from nbflow.errors import RunStateError
+from nbflow.events import Status
+from nbflow.graph import GraphDefinition
+from nbflow.living import Living
+
+if TYPE_CHECKING:
+    from nbflow.engine.past import Past
+    from nbflow.store import Store
+    from nbflow.store.cache import OutputCache
+    from nbflow.store.resuming import Source
+
+
+class Reopening(Living):
+    """A catalogue whose runs can go on; `engine` runs them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
+
+    @cached_property
+    def outputs(self) -> OutputCache:
+        """What is kept of nodes with `cache`."""
+        from nbflow.store.cache import OutputCache
+
+        return OutputCache(self.history)
+
+    async def reopen(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        breaks: Collection[str] = (),
+    ) -> Run:  # fmt: skip
+        """Go on with a run that ended or whose process died, or fork it, and return it at once.
+
+        What was completed is not run again. The graph is the session's of that name, else the one stored.
+
+        Args:
+            run_id: By default the newest that did not complete; to fork, the newest.
+            at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
+            state: Fork with these keys written over what every path sees.
+            breaks: The nodes to pause at, as by `start`.
+
+        Raises:
+            RunNotFoundError: No such run.
+            RunStateError: It is complete or runs, another process has it, or the graph does not fit it or `breaks`.
+        """
+        from nbflow.store import resuming
+        from nbflow.store.archive import uncollected
+
+        fork = at is not None or bool(state)
+        run_id = run_id or await (self._newest() if fork else self._last_unfinished())
+        known = self._known(run_id)
+        kept = known is None or known.id in self._kept
+        source = await resuming.find(self.history, known, run_id, kept=kept)
+        if source.status is Status.COMPLETED and not fork:
+            raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
+        graph = source.adopted(self.graphs)
+        upto = resuming.cut(source, at) if fork else len(source.events)
+        with uncollected():
+            plan = self.engine.plan(graph, breaks=breaks)
+        self.history.notices += await resuming.mend(self.engine, plan, source, upto)
+        past = resuming.past_of(source, plan, upto, state, fork=fork)
+        return await self._go_on(source, graph, past, breaks, fork=fork)
+
+    async def _go_on(
+        self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], *, fork: bool
+    ) -> Run:
+        from nbflow.store import resuming
+
+        self.history.notices += source.notes
+        run_id, keeper = self.engine.new_id() if fork else source.id, None
+        if source.head is not None:
+            for name in resuming.changed_tools(source.head, self.registry):
+                self.history.notices.append(f"tool {name!r} has changed since the run last used it")
+            strict = source.head.row.durability == "sync"
+            if fork:
+                keeper = self.history.recorder(
+                    run_id, graph, self.graphs, source.initial, time.time(), strict=strict, fork=(source.id, past)
+                )
+            else:
+                store = self.history.open()
+                epoch = await _claimed(store, run_id)
+                if await resuming.has_moved_on(store, source):
+                    await asyncio.wrap_future(store.release(run_id, epoch))
+                    return await self.reopen(run_id, breaks=breaks)
+                keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
+            self._kept.add(run_id)
+        run = self.engine.start(
+            graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
+            cache=lambda: self.outputs, breaks=breaks,
+        )  # fmt: skip
+        self.live[run.id] = run
+        return run
+
+    async def _last_unfinished(self) -> str:
+        here = [run for run in self.live.values() if run.done and run.status is not Status.COMPLETED]
+        found = here[-1].id if here else await asyncio.to_thread(self.history.last_unfinished)
+        if found is None:
+            raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
+        return found
+
+    async def _newest(self) -> str:
+        found = await asyncio.to_thread(self.runs, limit=1)
+        if not found:
+            raise RunStateError("there is no run here to fork; %flow_run starts one")
+        return found[0].id
+
+    async def resume(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Go on with a run to its end, as by `reopen`; return it.
+
+        Raises:
+            ExecutionError: As by `run`.
+        """
+        run = await self.reopen(run_id, at=at, state=state)
+        await run
+        return run
+
+
+async def _claimed(store: Store, run_id: str) -> int:
+    """Take a run over; whoever gives up waiting for it does not keep it."""
+    claim = store.claim(run_id)
+    try:
+        return await asyncio.wrap_future(claim)
+    except asyncio.CancelledError:
+        claim.add_done_callback(lambda done: done.exception() or store.release(run_id, done.result()))
+        raise

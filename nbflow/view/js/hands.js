@@ -1,0 +1,79 @@
+// What a person does to a view of a run: which node is selected, which face is shown, whether it is folded into one
+// line, and what is asked of the run. Buttons, rows and keys all end here; the view draws what came of it.
+
+import { Commander } from './commander.js';
+
+export class Hands {
+  /** `view` has the parts of the page, and draws. */
+  constructor(view) {
+    Object.assign(this, { view, selected: null, collapsed: null });
+    this.commander = new Commander({ send: (message) => view.ask(message), changed: () => view.drawHeader() });
+    this.actions = {
+      select: (id) => this.select(id),
+      seek: (seq) => view.travel.seek(seq),
+      show: (face) => this.show(face),
+      locate: (cell, line) => view.transport.locate?.(cell, line) ?? null,
+      press: (name) => this.press(name),
+      command: (name, rest) => this.commander.command(name, rest),
+      confirmStop: (yes) => this.confirmStop(yes),
+      collapse: (on) => this.collapse(on, true),
+      next: (status) => this.next(status),
+    };
+  }
+
+  show(face) {
+    const { view } = this;
+    if (this.collapsed) this.collapse(false);
+    view.faces.show(face);
+    view.body.classList.toggle('nf-wide', Boolean(view.faces.face.wide));
+    view.layout();
+    view.moved();
+  }
+
+  select(id) {
+    const { view } = this;
+    if (id !== null && this.collapsed) this.collapse(false);
+    if (id === this.selected) return;
+    this.selected = id;
+    view.inspector.show(id);
+    view.ask({ type: 'inspect', node: id });
+    view.change.moved = true;
+    view.flush();
+  }
+
+  /** Select the node after the selected one, in graph order, that has a status. */
+  next(status) {
+    const { model } = this.view;
+    const { order } = model.scene;
+    const at = order.indexOf(this.selected) + 1;
+    const found = [...order.slice(at), ...order.slice(0, at)].find((id) => model.node(id).status === status);
+    if (found !== undefined) this.select(found);
+  }
+
+  press(name) {
+    this.commander.press(name);
+    if (this.commander.asking) this.view.header.ask.querySelector('button').focus();
+  }
+
+  confirmStop(yes) {
+    this.commander.confirm(yes);
+    this.view.root.focus({ preventScroll: true });
+  }
+
+  collapse(on, focus = false) {
+    const { view } = this;
+    this.collapsed = on;
+    view.fold(on);
+    if (focus) (on ? view.compact.open : view.root).focus({ preventScroll: true });
+  }
+
+  /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
+  escape() {
+    if (this.commander.asking) this.confirmStop(false);
+    else if (this.selected !== null) this.select(null);
+    else {
+      document.activeElement?.blur();
+      this.view.root.closest('.jp-Notebook')?.focus({ preventScroll: true });
+    }
+  }
+}

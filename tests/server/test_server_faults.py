@@ -1,0 +1,221 @@
+"""What breaks: the server told to end, its processes killed, its database restarted, its file changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from served import PATIENCE_S, TOKEN, Served, notebook, serving
+from surroundings import cluster, database
+
+POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def owner_of(server: Served, run_id: str) -> int:
+    """Return the process that has a run."""
+    found: list[str | None] = []
+
+    def known() -> bool:
+        with server.client() as client:
+            listed = client.get("/executions", params={"limit": 100}).json()["runs"]
+        found[:] = [run["owner"] for run in listed if run["run_id"] == run_id]
+        return bool(found) and found[0] not in (None, "this process")
+
+    until(known)
+    match = re.match(r"process (\d+) ", str(found[0]))
+    assert match is not None
+    return int(match[1])
+
+
+def test_told_to_end_it_lets_a_run_end_and_says_so_to_who_watches(tmp_path: Path) -> None:
+    with serving(notebook(tmp_path)) as server:
+        run_id = server.run("chain", seconds=0.5)
+        with server.socket(f"/ws/runs/{run_id}") as socket:
+            socket.recv()
+            code = server.stop()
+            with pytest.raises(Exception, match="1012"):
+                while True:
+                    socket.recv()
+
+    assert code == 0
+    with serving(notebook(tmp_path)) as server:
+        assert server.result(run_id)["status"] == "completed"
+
+
+def test_what_does_not_end_in_time_goes_on_after_the_next_start(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with serving(notebook(tmp_path), NBFLOW_DRAIN="0.2") as server:
+        run_id = server.run("noted", path=str(notes), seconds=3)
+        until(notes.exists)
+        time.sleep(0.5)
+        assert server.stop() == 0
+
+    with serving(notebook(tmp_path)) as server:
+        result = server.result(run_id)
+
+    assert result["status"] == "completed"
+    assert len(notes.read_text().split()) == 2
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with serving(notebook(tmp_path)) as server:
+        (worker,) = server.workers()
+        run_id = server.run("noted", path=str(notes), seconds=1.5)
+        until(notes.exists)
+        time.sleep(0.5)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: server.workers() not in ([], [worker]))
+        result = server.result(run_id)
+
+    assert result["status"] == "completed"
+    assert len(set(notes.read_text().split())) == 2
+
+
+def test_a_run_that_takes_its_process_down_is_left_to_people_in_the_end(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with serving(notebook(tmp_path)) as server:
+        server.run("dying", path=str(notes))
+        server.process.wait(PATIENCE_S)
+
+    assert server.process.returncode == 1
+    assert "workers died within" in server.log.read_text()
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
+def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with (
+        database(str(POSTGRES)) as url,
+        serving(notebook(tmp_path), "--workers", "2", NBFLOW_DATABASE_URL=url) as server,
+    ):
+        workers = server.workers()
+        assert len(workers) == 2
+        run_id = server.run("noted", path=str(notes), seconds=30)
+        owner = owner_of(server, run_id)
+        statuses = set()
+        for _ in range(12):  # each by a connection of its own, so by either worker
+            with server.client() as client:
+                statuses.add(client.get(f"/executions/result/{run_id}").json()["status"])
+            with server.socket(f"/ws/runs/{run_id}") as socket:
+                assert '"seq":1,' in socket.recv()
+        assert statuses == {"running"}
+
+        os.kill(owner, signal.SIGKILL)
+        result = server.result(run_id)
+
+    assert result["status"] == "completed"
+    assert owner in workers
+    assert len(set(notes.read_text().split())) == 2
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
+def test_a_run_is_steered_by_whichever_worker_is_asked(tmp_path: Path) -> None:
+    with (
+        database(str(POSTGRES)) as url,
+        serving(notebook(tmp_path), "--workers", "3", NBFLOW_DATABASE_URL=url) as server,
+    ):
+        for _ in range(6):
+            run_id = server.run("chain", seconds=60)
+            owner_of(server, run_id)
+            with server.client() as client:
+                assert client.post(f"/executions/{run_id}/pause").json()["status"] == "paused"
+            with server.client() as client:
+                assert client.post(f"/executions/{run_id}/cancel").json()["status"] == "cancelled"
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
+def test_the_same_key_begins_one_run_whichever_workers_are_asked(tmp_path: Path) -> None:
+    with (
+        database(str(POSTGRES)) as url,
+        serving(notebook(tmp_path), "--workers", "3", NBFLOW_DATABASE_URL=url) as server,
+    ):
+        ids = set()
+        for _ in range(10):
+            with server.client() as client:
+                body = {"graph_id": "chain", "initial_state": {"seconds": 1}}
+                ids.add(client.post("/executions/run", json=body, headers={"Idempotency-Key": "once"}).json()["run_id"])
+
+    assert len(ids) == 1
+
+
+def test_the_database_may_be_restarted_while_runs_go_on(tmp_path: Path) -> None:
+    with cluster() as postgres, serving(notebook(tmp_path), NBFLOW_DATABASE_URL=postgres.url) as server:
+        run_id = server.run("noted", path=str(tmp_path / "notes"), seconds=2)
+        owner_of(server, run_id)
+        postgres.restart("fast")
+
+        assert server.result(run_id)["status"] == "completed"
+        assert server.result(server.run("chain"))["status"] == "completed"
+        with server.client() as client:
+            until(lambda: client.get("/executions").json()["runs"][0]["status"] == "completed")
+
+
+def test_a_change_of_the_file_is_served_with_reload(tmp_path: Path) -> None:
+    path = notebook(tmp_path)
+    with serving(path, "--reload") as server:
+        (before,) = server.workers()
+        book = nbformat.read(path, as_version=4)
+        book.cells.append(nbformat.v4.new_code_cell("%%flow_graph added\nwait"))
+        nbformat.write(book, path)
+
+        def served() -> bool:
+            with server.client() as client:
+                try:
+                    return "added" in [graph["name"] for graph in client.get("/graphs").json()["graphs"]]
+                except OSError:
+                    return False
+
+        until(served)
+        assert server.workers() != [before]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "2"], "several workers share their runs through PostgreSQL; set NBFLOW_DATABASE_URL to one"),
+        (["--host", "203.0.113.1"], "203.0.113.1:0 cannot be served: Cannot assign requested address"),
+        (["--tools", "no_such_module"], "--tools no_such_module: cannot be imported: No module named 'no_such_module'"),
+    ],
+)
+def test_what_cannot_be_served_is_told_and_ends_with_code_1(tmp_path: Path, options: list[str], said: str) -> None:
+    done = _served(notebook(tmp_path), *options)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cell_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.ipynb"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("a = 1\nb = c")])
+    nbformat.write(book, path)
+
+    done = _served(path)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "nbflow: broken.ipynb, cell 1: line 2: NameError: name 'c' is not defined\n",
+    )
+
+
+def _served(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NBFLOW_")}
+    command = [sys.executable, "-m", "nbflow", "serve", str(path), "--port", "0", "--token", TOKEN, *options]
+    return subprocess.run(command, capture_output=True, text=True, env=own, timeout=PATIENCE_S, check=False)

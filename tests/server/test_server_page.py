@@ -1,0 +1,112 @@
+"""The page in a real browser, under its own strict policy: a graph run by hand, watched, answered, forked, reloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import TOKEN, Served
+
+SHOTS = os.environ.get("NBFLOW_SCREENSHOTS")
+pytestmark = pytest.mark.browser
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, browser: Any, sqlite_server: Served) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=request.param)
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    opened.on(
+        "request",
+        lambda sent: (
+            sent.url.startswith((sqlite_server.url, f"ws://127.0.0.1:{sqlite_server.port}", "data:"))
+            or wrong.append(sent.url)
+        ),
+    )
+    opened.goto(f"{sqlite_server.url}/?token={TOKEN}")
+    opened.theme = request.param
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+def shot(page: Any, name: str) -> None:
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{SHOTS}/serve-{name}-{page.theme}.png")
+
+
+def begin(page: Any, graph: str, **fields: str) -> None:
+    page.click(f'.pg-side a[href="#graph/{graph}"]')
+    page.wait_for_selector(f'h1:has-text("{graph}")')
+    for name, value in fields.items():
+        page.get_by_label(name, exact=True).fill(value)
+    shot(page, f"graph-{graph}")
+    page.click('.pg-card button[type="submit"]')
+    page.wait_for_selector(".nf-root .nf-tabs")
+
+
+def test_a_graph_is_run_by_its_form_and_watched_to_its_end(page: Any) -> None:
+    assert TOKEN not in page.url
+    begin(page, "chain", n="7", seconds="0.3")
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed')
+    page.click('.nf-node[data-n="a"]')
+    page.wait_for_selector('.nf-insp :text("n = 8")')
+    shot(page, "run")
+
+    assert page.locator(".pg-side a[aria-current]").get_attribute("href") == f"#{page.url.partition('#')[2]}"
+    page.reload()
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed, .nf-min.is-completed')
+
+
+def test_what_a_field_lacks_is_told_at_it_and_nothing_runs(page: Any) -> None:
+    page.click('.pg-side a[href="#graph/chain"]')
+    page.get_by_label("n", exact=True).fill("")
+    page.click('.pg-card button[type="submit"]')
+    page.wait_for_selector(".nf-root .nf-tabs, .nf-ferr:not([hidden])")
+
+
+def test_a_run_is_stopped_and_resumed_from_the_page(page: Any) -> None:
+    begin(page, "chain", seconds="2")
+    page.wait_for_selector('.nf-node[data-n="a"].is-running')
+    page.click('.nf-ctl button[aria-label^="Stop"]')
+    page.click('.nf-ask button:has-text("Stop")')
+    page.wait_for_selector('.nf-node[data-n="a"].is-cancelled')
+    page.click('.nf-ctl button[aria-label^="Resume"]')
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed')
+
+
+def test_a_question_is_answered_on_the_page(page: Any) -> None:
+    begin(page, "asking")
+    page.wait_for_selector('.nf-node[data-n="ask"].is-waiting')
+    page.click('.nf-node[data-n="ask"]')
+    page.click('.nf-form label:has-text("yes")')
+    shot(page, "question")
+    page.click('.nf-form button:has-text("Answer")')
+    page.wait_for_selector('.nf-node[data-n="wait"].is-completed')
+
+
+def test_the_page_catches_up_after_its_line_broke(page: Any) -> None:
+    begin(page, "chain", seconds="1.5")
+    page.wait_for_selector('.nf-node[data-n="a"].is-running')
+    page.context.set_offline(True)
+    page.evaluate("() => 0")
+    page.context.set_offline(False)
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed')
+
+
+def test_it_fits_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    begin(page, "failing", n="1")
+    page.wait_for_selector(".nf-root.nf-narrow, .nf-root")
+    page.wait_for_selector(':text("Failed")')
+    shot(page, "phone")
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
