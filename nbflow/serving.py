@@ -29,6 +29,7 @@ class Served:
         # The server is an edge, which a session knows nothing of but its name.
         options = _part("options").options(**settings)
         self._socket = bound(options.host, options.port)
+        self._socket.listen(2048)  # now, so that who calls at once waits for the server and is not refused
         self._server = _part("running").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)
@@ -61,12 +62,14 @@ def _part(name: str) -> Any:
 
 
 def require_server() -> None:
-    """See that the extra is installed.
+    """See that the extra is installed, and that of tracing where traces are asked for.
 
     Raises:
         ImportError: It is not; it says how to get it.
+        NbflowError: Traces are asked for in a way that is not there.
     """
     _part("running")
+    _part("tracing").check_tracing()
 
 
 def public_address(host: str, port: int) -> str:

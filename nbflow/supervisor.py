@@ -25,6 +25,8 @@ from nbflow.errors import NbflowError
 LOOK_S = 0.2
 MOST_FAILED = 3
 """So many workers in a row that ended before they served, and none is begun any more."""
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers keep what they count, so that each can tell it for all of them."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,9 @@ class Supervisor:
             signal.signal(number, self._tell)
         with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
             siblings = Path(folder) if self._count > 1 else None
+            if siblings is not None:
+                self._environment[COUNTS] = str(siblings / "metrics")
+                (siblings / "metrics").mkdir()
             try:
                 if not self._begin_all(siblings):
                     return 1
@@ -92,15 +97,26 @@ class Supervisor:
                 self._begin_all(siblings)  # one that fails leaves the socket, and the next change tries again
             elif not self._mend(siblings):
                 return 1
+            self._reap()
         return 0
+
+    def _reap(self) -> None:
+        """As the first process of a container, take leave of processes whose own parents are gone."""
+        workers = {worker.process.pid for worker in self._workers}
+        with suppress(ChildProcessError):
+            # Looked at first, as the end of a worker is for `_mend` to see.
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in workers:
+                    return
+                os.waitpid(found.si_pid, 0)
 
     def _mend(self, siblings: Path | None) -> bool:
         """Begin a worker for each that has died; return whether there is any use in going on."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
+            self._gone(worker)
             # One that served is stood in for, whatever ended it: a run that ends them all is given up in time.
-            self._failed = 0 if worker.hear() else self._failed + 1
-            os.close(worker.ready)
+            self._failed = 0 if worker.serves else self._failed + 1
             if self._failed >= MOST_FAILED:
                 print(f"nbflow: {MOST_FAILED} workers in a row ended before they served", file=sys.stderr)  # noqa: T201
                 return False
@@ -149,8 +165,17 @@ class Supervisor:
                 worker.process.terminate()
         for worker in self._workers:
             self._await_end(worker)
-            os.close(worker.ready)
+            self._gone(worker)
         self._workers.clear()
+
+    def _gone(self, worker: Worker) -> None:
+        """Let go of what was kept for a worker; nothing counts as going on in it any longer."""
+        worker.hear()
+        os.close(worker.ready)
+        if self._count > 1:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(worker.process.pid, self._environment[COUNTS])  # type: ignore[no-untyped-call]
 
     def _await_end(self, worker: Worker) -> None:
         patience = len(self._told)

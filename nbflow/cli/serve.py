@@ -42,6 +42,8 @@ def serve(
 ) -> None:
     """Serve the graphs of a file: REST, WebSocket, and a page at the address that it prints.
 
+    The address has the token in it if it was made now, or if a person reads it; one that was given goes to no log.
+
     A notebook's cells run once in each worker, but those that start runs. Limits and names are settings, such as
     NBFLOW_MAX_RUNS and NBFLOW_ALLOWED_HOSTS. SIGTERM lets runs end for NBFLOW_DRAIN seconds; the others go on after
     the next start. Several workers share their runs through PostgreSQL (NBFLOW_DATABASE_URL).
@@ -59,10 +61,12 @@ def serve(
         listening = bound(host, port)
         given = token or secrets.token_urlsafe(24)
         address = public_address(*listening.getsockname()[:2])
+        # Whoever gave it knows it, and what is said here often goes to a log.
+        shown = address if token and not sys.stderr.isatty() else f"{address}?token={given}"
         environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": given}
         supervisor = Supervisor(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
-            on_ready=lambda: tell(f"{file.name} is served at {address}?token={given}"),
+            on_ready=lambda: tell(f"{file.name} is served at {shown}"),
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)

@@ -67,6 +67,10 @@ class Journal(Sequence[Event]):
         """Return what was added, from `first` up to `upto` (exclusive), as it was."""
         return self._entries[first:upto]
 
+    def kinds(self, first: int) -> list[Kind]:
+        """Return of what kinds the events from `first` on are; cheaper than the events."""
+        return [entry.kind if isinstance(entry, Event) else entry[0] for entry in self._entries[first:]]
+
     def _event(self, index: int) -> Event:
         entry = self._entries[index]
         if isinstance(entry, Event):

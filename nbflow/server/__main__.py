@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(f"nbflow: {error}")
     for note in program.notes:
         sys.stderr.write(f"{note}\n")
-    log_as_json()
+    log_as_json(hidden=() if chosen.token is None else (chosen.token,))
     history = program.session.history
     history.folder = Path.cwd() if settings().database_url else asked.file.absolute().parent
     history.origin = origin_of(asked.file, history.folder)

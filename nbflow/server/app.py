@@ -13,14 +13,17 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nbflow import __version__
 from nbflow.graph import GraphDefinition
-from nbflow.server import executions, graphs, health, sockets, steering, viewing, webpage
+from nbflow.server import executions, graphs, health, metrics, sockets, steering, viewing, webpage
 from nbflow.server.access import Access
+from nbflow.server.answered import Requests
 from nbflow.server.guard import Guard
-from nbflow.server.logs import RequestLog
+from nbflow.server.logs import log_request
+from nbflow.server.metrics import Metrics
 from nbflow.server.options import Options
 from nbflow.server.problems import Problem, tell_problems
 from nbflow.server.relay import Relay, Siblings
 from nbflow.server.service import Service
+from nbflow.server.tracing import trace_runs
 
 _ABOUT = (
     "Graphs of registered tools: defined, run, watched and steered. Errors are problem details (RFC 9457). "
@@ -34,10 +37,14 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     app = FastAPI(
         title="nbflow", version=__version__, description=_ABOUT,
         docs_url=None, redoc_url=None, separate_input_output_schemas=False,
+        # Its own would tell of each request by its whole address, with the token in it.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )  # fmt: skip
     app.state.service = service
+    app.state.metrics = Metrics(service, shared=siblings is not None)
+    trace_runs(service)
     tell_problems(app)
-    for part in (health, graphs, executions, steering, sockets, viewing, webpage):
+    for part in (health, graphs, executions, steering, sockets, viewing, webpage, metrics):
         app.include_router(part.router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if siblings is not None:
@@ -48,7 +55,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
             CORSMiddleware, allow_origins=options.allowed_origins, allow_methods=["*"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
         )  # fmt: skip
-    app.add_middleware(RequestLog)
+    app.add_middleware(Requests, told=(log_request, app.state.metrics.answered))
     return app
 
 

@@ -1,6 +1,6 @@
 """What the server's process tells of itself: one JSON object a line, on standard error.
 
-Rule: no token gets there. A request is told by its path, never by its query.
+Rule: no token gets there. A request is told by its path, never by its query, and a token is put out wherever it stands.
 """
 
 from __future__ import annotations
@@ -8,17 +8,25 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from nbflow.server.answered import Answered
 
 requests = logging.getLogger("nbflow.server.requests")
 
 
 class AsJson(logging.Formatter):
-    """Writes a record as JSON: time (ISO 8601, UTC), level, logger, message, an error, and what it has as `told`."""
+    """Writes a record as JSON: time (ISO 8601, UTC), level, logger, message, an error, and what it has as `told`.
+
+    Args:
+        hidden: Texts that are put out, such as the token: an error's words, or a path, may have them.
+    """
+
+    def __init__(self, hidden: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._hidden = [json.dumps(text)[1:-1] for text in hidden]
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record on one line."""
@@ -31,42 +39,24 @@ class AsJson(logging.Formatter):
         }
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+        line = json.dumps(told, default=str)
+        for text in self._hidden:
+            line = line.replace(text, "[token]")
+        return line
 
 
-def log_as_json() -> None:
+def log_as_json(hidden: Iterable[str] = ()) -> None:
     """Let this process log so."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(AsJson())
+    handler.setFormatter(AsJson(hidden))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for noisy in ("uvicorn.error", "httpx", "httpcore", "alembic", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-class RequestLog:
-    """The middleware that tells each request once it was answered; of a socket, how long it was open."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and tell of it."""
-        if scope["type"] not in ("http", "websocket") or not requests.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 0
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                status = message["status"]
-            elif message["type"] == "websocket.accept":
-                status = 101
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sending)
-        finally:
-            told = {"method": scope.get("method", "WS"), "path": scope["path"], "status": status}
-            told["duration_ms"] = round((time.perf_counter() - began) * 1e3, 1)
-            requests.info("%s %s", told["method"], told["path"], extra={"told": told})
+def log_request(request: Answered) -> None:
+    """Tell of a request; of a socket, how long it was open."""
+    if requests.isEnabledFor(logging.INFO):
+        told = {"method": request.method, "path": request.path, "status": request.status}
+        told["duration_ms"] = round(request.whole_s * 1e3, 1)
+        requests.info("%s %s", request.method, request.path, extra={"told": told})

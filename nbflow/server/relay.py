@@ -18,6 +18,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nbflow.errors import RunNotFoundError
+from nbflow.server.answered import HANDED_ON
 from nbflow.server.service import Service
 
 _OF_A_RUN = re.compile(r"^/(?:executions/(?:result/)?|ws/(?:runs|view)/)([0-9A-Za-z_-]+)(?:/[a-z]+)?$")
@@ -69,7 +70,9 @@ class Relay:
         there = await self._place(scope) if scope["type"] in ("http", "websocket") else None
         if there is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
+            return
+        scope[HANDED_ON] = True
+        if scope["type"] == "http":
             await _hand_on_request(there, scope, receive, send)
         else:
             await _hand_on_socket(there, scope, receive, send)

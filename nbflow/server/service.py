@@ -30,12 +30,16 @@ POLL_S = 0.5
 
 
 class Service:
-    """What routes call. `session`, `options` and `shelf` are what they say; `on_run` is told of each run begun here."""
+    """What routes call. `session`, `options` and `shelf` are what they say; `on_run` is told of each run begun here.
+
+    `on_watch` is told 1 when somebody begins to watch, and -1 when they leave.
+    """
 
     def __init__(self, session: Session, options: Options) -> None:
         self.session, self.options = session, options
         self.shelf = Shelf(session, options)
         self.on_run: list[Callable[[Run], None]] = []
+        self.on_watch: list[Callable[[int], None]] = []
         self.watchers = 0
         self.draining = asyncio.Event()
         self._broadcasts: dict[str, Broadcast] = {}
@@ -154,11 +158,16 @@ class Service:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Count somebody who watches."""
-        self.watchers += 1
+        self._watched(1)
         try:
             yield
         finally:
-            self.watchers -= 1
+            self._watched(-1)
+
+    def _watched(self, change: int) -> None:
+        self.watchers += change
+        for told in self.on_watch:
+            told(change)
 
     async def events(self, run_id: str, after: int) -> AsyncIterator[tuple[int, list[str]]]:
         """Give a run's events after `after`, live, to its end: the last one's `seq`, and some events' texts.

@@ -1,0 +1,149 @@
+"""What a server counts, as Prometheus reads it.
+
+Rule: what comes from requests makes no endless number of series: a request is counted by its route, and of the names of
+graphs a hundred are told apart. Each application counts for itself; the workers of one server are counted together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import HTTPConnection
+
+from nbflow.engine import Run
+from nbflow.events import Kind
+from nbflow.server.answered import Answered
+from nbflow.server.following import Followers
+from nbflow.server.problems import problems
+from nbflow.server.service import Service
+
+MOST_NAMES = 100
+OTHER = "other"
+_LONGEST = 200
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WS"}
+_RUN_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400)
+_ENDS = {
+    Kind.NODE_COMPLETE: "completed",
+    Kind.NODE_ERROR: "failed",
+    Kind.NODE_RETRY: "retried",
+    Kind.NODE_CANCELLED: "cancelled",
+    Kind.NODE_SKIPPED: "skipped",
+}
+
+
+class Names:
+    """Names as the values of a label: the first `most` as they are, all later ones as `other`."""
+
+    def __init__(self, most: int = MOST_NAMES) -> None:
+        self._most, self._known = most, set[str]()
+
+    def label(self, name: str) -> str:
+        """Return what a name is counted as."""
+        name = name[:_LONGEST]
+        if name not in self._known:
+            if len(self._known) >= self._most:
+                return OTHER
+            self._known.add(name)
+        return name
+
+
+class Metrics:
+    """The counts of one application. `shared` tells that other workers are to be counted with it."""
+
+    def __init__(self, service: Service, *, shared: bool) -> None:
+        self._registry = registry = CollectorRegistry()
+        # Where there is no such folder, the library keeps no counts that other processes could read.
+        self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if shared else None
+        self._graphs, self._followers = Names(), Followers()
+        self._begun = Counter("nbflow_runs_begun", "Runs begun or gone on with.", ["graph"], registry=registry)
+        self._ended = Counter("nbflow_runs_ended", "Runs ended.", ["graph", "status"], registry=registry)
+        self._took = Histogram(
+            "nbflow_run_duration_seconds", "How long runs took, all sittings together.", ["graph"],
+            buckets=_RUN_S, registry=registry,
+        )  # fmt: skip
+        self._nodes = Counter(
+            "nbflow_nodes", "Ends of nodes, each attempt and each item of a map for itself.", ["status"],
+            registry=registry,
+        )  # fmt: skip
+        self._going = Gauge("nbflow_runs_going", "Runs that go on.", registry=registry, multiprocess_mode="livesum")
+        self._watchers = Gauge(
+            "nbflow_watchers", "WebSockets and event streams that are open.", registry=registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._requests = Counter(
+            "nbflow_requests", "Requests, and sockets that were closed.", ["route", "method", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._waited = Histogram(
+            "nbflow_request_duration_seconds", "How long it took until an answer began.", ["route", "method"],
+            registry=registry,
+        )  # fmt: skip
+        service.on_run.append(self._run)
+        service.on_watch.append(self._watchers.inc)
+
+    def _run(self, run: Run) -> None:
+        graph, upto = self._graphs.label(run.name), len(run.events)
+        self._begun.labels(graph).inc()
+        self._going.inc()
+
+        def look() -> bool:
+            nonlocal upto
+            counted = run.events.kinds(upto)
+            upto += len(counted)
+            for kind in counted:
+                if kind in _ENDS:
+                    self._nodes.labels(_ENDS[kind]).inc()
+            return False
+
+        def leave() -> None:
+            self._going.dec()
+            if run.result is not None:
+                self._ended.labels(graph, run.status.value).inc()
+                self._took.labels(graph).observe(run.execution_time)
+
+        self._followers.follow(run, look, leave)
+
+    def answered(self, request: Answered) -> None:
+        """Count a request; one that another worker answers is counted there."""
+        if request.handed_on:
+            return
+        route = request.route or OTHER
+        method = request.method if request.method in _METHODS else OTHER
+        self._requests.labels(route, method, request.status or "none").inc()
+        self._waited.labels(route, method).observe(request.head_s)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return all counts, and their media type, in the form that a scraper asks for."""
+        registry = self._registry
+        if self._folder is not None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
+        encode, media_type = choose_encoder(accept)
+        return encode(registry), media_type
+
+
+def _metrics(connection: HTTPConnection) -> Metrics:
+    metrics: Metrics = connection.app.state.metrics
+    return metrics
+
+
+router = APIRouter()
+
+
+@router.get(
+    "/metrics", operation_id="get_metrics", response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems()},
+)  # fmt: skip
+async def get_metrics(
+    metrics: Annotated[Metrics, Depends(_metrics)], accept: Annotated[str, Header(max_length=1_000)] = ""
+) -> Response:
+    """Return what the server counts, for Prometheus."""
+    text, media_type = await asyncio.to_thread(metrics.text, accept)
+    return Response(text, headers={"content-type": media_type})

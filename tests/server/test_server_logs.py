@@ -1,0 +1,115 @@
+"""What a server's process tells of itself, and that no token is ever in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from observed import BEARER, TOKEN, a_notebook, process
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
+
+from nbflow.server.answered import Answered
+from nbflow.server.logs import AsJson, log_request, requests
+
+WRONG = "a-wrong-token-of-the-tests"
+
+
+def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
+    """In the address, in the header, in a wrong header, in a cookie, in a path by mistake, in a socket's address."""
+    with process(a_notebook(tmp_path / "flows.ipynb")) as server:
+        with httpx.Client(base_url=server.address, timeout=30) as client:
+            welcome = client.get("/", params={"token": TOKEN})
+            cookie = welcome.cookies.get(next(iter(welcome.cookies)))
+            answers = [
+                client.get("/graphs", headers=BEARER),
+                client.get("/graphs"),  # by the cookie
+                client.get("/", params={"token": WRONG}),
+                client.get(f"/token={TOKEN}", headers=BEARER),
+                client.get("/graphs", headers={"Authorization": f"Token {TOKEN}", "Cookie": ""}),
+                client.get(f"/graphs%3Ftoken={TOKEN}"),
+                client.post("/executions/run", headers=BEARER, json={"graph_id": TOKEN}),
+            ]
+            client.cookies.clear()
+            answers += [client.get("/graphs", headers={"X-Token": TOKEN, "Authorization": f"Bearer {WRONG}"})]
+        address = server.address.replace("http", "ws")
+        with connect(f"{address}/ws/execute/daily?token={TOKEN}", additional_headers=BEARER) as socket:
+            socket.send(f'{{"token": "{TOKEN}"')  # no JSON
+            with pytest.raises(ConnectionClosedError):
+                list(socket)
+        assert server.end() == 0, server.text
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 401, 404, 404, 401]
+    assert welcome.status_code == 303
+    logged = server.logged()
+    assert [record["path"] for record in logged if record["path"] == "/graphs"]
+    assert len([record for record in logged if "status" in record]) >= len(answers) + 2
+    for secret in (TOKEN, WRONG, cookie):
+        assert secret
+        assert secret not in server.text
+
+
+def test_a_token_that_was_made_now_is_told_once_with_the_address_and_never_in_the_log(tmp_path: Path) -> None:
+    with process(a_notebook(tmp_path / "flows.ipynb"), NBFLOW_TOKEN="") as server:
+        token = server.awaited(r"\?token=([\w-]{20,})")[1]
+        answer = httpx.get(f"{server.address}/graphs?token={token}", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        assert server.end() == 0, server.text
+
+    assert server.text.count(token) == 1
+    assert server.logged()
+
+
+def record(message: str, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
+    info = None if error is None else (type(error), error, error.__traceback__)
+    return logging.LogRecord("nbflow.server", logging.ERROR, __file__, 1, message, arguments, info)
+
+
+@pytest.mark.parametrize("token", ["plain-token", 'with "quotes" and \\', "naïve-ключ"])
+def test_a_token_is_put_out_wherever_it_stands(token: str) -> None:
+    """In a message, its arguments, an error's words, a request's path."""
+    made = record("one %s, two", token, error=ValueError(f"no {token} here"))
+    made.told = {"path": f"/{token}"}
+
+    line = AsJson(hidden=[token]).format(made)
+
+    told = json.loads(line)
+    assert token not in line
+    assert told["message"] == "one [token], two"
+    assert told["path"] == "/[token]"
+    assert "no [token] here" in told["error"]
+
+
+def test_a_record_is_one_line_of_json_with_its_time_and_level() -> None:
+    line = AsJson().format(record("two\nlines"))
+
+    told = json.loads(line)
+    assert "\n" not in line
+    assert (told["level"], told["logger"], told["message"]) == ("error", "nbflow.server", "two\nlines")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", told["time"])
+
+
+def test_a_request_is_told_by_its_method_path_status_and_time(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, requests.name):
+        log_request(Answered("GET", "/graphs/a", "/graphs/{graph_id}", 200, 0.001, 0.0123, handed_on=False))
+
+    told = json.loads(AsJson().format(caplog.records[0]))
+    assert (told["message"], told["method"], told["path"], told["status"], told["duration_ms"]) == (
+        "GET /graphs/a", "GET", "/graphs/a", 200, 12.3,
+    )  # fmt: skip
+
+
+def test_the_token_stands_in_no_command_line_of_a_worker(tmp_path: Path) -> None:
+    """Everybody on a machine may read these."""
+    with process(a_notebook(tmp_path / "flows.ipynb")) as server:
+        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+
+    assert "nbflow.server" in listed
+    assert TOKEN not in "\n".join(line for line in listed.splitlines() if sys.executable in line)
+    assert server.process.returncode == 0
