@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from nbflow.engine import Run, WorkflowEngine
 from nbflow.errors import RunStateError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nbflow.engine.past import Past
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
+    from nbflow.store.recorder import Recorder
     from nbflow.store.resuming import Source
 
 
@@ -30,6 +32,22 @@ class Reopening(Living):
     def __init__(self) -> None:
         super().__init__()
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
+        self._recorders: WeakKeyDictionary[Run, Recorder] = WeakKeyDictionary()
+
+    def _known_here(self, run: Run, keeper: Recorder | None) -> None:
+        self.live[run.id] = run
+        if keeper is not None:
+            self._recorders[run] = keeper
+
+    async def stored(self, run: Run) -> None:
+        """Wait until the store has a run that has just begun, so that it outlives this process; call on its loop.
+
+        Raises:
+            StoreError: It cannot be stored.
+        """
+        recorder = self._recorders.get(run)
+        if recorder is not None:
+            await asyncio.shield(asyncio.wrap_future(recorder.begun))
 
     @cached_property
     def outputs(self) -> OutputCache:
@@ -101,7 +119,7 @@ class Reopening(Living):
             graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
             cache=lambda: self.outputs, breaks=breaks,
         )  # fmt: skip
-        self.live[run.id] = run
+        self._known_here(run, keeper)
         return run
 
     async def _last_unfinished(self) -> str:

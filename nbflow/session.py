@@ -106,7 +106,7 @@ class Session(Reopening):
             graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
             cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
-        self.live[run.id] = run
+        self._known_here(run, keeper)
         return run
 
     def _keeper(

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import RunNotFoundError, RunStateError
+from nbflow.errors import NbflowError, RunNotFoundError, RunStateError
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
@@ -66,7 +66,16 @@ class Service:
             return _same(known, name, state)  # begun by the same request, while this one looked
         run = self.session.start(name, state, run_id=run_id)
         self.follow(run)
+        await self._stored(run)
         return run
+
+    async def _stored(self, run: Run) -> None:
+        """See that a run whose id is about to be told outlives this process; without that it is not to run."""
+        try:
+            await self.session.stored(run)
+        except NbflowError:
+            run.cancel("as it could not be stored")
+            raise
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
         try:
@@ -95,6 +104,7 @@ class Service:
         self._check_state(state or {})
         run = await self.session.reopen(run_id, at=at, state=state)
         self.follow(run)
+        await self._stored(run)
         return run
 
     def follow(self, run: Run) -> None:

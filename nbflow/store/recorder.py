@@ -54,6 +54,8 @@ class Recorder:
         # Busy from the start: nothing can be kept before the store is open.
         self._noted: Status | None = None
         self._unstored: list[Lack] = []
+        self.begun: Future[None] = Future()
+        """Done once the store has the run, so that it outlives this process; failed where it cannot have it."""
 
     def follow(self, run: Run) -> None:
         """Begin to keep the run's events as they come."""
@@ -83,7 +85,9 @@ class Recorder:
 
     def _begin(self, store: Store) -> None:
         self._store, self._busy = store, False
-        if self._create is not None:
+        if self._create is None:
+            self.begun.set_result(None)
+        else:
             self._create(store).add_done_callback(partial(self._tell, self._created))
         # In the loop's next turn there are more events, which then are one commit with the run itself.
         self._run.loop.call_soon(self._next)
@@ -91,6 +95,8 @@ class Recorder:
     def _created(self, created: Future[int]) -> None:
         if error := created.exception():
             self._give_up(error)
+        elif not self.begun.done():
+            self.begun.set_result(None)
 
     def _next(self) -> None:
         if self._busy or self._over or self._store is None:
@@ -130,6 +136,8 @@ class Recorder:
         if not isinstance(error, NbflowError):
             told = StoreError(f"it could not be stored: {type(error).__name__}: {words(error)}")
             told.__cause__, error = error, told
+        if not self.begun.done():
+            self.begun.set_exception(error)
         self._run.not_kept(error, fatal=self.strict or isinstance(error, RunStateError))
         if self._store is not None:
             self._let_go(self._store)

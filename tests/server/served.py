@@ -56,7 +56,7 @@ def die(path: str):
     "%%flow_graph failing\nwait -> fail",
     '%%flow_graph asking\nask = ask(question="Ship it?", choices=["yes", "no"])\nask -> wait',
     "%%flow_graph noted\nfirst = note()\nsecond = note()\nfirst -> wait -> second",
-    "%%flow_graph dying\nnote -> die",
+    "%%flow_graph dying\nwait -> die",
     "%%flow_graph looped\nwait -> wait if n < 1000000 [max=1000000]",
     "%flow_run chain",
 ]

@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path)
 
 def test_a_run_that_takes_one_process_after_another_down_is_left_to_people(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
-        run_id = server.run("dying", path=str(tmp_path / "notes"))
+        run_id = server.run("dying", path=str(tmp_path / "notes"), seconds=0.3)
         until(lambda: "3 processes died in it" in server.log.read_text())
 
         with server.client() as client:
