@@ -73,7 +73,7 @@ class Route:
 
 @dataclass(slots=True)
 class History:
-    """A node's last visit. `error` is an event's error data; `total_ms` adds up every visit."""
+    """A node's last visit. `error` is an event's error data; `total_us` adds up every visit, in whole microseconds."""
 
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS))
     input: Any = None
@@ -81,7 +81,7 @@ class History:
     printed: Printed = field(default_factory=Printed)
     error: Mapping[str, Any] | None = None
     routes: list[Route] = field(default_factory=list)
-    total_ms: float = 0.0
+    total_us: int = 0
     started: float | None = None
 
 

@@ -154,6 +154,17 @@ class NodeState:
         if not self.firings:
             self.status, self.since, self.ended = status, None, event.time
 
+    def pass_over(self, visits: int, ms: float, total_us: int) -> None:
+        """Take in visits of which nothing else is seen once the next begins: how long the last and all of them took.
+
+        A visit that went on counts with these by its time alone.
+        """
+        self.runs += visits
+        self.ms = ms
+        self.history.total_us += total_us
+        self.firings.clear()
+        self.arrived = {}
+
     def is_over(self, run_ended: float | None) -> bool:
         """Return whether a resume leaves it as it is; `run_ended` is when the run ended before that, if it did."""
         match self.status:
@@ -188,7 +199,7 @@ class NodeState:
         if last and last.ms is None:
             last.end(status, ms, note)
         self.ms = ms
-        self.history.total_ms += ms
+        self.history.total_us += round(ms * 1e3)
 
     def wait(self, event: Event) -> None:
         """A person is asked."""

@@ -1,0 +1,38 @@
+"""How often a run's loop is taken to look at the run: 30 times a second, and less often where the run would feel it.
+
+Rule: while the run goes on as fast as it can, looking takes at most an eighth of the time. Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+FRAME = 1 / 30
+"""Seconds from one look to the next, at least."""
+BURST = 2
+"""Looks that may come ahead of their time, so that changes which come 30 times a second by themselves never wait."""
+SHARE = 1 / 8
+"""The part of the time that looking takes at most."""
+
+
+class Pace:
+    """When to look next; all times are seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._due = float("-inf")
+        self._began = 0.0
+        self._folded, self._calm = 0, False
+
+    def wait(self, now: float) -> float:
+        """Return how long to wait before the next look."""
+        return max(0.0, self._due - BURST * FRAME - now)
+
+    def begin(self, now: float, came: int) -> None:
+        """A look begins; `came` is how many events did since the last one."""
+        self._began = now
+        # A run that does less than what is made up for has time to spare.
+        self._calm = 2 * came < self._folded
+
+    def end(self, now: float, folded: int) -> None:
+        """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""
+        self._folded = folded
+        rest = 0.0 if self._calm else (now - self._began) * (1 - SHARE) / SHARE
+        self._due = max(self._due, now) + max(FRAME, rest)
