@@ -133,14 +133,9 @@ def _place(task: Task, attempt: int) -> dict[str, Any]:
     return place
 
 
-def microseconds(seconds: float) -> int:
-    """Return a time in whole microseconds, whose sum does not depend on their order."""
-    return round(seconds * 1e6)
-
-
 def milliseconds(seconds: float) -> float:
     """Return a time as events tell it: in milliseconds, to the microsecond."""
-    return microseconds(seconds) / 1e3
+    return round(seconds * 1e6) / 1e3
 
 
 def _end(task: Task, attempt: int, seconds: float, derived: Sequence[bool] = ()) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def inspect(
         "error": _error(past.error, locate or view.locate),
         "next": _next(past.routes),
         "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],
-        "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_us / 1e3},
+        "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
         "items": state.items(),
         "inside": _inside(state),
         "waits_for": waits_for(view, node),

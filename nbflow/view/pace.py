@@ -12,27 +12,30 @@ BURST = 2
 SHARE = 1 / 8
 """The part of the time that looking takes at most."""
 
+FEW = 300
+"""Events from one look to the next below which a run cannot be said to go flat out: it waits for its tools."""
+
 
 class Pace:
     """When to look next; all times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self._due = float("-inf")
+        self._due = self._rested = float("-inf")
         self._began = 0.0
         self._folded, self._calm = 0, False
 
     def wait(self, now: float) -> float:
         """Return how long to wait before the next look."""
-        return max(0.0, self._due - BURST * FRAME - now)
+        return max(0.0, self._due - BURST * FRAME - now, self._rested - now)
 
     def begin(self, now: float, came: int) -> None:
         """A look begins; `came` is how many events did since the last one."""
         self._began = now
-        # A run that does less than what is made up for has time to spare.
-        self._calm = 2 * came < self._folded
+        # Such a run has time to spare, and so has one that does less than what is made up for.
+        self._calm = came < FEW or 2 * came < self._folded
 
     def end(self, now: float, folded: int) -> None:
         """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""
         self._folded = folded
-        rest = 0.0 if self._calm else (now - self._began) * (1 - SHARE) / SHARE
-        self._due = max(self._due, now) + max(FRAME, rest)
+        self._due = max(self._due, now) + FRAME
+        self._rested = now if self._calm else now + (now - self._began) * (1 - SHARE) / SHARE

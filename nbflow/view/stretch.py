@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from nbflow.engine.journal import Entry, microseconds, milliseconds
+from nbflow.engine.journal import Entry
 from nbflow.events import Kind
 from nbflow.scheduler.plan import EdgePlan, NodePlan
 from nbflow.view.fold import RunView
@@ -104,8 +104,7 @@ class Stretch:
             yield from _folded(places[bisect_left(places, last.get(node, 0)) :])
 
     def _pass_over(self, view: RunView, node: NodeState, visits: int, ends: Sequence[int]) -> None:
-        took = [entry[1] - entry[4] for entry in map(self._entries.__getitem__, ends)]
-        node.pass_over(visits, milliseconds(took[-1]), sum(map(microseconds, took)))
+        node.pass_over(visits, [self._entries[place] for place in ends])
         view.edges.settle(node)
 
     # -- edges
