@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
-
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from view_samples import graph
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine, progress
 from nbflow.engine.journal import Journal
 from nbflow.engine.run import Run
 from nbflow.errors import NbflowError
-from nbflow.events import Kind
 from nbflow.view import RunView, backlog, inspect
 from nbflow.view.backlog import Backlog
 from nbflow.view.recorded import unfed
@@ -46,7 +44,7 @@ def tools() -> ToolRegistry:
     @registry.tool
     async def says() -> dict[str, int]:
         n = next(calls)
-        print("call", n)
+        sys.stdout.write(f"call {n}\n")
         progress(n % 10 / 10, f"call {n}")
         return {"n": n}
 
@@ -94,7 +92,7 @@ def graphs(draw: st.DrawFn) -> GraphDefinition:
     })  # fmt: skip
 
 
-def ended(definition: GraphDefinition, most: int = 400) -> Run:
+def ended(definition: GraphDefinition, most: int = 700) -> Run:
     """Return a run that has ended, or that was cancelled after so many events."""
 
     async def main() -> Run:
@@ -131,22 +129,79 @@ def folded(run: Run) -> RunView:
     return view
 
 
-def by_pieces(run: Run, cuts: list[int], fold: Callable[[Backlog], Any] = Backlog.fold) -> RunView:
+def by_pieces(run: Run, cuts: list[int], fold: Callable[[Backlog, RunView], Any] | None = None) -> RunView:
     """Return the view of a run of which more is there at each look."""
     journal, view = Journal(run.events.epoch), unfed(run)  # type: ignore[attr-defined]  # it is a Journal
     behind = Backlog(view, journal)
     for begin, end in zip([0, *cuts], [*cuts, len(run.events)], strict=True):
         for entry in run.events.entries(begin, end):  # type: ignore[attr-defined]
             journal.add(entry)
-        fold(behind)
+        behind.fold() if fold is None else fold(behind, view)
     behind.fold()
     return view
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(graphs(), st.data())
 def test_any_pacing_ends_in_the_same_state(definition: GraphDefinition, data: st.DataObject) -> None:
     run = ended(definition)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(run.events)), max_size=6)))
 
     assert seen(by_pieces(run, cuts), run) == seen(folded(run), run)
+
+
+@settings(deadline=None, max_examples=50)
+@given(graphs(), st.integers(1, 40), st.integers(2, 200))
+def test_small_pieces_stand_after_an_event_of_the_run_and_end_in_the_same_state(
+    definition: GraphDefinition, piece: int, looked: int
+) -> None:
+    run = ended(definition)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backlog, "PIECE", piece)
+        patch.setattr(backlog, "LOOKED", looked)
+        view = unfed(run)
+        behind = Backlog(view, run.events)
+        while behind.left:
+            before = view.seq
+            behind.fold_piece()
+            upto = unfed(run)
+            upto.apply(run.events[: view.seq])
+
+            assert view.seq > before
+            assert view.snapshot(0.0) == upto.snapshot(0.0)
+
+    assert seen(view, run) == seen(folded(run), run)
+
+
+@settings(deadline=None, max_examples=50)
+@given(graphs(), st.lists(st.integers(0, 400), max_size=6))
+def test_patches_of_a_backlog_laid_over_the_first_snapshot_give_the_last(
+    definition: GraphDefinition, cuts: list[int]
+) -> None:
+    run = ended(definition)
+    shown = unfed(run).snapshot(0.0)
+
+    def patched(behind: Backlog, view: RunView) -> None:
+        behind.fold()
+        patch = view.take_patch(0.0)
+        for part in ("nodes", "edges"):
+            for key, fields in (patch or {}).get(part, {}).items():
+                shown[part][key] |= fields
+        shown["run"] |= (patch or {}).get("run", {})
+
+    view = by_pieces(run, sorted(min(cut, len(run.events)) for cut in cuts), patched)
+    whole = view.snapshot(0.0)
+
+    assert {part: shown[part] for part in ("run", "nodes", "edges")} == {
+        part: whole[part] for part in ("run", "nodes", "edges")
+    }
+
+
+def test_of_a_node_that_went_round_and_round_little_is_folded() -> None:
+    run = ended(GraphDefinition.from_text("a -> b\nb -> a [max=99]\nb -> END on error\na = plain\nb = plain"))
+    stretch = Stretch(run.events.entries(1, len(run.events)))  # type: ignore[attr-defined]
+
+    steps = stretch.steps(unfed(run))
+
+    assert stretch.length > 500
+    assert len(steps) < 30

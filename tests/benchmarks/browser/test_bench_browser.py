@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from itertools import pairwise
 
 import pytest
 from figures import Figures
-from following import Delays, Open, bare_delays, changes, delays, follow, opened
+from following import LAP, SETUP, Delays, Open, bare_delays, changes, delays, follow, opened
 from machine import MS, load
 
 
@@ -53,3 +54,21 @@ def test_frames_go_on_through_a_storm(notebook: Open, figures: Figures) -> None:
     what = f"100 nodes, {per_second[0]:.0f} changes/s: frames per second"
     figures.tell(what, f"{len(frames) / (last - first):.0f}", note)
     assert last - first > 4
+
+
+def test_an_open_view_costs_a_run_little(notebook: Open, figures: Figures) -> None:
+    nodes, times, rounds = 1_000, 100, 5
+    bare = f"from nbflow import session\nrun = await session.run('g')\n{LAP}"
+    book = notebook("%load_ext nbflow", SETUP, f"ring('g', {nodes}, {times})", bare, f"run = %flow_run g\n{LAP}")
+    for index in range(3):
+        book.run(index)
+    laps: list[tuple[float, float]] = []
+    for _ in range(rounds + 1):
+        for index in (3, 4):
+            book.run(index)
+        without, with_view = (float(book.text(index).split()[-1]) for index in (3, 4))
+        laps.append((with_view, without))
+    ratios = sorted(with_view / without for with_view, without in laps[1:])
+    note = f"from {ratios[0]:.2f} to {ratios[-1]:.2f}; {laps[-1][1]:.2f} s without; {load()}"
+    what = f"{nodes * times:,} firings of {nodes:,} nodes in a page: with a view / without"
+    figures.at_most(what, statistics.median(ratios), 1.3, note)
