@@ -15,11 +15,11 @@ from nbflow.view.fold import RunView
 from nbflow.view.stretch import Step, Stretch
 
 PIECE = 4_000
-"""Steps taken in one go, each the fold of an event: some 20 ms of the run's loop."""
+"""Events folded in one go: some 20 ms of the run's loop."""
 LOOKED = 200_000
 """Events looked through in one go, which takes about as long."""
-_WORTH = 8
-"""A stretch of so many times more events than steps is taken at once, however many they are."""
+_WORTH = 4
+"""A stretch of so many times more events than are to be folded is taken at once, however many they are."""
 
 
 class Backlog:
@@ -63,11 +63,12 @@ class Backlog:
         if not stretch.length:  # an event of the run itself looks at every node
             return self._one_by_one(first + 1)
         steps = stretch.steps(self._view)
-        if len(steps) > room and len(steps) * _WORTH > stretch.length:
+        folds = sum(act is None for _, act in steps)
+        if folds > room and folds * _WORTH > stretch.length:
             self._dense = first + stretch.length
-            return 1
+            return 0
         self._view.apply(self._told(first, steps))
-        return len(steps)
+        return folds
 
     def _one_by_one(self, upto: int) -> int:
         count = upto - self._view.seq

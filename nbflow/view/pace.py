@@ -1,6 +1,7 @@
 """How often a run's loop is taken to look at the run: 30 times a second, and less often where the run would feel it.
 
-Rule: while the run goes on as fast as it can, looking takes at most an eighth of the time. Nothing here reads a clock.
+Rule: while the run goes on as fast as it can, looking takes at most a twelfth of the time, and yet
+comes once a second. Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ FRAME = 1 / 30
 """Seconds from one look to the next, at least."""
 BURST = 2
 """Looks that may come ahead of their time, so that changes which come 30 times a second by themselves never wait."""
-SHARE = 1 / 8
+SHARE = 1 / 12
 """The part of the time that looking takes at most."""
+REST = 1.0
+"""Seconds that the next look waits at most for what the last one took."""
 
 FEW = 300
 """Events from one look to the next below which a run cannot be said to go flat out: it waits for its tools."""
@@ -38,4 +41,4 @@ class Pace:
         """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""
         self._folded = folded
         self._due = max(self._due, now) + FRAME
-        self._rested = now if self._calm else now + (now - self._began) * (1 - SHARE) / SHARE
+        self._rested = now if self._calm else now + min(REST, (now - self._began) * (1 - SHARE) / SHARE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow.view.pace import FEW, FRAME, SHARE, Pace
+from nbflow.view.pace import FEW, FRAME, REST, SHARE, Pace
 
 
 def looked(pace: Pace, at: float, took: float, *, came: int, folded: int) -> float:
@@ -48,3 +48,7 @@ def test_what_was_left_is_made_up_for_where_the_run_has_time() -> None:
     looked(pace, 0.0, 0.05, came=100_000, folded=4_000)
 
     assert looked(pace, 1.0, 0.05, came=1_000, folded=4_000) < FRAME
+
+
+def test_no_look_waits_for_more_than_a_second() -> None:
+    assert looked(Pace(), 0.0, 5.0, came=100_000, folded=100_000) == REST
