@@ -12,6 +12,7 @@ from workloads import chain, engine, executing, ring
 
 from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
+from nbflow.view import RunView
 from nbflow.view.recorded import unfed
 
 NODES, FIRINGS, ROUNDS = 1_000, 100_000, 7
@@ -21,15 +22,17 @@ BYTES = 120
 
 def viewed(definition: GraphDefinition, behind: list[int]) -> AsyncWay:
     """Return a way that executes a graph with its view open; `behind` gets by how many events each message is."""
+    views = [RunView(definition) for _ in range(ROUNDS + 1)]
 
     async def way() -> None:
+        view = views.pop()
         run = engine.start(definition, {})
 
         def send(message: dict[str, Any]) -> None:
             if "seq" in message:
                 behind.append(len(run.events) - message["seq"])
 
-        feed = Feed(run, unfed(run), send=send, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+        feed = Feed(run, view, send=send, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
         feed.start()
         feed.handle({"type": "ready"})
         await run
