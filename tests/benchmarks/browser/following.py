@@ -43,6 +43,15 @@ def lanes(name, count, long, wait):
                 edges.append({"from_node": f"n{lane}x{at - 1}", "to_node": f"n{lane}x{at}"})
     graph(name, {"nodes": nodes, "edges": edges})
 
+def ring(name, count, rounds):
+    names = [f"n{i}" for i in range(count)]
+    nodes = [{"node_id": "gate", "tool": "step", "params": {"wait": 2.0}}]
+    nodes += [{"node_id": n, "tool": "pass"} for n in names]
+    edges = [{"from_node": a, "to_node": b} for a, b in zip(["gate", *names], names)]
+    edges += [{"from_node": names[-1], "to_node": "n0", "max_iterations": rounds - 1}]
+    edges += [{"from_node": names[-1], "to_node": "END", "type": "error"}]
+    graph(name, {"nodes": nodes, "edges": edges, "max_iterations": count * rounds})
+
 def fan(name, count, **params):
     nodes = [{"node_id": f"b{i}", "tool": "beat", "params": params} for i in range(count)]
     edges = [{"from_node": "start", "to_node": node["node_id"]} for node in nodes]
@@ -52,6 +61,9 @@ def fan(name, count, **params):
 TELL = """
 print(json.dumps([(event.node, event.kind.removeprefix("node_"), event.time) for event in run.events if event.node]))
 """
+
+# Seconds from the end of the first node, for which the view has time to open, to the end of the run.
+LAP = "print(run.events[-1].time - next(e.time for e in run.events if e.kind == 'node_complete'))"
 
 # The same way without a graph: a text that says when it was set.
 BARE = """

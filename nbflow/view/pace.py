@@ -1,0 +1,44 @@
+"""How often a run's loop is taken to look at the run: 30 times a second, and less often where the run would feel it.
+
+Rule: while the run goes on as fast as it can, looking takes at most a twelfth of the time, and yet
+comes once a second. Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+FRAME = 1 / 30
+"""Seconds from one look to the next, at least."""
+BURST = 2
+"""Looks that may come ahead of their time, so that changes which come 30 times a second by themselves never wait."""
+SHARE = 1 / 12
+"""The part of the time that looking takes at most."""
+REST = 1.0
+"""Seconds that the next look waits at most for what the last one took."""
+
+FEW = 300
+"""Events from one look to the next below which a run cannot be said to go flat out: it waits for its tools."""
+
+
+class Pace:
+    """When to look next; all times are seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._due = self._rested = float("-inf")
+        self._began = 0.0
+        self._folded, self._calm = 0, False
+
+    def wait(self, now: float) -> float:
+        """Return how long to wait before the next look."""
+        return max(0.0, self._due - BURST * FRAME - now, self._rested - now)
+
+    def begin(self, now: float, came: int) -> None:
+        """A look begins; `came` is how many events did since the last one."""
+        self._began = now
+        # Such a run has time to spare, and so has one that does less than what is made up for.
+        self._calm = came < FEW or 2 * came < self._folded
+
+    def end(self, now: float, folded: int) -> None:
+        """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""
+        self._folded = folded
+        self._due = max(self._due, now) + FRAME
+        self._rested = now if self._calm else now + min(REST, (now - self._began) * (1 - SHARE) / SHARE)
