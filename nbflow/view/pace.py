@@ -1,7 +1,7 @@
 """How often a run's loop is taken to look at the run: 30 times a second, and less often where the run would feel it.
 
-Rule: while the run goes on as fast as it can, looking takes at most a twelfth of the time, and yet
-comes once a second. Nothing here reads a clock.
+Rule: while the run goes on as fast as it can, looking takes at most a twelfth of the time, and yet comes once a second.
+Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ SHARE = 1 / 12
 REST = 1.0
 """Seconds that the next look waits at most for what the last one took."""
 
-FEW = 300
-"""Events from one look to the next below which a run cannot be said to go flat out: it waits for its tools."""
+FLAT_OUT = 30_000
+"""Events a second below which a run waits for its tools, and has time to spare; it can make ten times as many."""
 
 
 class Pace:
     """When to look next; all times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self._due = self._rested = float("-inf")
-        self._began = 0.0
+        self._due = self._rested = self._began = float("-inf")
         self._folded, self._calm = 0, False
 
     def wait(self, now: float) -> float:
@@ -33,9 +32,9 @@ class Pace:
 
     def begin(self, now: float, came: int) -> None:
         """A look begins; `came` is how many events did since the last one."""
-        self._began = now
         # Such a run has time to spare, and so has one that does less than what is made up for.
-        self._calm = came < FEW or 2 * came < self._folded
+        self._calm = came < FLAT_OUT * (now - self._began) or 2 * came < self._folded
+        self._began = now
 
     def end(self, now: float, folded: int) -> None:
         """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""

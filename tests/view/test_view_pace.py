@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow.view.pace import FEW, FRAME, REST, SHARE, Pace
+from nbflow.view.pace import FLAT_OUT, FRAME, REST, SHARE, Pace
 
 
 def looked(pace: Pace, at: float, took: float, *, came: int, folded: int) -> float:
@@ -27,7 +27,7 @@ def test_quick_looks_come_thirty_times_a_second() -> None:
     pace, now, looks = Pace(), 0.0, 0
     while now < 60.0:
         looks += 1
-        now += 0.001 + looked(pace, now, 0.001, came=1_000, folded=1_000)
+        now += 0.001 + looked(pace, now, 0.001, came=900, folded=900)
 
     assert looks / now == pytest.approx(1 / FRAME, rel=0.01)
 
@@ -38,9 +38,10 @@ def test_the_second_change_after_a_quiet_time_does_not_wait() -> None:
 
 def test_a_run_that_waits_for_its_tools_is_not_rested_from() -> None:
     pace = Pace()
-    looked(pace, 0.0, 0.05, came=FEW - 1, folded=FEW - 1)
+    looked(pace, 0.0, 0.05, came=100, folded=100)
 
-    assert looked(pace, 1.0, 0.05, came=FEW - 1, folded=FEW - 1) < FRAME
+    assert looked(pace, 1.0, 0.05, came=FLAT_OUT - 1, folded=FLAT_OUT - 1) < FRAME
+    assert looked(pace, 2.0, 0.05, came=FLAT_OUT, folded=FLAT_OUT) > FRAME
 
 
 def test_what_was_left_is_made_up_for_where_the_run_has_time() -> None:
@@ -51,4 +52,7 @@ def test_what_was_left_is_made_up_for_where_the_run_has_time() -> None:
 
 
 def test_no_look_waits_for_more_than_a_second() -> None:
-    assert looked(Pace(), 0.0, 5.0, came=100_000, folded=100_000) == REST
+    pace = Pace()
+    looked(pace, 0.0, 5.0, came=1, folded=1)
+
+    assert looked(pace, 6.0, 5.0, came=10_000_000, folded=10_000_000) == REST
