@@ -78,7 +78,9 @@ def test_a_click_fills_the_inspector(notebook: Open, figures: Figures) -> None:
 
 
 def test_the_slider_follows_the_hand_through_10_000_events(notebook: Open, figures: Figures) -> None:
-    book = notebook("%load_ext nbflow", SETUP, "ring('g', 130, 25)", "run = %flow_run g", "print(len(run.events))")
+    book = notebook(
+        "%load_ext nbflow", SETUP, "fan('g', 20, seconds=6, rate=90)", "run = %flow_run g", "print(len(run.events))"
+    )
     for index in range(5):
         book.run(index)
     assert int(book.text(4)) > 9_000
