@@ -14,16 +14,14 @@ from nbflow.commands import Commands, Message, Reopen
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView, inspect
+from nbflow.view.backlog import Backlog
 from nbflow.view.lookups import Lookups
+from nbflow.view.pace import Pace
 from nbflow.view.why import why
-
-FRAME = 1 / 30
-BURST = 2
-"""Patches that may go ahead of their time, so that changes which come 30 times a second by themselves never wait."""
 
 
 class Feed:
-    """Tells one listener what changed, at most 30 times a second.
+    """Tells one listener what changed, at most 30 times a second, and less often where that would slow the run.
 
     Args:
         run: The run to follow.
@@ -43,15 +41,15 @@ class Feed:
         self._lookups = Lookups(run, locate=view.locate)
         self._inspected: str | None = None
         self._bound_to: set[str] = set()
-        self._touched: set[str] = set()
-        self._due = float("-inf")
+        self._backlog = Backlog(view, run.events)
+        self._pace = Pace()
         self._closed = False
         self.on_ready: Callable[[], None] = lambda: None
 
     @property
     def snapshot(self) -> dict[str, Any]:
         """The whole view as it stands now."""
-        self._fold()
+        self._backlog.fold()
         return self._view.snapshot(time.time())
 
     def start(self) -> None:
@@ -62,26 +60,34 @@ class Feed:
     def _changed(self) -> None:
         # The first change after a quiet time goes at once, with all that happens in the same turn of the loop.
         assert self._live is not None  # noqa: S101 - only a run that lives changes
-        wait = max(0.0, self._due - BURST * FRAME - self._live.loop.time())
-        self._live.loop.call_later(wait, self._flush)
+        self._live.loop.call_later(self._pace.wait(self._live.loop.time()), self._flush)
 
     def _flush(self) -> None:
         if self._closed or self._live is None:
             return
-        self._fold()
+        loop, seen = self._live.loop, self._view.seq
+        self._pace.begin(loop.time(), self._backlog.grown())
+        self._backlog.fold_piece()
+        self._tell_changes()
+        self._pace.end(loop.time(), self._view.seq - seen)
+        if self._backlog.left:
+            self._changed()
+        elif self._live.result is None:
+            self._live.on_change(self._changed)
+
+    def _tell_changes(self) -> None:
+        touched = self._bound_to & self._view.touched
         patch = self._view.take_patch(time.time())
         if patch is not None:
             self._send(patch)
-        if self._bound_to & self._touched:
+        if touched:
             self._tell_inspected()
-        self._touched.clear()
-        self._due = max(self._due, self._live.loop.time()) + FRAME
-        if self._live.result is None:
-            self._live.on_change(self._changed)
 
     def close(self) -> dict[str, Any]:
         """Send what is left to send after the run's end, and the last snapshot; return it."""
-        self._flush()
+        if self._live is not None and not self._closed:
+            self._backlog.fold()
+            self._tell_changes()
         self._closed = True
         last = self.snapshot
         self._send(last)
@@ -90,12 +96,6 @@ class Feed:
     def leave(self) -> None:
         """Send nothing more of the run itself."""
         self._closed = True
-
-    def _fold(self) -> None:
-        """Fold what has happened since the last time; note the outermost nodes it happened to."""
-        events = self.run.events[self._view.seq :]
-        self._view.apply(events)
-        self._touched |= {event.node.partition("/")[0].partition("[")[0] for event in events if event.node}
 
     def handle(self, message: Any) -> None:
         """Act on a message from the page; what is not in the protocol is passed over. Call on the run's loop."""

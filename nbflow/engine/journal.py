@@ -61,7 +61,7 @@ class Journal(Sequence[Event]):
     def __getitem__(self, index: int | slice) -> Event | list[Event]:
         if isinstance(index, slice):
             return [self._event(i) for i in range(*index.indices(len(self._entries)))]
-        return self._event(range(len(self._entries))[index])
+        return self._event(index if index >= 0 else range(len(self._entries))[index])
 
     def entries(self, first: int, upto: int) -> list[Any]:
         """Return what was added, from `first` up to `upto` (exclusive), as it was."""
@@ -86,17 +86,20 @@ def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
 
 def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, _, task, attempt, given, spec, *begun = entry
-    data = _place(task, attempt) | {"input": given}
+    data = _place(task, attempt)
+    data["input"] = given
     if begun and begun[0] > 1:
         data["begun"] = begun[0]
     if spec is not None:
-        data |= {"tool": spec.name, "version": spec.version, "source": spec.source_hash}
+        data["tool"], data["version"], data["source"] = spec.name, spec.version, spec.source_hash
     return task.name, data
 
 
 def _complete(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, time, task, attempt, started, output, cached, *derived = entry
-    return task.name, _end(task, attempt, time - started, derived) | {"output": output, "cached": cached}
+    data = _end(task, attempt, time - started, derived)
+    data["output"], data["cached"] = output, cached
+    return task.name, data
 
 
 def _error(entry: Entry) -> tuple[str, dict[str, Any]]:
@@ -135,13 +138,16 @@ def _place(task: Task, attempt: int) -> dict[str, Any]:
 
 
 def milliseconds(seconds: float) -> float:
-    """Return a time as events tell it."""
-    return round(seconds * 1e3, 3)
+    """Return a time as events tell it: in milliseconds, to the microsecond."""
+    return round(seconds * 1e6) / 1e3
 
 
 def _end(task: Task, attempt: int, seconds: float, derived: Sequence[bool] = ()) -> dict[str, Any]:
-    place = _place(task, attempt) | {"duration_ms": milliseconds(seconds)}
-    return place | {"derived": True} if any(derived) else place
+    place = _place(task, attempt)
+    place["duration_ms"] = milliseconds(seconds)
+    if derived and any(derived):
+        place["derived"] = True
+    return place
 
 
 def _edge(entry: Entry) -> tuple[str, dict[str, Any]]:

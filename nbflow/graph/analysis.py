@@ -112,10 +112,9 @@ def _unprovided(
         written = flow.written_before(node.node_id) if missing else None
         if written is None:
             continue
-        known = written | start
         for name in missing:
-            if name not in known:
-                near = did_you_mean(name, known)
+            if name not in written:
+                near = did_you_mean(name, written.names() | start)
                 yield (
                     f"node {node.node_id!r} needs {name!r}, which no path provides{near}; "
                     f"give it at the start ({name}=…), or as a param"

@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError
+from nbflow.graph.before import before, walk
 from nbflow.graph.model import GraphDefinition, NodeDefinition
 from nbflow.graph.writes import written_keys
 from nbflow.reducers import MISSING
@@ -54,6 +55,25 @@ class Need:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Keys that may be written; `numbers` has a bit of `bits` for each key there is."""
+
+    numbers: Mapping[str, int]
+    bits: int
+
+    def __contains__(self, key: str) -> bool:
+        return bool(self.bits >> self.numbers.get(key, 0) & 1)
+
+    def names(self) -> set[str]:
+        """Return them all."""
+        return {key for key in self.numbers if key in self}
+
+
+_DOUBT = 1
+"""The bit for keys that nobody can tell."""
+
+
 def needs(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> list[Need]:
     """Return the keys to begin with, those first that it cannot run without; subgraphs are looked into."""
     return Flow(graph, registry, graphs).needs()
@@ -78,12 +98,13 @@ class Flow:
                 self._out[edge.from_node].append(edge.to_node)
                 self._in[edge.to_node].append(edge.from_node)
         self.writes = cache(self._writes)
+        self._numbers: dict[str, int] = {}
         self._inner = cache(lambda name: Flow(graphs[name], registry, graphs, self._inside))
 
     @cached_property
     def reached(self) -> set[str]:
         """The entries and all that a path from them leads to."""
-        return _walk(self._graph.entries(), self._out)
+        return walk(self._graph.entries(), self._out)
 
     @cached_property
     def nodes(self) -> dict[str, NodeDefinition]:
@@ -120,19 +141,24 @@ class Flow:
             wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), told))  # type: ignore[valid-type]
         return wishes
 
-    def written_before(self, node_id: str) -> set[str] | None:
+    def written_before(self, node_id: str) -> Written | None:
         """Return the keys that may be written when a node starts for the first time; None where that is in doubt."""
-        before = _walk(self._in[node_id], self._in) & self.reached
-        if node_id in before:  # what only comes after it, in the loops that it is in, cannot have run
-            entries = [entry for entry in self._graph.entries() if entry != node_id]
-            before &= _walk(entries, self._out, without=node_id)
-        keys = {"error"} if any(edge.type == "error" for edge in self._graph.edges) else set()
-        for name in before:
-            written = self.writes(name)
-            if written is None:
-                return None
-            keys |= written
-        return keys
+        bits = self._before[node_id]
+        return None if bits & _DOUBT else Written(self._numbers, bits)
+
+    @cached_property
+    def _before(self) -> dict[str, int]:
+        error = self._bits(frozenset({"error"}) if any(edge.type == "error" for edge in self._graph.edges) else ())
+        found = before(self._graph.entries(), self._in, self._out, lambda name: self._bits(self.writes(name)))
+        return {name: bits | error for name, bits in found.items()}
+
+    def _bits(self, keys: Iterable[str] | None) -> int:
+        if keys is None:
+            return _DOUBT
+        bits = 0
+        for key in keys:
+            bits |= 1 << self._numbers.setdefault(key, len(self._numbers) + 1)
+        return bits
 
     def _writes(self, node_id: str) -> frozenset[str] | None:
         node = self.nodes[node_id]
@@ -154,22 +180,14 @@ class Flow:
         for edge in self._graph.edges:
             if edge.condition is None or edge.from_node not in self.reached:
                 continue
-            before, own = self.written_before(edge.from_node), self.writes(edge.from_node)
-            if before is None or own is None:
+            known, own = self.written_before(edge.from_node), self.writes(edge.from_node)
+            if known is None or own is None:
                 continue
-            for name in sorted(_names_in(edge.condition, self._registry) - before - own):
+            for name in sorted(_names_in(edge.condition, self._registry) - own):
+                if name in known:
+                    continue
                 told = f"read by the condition {edge.condition!r}"
                 yield Need(name, Any, MISSING, False, (edge.from_node,), told)
-
-
-def _walk(start: Iterable[str], ways: Mapping[str, list[str]], *, without: str | None = None) -> set[str]:
-    """Return the start and all that is reached from it."""
-    found, left = set(start), list(start)
-    while left:
-        new = [name for name in ways[left.pop()] if name not in found and name != without]
-        found.update(new)
-        left += new
-    return found
 
 
 def _names_in(condition: str, registry: ToolRegistry) -> frozenset[str]:

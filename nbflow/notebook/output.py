@@ -78,8 +78,8 @@ class RunOutput:
         """Show the live view and, after its first states are on their way, the graph that stands in for it."""
         if not self._kernel:
             return
-        from nbflow.feed import FRAME
         from nbflow.notebook.live import LivePage, home_of
+        from nbflow.view.pace import FRAME
 
         home = home_of(self._shell)
         self._page = LivePage(self._run, self._view, describe=self._describe, home=home, on_run=self._go_on)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbflow.events import Event, Kind
+from nbflow.graph import EdgeDefinition
 from nbflow.view.caption import caption_parts
 from nbflow.view.history import Route
 from nbflow.view.nodes import NodeState
@@ -51,6 +52,14 @@ class Edges:
             if edge.line.back:
                 self._loops.setdefault(edge.line.target, []).append(edge)
 
+    def of(self, edge: EdgeDefinition) -> EdgeState:
+        """Return how an edge of the graph stands."""
+        return self._by_ends[edge.from_node, edge.to_node, edge.type, edge.condition]
+
+    def enters_loop(self, edge: EdgeState) -> bool:
+        """Return whether taking an edge begins the rounds of a loop anew."""
+        return not edge.line.back and edge.line.target in self._loops
+
     def routed(self, node: NodeState, event: Event) -> EdgeState | None:
         """Fold in that an edge was evaluated; return it if it was taken."""
         data = event.data
@@ -69,6 +78,11 @@ class Edges:
         elif not edge.count:
             self._set(edge, "untaken")
         return edge if taken else None
+
+    def pass_over(self, edge: EdgeState, times: int, rounds: int | None) -> None:
+        """Take in that an edge was taken some times before the one that is folded next; `rounds`, if told, anew."""
+        edge.count += times
+        edge.rounds = edge.rounds + times if rounds is None else rounds
 
     def arrive(self, node: NodeState) -> None:
         """Show that a node runs because of the edges it was reached by."""

@@ -6,7 +6,7 @@ assignments, however large the graph; only a run's end looks at every node once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from nbflow.events import Event, Kind
@@ -95,6 +95,11 @@ class RunView:
             "nodes": {name: node.as_dict() for name, node in self.nodes.items()},
             "edges": {key: edge.as_dict() for key, edge in self.edges.states.items()},
         }
+
+    @property
+    def touched(self) -> Set[str]:
+        """The nodes that something happened to since the last patch."""
+        return self._touched.keys()
 
     def take_patch(self, now: float) -> dict[str, Any] | None:
         """Return the fields that changed since the last patch, or None; `now` is seconds since the epoch."""

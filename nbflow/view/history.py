@@ -1,6 +1,7 @@
 """What a view remembers of one node for whoever looks closer: its last visit, and the tail of what it printed.
 
-Rule: bounded whatever the run does; values are kept as references and turned into text only when someone looks.
+Rule: bounded whatever the run does, but for references to what its journal keeps; values are kept as references too,
+and turned into text only when someone looks.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.view.outline import Line
 from nbflow.view.plain import clean, line
+
+if TYPE_CHECKING:
+    from nbflow.engine.journal import Entry
 
 PRINTED = 20_000
 _ATTEMPTS, _CHUNK = 20, 4_000
@@ -73,7 +77,7 @@ class Route:
 
 @dataclass(slots=True)
 class History:
-    """A node's last visit. `error` is an event's error data; `total_ms` adds up every visit."""
+    """A node's last visit. `error` is an event's error data; `took_us` adds up its visits but those in `passed`."""
 
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS))
     input: Any = None
@@ -81,8 +85,23 @@ class History:
     printed: Printed = field(default_factory=Printed)
     error: Mapping[str, Any] | None = None
     routes: list[Route] = field(default_factory=list)
-    total_ms: float = 0.0
+    took_us: int = 0
+    passed: list[Entry] = field(default_factory=list)
+    """The ends of visits that nobody saw, as they are in the journal."""
     started: float | None = None
+
+    @property
+    def total_ms(self) -> float:
+        """How long all visits took together."""
+        self.took_us += sum(map(duration_us, self.passed))
+        self.passed.clear()
+        return self.took_us / 1e3
+
+
+def duration_us(end: Entry) -> int:
+    """Return how long a visit took of whose end this is the entry, in microseconds, as its event says it."""
+    seconds: float = end[1] - end[4]
+    return round(seconds * 1e6)
 
 
 def error_parts(data: Any) -> dict[str, Any]:

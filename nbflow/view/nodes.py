@@ -5,15 +5,17 @@ Rule: every change is a few assignments; what is sent is made from them only whe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbflow.events import Event, Kind
 from nbflow.graph import NodeDefinition
-from nbflow.view.history import Attempt, History, error_line, error_parts
+from nbflow.view.history import Attempt, History, duration_us, error_line, error_parts
 from nbflow.view.inside import Inside
 from nbflow.view.plain import line as one_line
 
 if TYPE_CHECKING:
+    from nbflow.engine.journal import Entry
     from nbflow.view.edges import EdgeState
 
 LIVE = ("running", "waiting", "retrying")
@@ -154,6 +156,17 @@ class NodeState:
         if not self.firings:
             self.status, self.since, self.ended = status, None, event.time
 
+    def pass_over(self, visits: int, ends: Sequence[Entry]) -> None:
+        """Take in visits of which nothing else is seen once the next begins: how long the last and all of them took.
+
+        A visit that went on counts with these by its end alone.
+        """
+        self.runs += visits
+        self.ms = duration_us(ends[-1]) / 1e3
+        self.history.passed += ends
+        self.firings.clear()
+        self.arrived = {}
+
     def is_over(self, run_ended: float | None) -> bool:
         """Return whether a resume leaves it as it is; `run_ended` is when the run ended before that, if it did."""
         match self.status:
@@ -188,7 +201,7 @@ class NodeState:
         if last and last.ms is None:
             last.end(status, ms, note)
         self.ms = ms
-        self.history.total_ms += ms
+        self.history.took_us += round(ms * 1e3)
 
     def wait(self, event: Event) -> None:
         """A person is asked."""

@@ -20,9 +20,9 @@ class Figures:
         """Add a figure that is to be small."""
         self._add(what, f"{measured:.3g} {unit}", f"≤ {target:g} {unit}", note, missed=measured > target)
 
-    def at_least(self, what: str, measured: float, target: float, note: str = "") -> None:
+    def at_least(self, what: str, measured: float, target: float, note: str = "", *, unit: str = TIMES) -> None:
         """Add a figure that is to be large."""
-        self._add(what, f"{measured:.0f} {TIMES}", f"≥ {target:g} {TIMES}", note, missed=measured < target)
+        self._add(what, f"{measured:.0f} {unit}", f"≥ {target:g} {unit}", note, missed=measured < target)
 
     def tell(self, what: str, measured: str, note: str = "") -> None:
         """Add a figure that has no target."""

@@ -71,6 +71,18 @@ def loop(count: int) -> GraphDefinition:
     })  # fmt: skip
 
 
+def ring(nodes: int, count: int) -> GraphDefinition:
+    """Return nodes that run one after the other, round and round, until there were `count` firings."""
+    names = [f"n{i}" for i in range(nodes)]
+    edges = [{"from_node": source, "to_node": target} for source, target in pairwise(names)]
+    edges += [
+        {"from_node": names[-1], "to_node": names[0], "max_iterations": count // nodes - 1},
+        {"from_node": names[-1], "to_node": "END", "type": "error"},
+    ]
+    listed = [{"node_id": name, "tool": "noop"} for name in names]
+    return GraphDefinition.model_validate({"nodes": listed, "edges": edges, "max_iterations": count})
+
+
 def fan(count: int, tool: str = "noop") -> GraphDefinition:
     """Return one node, `count` branches, and one node where they join."""
     names = [f"n{i}" for i in range(count)]

@@ -43,6 +43,15 @@ def lanes(name, count, long, wait):
                 edges.append({"from_node": f"n{lane}x{at - 1}", "to_node": f"n{lane}x{at}"})
     graph(name, {"nodes": nodes, "edges": edges})
 
+def ring(name, count, rounds):
+    names = [f"n{i}" for i in range(count)]
+    nodes = [{"node_id": "gate", "tool": "step", "params": {"wait": 2.0}}]
+    nodes += [{"node_id": n, "tool": "pass"} for n in names]
+    edges = [{"from_node": a, "to_node": b} for a, b in zip(["gate", *names], names)]
+    edges += [{"from_node": names[-1], "to_node": "n0", "max_iterations": rounds - 1}]
+    edges += [{"from_node": names[-1], "to_node": "END", "type": "error"}]
+    graph(name, {"nodes": nodes, "edges": edges, "max_iterations": count * rounds})
+
 def fan(name, count, **params):
     nodes = [{"node_id": f"b{i}", "tool": "beat", "params": params} for i in range(count)]
     edges = [{"from_node": "start", "to_node": node["node_id"]} for node in nodes]
@@ -52,6 +61,18 @@ def fan(name, count, **params):
 TELL = """
 print(json.dumps([(event.node, event.kind.removeprefix("node_"), event.time) for event in run.events if event.node]))
 """
+
+# When each node came to each percent of its progress.
+TELL_PERCENTS = """
+first = {}
+for event in run.events:
+    if event.kind == "node_progress":
+        first.setdefault(f"{event.node} {int(event.data['progress'] * 100)}", event.time)
+print(json.dumps(first))
+"""
+
+# Seconds from the end of the first node, for which the view has time to open, to the end of the run.
+LAP = "print(run.events[-1].time - next(e.time for e in run.events if e.kind == 'node_complete'))"
 
 # The same way without a graph: a text that says when it was set.
 BARE = """
@@ -65,7 +86,7 @@ for _ in range(100):
 
 # Each change of a node's class, and each change of text within a node, with its time.
 OBSERVE = """() => {
-  const seen = window.seen = { status: [], texts: [], frames: [], bare: [] };
+  const seen = window.seen = { status: [], texts: [], says: [], frames: [], bare: [] };
   const status = (element) => [...element.classList].find((name) => name.startsWith('is-'))?.slice(3);
   new MutationObserver((records) => {
     const now = (performance.timeOrigin + performance.now()) / 1000;
@@ -73,7 +94,10 @@ OBSERVE = """() => {
       if (type === 'attributes' && target.dataset?.n) seen.status.push([target.dataset.n, status(target), now]);
       else if (type !== 'attributes' && target.textContent.startsWith('bare ')) {
         seen.bare.push(now - Number(target.textContent.slice(5)));
-      } else if (type !== 'attributes' && target.parentElement?.closest('[data-n]')) seen.texts.push(now);
+      } else if (type !== 'attributes' && target.parentElement?.closest('[data-n]')) {
+        seen.texts.push(now);
+        seen.says.push([target.parentElement.closest('[data-n]').dataset.n, target.textContent, now]);
+      }
     }
   }).observe(document.body, { subtree: true, attributeFilter: ['class'], characterData: true, childList: true });
 }"""
@@ -107,7 +131,9 @@ class Delays:
 def opened(notebook: Open, define: str, run: str, *, wait: float = 0.1) -> Any:
     """Return a notebook whose cell `RUN` is to run, after a run that loads what a page loads only once."""
     warm = "lanes('warm', 1, 3, 0.2)\n%flow_run warm"
-    book = notebook("%load_ext nbflow", SETUP, warm, define, f"run = %flow_run {run}", TELL, BARE.format(wait=wait))
+    book = notebook(
+        "%load_ext nbflow", SETUP, warm, define, f"run = %flow_run {run}", TELL, BARE.format(wait=wait), TELL_PERCENTS
+    )
     for index in range(RUN):
         book.run(index)
     book.node("n0x2", "completed")
@@ -143,6 +169,20 @@ def delays(book: Any) -> Delays:
     began = min(seen.values()) + SETTLED
     made = [(node, _SHOWN[kind], at) for node, kind, at in changes(book) if kind in _SHOWN]
     return Delays([seen[node, status] - at for node, status, at in made if at > began])
+
+
+def progress_delays(book: Any) -> Delays:
+    """Return how long each percent of a node's progress that was shown took to be seen; the first second is left out."""
+    says = [
+        (f"{node} {text.split()[0]}", at)
+        for node, text, at in book.page.evaluate("() => window.seen.says")
+        if "%" in text
+    ]
+    book.page.evaluate("() => { window.seen = null }")
+    book.run(RUN + 3)
+    made = json.loads(book.text(RUN + 3))
+    began = min(at for _, at in says) + SETTLED
+    return Delays([at - made[key] for key, at in says if at > began and key in made])
 
 
 def bare_delays(book: Any) -> Delays:

@@ -1,0 +1,88 @@
+"""What is so of any node that may have run before a node starts for the first time.
+
+Rule: each circle of nodes is looked at once, after all that leads to it; within it, what only comes after a node cannot
+have run before its first start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import reduce
+from operator import or_
+
+Ways = Mapping[str, Collection[str]]
+
+
+def before(entries: Collection[str], into: Ways, out: Ways, own: Callable[[str], int]) -> dict[str, int]:
+    """Return for each node that is reached the union of `own`, sets of bits, of those that may have run before it."""
+    reached = walk(entries, out)
+    found: dict[str, int] = {}
+    after: dict[str, int] = {}
+    for circle in _circles(reached, into):
+        inside = frozenset(circle)
+        came = _union(after[source] for name in circle for source in into[name] if source in after)
+        after |= dict.fromkeys(circle, came | _union(map(own, circle)))
+        begin = [
+            name
+            for name in circle
+            if name in entries or any(source in reached and source not in inside for source in into[name])
+        ]
+        ways = {name: [target for target in out[name] if target in inside] for name in circle}
+        for name in circle:
+            others = walk([one for one in begin if one != name], ways, without=name)
+            found[name] = came | _union(map(own, others))
+    return found
+
+
+def _union(sets: Iterable[int]) -> int:
+    return reduce(or_, sets, 0)
+
+
+def walk(start: Iterable[str], ways: Ways, *, without: str | None = None) -> set[str]:
+    """Return the start and all that is reached from it."""
+    found = set(start)
+    left = list(found)
+    while left:
+        new = [name for name in ways[left.pop()] if name not in found and name != without]
+        found.update(new)
+        left += new
+    return found
+
+
+def _circles(nodes: Collection[str], into: Ways) -> Iterator[list[str]]:
+    """Yield the sets of nodes that lead to each other, each after all that leads to it (by Tarjan's algorithm)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    open_: list[str] = []
+    for root in nodes:
+        if root in number:
+            continue
+        path = [(root, iter(into[root]))]
+        while path:
+            name, rest = path[-1]
+            if name not in number:
+                number[name] = low[name] = len(number)
+                open_.append(name)
+            for source in rest:
+                if source not in nodes:
+                    continue
+                if source not in number:
+                    path.append((source, iter(into[source])))
+                    break
+                low[name] = min(low[name], low.get(source, low[name]))
+            else:
+                path.pop()
+                if path:
+                    low[path[-1][0]] = min(low[path[-1][0]], low[name])
+                if low[name] == number[name]:
+                    yield _closed(open_, name, low)
+
+
+def _closed(open_: list[str], root: str, low: dict[str, int]) -> list[str]:
+    """Take a circle off the nodes that are open."""
+    circle = [open_.pop()]
+    while circle[-1] != root:
+        circle.append(open_.pop())
+    for name in circle:
+        del low[name]
+    return circle
