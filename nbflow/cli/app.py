@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nbflow.cli.cancel import cancel
 from nbflow.cli.carrying import carry
 from nbflow.cli.database import db
 from nbflow.cli.history import runs
@@ -109,6 +110,7 @@ def _session_beside(file: Path) -> Session:
 
 
 app.command()(resume)
+app.command()(cancel)
 app.command()(runs)
 app.command()(show)
 app.command()(serve)

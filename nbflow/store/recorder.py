@@ -85,12 +85,24 @@ class Recorder:
         self._store, self._busy = store, False
         if self._create is not None:
             self._create(store).add_done_callback(partial(self._tell, self._created))
+        else:
+            self._hear(store)
         # In the loop's next turn there are more events, which then are one commit with the run itself.
         self._run.loop.call_soon(self._next)
 
     def _created(self, created: Future[int]) -> None:
         if error := created.exception():
             self._give_up(error)
+        elif self._store is not None:
+            self._hear(self._store)
+
+    def _hear(self, store: Store) -> None:
+        """End the run where another process asks for it."""
+        store.hear(self._run.id, partial(self._tell, self._asked))
+
+    def _asked(self, reason: str) -> None:
+        if self._run.result is None:
+            self._run.cancel(reason)
 
     def _next(self) -> None:
         if self._busy or self._over or self._store is None:
@@ -104,9 +116,9 @@ class Recorder:
         future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
-    def _tell(self, callback: Callable[[Future[Any]], None], future: Future[Any]) -> None:
+    def _tell(self, callback: Callable[[Any], None], told: Any) -> None:
         try:
-            self._run.loop.call_soon_threadsafe(callback, future)
+            self._run.loop.call_soon_threadsafe(callback, told)
         except RuntimeError:
             return  # the loop was closed meanwhile: nobody is left to tell
 
