@@ -13,6 +13,7 @@ import typer
 from nbflow.cli.cancel import cancel
 from nbflow.cli.carrying import carry
 from nbflow.cli.database import db
+from nbflow.cli.export import export
 from nbflow.cli.history import runs
 from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
 from nbflow.cli.picture import show
@@ -112,6 +113,7 @@ def _session_beside(file: Path) -> Session:
 app.command()(resume)
 app.command()(cancel)
 app.command()(runs)
+app.command()(export)
 app.command()(show)
 app.command()(serve)
 app.add_typer(db)

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from nbflow import session
-from nbflow.files.notebook import NotebookError, load_notebook
+from nbflow.files.cells import NotebookError
+from nbflow.files.notebook import load_notebook
 
 LOAD = "%load_ext nbflow"
 TOOL = "%%flow_tool\nimport math\ndef root(x: float) -> dict:\n    return {'y': math.sqrt(x)}"
