@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from commands import KEPT, Command, json_of
 
+from nbflow import GraphDefinition
+
 NOISY = """
 import os
 import subprocess
@@ -203,3 +205,16 @@ def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
 
     assert json_of(done)["status"] == "completed"
     assert f"runs are kept in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()
+
+
+def test_show_gives_a_graph_as_run_takes_it_and_a_run_as_run_gives_it(folder: Path, nbflow: Command) -> None:
+    ran = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))
+
+    graph = json_of(nbflow("show", "sums.flow", "--tools", "mytools", "--json"))
+    run = json_of(nbflow("show", ran["run_id"], "--json"))
+
+    assert GraphDefinition.model_validate(graph) == GraphDefinition.from_text((folder / "sums.flow").read_text())
+    assert {key: run[key] for key in ("run_id", "status", "state", "error")} == {
+        key: ran[key] for key in ("run_id", "status", "state", "error")
+    }
+    assert [row["node_id"] for row in run["logs"]] == ["plus", "double"]
