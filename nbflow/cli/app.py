@@ -34,7 +34,6 @@ app = typer.Typer(
     help="Run, resume and draw nbflow graphs from a terminal.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from nbflow.cli.completing import living_run
 from nbflow.cli.options import AsJson
 from nbflow.cli.place import opened
 from nbflow.cli.results import as_line
@@ -32,7 +33,12 @@ LOOK_S = 0.1
 
 
 def cancel(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id or the beginning of it.", show_default=False)],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="Its id or the beginning of it.", show_default=False, autocompletion=living_run
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Stop a run that goes on in any process: a notebook, a terminal, a server, here or on another machine.

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nbflow.cli.completing import run_begun
 from nbflow.cli.options import AsJson, Graph, Tools
 from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program, picked
@@ -35,6 +36,7 @@ def show(
             metavar="FILE|RUN",
             help="A notebook (.ipynb), a .flow text or a graph in JSON; or the id of a run or its beginning.",
             show_default=False,
+            autocompletion=run_begun,
         ),
     ],
     graph: Graph = None,
