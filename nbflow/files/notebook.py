@@ -35,7 +35,7 @@ def load_notebook(path: str | Path) -> Loaded:
     """Run a notebook's cells in this process and return the session they filled.
 
     Cells are numbered as `Restart and run all` numbers them. Left out are cells tagged `nbflow-skip`, cells that start,
-    resume or serve a run, and cells that read a name which only such a cell sets. Call it outside an event loop: cells
+    steer or serve a run, and cells that read a name which only such a cell sets. Call it outside an event loop: cells
     may await.
 
     Raises:

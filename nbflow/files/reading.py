@@ -22,7 +22,10 @@ _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 
 @dataclass(slots=True)
 class CellReading:
-    """What was found. `run_call` is how it starts a run; `starters` are functions it defines that would start one."""
+    """What was found.
+
+    `run_call` is how it starts or steers a run; `starters` are functions it defines that would start one.
+    """
 
     run_call: str | None = None
     sets: set[str] = field(default_factory=set)
@@ -82,7 +85,7 @@ def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:
 
 
 def _run_call(call: ast.Call) -> str | None:
-    """Return how the call is written if it starts, resumes or serves a run."""
+    """Return how the call is written if it starts, steers or serves a run."""
     written = ast.unparse(call.func)
     if (magic := _magic(call)) and magic[0].removeprefix("_") in _RUN_MAGICS:
         return f"{'%%' if written.endswith('cell_magic') else '%'}{magic[0].removeprefix('_')}"

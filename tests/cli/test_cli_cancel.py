@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,8 @@ import pytest
 from commands import KEPT, Command, holding, json_of, killed, nbflow_in, on_terminal
 from surroundings import database
 
+import nbflow.cli.cancel
+from nbflow.errors import NbflowError
 from nbflow.server.adopting import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service
@@ -21,6 +22,8 @@ from nbflow.session import Session
 from nbflow.store.rows import RunRow
 
 SERVER = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
+DEAF = "from nbflow.store import leases\nleases.BEAT_S = 600\ndef unused(): ...\n"
+"""A module that keeps its process from hearing what is asked of it."""
 HOLD = ["run", "hold.flow", *KEPT, "--set", "total=20"]
 
 
@@ -116,7 +119,7 @@ async def _adopted(session: Session) -> list[str]:
     session.registry.register("holds", lambda total: None)
     session.registry.register("double", lambda total: None)
 
-    await _adopt(Service(session, options(token="t")), set())
+    await _adopt(Service(session, options()), set())
     for run in session.live.values():
         run.cancel()
         await run.wait()
@@ -126,18 +129,28 @@ async def _adopted(session: Session) -> list[str]:
 def test_a_run_whose_process_died_before_it_heard_of_it_ends_where_a_server_would_adopt_it(
     folder: Path, where: dict[str, str]
 ) -> None:
-    process = holding(folder, *HOLD, **where)
-    process.send_signal(signal.SIGSTOP)  # it lives, and hears nothing
+    (folder / "deaf.py").write_text(DEAF)
+    process = holding(folder, *HOLD, "--tools", "deaf", **where)
     with session_in(folder, where) as session:
-        asked = session.cancel(only_run(folder, where).id)
+        asked = asyncio.run(Service(session, options()).cancel(only_run(folder, where).id))
     assert (asked.status, asked.result) == ("running", None)
+    assert f"was not ended by process {process.pid} on" in waited_in_vain(folder, where, asked.id)
     process.kill()
     process.communicate()
 
     assert adopted(folder, where) == []
 
     row = only_run(folder, where)
-    assert (row.status, row.error) == ("cancelled", '"by you"')
+    assert (row.status, row.error) == ("cancelled", '"by nbflow cancel"')
+
+
+def waited_in_vain(folder: Path, where: dict[str, str], run_id: str) -> str:
+    """Return what the command says in the end of a process that does not hear."""
+    with session_in(folder, where) as session, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nbflow.cli.cancel, "WAIT_S", 0.2)
+        with pytest.raises(NbflowError) as refused:
+            nbflow.cli.cancel._ended(session.history.open(), run_id)
+    return str(refused.value)
 
 
 def test_what_has_ended_or_is_not_there_is_an_error(nbflow: Command) -> None:
@@ -148,7 +161,7 @@ def test_what_has_ended_or_is_not_there_is_an_error(nbflow: Command) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"nbflow: run {run_id} is completed, so nothing of it goes on\n"
     assert unknown.returncode == 1
-    assert "no run 'ffff' in this store; nbflow runs lists them" in unknown.stderr
+    assert "no run 'ffff' is known here; nbflow runs lists them" in unknown.stderr
 
 
 def test_on_a_terminal_it_says_whom_it_waits_for(folder: Path, nbflow: Command) -> None:

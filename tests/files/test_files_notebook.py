@@ -60,6 +60,8 @@ def test_tools_and_graphs_are_there_afterwards(write: Any) -> None:
         "if True:\n    %flow_run roots x=4",
         "%flow_resume 3f",
         "%flow_serve",
+        "%flow_answer yes",
+        "%flow_cancel",
         "await session.run('roots', x=4)",
         "import nbflow\nrun = await nbflow.session.run('roots', x=4)",
         "run = session.start('roots', {'x': 4})",
