@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.catalogue import Catalogue
 from nbflow.commands import STOPPED
 from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
 from nbflow.errors import RunStateError, name_list
+
+if TYPE_CHECKING:
+    from nbflow.store import Store
 
 
 class Living(Catalogue):
@@ -77,15 +81,27 @@ class Living(Catalogue):
         on_loop(run, lambda: run.answer(value, node=node))
         return run
 
-    def cancel(self, run_id: str | None = None) -> Run:
-        """Stop a run, by default the only one that goes on; return it.
+    def cancel(self, run_id: str | None = None, *, reason: str = STOPPED) -> RunRecord:
+        """Stop a run, by default the only one that goes on here; return it.
+
+        One that goes on in another process is stopped there, within seconds: until then it is returned as it stands in
+        the store. One whose process died ends there, and none but a person resumes it. Blocks where it is elsewhere.
 
         Raises:
+            RunNotFoundError: There is no run of this id.
             RunStateError: It has ended, or it is not clear which is meant.
         """
+        if run_id is not None and (store := self._elsewhere(run_id)) is not None:
+            from nbflow.store import cancelling
+
+            return self.read(cancelling.end(store, run_id, reason).id)
         run = self.going(run_id)
-        on_loop(run, lambda: run.cancel(STOPPED))
+        on_loop(run, lambda: run.cancel(reason))
         return run
+
+    def _elsewhere(self, run_id: str) -> Store | None:
+        """Return the store that tells of a run, where this process does not have it."""
+        return self.history.there() if self._known(run_id) is None else None
 
 
 def on_loop(run: Run, action: Callable[[], None]) -> None:

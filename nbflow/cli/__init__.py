@@ -8,4 +8,4 @@ def main() -> None:
     """Run the command line; the entry point of `nbflow`."""
     from nbflow.cli.app import app
 
-    app()
+    app(prog_name="nbflow")  # as which a shell completes it, however it was started

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nbflow.cli.cancel import cancel
 from nbflow.cli.carrying import carry
 from nbflow.cli.database import db
+from nbflow.cli.export import export
 from nbflow.cli.history import runs
 from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
 from nbflow.cli.picture import show
@@ -32,7 +34,6 @@ app = typer.Typer(
     help="Run, resume and draw nbflow graphs from a terminal.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -109,7 +110,9 @@ def _session_beside(file: Path) -> Session:
 
 
 app.command()(resume)
+app.command()(cancel)
 app.command()(runs)
+app.command()(export)
 app.command()(show)
 app.command()(serve)
 app.add_typer(db)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from nbflow.cli.completing import stored_graph
 from nbflow.cli.options import AsJson, moment
 from nbflow.cli.place import store_url
 from nbflow.cli.results import as_line
@@ -21,7 +22,7 @@ from nbflow.wire import row_data
 
 
 def runs(
-    graph: Annotated[str | None, typer.Option(help="Only runs of this graph.")] = None,
+    graph: Annotated[str | None, typer.Option(help="Only runs of this graph.", autocompletion=stored_graph)] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="SPAN|DATE", help="Only runs begun since: 3h, 2d, 2026-01-31.")

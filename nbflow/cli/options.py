@@ -12,11 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
+from nbflow.cli.completing import graph_of_file
 from nbflow.errors import NbflowError, NotationError
 from nbflow.notation import parse_constant
 from nbflow.notation.spans import parse_since, parse_span
 
-Graph = Annotated[str | None, typer.Option(help="Which graph, where the file defines several.")]
+Graph = Annotated[
+    str | None, typer.Option(help="Which graph, where the file defines several.", autocompletion=graph_of_file)
+]
 Tools = Annotated[
     list[str] | None,
     typer.Option(metavar="MODULE", help="A module whose functions are tools; may be given again."),

@@ -6,21 +6,25 @@ Rule: what is a file is a graph's; only what is none may be the id of a run.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nbflow.cli.options import Graph, Tools
+from nbflow.cli.completing import run_begun
+from nbflow.cli.options import AsJson, Graph, Tools
 from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program, picked
 from nbflow.cli.progress import show_result
+from nbflow.cli.results import as_line, line_printer
 from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told, tell
+from nbflow.engine.record import RunRecord
 from nbflow.files.program import register_modules
 from nbflow.graph import GraphDefinition
 from nbflow.session import current
+from nbflow.wire import result_data
 
 _RUN_ID = re.compile("[0-9a-f]{1,32}")
 
@@ -32,16 +36,20 @@ def show(
             metavar="FILE|RUN",
             help="A notebook (.ipynb), a .flow text or a graph in JSON; or the id of a run or its beginning.",
             show_default=False,
+            autocompletion=run_begun,
         ),
     ],
     graph: Graph = None,
     tools: Tools = None,
     svg: Annotated[Path | None, typer.Option(help="Draw it into this SVG file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print a graph as text, or draw it; of a run print its state and a row for each attempt of a node.
 
     Of the tools and functions that a run used, only reducers of its own are needed again: --tools names their module.
+
+    With --json a graph in JSON, as nbflow run takes it; of a run one object as of nbflow run.
 
     Example: nbflow show flows.ipynb --graph daily --svg daily.svg
 
@@ -52,21 +60,26 @@ def show(
             if graph is not None:
                 raise typer.BadParameter("a run has one graph; --graph picks one of a file", param_hint="--graph")
             register_modules(tools or [])
-            _show_run(what, svg, png)
+            _show_run(what, svg, png, as_json=as_json)
         else:
-            _show_graph(picked(open_program(Path(what), tools or []), graph), svg, png)
+            print_alone = line_printer() if as_json else None
+            _show_graph(picked(open_program(Path(what), tools or []), graph), svg, png, print_alone)
 
 
-def _show_graph(graph: GraphDefinition, svg: Path | None, png: Path | None) -> None:
+def _show_graph(
+    graph: GraphDefinition, svg: Path | None, png: Path | None, print_alone: Callable[[Any], None] | None
+) -> None:
     from nbflow.view import RunView
 
-    if svg is None and png is None:
-        typer.echo(graph.to_text(), nl=False)
-    else:
+    if svg is not None or png is not None:
         _draw(graph, RunView(graph).snapshot(0.0), svg, png)
+    if print_alone is not None:
+        print_alone(graph.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    elif svg is None and png is None:
+        typer.echo(graph.to_text(), nl=False)
 
 
-def _show_run(run_id: str, svg: Path | None, png: Path | None) -> None:
+def _show_run(run_id: str, svg: Path | None, png: Path | None, *, as_json: bool) -> None:
     from nbflow.store.archive import StoredRun
     from nbflow.view import RunPicture
 
@@ -76,9 +89,20 @@ def _show_run(run_id: str, svg: Path | None, png: Path | None) -> None:
         tell(note)
     if svg is not None or png is not None:
         _draw(run.graph, RunPicture(run).snapshot(), svg, png)
-        return
-    show_result(run)
-    show_table(run.logs.table(), yielding="error")
+    if as_json:
+        typer.echo(as_line(_data(run)), nl=False)
+    elif svg is None and png is None:
+        show_result(run)
+        show_table(run.logs.table(), yielding="error")
+
+
+def _data(run: RunRecord) -> dict[str, Any]:
+    """Return what a run came to, or has come to so far, as plain data."""
+    from nbflow.engine import ExecutionResult
+
+    seconds = max(0.0, run.events[-1].time - run.started_at) if run.events else 0.0
+    result = run.result or ExecutionResult(run.id, run.status, run.state, seconds, None, run.events)
+    return result_data(result, None) | {"error": result.error}
 
 
 def _draw(graph: GraphDefinition, snapshot: Mapping[str, Any], svg: Path | None, png: Path | None) -> None:

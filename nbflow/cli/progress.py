@@ -6,14 +6,15 @@ Rule: both are drawn from the fold that the live view uses.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from nbflow.cli.standing import standing
 from nbflow.cli.telling import tell, worded
 from nbflow.events import Event, Kind
 from nbflow.view import RunPicture
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
     from nbflow.engine.record import RunRecord
 
 _PER_S = 10
-_MOST_ROWS = 30
-_LOOK = {
-    "pending": ("○", "dim"),
-    "running": ("◐", "blue"),
-    "waiting": ("?", "yellow"),
-    "retrying": ("↻", "magenta"),
-    "completed": ("✓", "green"),
-    "failed": ("✗", "bold red"),
-    "cancelled": ("■", "dim"),
-    "skipped": ("»", "dim"),
-}
-_FIRST = ("failed", "waiting", "retrying", "running")
 
 
 async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
@@ -60,41 +49,12 @@ async def _follow_live(run: Run, console: Console, notices: Callable[[], list[st
                 live.console.print(Text(worded(line)), soft_wrap=True)
             view.apply(run.events[seen:])
             seen = len(run.events)
-            live.update(_table(view.snapshot(run.started_at + run.execution_time), run.name), refresh=True)
+            told = view.snapshot(run.started_at + run.execution_time)
+            seconds = None if ended else run.execution_time
+            live.update(standing(told, run.name, time.time(), seconds=seconds), refresh=True)
             if ended:
                 return
             await asyncio.wait([ending], timeout=1 / _PER_S)
-
-
-def _table(snapshot: dict[str, Any], title: str) -> Table:
-    nodes = snapshot["nodes"]
-    names = list(nodes)
-    if len(names) > _MOST_ROWS:
-        rank = {status: place for place, status in enumerate(_FIRST)}
-        names.sort(key=lambda name: rank.get(nodes[name]["status"], len(rank)))
-    table = Table(title=Text(title), title_justify="left", box=None, show_header=False, pad_edge=False)
-    for name in names[:_MOST_ROWS]:
-        node = nodes[name]
-        icon, style = _LOOK[node["status"]]
-        table.add_row(Text(icon, style), Text(name), Text(node["status"], style), Text(_detail(node), "dim"))
-    if len(names) > _MOST_ROWS:
-        table.add_row("", Text(f"and {len(names) - _MOST_ROWS} more nodes", "dim"), "", "")
-    return table
-
-
-def _detail(node: dict[str, Any]) -> str:
-    parts = []
-    if node["items"]:
-        parts.append(f"{node['items']['done']}/{node['items']['total']}")
-    if node["progress"] is not None and node["status"] == "running":
-        parts.append(f"{node['progress']:.0%}")
-    if node["ms"] is not None:
-        parts.append(duration(node["ms"]))
-    if node["runs"] > 1:
-        parts.append(f"×{node['runs']}")  # noqa: RUF001 - the sign that the view shows
-    if node["error"]:
-        parts.append(node["error"])
-    return " · ".join(parts)
 
 
 async def _follow_plain(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:

@@ -26,16 +26,26 @@ def printer(*, as_json: bool) -> Callable[[Run], None]:
     """
     if not as_json:
         return show_result
+    print_alone = line_printer()
+
+    def show(run: Run) -> None:
+        if run.result is not None:
+            print_alone(result_data(run.result, run.error))
+
+    return show
+
+
+def line_printer() -> Callable[[Any], None]:
+    """Keep standard output for one line of JSON, and return what prints that and closes it."""
     sys.stdout.flush()
     own = os.dup(1)
     os.dup2(2, 1)
 
-    def show(run: Run) -> None:
-        if run.result is not None:
-            with os.fdopen(own, "w", encoding="ascii") as output:
-                output.write(as_line(result_data(run.result, run.error)))
+    def print_alone(data: Any) -> None:
+        with os.fdopen(own, "w", encoding="ascii") as output:
+            output.write(as_line(data))
 
-    return show
+    return print_alone
 
 
 def as_line(data: Any) -> str:

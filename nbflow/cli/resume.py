@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbflow.cli.carrying import carry
+from nbflow.cli.completing import resumable_run
 from nbflow.cli.options import AsJson, Tools, assignments
 from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program
@@ -30,7 +31,10 @@ def resume(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="RUN", help="Its id or the beginning of it; by default the last unfinished.", show_default=False
+            metavar="RUN",
+            help="Its id or the beginning of it; by default the last unfinished.",
+            show_default=False,
+            autocompletion=resumable_run,
         ),
     ] = None,
     file: Annotated[

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nbflow.cli.options import Tools
+from nbflow.cli.options import AsJson, Tools
+from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
 from nbflow.serving import public_address, require_server
@@ -39,6 +41,7 @@ def serve(
     tools: Tools = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes share the work.")] = 1,
     reload: Annotated[bool, typer.Option("--reload", help="Begin anew when FILE changes.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the graphs of a file: REST, WebSocket, and a page at the address that it prints.
 
@@ -48,8 +51,11 @@ def serve(
     NBFLOW_MAX_RUNS and NBFLOW_ALLOWED_HOSTS. SIGTERM lets runs end for NBFLOW_DRAIN seconds; the others go on after
     the next start. Several workers share their runs through PostgreSQL (NBFLOW_DATABASE_URL).
 
+    With --json one object once requests are taken: address, token, and url, which is both.
+
     Example: nbflow serve flows.ipynb --port 8000 --reload
     """
+    print_alone = line_printer() if as_json else None
     with errors_told():
         require_server()
         if sys.platform == "win32":
@@ -66,7 +72,16 @@ def serve(
         environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": given}
         supervisor = Supervisor(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
-            on_ready=lambda: tell(f"{file.name} is served at {shown}"),
+            on_ready=lambda: _tell_served(file.name, shown, {"address": address, "token": given}, print_alone),
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
+
+
+def _tell_served(
+    name: str, shown: str, told: dict[str, str], print_alone: Callable[[Any], None] | None
+) -> None:  # fmt: skip
+    if print_alone is None:
+        tell(f"{name} is served at {shown}")
+    else:
+        print_alone(told | {"url": f"{told['address']}?token={told['token']}"})

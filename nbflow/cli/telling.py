@@ -17,7 +17,7 @@ from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, Nb
 
 INTERRUPTED = 130
 # Messages are written for whoever works in a notebook; these magics have commands of the same meaning.
-_COMMANDS = {"%flow_resume": "nbflow resume", "%flow_runs": "nbflow runs", "%flow_show": "nbflow show"}
+_COMMANDS = {f"%flow_{name}": f"nbflow {name}" for name in ("resume", "cancel", "runs", "show")}
 
 
 def warnings_told() -> None:

@@ -114,7 +114,7 @@ def logs_of(events: Iterable[Event]) -> Logs:
                 _close(rows[at], event)
             if key in maps and at in rows:
                 rows[at] = rows.pop(at)
-        elif event.kind is Kind.EXECUTION_RESUMED:
+        elif event.kind in (Kind.EXECUTION_RESUMED, Kind.EXECUTION_CANCELLED):
             for key, attempt in live.items():
                 rows[key, attempt].status, rows[key, attempt].error = "cancelled", "its process ended before it did"
             live.clear()

@@ -1,7 +1,6 @@
 """A notebook file as a program: its cells define tools and graphs, outside Jupyter.
 
-Rule: cells run in their order, in IPython, but for those whose work is a run: what they would start is for the caller
-to start. Which cells were left out, and why, is told.
+Rule: cells run in their order, in IPython, but for those whose work is a run (`nbflow.files.cells`).
 """
 
 from __future__ import annotations
@@ -13,27 +12,15 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from nbflow import load_ipython_extension
-from nbflow.errors import NbflowError, name_list
-from nbflow.files.reading import CellReading, read_cell
+from nbflow.errors import NbflowError
+from nbflow.files.cells import NotebookError, Sifting, code_cells
+from nbflow.files.reading import read_cell
 from nbflow.session import Session, current
-
-SKIP_TAG = "nbflow-skip"
-_MALFORMED = (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError, AttributeError)
-
-
-class NotebookError(NbflowError):
-    """A notebook file cannot be used; `cell` is the number of the cell at fault, or None."""
-
-    def __init__(self, path: Path, problem: str, *, cell: int | None = None) -> None:
-        self.path, self.cell = path, cell
-        super().__init__(f"{path.name}, cell {cell}: {problem}" if cell else f"{path}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +35,27 @@ def load_notebook(path: str | Path) -> Loaded:
     """Run a notebook's cells in this process and return the session they filled.
 
     Cells are numbered as `Restart and run all` numbers them. Left out are cells tagged `nbflow-skip`, cells that start,
-    resume or serve a run, and cells that read a name which only such a cell sets. Call it outside an event loop: cells
+    steer or serve a run, and cells that read a name which only such a cell sets. Call it outside an event loop: cells
     may await.
 
     Raises:
         NotebookError: The file is no Python notebook, or a cell failed; the cell's own exception is the cause.
     """
     path = Path(path).resolve()
-    cells = _cells(path)
-    loaded = Loaded(current())
+    cells = code_cells(path)
+    loaded, sifting = Loaded(current()), Sifting()
     with _shell_in(path.parent) as shell:
-        missing: set[str] = set()
-        starters: set[str] = set()
         for number, cell in enumerate(cells, start=1):
             shell.execution_count = number
-            reading = read_cell(shell, cell["source"])
-            if reason := _reason_to_skip(cell, reading, missing, starters):
+            reading = read_cell(shell.transform_cell, cell["source"])
+            if reason := sifting.reason(cell, reading):
                 loaded.skipped.append((number, reason))
-                missing |= reading.sets - set(shell.user_ns)
+                sifting.leave_out(reading, shell.user_ns)
                 continue
-            starters |= reading.starters
+            sifting.keep(reading)
             _run(shell, path, number, cell["source"])
-            missing -= set(shell.user_ns)
+            sifting.have(shell.user_ns)
     return loaded
-
-
-def _cells(path: Path) -> list[dict[str, Any]]:
-    try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise NotebookError(path, f"cannot be opened: {error.strerror or error}") from error
-    except _MALFORMED as error:
-        raise NotebookError(path, f"is no notebook: {str(error).splitlines()[0]}") from error
-    language = notebook.metadata.get("kernelspec", {}).get("language") or notebook.metadata.get(
-        "language_info", {}
-    ).get("name", "python")
-    if language.lower() not in ("python", "ipython"):
-        raise NotebookError(path, f"is a notebook in {language!r}; nbflow runs Python notebooks")
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-
-
-def _reason_to_skip(cell: dict[str, Any], reading: CellReading, missing: set[str], starters: set[str]) -> str | None:
-    if SKIP_TAG in cell["metadata"].get("tags", []):
-        return f"it is tagged {SKIP_TAG}"
-    if reading.run_call:
-        return f"it has {reading.run_call}"
-    if called := sorted(reading.reads & starters):
-        return f"it uses {name_list(called)}, which starts a run"
-    if absent := sorted(reading.reads & missing):
-        return f"it reads {name_list(absent)}, set only by a cell that was left out"
-    return None
 
 
 def _run(shell: InteractiveShell, path: Path, number: int, source: str) -> None:

@@ -12,9 +12,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from nbflow.errors import NbflowError
 from nbflow.session import Session, current
+
+if TYPE_CHECKING:
+    from nbflow.files.export import Module
+    from nbflow.graph import GraphDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +38,49 @@ def open_program(path: Path, modules: list[str]) -> Program:
         NbflowError: The file or a module cannot be read, or a cell failed.
     """
     session = current()
-    if not path.is_file():
-        raise NbflowError(f"no file {str(path)!r} here; give a notebook, a .flow text or a graph in JSON")
+    _check_there(path)
     register_modules(modules)
     if path.suffix == ".ipynb":
         return _notebook(path)
+    graphs = _graphs(path)
+    for name, graph in graphs.items():
+        session.graph(name, graph)
+    return Program(session, list(graphs))
+
+
+def export_program(path: Path) -> Module:
+    """Return what a file defines as a module; nothing of it runs.
+
+    Raises:
+        NbflowError: The file cannot be read, or has what a module cannot.
+    """
+    from nbflow.files.export import export_cells, export_graphs
+
+    _check_there(path)
+    if path.suffix != ".ipynb":
+        return export_graphs(_graphs(path), path.name)
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    from nbflow.files.cells import code_cells
+
+    transformer = TransformerManager()  # type: ignore[no-untyped-call]  # IPython is untyped here
+    return export_cells(code_cells(path), transformer.transform_cell, path.name)
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise NbflowError(f"no file {str(path)!r} here; give a notebook, a .flow text or a graph in JSON")
+
+
+def _graphs(path: Path) -> dict[str, GraphDefinition]:
+    """Return the graphs of a text by their names; one without is called as the file."""
     from nbflow.notation import read_flow
 
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise NbflowError(f"{path} is not text in UTF-8: byte {error.start} cannot be read") from error
-    graphs = read_flow(text)
-    names = [graph.name or path.stem for graph in graphs]
-    for name, graph in zip(names, graphs, strict=True):
-        session.graph(name, graph)
-    return Program(session, names)
+    return {graph.name or path.stem: graph for graph in read_flow(text)}
 
 
 def register_modules(names: list[str]) -> None:

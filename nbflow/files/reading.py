@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
 
-_RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve"})
+Transform = Callable[[str], str]
+"""Makes Python of a cell's text: magics become calls. IPython's."""
+_RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve", "flow_answer", "flow_cancel"})
 _RUN_CALLS = frozenset({"run", "start", "resume", "reopen", "serve"})
 _PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "capture", "flow_tool"})
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
@@ -21,7 +22,10 @@ _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 
 @dataclass(slots=True)
 class CellReading:
-    """What was found. `run_call` is how it starts a run; `starters` are functions it defines that would start one."""
+    """What was found.
+
+    `run_call` is how it starts or steers a run; `starters` are functions it defines that would start one.
+    """
 
     run_call: str | None = None
     sets: set[str] = field(default_factory=set)
@@ -29,16 +33,16 @@ class CellReading:
     starters: set[str] = field(default_factory=set)
 
 
-def read_cell(shell: Any, source: str) -> CellReading:
+def read_cell(transform: Transform, source: str) -> CellReading:
     """Return what the cell would do; a cell that is not Python is one that does nothing (it fails when it runs)."""
     found = CellReading()
-    _read_into(found, shell, source)
+    _read_into(found, transform, source)
     return found
 
 
-def _read_into(found: CellReading, shell: Any, source: str) -> None:
+def _read_into(found: CellReading, transform: Transform, source: str) -> None:
     try:
-        tree = ast.parse(shell.transform_cell(source))
+        tree = ast.parse(transform(source))
         code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError):
         return
@@ -50,7 +54,7 @@ def _read_into(found: CellReading, shell: Any, source: str) -> None:
             continue
         for call in _calls(statement, inside=False):
             found.run_call = found.run_call or _run_call(call)
-            _read_magic(found, shell, call)
+            _read_magic(found, transform, call)
 
 
 def _read_names(found: CellReading, code: CodeType) -> None:
@@ -81,7 +85,7 @@ def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:
 
 
 def _run_call(call: ast.Call) -> str | None:
-    """Return how the call is written if it starts, resumes or serves a run."""
+    """Return how the call is written if it starts, steers or serves a run."""
     written = ast.unparse(call.func)
     if (magic := _magic(call)) and magic[0].removeprefix("_") in _RUN_MAGICS:
         return f"{'%%' if written.endswith('cell_magic') else '%'}{magic[0].removeprefix('_')}"
@@ -98,11 +102,11 @@ def _magic(call: ast.Call) -> list[str] | None:
     return [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)] or None
 
 
-def _read_magic(found: CellReading, shell: Any, call: ast.Call) -> None:
+def _read_magic(found: CellReading, transform: Transform, call: ast.Call) -> None:
     """Look into the Python that %%time and its like are given."""
     magic = _magic(call)
     if magic is None or magic[0].removeprefix("_") not in _PYTHON_MAGICS:
         return
     if magic[0] == "capture":
         found.sets |= {word for word in magic[1].split() if word.isidentifier()}
-    _read_into(found, shell, magic[-1])
+    _read_into(found, transform, magic[-1])

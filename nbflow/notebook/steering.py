@@ -63,7 +63,7 @@ class SteeringMagics(Magics):
     @no_var_expand
     @line_magic
     def flow_cancel(self, line: str) -> None:
-        """Stop a run that goes on in the background. %flow_resume goes on with it later.
+        """Stop a run that goes on in the background, or by its id in another process. %flow_resume goes on with it.
 
         Examples::
 
@@ -73,4 +73,5 @@ class SteeringMagics(Magics):
         with readable(self._shell):
             run = session.current().cancel(arguments(self.flow_cancel, words(line)[0]).run)
             name = "the run" if deterministic() else f"run {run.id}"
-            show({"text/plain": f"{name} of {run.name} is {run.status}"})
+            stands = f"is {run.status}" if run.result else "goes on in another process, which is asked to stop it"
+            show({"text/plain": f"{name} of {run.name} {stands}"})

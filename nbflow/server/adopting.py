@@ -1,7 +1,7 @@
 """Runs whose process died, taken over by a server that serves the same file.
 
-Rule: the store says who is dead, and of several servers one gets the run. A run that takes one process after another
-down with it, without getting any further, is left to people.
+Rule: the store says who is dead, and of several servers one gets the run. What was to be stopped does not go on, and a
+run that takes one process after another down with it, without getting any further, is left to people.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from nbflow.errors import NbflowError
 from nbflow.events import Event, Kind
@@ -48,6 +49,9 @@ async def _adopt(service: Service, left: set[str]) -> None:
 
 
 async def _take(service: Service, row: RunRow) -> None:
+    if row.cancel_asked is not None:  # its process died before it heard of it
+        await asyncio.to_thread(partial(service.session.cancel, row.id, reason=row.cancel_asked))
+        return
     run = await asyncio.to_thread(service.session.read, row.id)
     if is_stuck(run.events):
         raise NbflowError(f"{MOST_SITTINGS} processes died in it without its getting any further; resume it by hand")

@@ -154,6 +154,16 @@ class Service:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_call(action, run), run.loop))
         return run
 
+    async def cancel(self, run_id: str) -> RunRecord:
+        """Stop a run, wherever it goes on; return it as it stands now.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunStateError: It has ended.
+        """
+        await self.read(run_id)  # by its whole id
+        return await asyncio.to_thread(self.session.cancel, run_id)
+
     # runs are watched
 
     def check_watchers(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from nbflow.commands import STOPPED
 from nbflow.engine.record import RunRecord
 from nbflow.server import models
 from nbflow.server.executions import RunId
@@ -20,8 +19,8 @@ _ROUTE: dict[str, Any] = {"response_model": models.RunStands, "responses": probl
 
 @router.post("/cancel", operation_id="cancel_run", **_ROUTE)
 async def cancel_run(run_id: RunId, service: Serving) -> JSONResponse:
-    """Stop a run; what runs of it is cancelled."""
-    return _stands(await service.steer(run_id, lambda run: run.cancel(STOPPED)))
+    """Stop a run; what runs of it is cancelled. One of another process is asked for, and goes on a few seconds more."""
+    return _stands(await service.cancel(run_id))
 
 
 @router.post("/pause", operation_id="pause_run", **_ROUTE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from threading import Event, Lock, Thread
 
 from sqlalchemy import Connection, select, update
@@ -40,6 +39,7 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held: dict[str, Held] = {}
+        self._hearing: dict[str, Callable[[str], None]] = {}
         self._stop, self._starting = Event(), Lock()
         self._thread: Thread | None = None
         self.owner: Owner = this_process()
@@ -67,11 +67,18 @@ class Leases:
                 self._thread = Thread(target=self._beat, name="nbflow-store-heartbeat", daemon=True)
                 self._thread.start()
 
+    def hear(self, run_id: str, told: Callable[[str], None]) -> None:
+        """Tell, at each beat and on its thread, why another process asks for the end of a run that is held."""
+        self._hearing[run_id] = told
+        if run_id not in self._held:  # asked after it was put there, so that whichever comes last takes it away
+            self._hearing.pop(run_id, None)
+
     def drop(self, run_id: str, epoch: int) -> None:
         """Renew it no longer, if it is still held so."""
         held = self._held.get(run_id)
         if held and held.epoch == epoch:
             del self._held[run_id]
+            self._hearing.pop(run_id, None)
 
     def close(self) -> None:
         """Renew nothing any longer."""
@@ -90,11 +97,18 @@ class Leases:
         while not self._stop.wait(BEAT_S):
             for held in [*self._held.values()]:
                 try:
-                    # Each by itself: two that lock several runs in different orders would wait for each other.
-                    self._database.renew(partial(renew, held))
+                    self._renew(held)
                 except Exception as error:  # noqa: BLE001 - the next beat may do better; else others take the run over
                     logger.debug("the lease of run %s was not renewed: %s", held.id, error)
                     break
+
+    def _renew(self, held: Held) -> None:
+        asked: list[str | None] = []
+        # Each by itself: two that lock several runs in different orders would wait for each other.
+        self._database.renew(lambda connection: asked.append(renew(held, connection)))
+        told = self._hearing.get(held.id)
+        if asked and asked[0] is not None and told is not None:
+            told(asked[0])
 
 
 def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool]) -> Held:
@@ -112,7 +126,8 @@ def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[
     if other and (holds(run_id) if other.id == owner.id else other.is_alive(until - time_now)):
         raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
-    connection.execute(update(Execution).where(where).values(values))
+    # What was asked of the owner before was asked of it alone.
+    connection.execute(update(Execution).where(where).values(**values, cancel_asked=None))
     return Held(run_id, number, epoch + 1)
 
 
@@ -122,7 +137,27 @@ def release(connection: Connection, held: Held) -> None:
     connection.execute(update(Execution).where(same).values(owner=None))
 
 
-def renew(held: Held, connection: Connection) -> None:
-    """Put off the end of a lease."""
+def renew(held: Held, connection: Connection) -> str | None:
+    """Put off the end of a lease; return why another process asks for the run's end, None where none does."""
     same = (Execution.number == held.number) & (Execution.epoch == held.epoch)
-    connection.execute(update(Execution).where(same).values(lease_until=now(connection) + LEASE_S))
+    change = update(Execution).where(same).values(lease_until=now(connection) + LEASE_S)
+    if connection.dialect.update_returning:
+        return connection.scalar(change.returning(Execution.cancel_asked))
+    connection.execute(change)  # an SQLite from before 2021
+    return connection.scalar(select(Execution.cancel_asked).where(same))
+
+
+def ask_end(connection: Connection, run_id: str, reason: str) -> Owner | None:
+    """Ask the owner of a run to end it; return who that is, None where nobody living has it.
+
+    Raises:
+        RunNotFoundError: No such run.
+    """
+    where = Execution.number == find(connection, run_id)
+    columns = Execution.owner, Execution.lease_until, now(connection)
+    had, until, time_now = connection.execute(select(*columns).where(where).with_for_update()).one()
+    owner = Owner.read(had)
+    if owner is None or not owner.is_alive(until - time_now):
+        return None
+    connection.execute(update(Execution).where(where).values(cancel_asked=reason))
+    return owner

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Float, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "1_0.1.0"
+SCHEMA = "2_0.1.0"
 """The version that this code writes: its number, and the first nbflow that reads it."""
 VERSION_TABLE = "nbflow_version"
 
@@ -35,7 +35,10 @@ class GraphModel(Base):
 
 
 class ExecutionModel(Base):
-    """A run. `number` stands for it in other tables; `epoch` grows with each owner, and fences off the one before."""
+    """A run. `number` stands for it in other tables; `epoch` grows with each owner, and fences off the one before.
+
+    `cancel_asked` is why its owner is to stop it, written by another process.
+    """
 
     __tablename__ = "nbflow_executions"
     __table_args__ = (
@@ -60,6 +63,7 @@ class ExecutionModel(Base):
     parent: Mapped[str | None]
     parent_seq: Mapped[int | None]
     error: Mapped[str | None]
+    cancel_asked: Mapped[str | None]
 
 
 class ExecutionTextModel(Base):

@@ -188,14 +188,14 @@ def _runs(connection: Connection) -> Select[Any]:
         run.id, GraphModel.name, GraphModel.version, run.status, run.started, run.ended, run.seconds,
         func.coalesce(last_nodes(), 0), func.coalesce(last_seq(), 0),
         run.durability, run.error, run.origin, run.parent, run.parent_seq, run.owner,
-        (run.lease_until - now(connection)).label("left"),
+        (run.lease_until - now(connection)).label("left"), run.cancel_asked,
     ]  # fmt: skip
     return select(*columns).join(GraphModel, GraphModel.number == run.graph)
 
 
 def _run(row: Row[Any]) -> RunRow:
     owner = Owner.read(row.owner)
-    values: list[Any] = [*row[:14], str(owner) if owner and owner.is_alive(row.left) else None]
+    values: list[Any] = [*row[:14], str(owner) if owner and owner.is_alive(row.left) else None, row.cancel_asked]
     return RunRow(*values)
 
 

@@ -86,7 +86,7 @@ class Recorder:
     def _begin(self, store: Store) -> None:
         self._store, self._busy = store, False
         if self._create is None:
-            self.begun.set_result(None)
+            self._has_begun(store)
         else:
             self._create(store).add_done_callback(partial(self._tell, self._created))
         # In the loop's next turn there are more events, which then are one commit with the run itself.
@@ -95,8 +95,18 @@ class Recorder:
     def _created(self, created: Future[int]) -> None:
         if error := created.exception():
             self._give_up(error)
-        elif not self.begun.done():
+        elif self._store is not None:
+            self._has_begun(self._store)
+
+    def _has_begun(self, store: Store) -> None:
+        """The store has the run; from now on another process may ask there for its end."""
+        if not self.begun.done():
             self.begun.set_result(None)
+        store.hear(self._run.id, partial(self._tell, self._asked))
+
+    def _asked(self, reason: str) -> None:
+        if self._run.result is None:
+            self._run.cancel(reason)
 
     def _next(self) -> None:
         if self._busy or self._over or self._store is None:
@@ -110,9 +120,9 @@ class Recorder:
         future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
-    def _tell(self, callback: Callable[[Future[Any]], None], future: Future[Any]) -> None:
+    def _tell(self, callback: Callable[[Any], None], told: Any) -> None:
         try:
-            self._run.loop.call_soon_threadsafe(callback, future)
+            self._run.loop.call_soon_threadsafe(callback, told)
         except RuntimeError:
             return  # the loop was closed meanwhile: nobody is left to tell
 

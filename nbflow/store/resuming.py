@@ -18,7 +18,7 @@ from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
 from nbflow.store.archive import uncollected
-from nbflow.store.rows import RunHead
+from nbflow.store.rows import LogRow, RunHead
 
 if TYPE_CHECKING:
     from nbflow.engine import WorkflowEngine
@@ -162,10 +162,10 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
     if edits:
         replay.scheduler.edit(dict(edits))
         told["edited"] = dict(edits)
-    return Past(replay, events, kept=upto, seconds=_seconds(events), told=told)
+    return Past(replay, events, kept=upto, seconds=seconds_of(events), told=told)
 
 
-def _seconds(events: Sequence[Event]) -> float:
+def seconds_of(events: Sequence[Event | LogRow]) -> float:
     """Return how long a run ran: in each sitting from its first event to its last."""
     total, began, last = 0.0, None, 0.0
     for event in events:

@@ -99,7 +99,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A stored run. `seconds` is how long it ran in all; `owner` names the live process that has it, else None."""
+    """A stored run. `seconds` is how long it ran in all; `owner` names the live process that has it, else None.
+
+    `cancel_asked` is why another process asked its owner to end it.
+    """
 
     id: str
     graph: str
@@ -116,6 +119,7 @@ class RunRow:
     parent: str | None
     parent_seq: int | None
     owner: str | None
+    cancel_asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

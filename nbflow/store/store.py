@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from nbflow.store import changes, leases, reading, retention
 from nbflow.store.leases import Held, Leases
 from nbflow.store.opening import open_database
+from nbflow.store.owners import Owner
 from nbflow.store.rows import Batch, Blob, GraphRow, LogRow, NewRun, Pruned, RunHead, RunRow, StoreInfo
 from nbflow.store.writer import Change, Database, Job, Writer
 
@@ -136,6 +137,21 @@ class Store:
         # Even if it cannot be written: this process is through with it.
         job.future.add_done_callback(lambda _: self._leases.drop(run_id, epoch))
         return self._writer.submit(job)
+
+    def hear(self, run_id: str, told: Callable[[str], None]) -> None:
+        """Call `told` where another process asks for the end of a run that this store has: with the reason, often.
+
+        It is called on a thread of the store, which must not wait.
+        """
+        self._leases.hear(run_id, told)
+
+    def ask_end(self, run_id: str, reason: str) -> Future[Owner | None]:
+        """Ask whoever has a run to end it; return the owner, None where nobody living has it.
+
+        Raises:
+            RunNotFoundError: No such run.
+        """
+        return self._change(lambda connection: leases.ask_end(connection, run_id, reason))
 
     def runs(
         self,

@@ -37,11 +37,29 @@ def nbflow_in(folder: Path, **more: str) -> Command:
     return run
 
 
-def begun(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def begun(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
     """Start a command."""
     return subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command(*arguments), cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+def holding(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """Start a command, and wait until a tool of it holds."""
+    process = begun(folder, *arguments, **more)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line == "holding\n":
+            return process
+    raise AssertionError(process.communicate())
+
+
+def killed(folder: Path, *arguments: str, **more: str) -> None:
+    """Run a command until a tool of it holds, and kill it."""
+    process = holding(folder, *arguments, **more)
+    process.kill()
+    process.communicate()
 
 
 def json_of(done: subprocess.CompletedProcess[str]) -> Any:
@@ -50,12 +68,14 @@ def json_of(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)
 
 
-def on_terminal(folder: Path, *arguments: str) -> tuple[str, int]:
+def on_terminal(folder: Path, *arguments: str, **more: str) -> tuple[str, int]:
     """Run a command on a terminal; return what it showed and its exit code."""
     child, terminal = pty.fork()
     if child == 0:  # pragma: no cover - the child becomes the command
         os.chdir(folder)
-        os.execve(sys.executable, command(*arguments), environment(TERM="xterm-256color", COLUMNS="80"))
+        os.execve(
+            sys.executable, command(*arguments), environment(**{"TERM": "xterm-256color", "COLUMNS": "80"} | more)
+        )
     shown = b""
     try:
         while chunk := os.read(terminal, 65536):

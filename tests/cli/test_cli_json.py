@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from commands import KEPT, Command, json_of
+from commands import KEPT, Command, begun, json_of
+
+from nbflow import GraphDefinition
+from nbflow.notation import read_flow
 
 NOISY = """
 import os
@@ -203,3 +207,28 @@ def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
 
     assert json_of(done)["status"] == "completed"
     assert f"runs are kept in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()
+
+
+def test_show_gives_a_graph_as_run_takes_it_and_a_run_as_run_gives_it(folder: Path, nbflow: Command) -> None:
+    ran = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))
+
+    graph = json_of(nbflow("show", "sums.flow", "--tools", "mytools", "--json"))
+    run = json_of(nbflow("show", ran["run_id"], "--json"))
+
+    assert GraphDefinition.model_validate(graph) == read_flow((folder / "sums.flow").read_text())[0]
+    assert {key: run[key] for key in ("run_id", "status", "state", "error")} == {
+        key: ran[key] for key in ("run_id", "status", "state", "error")
+    }
+    assert [row["node_id"] for row in run["logs"]] == ["plus", "double"]
+
+
+def test_serve_gives_its_address_and_token_once_it_takes_requests(folder: Path) -> None:
+    process = begun(folder, "serve", "sums.flow", "--tools", "mytools", "--port", "0", "--json")
+    assert process.stdout is not None
+
+    told = json.loads(process.stdout.readline())
+
+    assert told["url"] == f"{told['address']}?token={told['token']}"
+    assert told["address"].startswith("http://127.0.0.1:")
+    process.terminate()
+    assert process.communicate()[0] == ""

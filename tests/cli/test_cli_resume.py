@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from commands import KEPT, Command, begun, json_of, nbflow_in
+from commands import KEPT, Command, holding, json_of, killed, nbflow_in
 
 NOTEBOOK = [
     "%load_ext nbflow",
@@ -22,23 +22,6 @@ NOTEBOOK = [
 
 def write_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
-
-
-def killed(folder: Path, *arguments: str) -> None:
-    """Run a command until a tool of it holds, and kill it."""
-    process = holding(folder, *arguments)
-    process.kill()
-    process.communicate()
-
-
-def holding(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a command, and wait until a tool of it holds."""
-    process = begun(folder, *arguments)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line == "holding\n":
-            return process
-    raise AssertionError(process.communicate())
 
 
 def test_a_killed_run_goes_on_and_what_completed_does_not_run_again(folder: Path, nbflow: Command) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from running import engine_of, finished, graph, kinds
 
+from nbflow.engine.result import logs_of
+from nbflow.events import Event, Kind
+
 
 async def add(n: int, by: int = 1) -> dict[str, int]:
     return {"n": n + by}
@@ -147,3 +150,12 @@ def test_a_cancelled_run_ends_with_execution_cancelled_and_its_reason() -> None:
 def test_plain_values_make_events_of_plain_json() -> None:
     for event in events("add -> broken -> pass on error", add, broken, n=1):
         assert json.loads(json.dumps(event)) == event
+
+
+def test_what_ran_when_a_process_died_is_told_so_where_its_run_was_ended_from_outside() -> None:
+    begun = {"firing": 1, "attempt": 1, "input": {}}
+    ended = Event(Kind.EXECUTION_CANCELLED, 2, 9.0, None, {"reason": "by nbflow cancel"})
+
+    (row,) = logs_of([Event(Kind.NODE_START, 1, 1.0, "a", begun), ended])
+
+    assert (row.status, row.error) == ("cancelled", "its process ended before it did")

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from nbflow import session
-from nbflow.files.notebook import NotebookError, load_notebook
+from nbflow.files.cells import NotebookError
+from nbflow.files.notebook import load_notebook
 
 LOAD = "%load_ext nbflow"
 TOOL = "%%flow_tool\nimport math\ndef root(x: float) -> dict:\n    return {'y': math.sqrt(x)}"
@@ -59,6 +60,8 @@ def test_tools_and_graphs_are_there_afterwards(write: Any) -> None:
         "if True:\n    %flow_run roots x=4",
         "%flow_resume 3f",
         "%flow_serve",
+        "%flow_answer yes",
+        "%flow_cancel",
         "await session.run('roots', x=4)",
         "import nbflow\nrun = await nbflow.session.run('roots', x=4)",
         "run = session.start('roots', {'x': 4})",

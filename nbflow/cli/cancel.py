@@ -1,0 +1,94 @@
+"""`nbflow cancel`: a run is stopped, whichever process runs it.
+
+Rule: it is stopped when the store says so, and not when it was asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from nbflow.cli.completing import living_run
+from nbflow.cli.options import AsJson
+from nbflow.cli.place import opened
+from nbflow.cli.results import as_line
+from nbflow.cli.telling import INTERRUPTED, errors_told, fail
+from nbflow.errors import NbflowError, RunStateError
+from nbflow.events import Status
+from nbflow.wire import row_data
+
+if TYPE_CHECKING:
+    from nbflow.store import Store
+    from nbflow.store.rows import RunRow
+
+REASON = "by nbflow cancel"
+WAIT_S = 30.0
+LOOK_S = 0.1
+
+
+def cancel(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="Its id or the beginning of it.", show_default=False, autocompletion=living_run
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Stop a run that goes on in any process: a notebook, a terminal, a server, here or on another machine.
+
+    The store is .nbflow in the folder of work, or what NBFLOW_DATABASE_URL names. The run's process looks there every
+    two seconds; the command waits until it has ended the run, for 30 seconds at most. A run whose process died is
+    ended at once, and no server goes on with it. nbflow resume does, as with any run that was stopped.
+
+    With --json one object, as of nbflow runs.
+
+    Example: nbflow cancel 4f2a
+    """
+    with errors_told(), opened() as store:
+        row = _ended(store, run)
+        if row.status != Status.CANCELLED:
+            raise RunStateError(f"run {row.id} is {row.status}: it ended before it was stopped")
+        if as_json:
+            typer.echo(as_line(row_data(row)), nl=False)
+        else:
+            typer.echo(f"run {row.id} of {row.graph} is {row.status}")
+
+
+def _ended(store: Store, run_id: str) -> RunRow:
+    from nbflow.store import cancelling
+
+    row = cancelling.end(store, run_id, REASON)
+    deadline = time.monotonic() + WAIT_S
+    with _waiting(row):
+        while row.ended is None:
+            if time.monotonic() > deadline:
+                raise NbflowError(
+                    f"run {row.id} was not ended by {row.owner} in {WAIT_S:g} s; it ends when that process gets to it, "
+                    "or by nbflow cancel once the process is gone"
+                )
+            time.sleep(LOOK_S)
+            row = store.head(row.id).result().row
+            if row.ended is None and row.owner is None:  # its process died before it heard of it
+                row = cancelling.end(store, row.id, REASON)
+    return row
+
+
+@contextmanager
+def _waiting(row: RunRow) -> Iterator[None]:
+    """Show on a terminal what is waited for."""
+    console = Console(stderr=True)
+    if row.ended is not None or not console.is_terminal:
+        yield
+        return
+    try:
+        with console.status(Text(f"{row.owner} is to end run {row.id} of {row.graph}"), spinner="dots"):
+            yield
+    except KeyboardInterrupt:
+        fail(f"run {row.id} is asked for, and was not waited for", INTERRUPTED)

@@ -1,0 +1,115 @@
+"""What a shell may complete: runs of the store, graphs of the store or of FILE.
+
+Rule: nothing of a notebook runs, no store is made, and nothing is said. A shell evaluates what it is given, so only
+plain words are given to it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from nbflow.store import Store
+    from nbflow.store.rows import RunRow
+
+MOST = 50
+WAIT_S = 2.0
+"""How long a store is waited for that may be on a server."""
+_PLAIN = re.compile(r"[\w.-]+")
+_GRAPH_CELL = re.compile(r"\s*%%flow_graph[ \t]+([^\s;#]+)")
+Offer = tuple[str, str]
+Found = TypeVar("Found")
+
+
+def any_run(incomplete: str) -> list[Offer]:
+    """Offer the runs of the store, the newest first."""
+    return _runs(incomplete, lambda _: True)
+
+
+def resumable_run(incomplete: str) -> list[Offer]:
+    """Offer the runs that did not complete."""
+    return _runs(incomplete, lambda run: run.status != "completed")
+
+
+def living_run(incomplete: str) -> list[Offer]:
+    """Offer the runs that have not ended."""
+    return _runs(incomplete, lambda run: run.ended is None)
+
+
+def run_begun(incomplete: str) -> list[Offer]:
+    """Offer runs where a part of an id is there, so that files are offered else."""
+    return any_run(incomplete) if incomplete else []
+
+
+def graph_of_file(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the graphs of FILE, as far as its text tells them."""
+    # The words before an option without its value are left over, where the line is not yet whole.
+    words = map(str, filter(None, (ctx.params.get("file"), ctx.params.get("what"), *ctx.args)))
+    file = next((path for path in map(Path, words) if path.is_file()), None)
+    return [] if file is None else _plain(_quietly(lambda: list(_graphs(file)), []), incomplete)
+
+
+def stored_graph(incomplete: str) -> list[str]:
+    """Offer the graphs of the store."""
+    return _plain(dict.fromkeys(row.name for row in _asked(lambda store: store.graphs().result())), incomplete)
+
+
+def _runs(incomplete: str, fits: Callable[[RunRow], bool]) -> list[Offer]:
+    found = [run for run in _asked(lambda store: store.runs(limit=MOST).result()) if fits(run)]
+    return [
+        (run.id, f"{run.graph} {run.status}" if _PLAIN.fullmatch(run.graph) else run.status)
+        for run in found
+        if run.id.startswith(incomplete) and _PLAIN.fullmatch(run.id)
+    ]
+
+
+def _plain(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
+
+
+def _graphs(file: Path) -> Iterator[str]:
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".ipynb":
+        for cell in json.loads(text)["cells"]:
+            found = _GRAPH_CELL.match("".join(cell["source"]))
+            if cell["cell_type"] == "code" and found:
+                yield found[1]
+        return
+    from nbflow.notation import read_flow
+
+    for graph in read_flow(text):
+        yield graph.name or file.stem
+
+
+def _asked(question: Callable[[Store], list[Any]]) -> list[Any]:
+    """Return what a store answers, nothing where there is none, or its server takes long."""
+    from nbflow.settings import settings
+
+    answer: list[Any] = []
+
+    def ask() -> None:
+        from nbflow.cli.place import opened
+
+        with opened() as store:
+            answer.extend(question(store))
+
+    asking = Thread(target=lambda: _quietly(ask, None), daemon=True)
+    asking.start()
+    asking.join(WAIT_S if _quietly(lambda: settings().database_url, None) else None)
+    return [*answer]
+
+
+def _quietly(act: Callable[[], Found], otherwise: Found) -> Found:
+    logging.disable()
+    try:
+        return act()
+    except Exception:  # noqa: BLE001 - whatever it is, a command says it when it is run, and not in the midst of a line
+        return otherwise

@@ -1,0 +1,34 @@
+"""A run is stopped by whoever serves it, in whatever thread it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from nbflow.errors import RunNotFoundError, RunStateError
+from nbflow.server.options import options
+from nbflow.server.service import Service
+from nbflow.session import Session
+
+
+def test_a_run_of_the_server_itself_is_cancelled_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
+    session = Session()
+    session.registry.register("stuck", asyncio.Event().wait)
+    session.graph("sticks", "stuck")
+
+    async def main() -> None:
+        service, run = Service(session, options()), session.start("sticks")
+        await asyncio.sleep(0)
+
+        stopped = await service.cancel(run.id)
+
+        assert (stopped, stopped.status) == (run, "cancelled")
+        await run.wait()
+        with pytest.raises(RunStateError, match="is cancelled, so nothing of it goes on"):
+            await service.cancel(run.id)
+        with pytest.raises(RunNotFoundError):
+            await service.cancel("ffffffffffff")
+
+    asyncio.run(main())
