@@ -48,6 +48,9 @@ class Served:
         self._server.stop()
         await asyncio.shield(self._serving)
 
+    def _ipython_display_(self) -> None:
+        """Show nothing: where it is stands beneath the cell already."""
+
     def __repr__(self) -> str:
         return f"<Served at {self.address}>" if self.running else "<Served, stopped>"
 

@@ -40,10 +40,11 @@ class ServingMagics(Magics):
     )
     @no_var_expand
     @line_magic
-    def flow_serve(self, line: str) -> None:
+    def flow_serve(self, line: str) -> Served | None:
         """Serve the graphs and runs of this notebook: REST, WebSocket and a page; return at once.
 
-        What is defined later is served too. Behind JupyterHub the link goes by the hub's proxy.
+        What is defined later is served too. The value has the address and the token; behind JupyterHub
+        the link goes by the hub's proxy.
 
         Examples::
 
@@ -55,7 +56,7 @@ class ServingMagics(Magics):
             options = arguments(self.flow_serve, words(line)[0])
             if options.stop:
                 self._stop()
-                return
+                return None
             if self._served is not None and self._served.running:
                 raise UsageError(
                     f"this notebook is served at {self._served.address} already; %flow_serve --stop ends that"
@@ -63,6 +64,7 @@ class ServingMagics(Magics):
             given = {name: value for name in ("host", "port", "token") if (value := getattr(options, name)) is not None}
             self._served = session.current().serve(**given)
             _tell(self._served)
+            return self._served
 
     def _stop(self) -> None:
         if self._served is None or not self._served.running:

@@ -29,7 +29,11 @@ def parameters_of(spec: ToolSpec) -> dict[str, Any]:
 def state_schema(graph: GraphDefinition, session: Session) -> dict[str, Any]:
     """Return the schema of the initial state that a graph needs; other keys may stand there too."""
     asked = needs(graph, session.registry, session.graphs)
-    return _object([Key(need.name, need.annotation, need.default, need.required, need.help) for need in asked])
+    schema = _object([Key(need.name, need.annotation, need.default, need.required, need.help) for need in asked])
+    for text in (part for part in schema["properties"].values() if part.get("type") == "string"):
+        if not text.keys() & {"format", "enum", "const", "pattern"}:
+            text["format"] = "multiline"  # the form's own word: it may be a whole file
+    return schema
 
 
 class Key(NamedTuple):

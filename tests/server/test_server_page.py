@@ -66,11 +66,13 @@ def test_a_graph_is_run_by_its_form_and_watched_to_its_end(page: Any) -> None:
     page.wait_for_selector('.nf-node[data-n="b"].is-completed, .nf-min.is-completed')
 
 
-def test_what_a_field_lacks_is_told_at_it_and_nothing_runs(page: Any) -> None:
-    page.click('.pg-side a[href="#graph/chain"]')
-    page.get_by_label("n", exact=True).fill("")
+def test_what_a_graph_needs_and_is_not_there_is_told_at_its_field_and_nothing_runs(page: Any) -> None:
+    page.click('.pg-side a[href="#graph/noted"]')
+    page.get_by_label("seconds", exact=True).fill("")
     page.click('.pg-card button[type="submit"]')
-    page.wait_for_selector(".nf-root .nf-tabs, .nf-ferr:not([hidden])")
+    page.wait_for_selector(".pg-card .nf-ferr:not([hidden])")
+
+    assert "#graph/noted" in page.url
 
 
 def test_a_run_is_stopped_and_resumed_from_the_page(page: Any) -> None:
@@ -105,8 +107,20 @@ def test_the_page_catches_up_after_its_line_broke(page: Any) -> None:
 def test_it_fits_a_phone(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     begin(page, "failing", n="1")
-    page.wait_for_selector(".nf-root.nf-narrow, .nf-root")
-    page.wait_for_selector(':text("Failed")')
+    page.wait_for_selector(".nf-root .is-failed")
     shot(page, "phone")
 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_file_becomes_the_text_that_a_graph_reviews(page: Any, tmp_path: Path) -> None:
+    source = tmp_path / "words.txt"
+    source.write_text("one two\nthree\n")
+    page.click('.pg-side a[href="#graph/counted"]')
+    page.wait_for_selector('h1:has-text("counted")')
+    page.set_input_files('.pg-card input[type="file"]', source)
+    page.wait_for_function("document.querySelector('.pg-card textarea').value.includes('three')")
+    shot(page, "file")
+    page.click('.pg-card button[type="submit"]')
+    page.click('.nf-node[data-n="count"].is-completed')
+    page.wait_for_selector('.nf-insp :text("words = 3")')

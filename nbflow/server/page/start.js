@@ -2,6 +2,7 @@
 
 import { h, mount, setText, Sheet } from './view.js';
 import * as api from './api.js';
+import { takeFiles } from './files.js';
 
 /** What shows a scene that nothing happens in. */
 const still = (scene) => ({
@@ -30,6 +31,7 @@ function sheetOf(graph, onRun) {
       form.refuse({ '': error.message });
     }
   }, { word: 'Run', note: '' });
+  takeFiles(sheet.el);
   return sheet;
 }
 
