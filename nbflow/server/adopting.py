@@ -13,6 +13,7 @@ from functools import partial
 
 from nbflow.errors import NbflowError
 from nbflow.events import Event, Kind
+from nbflow.server.problems import LimitError
 from nbflow.server.service import Service
 from nbflow.store.rows import RunRow
 
@@ -43,9 +44,13 @@ async def _adopt(service: Service, left: set[str]) -> None:
             continue
         try:
             await _take(service, row)
+        except LimitError:
+            return  # until there is room
         except NbflowError as error:
-            left.add(row.id)
-            logger.warning("run %s was not taken over: %s", row.id, error)
+            head = await asyncio.wrap_future(store.head(row.id))
+            if head.row.owner is None:  # else another got it, and may die as well
+                left.add(row.id)
+                logger.warning("run %s was not taken over: %s", row.id, error)
 
 
 async def _take(service: Service, row: RunRow) -> None:

@@ -209,6 +209,7 @@ class Service:
             self._broadcasts[run.id] = Broadcast(run)
         async for batch in (self._broadcasts.get(run.id) or Broadcast(run)).after(after):
             yield batch
+        self._broadcasts.pop(run.id, None)
 
     # the end
 
