@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nbflow.events import Status
+from nbflow.server.sent import MOST_OF_A_NAME, NAME
 
-GraphId = Annotated[str, Field(min_length=1, max_length=200, description="the graph's name")]
+GraphId = Annotated[
+    str, Field(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")
+]  # fmt: skip
 Json = dict[str, Any]
 
 
