@@ -105,3 +105,11 @@ def test_a_method_that_is_not_allowed_is_told_with_all_that_are(server: Served, 
 
     assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
     assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_truth_value_is_no_number_of_an_event(server: Served) -> None:
+    run_id = server.run("chain")
+    with server.client() as client:
+        refused = client.post(f"/executions/{run_id}/fork", json={"at": True})
+
+    assert refused.status_code == 422
