@@ -176,7 +176,7 @@ class _Edges:
             faults.append("starts at END, where paths end")
         unknown = [name for name in (source, target) if name not in self.known and name != END]
         faults += [f"names unknown node {name!r:.80}{_known(name, self.known)}" for name in unknown]
-        same = (source, target, kind, condition if isinstance(condition, str) else None)
+        same = (source, target, *(each if isinstance(each, str) else None for each in (kind, condition)))
         if self.seen.setdefault(same, index) != index:
             faults.append(f"stands twice, as edge {self.seen[same]} too; take one away")
         if fault := self._condition_fault(kind, condition):

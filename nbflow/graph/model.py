@@ -22,6 +22,16 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 
+# What the JSON schema says beyond the types. It is said there alone, as `checks` tells all faults of a graph at once.
+_ID = r"^[^\s\x00-\x1f\x7f-\x9f/\[\]]([^\x00-\x1f\x7f-\x9f\u2028\u2029/\[\]]*[^\s\x00-\x1f\x7f-\x9f/\[\]])?$"
+_ONE_OF_TWO: dict[str, Any] = {
+    "oneOf": [
+        {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+        for one, other in (("tool", "graph"), ("graph", "tool"))
+    ]
+}
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
 
@@ -33,7 +43,9 @@ class NodeDefinition(_Part):
     set explicitly are taken from the tool's own defaults. `backoff` and `timeout` are seconds.
     """
 
-    node_id: str
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_TWO)
+
+    node_id: str = Field(json_schema_extra={"pattern": _ID})
     tool: str | None = None
     graph: str | None = None
     params: dict[str, Any] = Field(default_factory=dict)
@@ -78,7 +90,7 @@ class GraphDefinition(_Part):
     """
 
     name: str = ""
-    nodes: tuple[NodeDefinition, ...]
+    nodes: tuple[NodeDefinition, ...] = Field(json_schema_extra={"minItems": 1})
     edges: tuple[EdgeDefinition, ...] = ()
     entry_node: str | None = None
     max_iterations: Count = 100

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
+from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
@@ -17,47 +19,73 @@ from nbflow.server import models
 from nbflow.server.problems import problems
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import event_data, text_of
+from nbflow.server.shown import event_data, sent
 from nbflow.wire import log_data, object_data, row_data
 
 router = APIRouter()
+
+
+def _written(value: object) -> object:
+    """Let through a time as it is written; a number would be taken for seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-", value):
+        raise ValueError("a time is written as in 2026-01-31T12:00:00Z")
+    return value
+
+
 RunId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9A-Za-z_-]+$", description="the run's id")]
+# A parameter may be left out and is never null, so the document does not say that it may be.
 Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", min_length=1, max_length=200, pattern="^[!-~]+$",
-        description="Sent again with the same request, it begins no second run.",
-    ),
-]  # fmt: skip
+    Annotated[str, Field(min_length=1, max_length=200, pattern="^[!-~]+$")] | SkipJsonSchema[None],
+    Header(alias="Idempotency-Key", description="Sent again with the same request, it begins no second run."),
+]
+Cursor = Annotated[
+    Annotated[str, Field(max_length=64, pattern="^[0-9A-Za-z_-]+$")] | SkipJsonSchema[None],
+    Query(description="`next` of the page before"),
+]
+Graph = Annotated[models.GraphId | SkipJsonSchema[None], Query(description="only runs of this graph")]
+LastId = Annotated[Annotated[str, Field(pattern="^[0-9]{1,15}$")] | SkipJsonSchema[None], Header(alias="Last-Event-ID")]
+Since = Annotated[
+    AwareDatetime | SkipJsonSchema[None],
+    BeforeValidator(_written),
+    Query(description="only runs begun then or later, as RFC 3339 writes times"),
+]
 SSE = "text/event-stream"
 _QUIET_S = 15.0
-_LINKS = {
-    name: {"operationId": operation, "parameters": {"run_id": "$response.body#/run_id"}}
-    for name, operation in (("result", "get_result"), ("events", "get_events"), ("cancel", "cancel_run"))
+LINKS = {
+    operation: {"operationId": operation, "parameters": {"run_id": "$response.body#/run_id"}}
+    for operation in (
+        "get_result",
+        "get_events",
+        "cancel_run",
+        "pause_run",
+        "continue_run",
+        "answer_run",
+        "resume_run",
+        "fork_run",
+    )
 }
+"""What can be asked of a run that an answer names, for the OpenAPI document."""
 
 
 @router.post(
     "/executions/run", status_code=202, response_model=models.RunBegun, operation_id="run_graph",
-    responses={202: {"links": _LINKS}, **problems(404, 409)},
+    responses={202: {"links": LINKS}, **problems(404, 409)},
 )  # fmt: skip
-async def run_graph(request: models.RunRequest, service: Serving, key: Key = None) -> JSONResponse:
+async def run_graph(request: models.RunRequest, service: Serving, key: Key = None) -> Response:
     """Begin a run of a graph, and answer at once."""
     run = await service.start(request.graph_id, request.initial_state, key=key)
-    return JSONResponse({"run_id": run.id}, 202)
+    return sent({"run_id": run.id}, 202)
 
 
 @router.get("/executions", response_model=models.Runs, operation_id="list_runs", responses=problems(404))
 async def list_runs(
     service: Serving,
-    graph: Annotated[str | None, Query(max_length=200, description="only runs of this graph")] = None,
-    status: Annotated[Status | None, Query(description="only runs of this status")] = None,
-    since: Annotated[datetime | None, Query(description="only runs begun then or later")] = None,
+    graph: Graph = None,
+    status: Annotated[Status | SkipJsonSchema[None], Query(description="only runs of this status")] = None,
+    since: Since = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
-    cursor: Annotated[
-        str | None, Query(max_length=64, pattern="^[0-9A-Za-z_-]+$", description="`next` of the page before")
-    ] = None,
-) -> JSONResponse:
+    cursor: Cursor = None,
+) -> Response:
     """List runs, newest first. Those that no store has, or not yet, stand on the first page."""
     began = None if since is None else since.timestamp()
     rows = await asyncio.to_thread(
@@ -66,7 +94,7 @@ async def list_runs(
     shown = rows[:limit]
     stored = [row.id for row in shown if row.version]
     following = stored[-1] if stored and len(rows) > limit else None
-    return JSONResponse({"runs": [row_data(row) for row in shown], "next": following})
+    return sent({"runs": [row_data(row) for row in shown], "next": following})
 
 
 @router.get(
@@ -76,7 +104,7 @@ async def get_result(run_id: RunId, service: Serving) -> Response:
     """Return what a run came to; of one that goes on, what it has come to so far."""
     run = await service.read(run_id)
     data = _result(run) if isinstance(run, Run) else await asyncio.to_thread(_result, run)
-    return Response(text_of(data), media_type="application/json")
+    return sent(data)
 
 
 def _result(run: RunRecord) -> dict[str, Any]:
@@ -96,7 +124,7 @@ def _time_so_far(run: RunRecord) -> float:
 
 @router.get(
     "/executions/{run_id}/events", response_model=models.Events, operation_id="get_events",
-    responses={200: {"content": {SSE: {"schema": {"type": "string"}}}}, **problems(404, 406)},
+    responses={200: {"content": {SSE: {"schema": {"type": "string"}}}}, **problems(404)},
 )  # fmt: skip
 async def get_events(
     run_id: RunId,
@@ -104,7 +132,7 @@ async def get_events(
     service: Serving,
     after: Annotated[int, Query(ge=0, le=2**53, description="the last `seq` that is known")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
-    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,15}$")] = None,
+    last_event_id: LastId = None,
 ) -> Response:
     """Return events after `after`; as server-sent events, live to the run's end, where `Accept` asks for these."""
     run = await service.read(run_id)
@@ -116,7 +144,7 @@ async def get_events(
     seq = events[-1].seq if events else after
     ended = bool(run.events) and run.events[-1].kind in ENDINGS and seq >= len(run.events)
     told = {"events": [event_data(event, run.id) for event in events], "next": seq, "ended": ended}
-    return Response(text_of(told), media_type="application/json")
+    return sent(told)
 
 
 async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:

@@ -6,53 +6,71 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from nbflow.graph import GraphDefinition
 from nbflow.server import models
 from nbflow.server.problems import problems
+from nbflow.server.sent import MOST_OF_A_NAME, NAME
 from nbflow.server.serving import Serving
 from nbflow.server.shelf import Shelved
+from nbflow.server.shown import sent
 from nbflow.server.toolshape import parameters_of, state_schema
 from nbflow.wire import plain
 
 router = APIRouter()
-Id = Annotated[str, Path(min_length=1, max_length=200, description="the graph's name")]
+Id = Annotated[str, Path(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")]
+Version = Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | SkipJsonSchema[None], Query()]
+_LINKS = {
+    operation: {"operationId": operation, "parameters": {"graph_id": "$response.body#/id"}}
+    for operation in ("get_graph", "delete_graph")
+}
 Definition = Annotated[
     dict[str, Any],
     Body(
         description="A graph in JSON, as `%%flow_graph` takes it; it must have a name.",
-        json_schema_extra={"allOf": [{"$ref": "#/components/schemas/GraphDefinition"}]},
+        json_schema_extra={
+            "allOf": [{"$ref": "#/components/schemas/GraphDefinition"}],
+            "required": ["name"],
+            "properties": {"name": {"minLength": 1, "maxLength": MOST_OF_A_NAME, "pattern": NAME}},
+        },
         examples=[{"name": "Doubled", "nodes": [{"node_id": "a", "tool": "pass"}]}],
     ),
 ]
 
 
-@router.post("/graphs/create", status_code=201, response_model=models.GraphMade, responses=problems(404, 409))
+@router.post(
+    "/graphs/create", status_code=201, response_model=models.GraphMade, operation_id="create_graph",
+    responses={201: {"links": _LINKS}, **problems(404, 409)},
+)  # fmt: skip
 async def create_graph(definition: Definition, service: Serving) -> models.GraphMade:
     """Keep a graph of registered tools, so that it can be run; as a new version where its name is taken."""
     kept = await service.shelf.keep(definition)
     return models.GraphMade(id=kept.graph.name, name=kept.graph.name, version=kept.version or 0)
 
 
-@router.get("/graphs", response_model=models.Graphs, responses=problems())
-async def list_graphs(service: Serving) -> JSONResponse:
+@router.get("/graphs", response_model=models.Graphs, operation_id="list_graphs", responses=problems())
+async def list_graphs(service: Serving) -> Response:
     """List the graphs that can be run, by name."""
-    return JSONResponse({"graphs": [_listed(each) for each in await service.shelf.all()]})
+    return sent({"graphs": [_listed(each) for each in await service.shelf.all()]})
 
 
-@router.get("/graphs/{graph_id:path}", response_model=models.GraphShown, responses=problems(404))
-async def get_graph(
-    graph_id: Id, service: Serving, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
-) -> JSONResponse:
+@router.get(
+    "/graphs/{graph_id:path}", response_model=models.GraphShown, operation_id="get_graph", responses=problems(404)
+)
+async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> Response:
     """Return a graph, by default as it would run now."""
     found = await service.shelf.get(graph_id, version)
     schema = await asyncio.to_thread(state_schema, found.graph, service.session)
     shown = {"definition": _definition(found.graph), "text": found.graph.to_text(), "state_schema": schema}
-    return JSONResponse(_listed(found) | shown)
+    return sent(_listed(found) | shown)
 
 
-@router.delete("/graphs/{graph_id:path}", response_model=models.Deleted, responses=problems(404, 409))
+@router.delete(
+    "/graphs/{graph_id:path}", response_model=models.Deleted, operation_id="delete_graph", responses=problems(404, 409)
+)
 async def delete_graph(
     graph_id: Id, service: Serving, force: Annotated[bool, Query(description="delete its runs with it")] = False
 ) -> models.Deleted:
@@ -60,14 +78,14 @@ async def delete_graph(
     return models.Deleted(deleted=await service.shelf.delete(graph_id, force=force))
 
 
-@router.get("/tools", response_model=models.Tools, responses=problems())
-async def list_tools(service: Serving) -> JSONResponse:
+@router.get("/tools", response_model=models.Tools, operation_id="list_tools", responses=problems())
+async def list_tools(service: Serving) -> Response:
     """List the tools that graphs may name, each with the JSON schema of its parameters."""
     told = [
         {"name": spec.name, "doc": spec.doc, "version": spec.version, "parameters": parameters_of(spec)}
         for spec in service.session.tools()
     ]
-    return JSONResponse({"tools": told})
+    return sent({"tools": told})
 
 
 def _listed(found: Shelved) -> dict[str, Any]:

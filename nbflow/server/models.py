@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nbflow.events import Status
+from nbflow.server.sent import MOST_OF_A_NAME, NAME
 
-GraphId = Annotated[str, Field(min_length=1, max_length=200, description="the graph's name")]
+GraphId = Annotated[
+    str, Field(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")
+]  # fmt: skip
 Json = dict[str, Any]
 
 
@@ -34,13 +37,13 @@ class AnswerRequest(Request):
 
     value: Any
     node: str | None = None
-    ordinal: Annotated[int, Field(ge=1)] | None = None
+    ordinal: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
 class ForkRequest(Request):
     """Where a fork goes on: after an event, or before a node's last start (`NODE`) or third (`NODE#3`)."""
 
-    at: Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    at: Annotated[int, Field(ge=1, strict=True)] | Annotated[str, Field(min_length=1, max_length=500)] | None = None
     state: Json = Field(default_factory=dict, description="keys written over what every path sees")
 
 

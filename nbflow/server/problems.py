@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from nbflow.errors import (
     AnswerError,
@@ -32,6 +32,7 @@ from nbflow.errors import (
     ToolError,
     words,
 )
+from nbflow.server.shown import text_of
 
 logger = logging.getLogger("nbflow.server")
 MEDIA_TYPE = "application/problem+json"
@@ -117,24 +118,33 @@ def _invalid(error: RequestValidationError) -> Problem:
     )  # fmt: skip
 
 
-def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response that tells a problem."""
     extra = {"Retry-After": "1"} if problem.status in (429, 503) else {}
-    body = problem.model_dump(exclude_none=True)
-    return JSONResponse(body, problem.status, {**(headers or {}), **extra}, media_type=MEDIA_TYPE)
+    body = text_of(problem.model_dump(exclude_none=True))
+    return Response(body, problem.status, {**(headers or {}), **extra}, media_type=MEDIA_TYPE)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Return the methods of a path; the framework names those of its first route alone."""
+    template = getattr(request.scope.get("route"), "path_format", "")
+    methods = request.app.openapi()["paths"].get(template, {})
+    return {"Allow": ", ".join(sorted(map(str.upper, methods)))} if methods else {}
 
 
 def tell_problems(app: FastAPI) -> None:
     """Let an application answer each error with its problem."""
 
-    async def known(_: Request, error: Exception) -> JSONResponse:
-        return answer(problem_of(error), getattr(error, "headers", None))
+    async def known(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        allowed = _allowed(request) if problem.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+        return answer(problem, {**(getattr(error, "headers", None) or {}), **allowed})
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for this one
         return answer(_invalid(error))
 
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
+    async def unknown(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return answer(problem_of(error))
 

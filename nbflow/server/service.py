@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from nbflow.errors import NbflowError, RunNotFoundError, RunStateError
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
+from nbflow.server.sent import size_of
 from nbflow.server.shelf import Shelf
 from nbflow.server.shown import event_data, text_of
 from nbflow.session import Session
@@ -78,10 +78,7 @@ class Service:
             raise
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
-        try:
-            size = len(json.dumps(state, allow_nan=False, separators=(",", ":")))
-        except ValueError:
-            raise RequestError(422, "a number of the initial state is not finite, which JSON has no form for") from None
+        size = size_of(state, "the initial state")
         if size > self.options.max_state:
             raise LimitError(413, f"the initial state has {size} bytes", "max_state", self.options.max_state)
 

@@ -14,7 +14,8 @@ from typing import Any
 from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
 from nbflow.graph import GraphDefinition
 from nbflow.server.options import Options
-from nbflow.server.problems import LimitError
+from nbflow.server.problems import LimitError, RequestError
+from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
 from nbflow.session import Session
 from nbflow.store.archive import graph_of, row_of
 from nbflow.store.rows import GraphRow
@@ -49,13 +50,17 @@ class Shelf:
 
         Raises:
             GraphError: It is no sound graph, or names tools or graphs that are not here.
+            RequestError: Its name is none that a request could name, or it holds what JSON has no form for.
             RunStateError: The file or notebook defines a graph of its name.
             LimitError: It is too large.
         """
         self._check_size(data)
+        size_of(data, "the graph")
         graph = GraphDefinition.model_validate(dict(data))
         if not graph.name.strip():
             raise NbflowError("a graph needs a name here: runs are started by it")
+        if not is_name(graph.name):
+            raise RequestError(422, f"a graph's name has at most {MOST_OF_A_NAME} characters, none of them for control")
         if self.is_own(graph.name):
             raise RunStateError(f"graph {graph.name!r} is defined by what is served; send yours under another name")
         await self._with_inner(graph, {graph.name})
@@ -113,6 +118,8 @@ class Shelf:
             await self._load(inner, seen)
 
     async def _rows(self, name: str | None = None) -> list[GraphRow]:
+        if name is not None and not is_name(name):
+            return []
         store = await asyncio.to_thread(self._session.history.there)
         return [] if store is None else await asyncio.wrap_future(store.graphs(name))
 

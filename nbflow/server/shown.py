@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.responses import Response
+
 from nbflow.events import Event
 from nbflow.wire import object_data
 
@@ -31,5 +33,11 @@ def without_paths(error: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text_of(data: Any) -> str:
-    """Return plain data as JSON."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Return plain data as JSON; half a surrogate pair, as tools may return it, is a question mark."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def sent(data: Any, status: int = 200) -> Response:
+    """Return the answer that plain data is."""
+    return Response(text_of(data), status, media_type="application/json")

@@ -18,6 +18,7 @@ from nbflow.commands import STOPPED
 from nbflow.errors import NbflowError
 from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
 from nbflow.server.rates import Rates
+from nbflow.server.sent import size_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import text_of
@@ -165,6 +166,7 @@ async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
             node, ordinal = rest.get("node"), rest.get("ordinal")
             if not (node is None or isinstance(node, str)) or not (ordinal is None or isinstance(ordinal, int)):
                 raise RequestError(422, "an answer's node is a text, and its ordinal a number")
+            size_of(value, "the answer")
             await service.steer(run_id, lambda run: run.answer(value, node=node, ordinal=ordinal))
         case _:
             raise RequestError(422, 'a message is {"type": "cancel"} or {"type": "answer", "value": …}')

@@ -76,6 +76,6 @@ def _about(key: Key, adapter: TypeAdapter[Any] | None) -> dict[str, Any]:
 
 def _default(value: Any, adapter: TypeAdapter[Any] | None) -> Any:
     try:
-        return plain(value) if adapter is None else adapter.dump_python(value, mode="json", warnings=False)
+        return plain(value if adapter is None else adapter.dump_python(value, mode="json", warnings=False))
     except (PydanticSerializationError, ValueError):
         return plain(value)

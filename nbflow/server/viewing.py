@@ -23,7 +23,7 @@ from nbflow.pages import Page, scene_of
 from nbflow.server.problems import answer, problem_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import text_of, without_paths
+from nbflow.server.shown import sent, text_of, without_paths
 from nbflow.server.sockets import GOING_DOWN, NORMAL, TOO_SLOW, close, read_object
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
@@ -163,4 +163,4 @@ async def show_graph(graph_id: Annotated[str, Path(max_length=200)], service: Se
     """Return a graph as the live view draws it, before any run."""
     graph = await service.shelf.find(graph_id)
     drawn = dict(scene(graph, subgraphs=service.session.graphs))
-    return Response(text_of(drawn), media_type="application/json")
+    return sent(drawn)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,10 @@ def die(path: str):
 ]
 
 
-def notebook(folder: Path) -> Path:
+def notebook(folder: Path, sources: Sequence[str] = CELLS) -> Path:
     """Write the notebook that is served."""
     path = folder / "flows.ipynb"
-    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    cells = [nbformat.v4.new_code_cell(cell) for cell in sources]
     book = nbformat.v4.new_notebook(
         cells=cells, metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
     )

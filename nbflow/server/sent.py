@@ -1,0 +1,37 @@
+"""What was sent, before it is taken: the names of graphs, and data that can be kept and told again.
+
+Rule: what no store and no answer has a form for is refused here, whatever store there is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from nbflow.server.problems import RequestError
+
+MOST_OF_A_NAME = 200
+NAME = r"^[^\x00-\x1f\x7f-\x9f]+$"
+"""No control characters: PostgreSQL keeps no NUL, and the others belong in no address."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether a graph that is sent may have this name."""
+    return len(text) <= MOST_OF_A_NAME and re.fullmatch(NAME[1:-1], text) is not None
+
+
+def size_of(data: Any, what: str) -> int:
+    """Return the bytes of data as JSON.
+
+    Raises:
+        RequestError: It is not JSON as RFC 8259 has it, though Python reads it.
+    """
+    try:
+        return len(json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
+    except UnicodeEncodeError:
+        raise RequestError(422, f"a text of {what} holds half a surrogate pair, which is no character") from None
+    except RecursionError:
+        raise RequestError(422, f"{what} is nested too deeply") from None
+    except ValueError:
+        raise RequestError(422, f"a number of {what} is not finite, which JSON has no form for") from None

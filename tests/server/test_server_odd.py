@@ -1,0 +1,115 @@
+"""What is odd in a request is refused in words, on either store: characters that are none, names that none can have."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from served import Served
+
+NODES: list[dict[str, Any]] = [{"node_id": "a", "tool": "wait"}]
+HALF = "\\ud800"
+"""Half a surrogate pair, as JSON escapes it."""
+
+
+def post(server: Served, path: str, text: str) -> httpx.Response:
+    with server.client() as client:
+        return client.post(path, content=text, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        '{"name": "%s", "nodes": [{"node_id": "a", "tool": "wait"}]}',
+        '{"name": "odd", "nodes": [{"node_id": "a", "graph": "%s"}]}',
+        '{"name": "odd", "nodes": [{"node_id": "a", "tool": "wait", "params": {"n": "%s"}}]}',
+        '{"name": "odd", "nodes": [{"node_id": "a", "tool": "wait", "%s": 1}]}',
+    ],
+)
+def test_half_a_character_in_a_graph_is_refused(server: Served, graph: str) -> None:
+    refused = post(server, "/graphs/create", graph % HALF)
+
+    assert (refused.status_code, "half a surrogate pair" in refused.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"graph_id": "chain", "initial_state": {"n": "%s"}}', '{"graph_id": "%s"}', '{"%s": 1}']
+)
+def test_half_a_character_at_a_start_is_refused(server: Served, body: str) -> None:
+    assert post(server, "/executions/run", body % HALF).status_code == 422
+
+
+def test_half_a_character_in_an_answer_is_refused_and_the_question_stays_open(server: Served) -> None:
+    run_id = server.run("asking")
+    server.result(run_id, "waiting", "running")
+
+    refused = post(server, f"/executions/{run_id}/answer", f'{{"value": "{HALF}"}}')
+
+    assert (refused.status_code, "half a surrogate pair" in refused.json()["detail"]) == (422, True)
+    with server.client() as client:
+        client.post(f"/executions/{run_id}/cancel")
+
+
+def test_a_number_that_json_has_no_form_for_is_refused_in_a_graph(server: Served) -> None:
+    graph = '{"name": "odd", "nodes": [{"node_id": "a", "tool": "wait", "params": {"n": NaN}}]}'
+
+    assert "not finite" in post(server, "/graphs/create", graph).json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "n" * 201])
+def test_a_graph_has_no_name_that_no_request_could_name(server: Served, name: str) -> None:
+    with server.client() as client:
+        refused = client.post("/graphs/create", json={"name": name, "nodes": NODES})
+
+    assert (refused.status_code, "at most 200 characters" in refused.json()["detail"]) == (422, True)
+
+
+def test_a_name_with_a_control_character_is_no_graph_s(server: Served) -> None:
+    inner = {"name": f"Odd {uuid.uuid4().hex[:6]}", "nodes": [{"node_id": "a", "graph": "a\0b"}]}
+    with server.client() as client:
+        statuses = [
+            client.get("/graphs/a%00b").status_code,
+            client.delete("/graphs/a%00b").status_code,
+            client.get("/executions", params={"graph": "a\0b"}).status_code,
+            client.post("/executions/run", json={"graph_id": "a\0b"}).status_code,
+            client.post("/graphs/create", json=inner).status_code,
+        ]
+
+    assert statuses == [422] * 5
+
+
+@pytest.mark.parametrize("kind", [[], {}, [["normal"]], 1, None])
+def test_an_edge_s_type_that_is_no_text_is_refused(server: Served, kind: Any) -> None:
+    edges = [{"from_node": "a", "to_node": "END", "type": kind}]
+    with server.client() as client:
+        refused = client.post("/graphs/create", json={"name": "odd", "nodes": NODES, "edges": edges})
+
+    assert (refused.status_code, "type" in refused.json()["faults"][0]) == (422, True)
+
+
+@pytest.mark.parametrize("since", ["0.5", "1700000000", "2026-01-01", "0001-01-01T00:00:00", "now"])
+def test_a_time_without_an_offset_or_of_seconds_is_refused(server: Served, since: str) -> None:
+    with server.client() as client:
+        assert client.get("/executions", params={"since": since}).status_code == 422
+        assert client.get("/executions", params={"since": "0001-01-01T00:00:00Z"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/graphs/chain", "DELETE, GET"), ("/executions/run", "POST"), ("/assets/x", "GET")]
+)
+def test_a_method_that_is_not_allowed_is_told_with_all_that_are(server: Served, path: str, allowed: str) -> None:
+    with server.client() as client:
+        refused = client.put(path)
+
+    assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
+    assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_truth_value_is_no_number_of_an_event(server: Served) -> None:
+    run_id = server.run("chain")
+    with server.client() as client:
+        refused = client.post(f"/executions/{run_id}/fork", json={"at": True})
+
+    assert refused.status_code == 422
