@@ -93,14 +93,23 @@ def problem_of(error: BaseException) -> Problem:
         return _plain(error.status_code, str(error.detail))
     if not isinstance(error, NbflowError):
         return _plain(500, "the server met an error that it did not expect; its log has it")
+    if isinstance(error, StoreError):
+        # Its words are for whoever looks after the server: they name files and databases.
+        logger.warning("the store could not do what was asked: %s", words(error))
+        return _named(error, 503, "the store could not do what was asked now; the server's log says why")
     status = getattr(error, "status", None) or next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     detail = words(error)
     for pattern, worded in _WORDED.items():
         detail = re.sub(pattern, worded, detail)
     faults = getattr(error, "faults", None)
     told: Any = dict(faults) if isinstance(faults, Mapping) else list(faults) if faults else None
-    title = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__)
-    return Problem(type=f"urn:nbflow:{type(error).__name__}", title=title, status=status, detail=detail, faults=told)
+    return _named(error, status, detail, told)
+
+
+def _named(error: NbflowError, status: int, detail: str, faults: Any = None) -> Problem:
+    name = type(error).__name__
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return Problem(type=f"urn:nbflow:{name}", title=title, status=status, detail=detail, faults=faults)
 
 
 def _plain(status: int, detail: str) -> Problem:
