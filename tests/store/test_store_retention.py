@@ -11,6 +11,7 @@ from stores import WAIT_S, add, batch, blob, create, end, file_url, finished
 
 from nbflow.errors import RunStateError, StoreError
 from nbflow.store import Store
+from nbflow.store.models import SCHEMA
 from nbflow.store.rows import Pruned
 
 
@@ -107,7 +108,7 @@ def test_a_store_tells_its_place_size_rows_version_and_times(store: Store) -> No
     told = store.info().result(WAIT_S)
 
     assert (empty.oldest, empty.newest, empty.rows["log"]) == (None, None, 0)
-    assert (told.place, told.schema, told.oldest, told.newest) == (store.place, "1", 5.0, 6.0)
+    assert (told.place, told.schema, told.oldest, told.newest) == (store.place, SCHEMA.partition("_")[0], 5.0, 6.0)
     assert (told.rows["executions"], told.rows["log"], told.rows["graphs"]) == (2, 8, 1)
     assert told.size > 0
 
