@@ -82,8 +82,16 @@ def started(stage: Stage, port: int) -> Iterator[Process]:
     try:
         yield process
     finally:
+        end(process)
+
+
+def end(process: Process) -> None:
+    """Kill a process with all that it began: what has changed its user does not end with its parent."""
+    if process.process.poll() is None:
+        for begun in psutil.Process(process.process.pid).children(recursive=True):
+            begun.kill()
         process.process.kill()
-        process.process.wait(30)
+    process.process.wait(30)
 
 
 def outer(port: int) -> dict[str, str]:
@@ -196,8 +204,7 @@ def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_w
         first.send_signal(signal.SIGTERM)
         assert process.process.wait(60) == 0, process.text
     finally:
-        process.process.kill()
-        process.process.wait(30)
+        end(process)
 
 
 def _add_cell(file: Path, source: str) -> None:
