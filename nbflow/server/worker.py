@@ -83,7 +83,8 @@ def _collect_less() -> None:
     """Let the garbage collector pass over what is there by now, and look less often: else it is a third of the work."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
+    # The oldest are looked through again soon, as runs that were let go of are among them.
+    gc.set_threshold(20_000, 5, 2)
 
 
 async def _tell_ready(server: Server, descriptor: int | None) -> None:

@@ -96,13 +96,13 @@ def tell(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "at_once", "most_mb"),
-    [pytest.param(100, 20, 30, id="sample"), pytest.param(1_000, 50, 30, id="full", marks=FULL)],
+    [pytest.param(100, 20, 25, id="sample"), pytest.param(1_000, 50, 25, id="full", marks=FULL)],
 )
 def test_runs_of_many_at_once_all_complete_and_leave_little_behind(
     loaded: Served, count: int, at_once: int, most_mb: float
 ) -> None:
     """After as many as are kept in memory, more runs take no more of it."""
-    asyncio.run(run_all(loaded, 150, at_once))
+    asyncio.run(run_all(loaded, 300, at_once))
     with measured(loaded) as memory:
         results = asyncio.run(run_all(loaded, count, at_once))
 
