@@ -26,6 +26,7 @@ def test_a_kept_run_that_was_let_go_is_in_the_store_and_nowhere_else(
         return run.id, weakref.ref(run)
 
     run_id, left = asyncio.run(ran())
+    made.history.close()  # by now all of it is written
     made.forget(0)
     gc.collect()
 
