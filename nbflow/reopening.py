@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -32,12 +33,13 @@ class Reopening(Living):
     def __init__(self) -> None:
         super().__init__()
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
-        self._recorders: WeakKeyDictionary[Run, Recorder] = WeakKeyDictionary()
+        # Not their keepers: these know their runs, which then would never go.
+        self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
 
     def _known_here(self, run: Run, keeper: Recorder | None) -> None:
         self.live[run.id] = run
         if keeper is not None:
-            self._recorders[run] = keeper
+            self._begun[run] = keeper.begun
 
     async def stored(self, run: Run) -> None:
         """Wait until the store has a run that has just begun, so that it outlives this process; call on its loop.
@@ -45,9 +47,9 @@ class Reopening(Living):
         Raises:
             StoreError: It cannot be stored.
         """
-        recorder = self._recorders.get(run)
-        if recorder is not None:
-            await asyncio.shield(asyncio.wrap_future(recorder.begun))
+        begun = self._begun.get(run)
+        if begun is not None:
+            await asyncio.shield(asyncio.wrap_future(begun))
 
     @cached_property
     def outputs(self) -> OutputCache:

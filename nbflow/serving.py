@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NbflowError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nbflow.session import Session
 
 MISSING = "serving needs the extra 'server': pip install 'nbflow[server]'"
+_NEEDED = ("fastapi", "uvicorn", "websockets", "httpx", "prometheus_client")
 
 
 class Served:
@@ -65,14 +67,16 @@ def _part(name: str) -> Any:
 
 
 def require_server() -> None:
-    """See that the extra is installed, and that of tracing where traces are asked for.
+    """See that the extra is installed, and that of tracing where traces are asked for; load neither without need.
 
     Raises:
         ImportError: It is not; it says how to get it.
         NbflowError: Traces are asked for in a way that is not there.
     """
-    _part("running")
-    _part("tracing").check_tracing()
+    if any(find_spec(name) is None for name in _NEEDED):
+        raise ImportError(MISSING)
+    if any(name.startswith("OTEL_") for name in os.environ):
+        _part("tracing").check_tracing()
 
 
 def public_address(host: str, port: int) -> str:

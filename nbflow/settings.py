@@ -41,11 +41,14 @@ def settings() -> Settings:
     Raises:
         NbflowError: One of them has a value that is not allowed.
     """
-    return _as_set(tuple(pair for pair in os.environ.items() if pair[0].upper().startswith(_PREFIX)))
+    return _as_set(tuple(map(os.environ.get, _NAMES)))
+
+
+_NAMES = tuple(_PREFIX + name.upper() for name in Settings.model_fields)
 
 
 @lru_cache(maxsize=1)
-def _as_set(_: tuple[tuple[str, str], ...]) -> Settings:
+def _as_set(_: tuple[str | None, ...]) -> Settings:
     """Read the settings anew where a variable has changed: it takes as long as a short run does."""
     try:
         return Settings()

@@ -1,118 +1,74 @@
-"""The command `nbflow run`, and the list of all commands.
+"""The list of all commands.
 
-Rule: an option is honoured or refused, never silently ignored.
+Rule: a command is loaded when it is asked for, as what one needs takes the others long to load.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from nbflow.cli.cancel import cancel
-from nbflow.cli.carrying import carry
-from nbflow.cli.database import db
-from nbflow.cli.export import export
-from nbflow.cli.history import runs
-from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
-from nbflow.cli.picture import show
-from nbflow.cli.program import open_program, picked
-from nbflow.cli.results import printer
-from nbflow.cli.resume import resume
-from nbflow.cli.serve import serve
-from nbflow.cli.telling import errors_told, warnings_told
-from nbflow.files.origin import origin_of
-from nbflow.session import Session, current
-from nbflow.settings import Durability, settings
+_HOMES = {
+    "run": "nbflow.cli.run",
+    "resume": "nbflow.cli.resume",
+    "cancel": "nbflow.cli.cancel",
+    "runs": "nbflow.cli.history",
+    "export": "nbflow.cli.export",
+    "show": "nbflow.cli.picture",
+    "serve": "nbflow.cli.serve",
+    "db": "nbflow.cli.database",
+}
 
-if TYPE_CHECKING:
-    from nbflow.engine import Run
 
-app = typer.Typer(
-    name="nbflow",
-    help="Run, resume and draw nbflow graphs from a terminal.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
+class OnDemand(Mapping[str, Any]):
+    """The commands by name, each made when it is first looked up."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _command(getattr(import_module(_HOMES[name]), name))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+class Commands(TyperGroup):
+    """All commands as one."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = OnDemand()  # type: ignore[assignment]  # nothing is ever added to it
+
+
+def _command(home: Any) -> Any:
+    """Return the command of a function, or of a group of commands, for the group of all."""
+    if isinstance(home, typer.Typer):
+        alone = home
+    else:
+        alone = _group(add_completion=False)
+        alone.command()(home)
+    return typer.main.get_command(alone)
+
+
+def _group(**given: Any) -> typer.Typer:
+    return typer.Typer(rich_markup_mode="markdown", pretty_exceptions_enable=False, **given)
+
+
+app = _group(
+    cls=Commands, name="nbflow", help="Run, resume and draw nbflow graphs from a terminal.", no_args_is_help=True
 )
 
-File = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
-]
 
-
-@app.command()
-def run(
-    file: File,
-    graph: Graph = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A key of the initial state: a constant, or else text; may be given again.",
-        ),
-    ] = None,
-    state: Annotated[Path | None, typer.Option(help="A JSON file with the initial state; --set wins over it.")] = None,
-    tools: Tools = None,
-    max_parallel: Annotated[int | None, typer.Option(help="How many nodes may run at once.")] = None,
-    durability: Annotated[
-        Durability | None,
-        typer.Option(
-            help="Keep the run ahead of what follows (sync), in groups behind it (async), or not at all; "
-            "by default as NBFLOW_DURABILITY says, else async."
-        ),
-    ] = None,
-    allow_unstored: Annotated[
-        bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
-    ] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
-
-    The run is kept in .nbflow beside FILE, or where NBFLOW_DATABASE_URL says; nbflow resume goes on with one that did
-    not complete. With --json the result is one object: run_id, status, state, logs (an entry for each attempt of a
-    node), execution_time (seconds), error. Values that JSON has no form for are given as people read them: times in
-    ISO 8601, sets as lists, models as objects, bytes in hexadecimal digits, anything else as its text.
-
-    Example: nbflow run flows.ipynb --graph daily --set pages=4 --durability sync --json
-    """
-    warnings_told()
-    print_result = printer(as_json=as_json)
-    with errors_told():
-        kept = (durability or settings().durability) != "off"
-        session = _session_beside(file)
-        program = open_program(file, tools or [])
-        definition = picked(program, graph)
-        initial = {**state_file(state), **assignments(set_)}
-
-        async def begin() -> Run:
-            return session.start(
-                definition.name, initial,
-                max_parallel=max_parallel, durability=durability, allow_unstored=allow_unstored or None,
-                cache=not no_cache,
-            )  # fmt: skip
-
-        carry(begin, print_result, session.history, kept=kept)
-
-
-def _session_beside(file: Path) -> Session:
-    """Return the session, which keeps its runs beside a file."""
-    session = current()
-    folder = Path.cwd() if settings().database_url else file.absolute().parent
-    session.history.folder, session.history.origin = folder, origin_of(file, folder)
-    return session
-
-
-app.command()(resume)
-app.command()(cancel)
-app.command()(runs)
-app.command()(export)
-app.command()(show)
-app.command()(serve)
-app.add_typer(db)
+@app.callback()
+def _all() -> None:
+    pass

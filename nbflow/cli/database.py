@@ -20,7 +20,10 @@ from nbflow.tables import Table
 from nbflow.view.words import counted
 from nbflow.wire import time_of
 
-db = typer.Typer(name="db", help="Look after the store of runs.", no_args_is_help=True)
+db = typer.Typer(
+    name="db", help="Look after the store of runs.", no_args_is_help=True, add_completion=False,
+    rich_markup_mode="markdown", pretty_exceptions_enable=False,
+)  # fmt: skip
 
 
 @db.command()

@@ -14,8 +14,6 @@ import typer
 
 from nbflow.cli.completing import graph_of_file
 from nbflow.errors import NbflowError, NotationError
-from nbflow.notation import parse_constant
-from nbflow.notation.spans import parse_since, parse_span
 
 Graph = Annotated[
     str | None, typer.Option(help="Which graph, where the file defines several.", autocompletion=graph_of_file)
@@ -29,11 +27,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard out
 
 def moment(text: str, *, now: float) -> float:
     """Return the time (s since 1970) that `--since` says; `now` is such a time as well."""
+    from nbflow.notation.spans import parse_since
+
     return _read(lambda: parse_since(text, now=now), "--since")
 
 
 def span(text: str, option: str) -> float:
     """Return the seconds that an option says."""
+    from nbflow.notation.spans import parse_span
+
     return _read(lambda: parse_span(text), option)
 
 
@@ -54,6 +56,8 @@ def assignments(texts: list[str] | None) -> dict[str, Any]:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
+    from nbflow.notation import parse_constant
+
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise NbflowError(f"--set takes KEY=VALUE, got {text!r}")

@@ -11,9 +11,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nbflow.cli.progress import show_result
-from nbflow.wire import result_data
-
 if TYPE_CHECKING:
     from nbflow.engine import Run
 
@@ -25,7 +22,11 @@ def printer(*, as_json: bool) -> Callable[[Run], None]:
     processes too, goes to standard error.
     """
     if not as_json:
+        from nbflow.cli.progress import show_result
+
         return show_result
+    from nbflow.wire import result_data
+
     print_alone = line_printer()
 
     def show(run: Run) -> None:

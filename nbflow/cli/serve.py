@@ -1,6 +1,7 @@
 """`nbflow serve FILE`: the graphs of a file over REST and WebSocket, and a page to watch them.
 
-Rule: this process holds the socket and looks after the workers; it runs none of the file's code itself.
+Rule: this process holds the socket and looks after the workers; it runs none of the file's code itself, and loads
+nothing that only they need, as they are begun the later for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
 from nbflow.serving import public_address, require_server
-from nbflow.settings import settings
 from nbflow.supervisor import Supervisor, bound
 
 File = Annotated[
@@ -62,8 +62,8 @@ def serve(
             raise NbflowError("nbflow serve hands a socket to its workers, which Windows cannot; use %flow_serve there")
         if not file.is_file():
             raise NbflowError(f"no file {str(file)!r} here; give a notebook, a .flow text or a graph in JSON")
-        if workers > 1 and not (settings().database_url or "").startswith("postgresql"):
-            raise NbflowError("several workers share their runs through PostgreSQL; set NBFLOW_DATABASE_URL to one")
+        if workers > 1:
+            _check_shared()
         listening = bound(host, port)
         given = token or secrets.token_urlsafe(24)
         address = public_address(*listening.getsockname()[:2])
@@ -76,6 +76,13 @@ def serve(
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
+
+
+def _check_shared() -> None:
+    from nbflow.settings import settings
+
+    if not (settings().database_url or "").startswith("postgresql"):
+        raise NbflowError("several workers share their runs through PostgreSQL; set NBFLOW_DATABASE_URL to one")
 
 
 def _tell_served(

@@ -6,17 +6,16 @@ what only such a cell sets. Which these are, and why, is told.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import nbformat
 
 from nbflow.errors import NbflowError, name_list
 from nbflow.files.reading import CellReading
 
 SKIP_TAG = "nbflow-skip"
-_MALFORMED = (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError, AttributeError)
+FORMAT = 4
 
 
 class NotebookError(NbflowError):
@@ -34,17 +33,49 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
         NotebookError: The file is none.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise NotebookError(path, f"cannot be opened: {error.strerror or error}") from error
-    except _MALFORMED as error:
-        raise NotebookError(path, f"is no notebook: {str(error).splitlines()[0]}") from error
-    language = notebook.metadata.get("kernelspec", {}).get("language") or notebook.metadata.get(
-        "language_info", {}
-    ).get("name", "python")
+    except UnicodeDecodeError as error:
+        raise NotebookError(path, f"is no notebook: {error}") from error
+    notebook = _plainly_read(text) or _converted(path, text)
+    metadata = notebook["metadata"]
+    language = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name", "python")
     if language.lower() not in ("python", "ipython"):
         raise NotebookError(path, f"is a notebook in {language!r}; nbflow runs Python notebooks")
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and cell["source"].strip()]
+
+
+def _plainly_read(text: str) -> dict[str, Any] | None:
+    """Return a notebook that is plainly of the form that all are written in today; None where nbformat is to judge.
+
+    What nbformat loads to check a file may take longer than all else that is done with it.
+    """
+    try:
+        notebook = json.loads(text)
+        if notebook["nbformat"] != FORMAT:
+            return None
+        cells = [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"]]
+        plain = all(isinstance(part["metadata"], dict) and "cell_type" in part for part in cells)
+        return {"metadata": {**notebook["metadata"]}, "cells": cells} if plain else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _converted(path: Path, text: str) -> dict[str, Any]:
+    """Return a notebook of any form in that of today.
+
+    Raises:
+        NotebookError: It is none.
+    """
+    import nbformat
+
+    malformed = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError)
+    try:
+        notebook: dict[str, Any] = nbformat.reads(text, as_version=FORMAT)  # type: ignore[no-untyped-call]
+    except malformed as error:
+        raise NotebookError(path, f"is no notebook: {str(error).splitlines()[0]}") from error
+    return notebook
 
 
 class Sifting:

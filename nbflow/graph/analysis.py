@@ -1,6 +1,7 @@
 """What a graph looks like from above: its networkx form, and what is likely wrong with it.
 
-Rule: warnings only; nothing here refuses a graph. This is the one place that imports networkx.
+Rule: warnings only; nothing here refuses a graph. This is the one place that imports networkx, and only for who asks
+for that form or has made a mistake: it takes long to load.
 """
 
 from __future__ import annotations
@@ -8,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import networkx
-
 from nbflow.errors import did_you_mean, name_list
+from nbflow.graph.before import circles
 from nbflow.graph.model import GraphDefinition
 from nbflow.graph.needs import Flow
 
 if TYPE_CHECKING:
+    import networkx
+
     from nbflow.tools import ToolRegistry
 
 
 def to_networkx(graph: GraphDefinition) -> networkx.MultiDiGraph[str]:
     """Return the graph as a MultiDiGraph; an edge's key is its index, END is a node where an edge leads to it."""
+    import networkx
+
     drawn: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=graph.name)
     for node in graph.nodes:
         drawn.add_node(node.node_id, **node.model_dump(by_alias=True, exclude={"node_id"}))
@@ -41,12 +45,12 @@ def lint(
     They name unknown tools and graphs, unreachable nodes, loops without a way out, and parameters that no path
     provides. `given` are keys of the initial state; None if they are not known.
     """
-    drawn = to_networkx(graph)
+    flow = Flow(graph, registry, graphs)
     return [
         *_unknown(graph, registry, graphs),
-        *_unreachable(graph, drawn),
-        *_no_way_out(graph, drawn),
-        *_unprovided(graph, registry, graphs, given),
+        *_unreachable(graph, flow.reached),
+        *_no_way_out(graph, flow),
+        *_unprovided(graph, flow, given),
     ]
 
 
@@ -61,22 +65,17 @@ def _unknown(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str
             yield f"node {node.node_id!r} names unknown graph {node.graph!r}{near}; known graphs: {name_list(graphs)}"
 
 
-def _reached(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> set[str]:
-    """Return the entries and all that a path from them leads to."""
-    return set(graph.entries()).union(*(networkx.descendants(drawn, entry) for entry in graph.entries()))
-
-
-def _unreachable(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> Iterator[str]:
-    reached = _reached(graph, drawn)
+def _unreachable(graph: GraphDefinition, reached: set[str]) -> Iterator[str]:
     lost = [node.node_id for node in graph.nodes if node.node_id not in reached]
     if lost:
         entries = " and ".join(map(repr, graph.entries()))
         yield f"no path from {entries} reaches {name_list(map(repr, lost))}; add an edge to it, or take it away"
 
 
-def _no_way_out(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> Iterator[str]:
+def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
     """Name the cycles that only a limit can end: no edge leaves them, and none inside depends on a condition."""
-    for members in networkx.strongly_connected_components(drawn):
+    for circle in circles([node.node_id for node in graph.nodes], flow.into):
+        members = set(circle)
         inside = [edge for edge in graph.edges if edge.from_node in members and edge.to_node in members]
         if not inside or any(e.from_node in members and e.to_node not in members for e in graph.edges):
             continue
@@ -84,24 +83,25 @@ def _no_way_out(graph: GraphDefinition, drawn: networkx.MultiDiGraph[str]) -> It
             e.from_node for e in inside if e.type == "normal"
         }
         if not stoppable:
-            cycle = [edge[0] for edge in networkx.find_cycle(drawn.subgraph(members))]
-            shown = " -> ".join([*cycle, cycle[0]])
+            shown = " -> ".join(_cycle(graph, members))
             cure = "give one of its edges an 'if', or add an edge that leaves it"
             yield f"cycle {shown} has no way out but its limit; {cure}"
 
 
-def _unprovided(
-    graph: GraphDefinition,
-    registry: ToolRegistry,
-    graphs: Mapping[str, GraphDefinition],
-    given: Mapping[str, Any] | None,
-) -> Iterator[str]:
+def _cycle(graph: GraphDefinition, members: set[str]) -> list[str]:
+    """Return the nodes of a cycle among some, the first once more at its end."""
+    import networkx
+
+    found = [edge[0] for edge in networkx.find_cycle(to_networkx(graph).subgraph(members))]
+    return [*found, found[0]]
+
+
+def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:
     """Name parameters that nothing before the node can provide.
 
     Where the initial state is not known, what an entry node asks for is taken to be in it; where the source of a tool
     before the node does not tell what it writes, nothing is said.
     """
-    flow = Flow(graph, registry, graphs)
     if given is None:
         entries = [flow.nodes[entry] for entry in graph.entries()]
         start = {wish.name for entry in entries for wish in flow.wishes(entry) if wish.required}

@@ -18,7 +18,7 @@ def before(entries: Collection[str], into: Ways, out: Ways, own: Callable[[str],
     reached = walk(entries, out)
     found: dict[str, int] = {}
     after: dict[str, int] = {}
-    for circle in _circles(reached, into):
+    for circle in circles(reached, into):
         inside = frozenset(circle)
         came = _union(after[source] for name in circle for source in into[name] if source in after)
         after |= dict.fromkeys(circle, came | _union(map(own, circle)))
@@ -49,7 +49,7 @@ def walk(start: Iterable[str], ways: Ways, *, without: str | None = None) -> set
     return found
 
 
-def _circles(nodes: Collection[str], into: Ways) -> Iterator[list[str]]:
+def circles(nodes: Collection[str], into: Ways) -> Iterator[list[str]]:
     """Yield the sets of nodes that lead to each other, each after all that leads to it (by Tarjan's algorithm)."""
     number: dict[str, int] = {}
     low: dict[str, int] = {}

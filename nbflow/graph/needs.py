@@ -92,11 +92,11 @@ class Flow:
         self._graph, self._registry, self._graphs = graph, registry, graphs
         self._inside = inside | {graph.name}
         self._out: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
-        self._in: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
+        self.into: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
         for edge in graph.edges:
-            if edge.to_node in self._in:
+            if edge.to_node in self.into:
                 self._out[edge.from_node].append(edge.to_node)
-                self._in[edge.to_node].append(edge.from_node)
+                self.into[edge.to_node].append(edge.from_node)
         self.writes = cache(self._writes)
         self._numbers: dict[str, int] = {}
         self._inner = cache(lambda name: Flow(graphs[name], registry, graphs, self._inside))
@@ -149,7 +149,7 @@ class Flow:
     @cached_property
     def _before(self) -> dict[str, int]:
         error = self._bits(frozenset({"error"}) if any(edge.type == "error" for edge in self._graph.edges) else ())
-        found = before(self._graph.entries(), self._in, self._out, lambda name: self._bits(self.writes(name)))
+        found = before(self._graph.entries(), self.into, self._out, lambda name: self._bits(self.writes(name)))
         return {name: bits | error for name, bits in found.items()}
 
     def _bits(self, keys: Iterable[str] | None) -> int:

@@ -129,7 +129,7 @@ class Metrics:
         return encode(registry), media_type
 
 
-def _metrics(connection: HTTPConnection) -> Metrics:
+async def _metrics(connection: HTTPConnection) -> Metrics:
     metrics: Metrics = connection.app.state.metrics
     return metrics
 

@@ -10,7 +10,8 @@ from starlette.requests import HTTPConnection
 from nbflow.server.service import Service
 
 
-def _service(connection: HTTPConnection) -> Service:
+async def _service(connection: HTTPConnection) -> Service:
+    # Async, as one that is not would be called in a thread, which takes longer than most of what routes do.
     service: Service = connection.app.state.service
     return service
 

@@ -5,12 +5,14 @@ Rule: they tell figures beside their targets and never fail on a time; what fail
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from figures import Figures
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "server"))  # where a notebook is served as users serve one
 FIGURES: pytest.StashKey[Figures] = pytest.StashKey()
 
 

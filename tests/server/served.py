@@ -129,12 +129,17 @@ class Served:
         return self.process.wait(PATIENCE_S)
 
 
+def environment_of(**settings: str) -> dict[str, str]:
+    """Return the environment of a server: this process's, but of nbflow's settings only those given."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NBFLOW_")}
+    return {**own, "NBFLOW_TOKEN": TOKEN, **settings}
+
+
 @contextmanager
 def serving(file: Path, *options: str, **settings: str) -> Iterator[Served]:
     """Serve a file on a free port until the end of the block."""
     log = file.parent / "serve.log"
-    own = {name: value for name, value in os.environ.items() if not name.startswith("NBFLOW_")}
-    environment = {**own, "NBFLOW_TOKEN": TOKEN, **settings}
+    environment = environment_of(**settings)
     with log.open("wb") as output:
         command = [sys.executable, "-m", "nbflow", "serve", str(file), "--port", "0", *options]
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)

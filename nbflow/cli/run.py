@@ -1,0 +1,93 @@
+"""`nbflow run FILE`: a graph of a file, run to its end.
+
+Rule: an option is honoured or refused, never silently ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbflow.cli.carrying import carry
+from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
+from nbflow.cli.program import open_program, picked
+from nbflow.cli.results import printer
+from nbflow.cli.telling import errors_told, warnings_told
+from nbflow.files.origin import origin_of
+from nbflow.session import Session, current
+from nbflow.settings import Durability, settings
+
+if TYPE_CHECKING:
+    from nbflow.engine import Run
+
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
+]
+
+
+def run(
+    file: File,
+    graph: Graph = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A key of the initial state: a constant, or else text; may be given again.",
+        ),
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="A JSON file with the initial state; --set wins over it.")] = None,
+    tools: Tools = None,
+    max_parallel: Annotated[int | None, typer.Option(help="How many nodes may run at once.")] = None,
+    durability: Annotated[
+        Durability | None,
+        typer.Option(
+            help="Keep the run ahead of what follows (sync), in groups behind it (async), or not at all; "
+            "by default as NBFLOW_DURABILITY says, else async."
+        ),
+    ] = None,
+    allow_unstored: Annotated[
+        bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
+    ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
+
+    The run is kept in .nbflow beside FILE, or where NBFLOW_DATABASE_URL says; nbflow resume goes on with one that did
+    not complete. With --json the result is one object: run_id, status, state, logs (an entry for each attempt of a
+    node), execution_time (seconds), error. Values that JSON has no form for are given as people read them: times in
+    ISO 8601, sets as lists, models as objects, bytes in hexadecimal digits, anything else as its text.
+
+    Example: nbflow run flows.ipynb --graph daily --set pages=4 --durability sync --json
+    """
+    warnings_told()
+    print_result = printer(as_json=as_json)
+    with errors_told():
+        kept = (durability or settings().durability) != "off"
+        session = _session_beside(file)
+        program = open_program(file, tools or [])
+        definition = picked(program, graph)
+        initial = {**state_file(state), **assignments(set_)}
+
+        async def begin() -> Run:
+            return session.start(
+                definition.name, initial,
+                max_parallel=max_parallel, durability=durability, allow_unstored=allow_unstored or None,
+                cache=not no_cache,
+            )  # fmt: skip
+
+        carry(begin, print_result, session.history, kept=kept)
+
+
+def _session_beside(file: Path) -> Session:
+    """Return the session, which keeps its runs beside a file."""
+    session = current()
+    folder = Path.cwd() if settings().database_url else file.absolute().parent
+    session.history.folder, session.history.origin = folder, origin_of(file, folder)
+    return session

@@ -1,0 +1,95 @@
+"""A worker: the process that runs a file's cells once, and serves what they define.
+
+Rule: it is started by `nbflow serve`, which hands it a socket that listens already, and tells it to end by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from nbflow.engine import capture
+from nbflow.errors import NbflowError
+from nbflow.files.origin import origin_of
+from nbflow.files.program import open_program
+from nbflow.server.adopting import adopt_for_ever
+from nbflow.server.logs import log_as_json
+from nbflow.server.options import Options, options
+from nbflow.server.relay import Siblings
+from nbflow.server.running import Server
+from nbflow.session import Session
+from nbflow.settings import settings
+
+
+def main() -> None:
+    """Serve a file until SIGTERM or SIGINT."""
+    gc.enable()
+    asked = _arguments()
+    try:
+        program = open_program(asked.file, asked.tools)
+        chosen = options()
+    except NbflowError as error:
+        sys.exit(f"nbflow: {error}")
+    for note in program.notes:
+        sys.stderr.write(f"{note}\n")
+    log_as_json(hidden=() if chosen.token is None else (chosen.token,))
+    history = program.session.history
+    history.folder = Path.cwd() if settings().database_url else asked.file.absolute().parent
+    history.origin = origin_of(asked.file, history.folder)
+    capture.install()
+    asyncio.run(_serve(program.session, asked, chosen))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m nbflow.server", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--tools", action="append", default=[])
+    parser.add_argument("--socket", type=int, required=True, help="the descriptor of a socket that listens")
+    parser.add_argument("--ready", type=int, help="a descriptor to write to when it serves")
+    parser.add_argument("--siblings", type=Path, help="a folder where the workers of one server find each other")
+    return parser.parse_args()
+
+
+async def _serve(session: Session, asked: argparse.Namespace, chosen: Options) -> None:
+    siblings = None if asked.siblings is None else Siblings(asked.siblings)
+    server = Server(session, chosen, siblings=siblings)
+    service = server.service
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    sockets = [socket.socket(fileno=asked.socket)]
+    if siblings is not None:
+        sockets.append(siblings.listen())
+    await asyncio.to_thread(session.history.open)
+    _collect_less()
+    adopting = asyncio.create_task(adopt_for_ever(service))
+    telling = asyncio.create_task(_tell_ready(server, asked.ready))
+    try:
+        await server.serve(sockets=sockets)
+    finally:
+        adopting.cancel()
+        telling.cancel()
+        await service.drain()
+        if siblings is not None:
+            siblings.leave()
+
+
+def _collect_less() -> None:
+    """Let the garbage collector pass over what is there by now, and look less often: else it is a third of the work."""
+    gc.collect()
+    gc.freeze()
+    # The oldest are looked through again soon, as runs that were let go of are among them.
+    gc.set_threshold(20_000, 5, 2)
+
+
+async def _tell_ready(server: Server, descriptor: int | None) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    if descriptor is not None:
+        os.write(descriptor, b"1")
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+"""Clients of servers that are processes of their own: as little of the time as can be is theirs.
+
+Rule: bytes that are made beforehand go out over sockets that stay open; an answer is read to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from served import CELLS, TOKEN, Served, notebook, serving
+
+FOUR = "%%flow_graph four\na = pass\nb = pass\nc = pass\nd = pass\na -> b -> c -> d"
+TICKING = """\
+%%flow_tool
+import asyncio, nbflow
+
+async def tick(count: int, seconds: float):
+    for n in range(count):
+        nbflow.progress(n + 1, count)
+        await asyncio.sleep(seconds)
+"""
+TOOLS = "%%flow_tool\n" + "\n".join(f"def tool_{n}(n: int = 0) -> dict:\n    return {{'n': n}}\n" for n in range(20))
+LIMITS = {"NBFLOW_MAX_RATE": "1000000", "NBFLOW_MAX_RUNS": "100000", "NBFLOW_DURABILITY": "async"}
+
+
+def book(folder: Path) -> Path:
+    """Write the notebook of the tests of the server, with what the benchmarks need, and 20 tools more."""
+    more = [TOOLS, FOUR, TICKING, "%%flow_graph ticking\ntick"]
+    had = [*CELLS]
+    CELLS.extend(more)
+    try:
+        return notebook(folder)
+    finally:
+        CELLS[:] = had
+
+
+@contextmanager
+def nbflow_served(folder: Path) -> Iterator[Served]:
+    """Serve that notebook."""
+    with serving(book(folder), **LIMITS) as served:
+        yield served
+
+
+@contextmanager
+def bare_served(folder: Path) -> Iterator[int]:
+    """Serve what it is compared with; give the port."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(2048)
+        script = Path(__file__).with_name("bare_server.py")
+        command = [sys.executable, str(script), str(listening.fileno()), str(folder / "bare.db")]
+        process = subprocess.Popen(command, pass_fds=[listening.fileno()])
+        try:
+            yield int(listening.getsockname()[1])
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How long each answer took (s, the shortest first), and all together."""
+
+    times: list[float]
+    whole: float
+
+    def percentile(self, part: float) -> float:
+        """Return what so many of a hundred stay below."""
+        return self.times[min(len(self.times) - 1, int(len(self.times) * part / 100))]
+
+    @property
+    def rate(self) -> float:
+        """How many a second."""
+        return len(self.times) / self.whole
+
+
+def runs_begun(port: int, *, clients: int, each: int) -> Answers:
+    """Begin runs from several clients at once, each over a connection of its own."""
+    body = json.dumps({"graph_id": "four", "initial_state": {"n": 1}}).encode()
+    head = (
+        "POST /executions/run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    request = head.encode() + body
+
+    async def client(times: list[float]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(each):
+            began = time.perf_counter()
+            writer.write(request)
+            await _accepted(reader)
+            times.append(time.perf_counter() - began)
+        writer.close()
+
+    async def main() -> Answers:
+        times: list[float] = []
+        began = time.perf_counter()
+        await asyncio.gather(*(client(times) for _ in range(clients)))
+        return Answers(sorted(times), time.perf_counter() - began)
+
+    return asyncio.run(main())
+
+
+async def _accepted(reader: asyncio.StreamReader) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert head.startswith(b"http/1.1 202"), head
+    length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
+    await reader.readexactly(int(length))
+
+
+def cpu_s(process: int) -> float:
+    """Return how long the processors have worked for a process."""
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)

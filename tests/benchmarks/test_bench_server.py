@@ -1,0 +1,140 @@
+"""What a server costs: beside a bare one of the same make, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from figures import Figures
+from served import TOKEN, environment_of
+from server_clients import Answers, bare_served, book, cpu_s, nbflow_served, runs_begun
+from websockets.asyncio.client import connect
+
+EVENTS, PAUSE_S = 400, 0.01
+ROUNDS = 7
+STARTS = 7
+
+
+def test_from_an_event_to_who_watches(figures: Figures, tmp_path: Path) -> None:
+    """Both at a hundred a second, over one WebSocket."""
+    with nbflow_served(tmp_path) as served, bare_served(tmp_path) as bare:
+        rounds = []
+        for _ in range(3):
+            run_id = served.run("ticking", count=EVENTS, seconds=PAUSE_S)
+            own = lateness(served.port, f"/ws/runs/{run_id}", event_time, EVENTS)
+            rounds.append((own, lateness(bare, "/times", float, EVENTS)))
+
+    def calmest(way: int, part: int) -> float:
+        return min(sorted(found[way])[len(found[way]) * part // 100] for found in rounds) * 1e3
+
+    for part, target in ((50, 3.0), (95, 10.0)):
+        median = statistics.median(sorted(own)[len(own) * part // 100] for own, _ in rounds) * 1e3
+        note = f"median of rounds {median:.2f} ms, bare {calmest(1, part):.2f} ms"
+        figures.at_most(f"event emitted to event received, p{part}", calmest(0, part), target, note, unit="ms")
+
+
+def event_time(text: str) -> float:
+    """Return when an event happened (s since 1970)."""
+    return datetime.fromisoformat(json.loads(text)["timestamp"]).timestamp()
+
+
+def lateness(port: int, path: str, time_of: Callable[[str], float], count: int) -> list[float]:
+    """Return how long (s) after the time in it each of some messages came."""
+
+    async def main() -> list[float]:
+        address, headers = f"ws://127.0.0.1:{port}{path}", {"Authorization": f"Bearer {TOKEN}"}
+        late = []
+        async with connect(address, additional_headers=headers, compression=None) as client:
+            for _ in range(count):
+                text = await client.recv()
+                late.append(time.time() - time_of(str(text)))
+        return late[20:]  # those that were there before it watched came late for no fault of the server's
+
+    return asyncio.run(main())
+
+
+def test_runs_begun_by_many_at_once(figures: Figures, tmp_path: Path) -> None:
+    with nbflow_served(tmp_path) as served, bare_served(tmp_path) as bare:
+        [worker] = served.workers()
+        rounds, cost = [], []
+        for _ in range(ROUNDS + 1):
+            before = cpu_s(worker)
+            own = runs_begun(served.port, clients=20, each=40)
+            time.sleep(0.5)  # what was begun comes to its end
+            cost.append((cpu_s(worker) - before) / len(own.times) * 1e3)
+            rounds.append((own, runs_begun(bare, clients=20, each=40)))
+        with served.client() as client:
+            listed = client.get("/executions", params={"graph": "four", "status": "completed", "limit": 200}).json()
+    del rounds[0]
+    assert len(listed["runs"]) == 200
+    late, fast = in_turn(rounds, lambda each: each.percentile(95)), in_turn(rounds, lambda each: each.rate)
+    told = f"calmest round {min(late):.3g}, p95 {best(rounds, 0):.1f} ms, bare {best(rounds, 1):.1f} ms"
+    figures.at_most("POST /executions/run, 20 clients: p95 / a bare insert's", statistics.median(late), 2.5, told)
+    rates = [statistics.median(pair[way].rate for pair in rounds) for way in (0, 1)]
+    told = f"calmest round {max(fast) * 100:.0f} %, {rates[0]:.0f} runs/s, bare {rates[1]:.0f} inserts/s; "
+    told += f"{statistics.median(cost):.2f} ms of processor a run, with the run itself"
+    figures.at_least("the same: as many a second as a bare insert", statistics.median(fast) * 100, 60, told, unit="%")
+
+
+def in_turn(rounds: Iterable[tuple[Answers, Answers]], of: Callable[[Answers], float]) -> list[float]:
+    return [of(own) / of(bare) for own, bare in rounds]
+
+
+def best(rounds: Iterable[tuple[Answers, Answers]], way: int) -> float:
+    return min(pair[way].percentile(95) for pair in rounds) * 1e3
+
+
+def test_from_the_start_to_the_first_answer(figures: Figures, tmp_path: Path) -> None:
+    file = book(tmp_path)
+    rounds = []
+    for _ in range(STARTS + 1):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import fastapi, IPython, uvicorn, sqlalchemy"], check=True)
+        alone = time.perf_counter() - began
+        rounds.append((first_answer(file), alone))
+    own, bare = zip(*rounds[1:], strict=True)
+    note = f"median {statistics.median(own):.2f} s, the imports alone {min(bare):.2f} s"
+    figures.at_most("nbflow serve, 20 tools: start to the first answer", min(own), 1.5, note, unit="s")
+
+
+def first_answer(file: Path) -> float:
+    """Start a server, return how long (s) it took until /health was answered, and end it."""
+    port = free_port()
+    command = [sys.executable, "-m", "nbflow", "serve", str(file), "--port", str(port)]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment_of()) as process:
+        try:
+            while not is_healthy(port):
+                assert process.poll() is None
+                assert time.perf_counter() < began + 60
+                time.sleep(0.005)
+            return time.perf_counter() - began
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: Any = free.getsockname()[1]
+        return int(port)
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            return client.recv(100).startswith(b"HTTP/1.1 200")
+    except ConnectionRefusedError:
+        return False
