@@ -35,13 +35,7 @@ LIMITS = {"NBFLOW_MAX_RATE": "1000000", "NBFLOW_MAX_RUNS": "100000", "NBFLOW_DUR
 
 def book(folder: Path) -> Path:
     """Write the notebook of the tests of the server, with what the benchmarks need, and 20 tools more."""
-    more = [TOOLS, FOUR, TICKING, "%%flow_graph ticking\ntick"]
-    had = [*CELLS]
-    CELLS.extend(more)
-    try:
-        return notebook(folder)
-    finally:
-        CELLS[:] = had
+    return notebook(folder, [*CELLS, TOOLS, FOUR, TICKING, "%%flow_graph ticking\ntick"])
 
 
 @contextmanager

@@ -20,8 +20,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-import served
-from served import Served, serving
+from served import Served, notebook, serving
 
 MB = 1_000_000
 CELLS = [
@@ -48,10 +47,9 @@ FULL = pytest.mark.faults
 
 
 @pytest.fixture
-def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def loaded(tmp_path: Path) -> Iterator[Served]:
     """A server that lets one client do much."""
-    monkeypatch.setattr(served, "CELLS", [served.CELLS[0], *CELLS])
-    with serving(served.notebook(tmp_path), NBFLOW_MAX_RATE="100000") as found:
+    with serving(notebook(tmp_path, ["%load_ext nbflow", *CELLS]), NBFLOW_MAX_RATE="100000") as found:
         yield found
 
 
