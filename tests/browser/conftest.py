@@ -26,8 +26,12 @@ import nbflow
 ROOT = Path(nbflow.__file__).parents[1]
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE_MS = 90_000
-# Notebook looks for the shortcuts of a plugin that it does not know, in every notebook, before a cell has run.
-NOT_OURS = "Cannot read properties of undefined (reading 'schema')"
+# Errors of Notebook's own, in every notebook, before a cell has run: it looks for the shortcuts of a plugin that it does
+# not know, and calls a command of Lab's file browser, which its page of a notebook has not.
+NOT_OURS = (
+    "Cannot read properties of undefined (reading 'schema')",
+    "Command 'filebrowser:open-path' not registered",
+)
 LAB = "lab/workspaces/{workspace}/tree/{name}"
 PANEL = "[...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.content && w.content.model)"
 
@@ -162,6 +166,10 @@ class Notebook:
         self.wait_js("w.sessionContext.session && w.sessionContext.session.kernel?.status === 'idle'")
 
 
+def _is_ours(error: str) -> bool:
+    return not any(known in error for known in NOT_OURS)
+
+
 @pytest.fixture
 def notebook(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     contexts: list[Any] = []
@@ -173,7 +181,7 @@ def notebook(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator
         nbformat.write(book, path)
         contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 1100}, **context_options}))
         opened = Notebook(contexts[-1].new_page(), path)
-        opened.page.on("pageerror", lambda error: NOT_OURS in str(error) or opened.errors.append(str(error)))
+        opened.page.on("pageerror", lambda error: _is_ours(str(error)) and opened.errors.append(str(error)))
         own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
         opened.page.on("request", lambda sent: sent.url.startswith(own) or opened.external.append(sent.url))
         address = place.format(workspace=secrets.token_hex(4), name=path.name)
