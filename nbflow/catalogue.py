@@ -152,6 +152,10 @@ class Catalogue:
                 self._history = History(self.registry, self.codecs)
             return self._history
 
+    def describe(self, tool: str) -> str:
+        """Return the first line of a tool's documentation; nothing where it is not known here."""
+        return self.registry.get(tool).doc if tool in self.registry else ""
+
     def take_notices(self) -> list[str]:
         """Return what people should be told of what is kept, a line each, and forget it."""
         return [] if self._history is None else self._history.take_notices()

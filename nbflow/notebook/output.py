@@ -184,8 +184,7 @@ def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
 
 def describe_tool(tool: str) -> str:
     """Return the first line of a tool's documentation; nothing where it is not known here."""
-    registry = session.current().registry
-    return registry.get(tool).doc if tool in registry else ""
+    return session.current().describe(tool)
 
 
 def describe_run(run: RunRecord) -> str:

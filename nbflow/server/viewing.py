@@ -112,7 +112,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
 
     async def make() -> Page:
         page = Page(
-            run, unfed(run), send=outbox.put, describe=lambda tool: _about(service, tool), reopen=reopen, home=home,
+            run, unfed(run), send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
             on_run=lambda other: page.show(other, unfed(other)),
         )  # fmt: skip
         return page
@@ -120,11 +120,6 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     if not isinstance(run, Run) or run.loop is home or not run.loop.is_running():
         return await make()
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), run.loop))
-
-
-def _about(service: Service, tool: str) -> str:
-    registry = service.session.registry
-    return registry.get(tool).doc if tool in registry else ""
 
 
 async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -> tuple[int, str]:

@@ -60,7 +60,7 @@ async function show() {
 
 document.body.append(
   h('header', { class: 'pg-top' }, h('a', { class: 'pg-brand', href: '#' }, 'nbflow'), fault),
-  h('div', { class: 'pg-body nf-tokens' }, lists.el, main),
+  h('div', { class: 'pg-body' }, lists.el, main),
 );
 addEventListener('hashchange', show);
 lists.begin().then(() => lists.refreshGraphs());
