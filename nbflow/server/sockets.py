@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -30,6 +30,8 @@ MESSAGES = 20.0
 """How many messages a second a client may send, over ten seconds."""
 TOO_SLOW, GOING_DOWN, TOO_MANY, NORMAL = 4008, 1012, 1008, 1000
 """Close codes: ours, and those of RFC 6455. A refusal closes with 4000 and the status that HTTP would have."""
+Closing = tuple[int, str]
+"""With what a socket is closed: a code, and the reason."""
 
 
 @router.websocket("/ws/execute/{graph_id:path}")
@@ -106,21 +108,23 @@ def read_object(text: str, limit: int) -> dict[str, Any]:
 
 async def _follow(socket: WebSocket, service: Service, run_id: str, after: int) -> None:
     """Send a run's events, and do what the client asks, until either ends."""
-    sending = asyncio.ensure_future(_send_events(socket, service, run_id, after))
-    hearing = asyncio.ensure_future(_hear(socket, service, run_id))
-    stopping = asyncio.ensure_future(service.draining.wait())
     with service.watching():
-        try:
-            await asyncio.wait({sending, hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                await close(socket, *sending.result())
-            elif hearing.done():
-                await close(socket, *hearing.result())
-            else:
-                await close(socket, GOING_DOWN, "the server is going down")
-        finally:
-            for task in (sending, hearing, stopping):
-                task.cancel()
+        await both(socket, service, _send_events(socket, service, run_id, after), _hear(socket, service, run_id))
+
+
+async def both(
+    socket: WebSocket, service: Service, sending: Coroutine[Any, Any, Closing], hearing: Coroutine[Any, Any, Closing]
+) -> None:
+    """Send and hear until one of these ends, or the server; close the socket with what it returned."""
+    tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(hearing)]
+    stopping = asyncio.ensure_future(service.draining.wait())
+    try:
+        await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ended = next((task.result() for task in tasks if task.done()), (GOING_DOWN, "the server is going down"))
+        await close(socket, *ended)
+    finally:
+        for task in (*tasks, stopping):
+            task.cancel()
 
 
 async def _send_events(socket: WebSocket, service: Service, run_id: str, after: int) -> tuple[int, str]:

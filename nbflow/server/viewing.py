@@ -24,7 +24,7 @@ from nbflow.server.problems import answer, problem_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, text_of, without_paths
-from nbflow.server.sockets import GOING_DOWN, NORMAL, TOO_SLOW, close, read_object
+from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, read_object
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
 
@@ -87,20 +87,11 @@ async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
     outbox = Outbox()
     page = await _made(run, service, outbox)
     outbox.put(scene_of(run))
-    sending = asyncio.ensure_future(_send(socket, outbox, page, service.options.max_silence))
-    hearing = asyncio.ensure_future(_hear(socket, page, service))
-    stopping = asyncio.ensure_future(service.draining.wait())
-    tasks = (sending, hearing, stopping)
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            await close(socket, *sending.result())
-        elif stopping.done():
-            await close(socket, GOING_DOWN, "the server is going down")
+        sending = _send(socket, outbox, page, service.options.max_silence)
+        await both(socket, service, sending, _hear(socket, page, service))
     finally:
         page.leave()
-        for task in tasks:
-            task.cancel()
 
 
 async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
@@ -122,7 +113,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), run.loop))
 
 
-async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -> tuple[int, str]:
+async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -> Closing:
     try:
         while True:
             message = await outbox.take()
@@ -143,12 +134,12 @@ def _without_paths(message: Message) -> Message:
     return {**message, "data": {**data, "error": {**without_paths(data["error"]), "traceback": ""}}}
 
 
-async def _hear(socket: WebSocket, page: Page, service: Service) -> None:
+async def _hear(socket: WebSocket, page: Page, service: Service) -> Closing:
     while True:
         try:
             page.receive(read_object(await socket.receive_text(), service.options.max_body))
         except (WebSocketDisconnect, RuntimeError, KeyError):
-            return
+            return NORMAL, ""
         except NbflowError:
             continue  # as with what is not in the protocol
 
