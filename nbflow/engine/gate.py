@@ -1,7 +1,7 @@
 """Holds tasks back until what they follow from is kept where it outlives the process.
 
 Rule: strictly kept, a task starts once everything before it is; otherwise only as many events may be unkept as memory
-can bear.
+can bear, and so few as the keeper asks for before the first task.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ class Keeper(Protocol):
 
     strict: bool
     """Whether an event is to be kept before anything that follows from it starts."""
+
+    least: int
+    """So many events are to be kept before anything starts."""
 
     def follow(self, run: Run) -> None:
         """Begin to keep the run's events as they come."""
@@ -48,19 +51,22 @@ class Gate:
     def add(self, task: Task) -> None:
         """Let a task through, now or when it may start."""
         keeper, upto = self._keeper, len(self._run.events)
-        if keeper is not None and (keeper.strict or self._held or upto - self.kept > MOST_BEHIND):
+        if keeper is not None and (keeper.strict or self._held or self._behind(keeper)):
             self._held.append((upto, task))
             keeper.keep(upto)
         else:
             self._workers.add(task)
 
+    def _behind(self, keeper: Keeper) -> bool:
+        return self.kept < keeper.least or len(self._run.events) - self.kept > MOST_BEHIND
+
     def advance(self, kept: int) -> None:
         """Note that so many events are kept, and let through what waited for it."""
         self.kept = kept
-        strict = self._keeper is not None and self._keeper.strict
+        keeper = self._keeper
         while self._held:
             upto, task = self._held[0]
-            if upto > kept if strict else len(self._run.events) - kept > MOST_BEHIND:
+            if keeper is not None and (upto > kept if keeper.strict else self._behind(keeper)):
                 return
             self._held.popleft()
             self._workers.add(task)

@@ -45,6 +45,8 @@ class Recorder:
         warn: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.strict = strict
+        # That a run goes on is kept before it does: a task that ends every process it runs in leaves a trace of each.
+        self.least = kept + 1 if create is None else 0
         self._store, self._opener, self._create = store, opened, create
         self._codecs, self._encoder = codecs, Encoder(codecs)
         self._allowed = allow_unstored or not strict

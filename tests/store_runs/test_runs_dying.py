@@ -1,0 +1,70 @@
+"""A run whose tool ends every process that it runs in leaves a trace of each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from nbflow.events import Kind
+from nbflow.session import Session
+
+
+@pytest.fixture(autouse=True)
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
+
+
+def die_in(call: str, durability: str) -> str:
+    """Let a process begin or resume the run that ends it; return what it told before."""
+    code = f"""
+        import asyncio, os
+        from nbflow.session import Session
+
+        session = Session()
+
+        @session.tool
+        async def be_stored() -> None:
+            (run,) = session.live.values()
+            print(run.id, flush=True)
+            await session.stored(run)
+
+        @session.tool
+        def die() -> None:
+            os._exit(3)
+
+        session.graph("g", "be_stored -> die")
+
+        async def main():
+            await ({call})
+
+        asyncio.run(main())
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False,
+        env={**os.environ, "NBFLOW_DURABILITY": durability},
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    return ended.stdout.strip()
+
+
+def sittings(run_id: str) -> int:
+    """Return how many processes the store knows to have run it."""
+    session = Session()
+    events = session.history.read(run_id).events
+    session.history.close()
+    return sum(event.kind in (Kind.EXECUTION_START, Kind.EXECUTION_RESUMED) for event in events)
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+def test_each_process_that_a_resumed_run_ends_is_told_of(durability: str) -> None:
+    run_id = die_in("session.start('g', {})", durability)
+
+    for _ in range(3):
+        before = sittings(run_id)  # none where it died before anything but its being there was kept
+        die_in(f"await session.reopen({run_id!r})", durability)
+        assert sittings(run_id) == before + 1
