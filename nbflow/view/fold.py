@@ -75,7 +75,6 @@ class RunView:
             "started": self._started,
             "elapsed": self._elapsed,
             "error": self._error,
-            "counts": {status: count for status, count in self._counts.items() if count},
             "retries": self._retries,
             "note": ", ".join(filter(None, (self._fork, self._note))) or None,
         }
@@ -108,7 +107,7 @@ class RunView:
         edges = _taken(self.edges.touched, self._sent_edges, self.edges.states)
         if not (run or nodes or edges):
             return None
-        patch: dict[str, Any] = {"type": "patch", "seq": self.seq, "now": now}
+        patch: dict[str, Any] = {"type": "patch", "seq": self.seq, "now": round(now, 3)}
         return patch | {key: part for key, part in (("run", run), ("nodes", nodes), ("edges", edges)) if part}
 
     # -- folding --------------------------------------------------------------------------------------------------
@@ -236,7 +235,7 @@ class RunView:
 
     def _turn(self, node: NodeState, status: str) -> None:
         self._counted(node.status, status)
-        node.status, node.since = status, None
+        node.status = status
         node.firings.clear()
         self._touched[node.id] = None
 

@@ -37,8 +37,9 @@ class NodeState:
         self.parts = Inside(inner)
         self.status = "pending"
         self.since: float | None = None
+        """When it last began to run or to wait, or is to be tried again."""
         self.ms: float | None = None
-        self.runs = self.attempt = 0
+        self.runs, self.attempt = 0, 1
         self.asked: dict[Asked, Event] = {}
         """The questions that are open, of its own tool or of what is inside it."""
         self.firings: set[int | None] = set()
@@ -60,7 +61,7 @@ class NodeState:
         """Return the node's fields in the view protocol."""
         return {
             "status": self.status,
-            "since": self.since,
+            "since": None if self.since is None else round(self.since, 3),  # as far as anybody sees
             "ms": self.ms,
             "runs": self.runs,
             "attempt": self.attempt,
@@ -154,7 +155,7 @@ class NodeState:
             self.handled = bool(event.data.get("handled"))
         self.progress = self.text = None
         if not self.firings:
-            self.status, self.since, self.ended = status, None, event.time
+            self.status, self.ended = status, event.time
 
     def pass_over(self, visits: int, ends: Sequence[Entry]) -> None:
         """Take in visits of which nothing else is seen once the next begins: how long the last and all of them took.
@@ -188,7 +189,7 @@ class NodeState:
         self.firings.clear()
         self.asked.clear()
         self.arrived = self.came | self.arrived
-        self.status, self.since, self.error, self.kept = "pending", None, None, True
+        self.status, self.error, self.kept = "pending", None, True
         self.progress = self.text = None
 
     def _end_attempt(self, status: str, event: Event, note: str) -> None:

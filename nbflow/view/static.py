@@ -19,7 +19,7 @@ from nbflow.view.outline import Outline, outline
 from nbflow.view.palette import DARK, FONT, ICONS, LIGHT
 from nbflow.view.plain import clean, line
 from nbflow.view.style import bake, dark_css
-from nbflow.view.words import badge, counted, duration, second_line, spoken
+from nbflow.view.words import badge, counted, duration, second_line, spoken, standing
 
 _HEAD = 34.0
 _LEAST = 360.0
@@ -167,19 +167,20 @@ def _head(root: ET.Element, name: str, snapshot: Mapping[str, Any], *, times: bo
         group = element(root, "g", f"is-{look}")
         at = y - top + 21.0
         icon(element(group, "g", transform=f"translate({number(x + 10)},{number(at - 11.5)}) scale(.875)"), look)
-        _facts(group, x + 32, at, x + width - 10, name, run, len(snapshot["nodes"]), times=times)
+        _facts(group, x + 32, at, x + width - 10, name, snapshot, times=times)
 
 
 def _facts(
-    group: ET.Element, x: float, y: float, right: float, name: str, run: Mapping[str, Any], total: int, *, times: bool
+    group: ET.Element, x: float, y: float, right: float, name: str, snapshot: Mapping[str, Any], *, times: bool
 ) -> None:
+    run = snapshot["run"]
     word = str(run["status"])
     shown = fitted(name, 13, right - x - 90)
     text = element(group, "text", x=x, y=y)
     element(text, "tspan", "nf-head", shown)
     element(text, "tspan", "nf-word", word.capitalize(), dx="8")
     room = right - x - text_width(shown, 14) - text_width(word, 12) - 24
-    said = " · ".join(facts(run, total, times=times))
+    said = " · ".join(facts(run, snapshot["nodes"], times=times))
     if run["error"]:
         cause = f"{run['error']['node']}: {run['error']['text']}" if run["error"]["node"] else run["error"]["text"]
         element(text, "tspan", "nf-word", fitted(clean(cause), 12, room), dx="8")
@@ -187,12 +188,12 @@ def _facts(
         element(text, "tspan", "nf-fact", said, dx="8")
 
 
-def facts(run: Mapping[str, Any], total: int, *, times: bool) -> list[str]:
+def facts(run: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], *, times: bool) -> list[str]:
     """Return a run's facts: duration, nodes, retries, and what it was stopped in."""
-    counts = run["counts"]
+    counts = standing(nodes)
     told = [duration(run["elapsed"] * 1000)] if times and run["elapsed"] is not None else []
-    skipped = f", {counts['skipped']} skipped" if counts.get("skipped") else ""
-    told.append(f"{counts.get('completed', 0)} of {counted(total, 'node')}{skipped}")
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    told.append(f"{counts['completed']} of {counted(len(nodes), 'node')}{skipped}")
     if run["retries"]:
         told.append("1 retry" if run["retries"] == 1 else f"{run['retries']} retries")
     return told + ([run["note"]] if run["note"] else [])

@@ -5,11 +5,12 @@ Rule: with `deterministic` the line holds no ids, times or anything else that di
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from nbflow.view.plain import line
-from nbflow.view.words import counted, duration
+from nbflow.view.words import counted, duration, standing
 
 _MOST = 3
 _TOLD = ("failed", "waiting", "skipped", "cancelled", "pending")
@@ -21,7 +22,7 @@ def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool
     words = [run["status"]]
     if run["elapsed"] is not None and not deterministic:
         words[0] += f" in {duration(run['elapsed'] * 1000)}"
-    words.append(_nodes(run["counts"], len(nodes)))
+    words.append(_nodes(standing(nodes), len(nodes)))
     words += _repeats(nodes)
     words += _items(nodes)
     if run["retries"] and not deterministic:
@@ -34,8 +35,8 @@ def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool
     return (f"{line(title, 80)}: " if title else "") + ", ".join(words)
 
 
-def _nodes(counts: Mapping[str, int], total: int) -> str:
-    told = [status for status in _TOLD if counts.get(status, total) != total]
+def _nodes(counts: Counter[str], total: int) -> str:
+    told = [status for status in _TOLD if 0 < counts[status] < total]
     parts = [f"{counts[status]} {status}" for status in told]
     return counted(total, "node") + (f" ({', '.join(parts)})" if parts else "")
 

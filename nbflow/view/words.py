@@ -6,6 +6,7 @@ Rule: the same words here and in the live page; a word is left out rather than s
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,11 @@ def second_line(node: Mapping[str, Any], now: float, *, times: bool = True) -> t
         case "cancelled":
             return (f"after {took}" if took else ""), ""
     return "not needed", ""
+
+
+def standing(nodes: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
+    """Return how many nodes stand how, from a snapshot's nodes."""
+    return Counter(node["status"] for node in nodes.values())
 
 
 def badge(node: Mapping[str, Any]) -> str:

@@ -67,9 +67,18 @@ test('a list begins with what needs a person', () => {
 });
 
 test('attention names the first and counts them all', () => {
-  const counts = { failed: 3, retrying: 1, completed: 9 };
-  const { model } = modelOf(SCENE, snapshot(1, { a: 'failed', b: 'failed', c: 'failed', d: 'retrying' }, { counts }));
+  const { model } = modelOf(SCENE, snapshot(1, { a: 'failed', b: 'failed', c: 'failed', d: 'retrying' }));
   assert.deepEqual(attention(SCENE.order, model, 2), { ids: ['a', 'b'], total: 4 });
+});
+
+test('nodes are counted by how they stand, and the run is told anew where that changes', () => {
+  const { model } = modelOf(SCENE, snapshot(1, { a: 'running', b: 'pending' }));
+  const counted = model.run.counts;
+  const [moved, same] = [new Change(), new Change()];
+  model.apply({ type: 'patch', seq: 2, nodes: { a: { status: 'completed' } } }, moved);
+  model.apply({ type: 'patch', seq: 3, nodes: { a: { ms: 5 } } }, same);
+  assert.deepEqual([counted, model.run.counts], [{ running: 1, pending: 1 }, { running: 0, pending: 1, completed: 1 }]);
+  assert.deepEqual([moved.run, same.run], [true, false]);
 });
 
 test('slowest runs longest, newest began last; retrying nodes are neither', () => {

@@ -18,9 +18,9 @@ def scene(graph: GraphDefinition, run_id: str | None = "7f3a90c2") -> Json:
 
 
 def node(status: str = "pending", **fields: Any) -> Json:
-    base = {"status": status, "since": None, "ms": None, "runs": 0, "attempt": 0, "of": 1, "progress": None, "text": None,
+    base = {"status": status, "since": None, "ms": None, "runs": 0, "attempt": 1, "of": 1, "progress": None, "text": None,
             "cached": False, "error": None, "items": None, "inputs": None}  # fmt: skip
-    return base | ({"runs": 1, "attempt": 1} if status != "pending" else {}) | fields
+    return base | {"runs": int(status != "pending")} | fields
 
 
 def edge(state: str = "open", count: int = 0, label: str | None = None, caption: Json | None = None) -> Json:
@@ -30,11 +30,7 @@ def edge(state: str = "open", count: int = 0, label: str | None = None, caption:
 def snapshot(
     nodes: dict[str, Json], edges: dict[str, Json], status: str = "running", seq: int = 10, **run: Any
 ) -> Json:
-    counts: dict[str, int] = {}
-    for one in nodes.values():
-        counts[one["status"]] = counts.get(one["status"], 0) + 1
-    about = {"status": status, "started": NOW - 134, "elapsed": None, "error": None, "counts": counts, "retries": 0,
-             "note": None} | run  # fmt: skip
+    about = {"status": status, "started": NOW - 134, "elapsed": None, "error": None, "retries": 0, "note": None} | run
     return {"type": "snapshot", "seq": seq, "now": NOW, "run": about, "nodes": nodes, "edges": edges}
 
 

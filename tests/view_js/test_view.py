@@ -33,7 +33,8 @@ def patch(seq: int, **parts: Any) -> dict[str, Any]:
 
 
 def ends(status: str = "completed", seq: int = 90) -> dict[str, Any]:
-    return patch(seq, run={"status": status, "elapsed": 140.0, "counts": {"completed": 12}})
+    nodes = {node.node_id: {"status": "completed"} for node in review().nodes}
+    return patch(seq, run={"status": status, "elapsed": 140.0}, nodes=nodes)
 
 
 @pytest.fixture
@@ -155,7 +156,6 @@ def test_hostile_text_reaches_the_page_as_text(view: Any) -> None:
         "error": hostile(FAILURE),
         "started": NOW - 9,
         "note": EVIL,
-        "counts": {"failed": 1},
     }
     running["nodes"] = {name: one | {"error": EVIL, "text": EVIL} for name, one in running["nodes"].items()}
     running["nodes"]["fetch_pr"] |= {"status": "failed"}
@@ -442,8 +442,7 @@ def test_the_region_the_nodes_and_the_progress_have_names(running: Any) -> None:
 
 
 def test_a_failure_is_spoken(running: Any) -> None:
-    counts = review_running()["run"]["counts"]
-    running.push(patch(11, run={"counts": counts | {"failed": 1}}))
+    running.push(patch(11, nodes={"lint": {"status": "failed"}}))
     running.page.wait_for_function("document.querySelector('.nf-sr[aria-live]').textContent === 'review_pr: 1 failed'")
 
 

@@ -6,12 +6,12 @@
 import { LIVE } from './format.js';
 
 const NODE = {
-  status: 'pending', since: null, ms: null, runs: 0, attempt: 0, of: 1, progress: null, text: null, cached: false,
+  status: 'pending', since: null, ms: null, runs: 0, attempt: 1, of: 1, progress: null, text: null, cached: false,
   error: null, items: null, inputs: null,
 };
 const EDGE = { state: 'open', count: 0, label: null, caption: null };
 const RUN = {
-  status: 'ready', started: null, elapsed: null, error: null, counts: {}, retries: 0, note: null, lagging: false,
+  status: 'ready', started: null, elapsed: null, error: null, retries: 0, note: null, lagging: false,
 };
 
 /**
@@ -47,7 +47,7 @@ export class Model {
   reset() {
     this.seq = -1;
     this.now = null;
-    this.run = { ...RUN };
+    this.run = { ...RUN, counts: {} };
     this.nodes = new Map();
     this.edges = new Map();
     this.live = new Set();
@@ -87,7 +87,7 @@ export class Model {
     this.reset();
     Object.assign(this, { breaks, details });
     this.stamp(message);
-    this.run = { ...RUN, ...message.run };
+    Object.assign(this.run, message.run);
     for (const [id, node] of Object.entries(message.nodes ?? {})) this.setNode(id, { ...NODE, ...node });
     for (const [key, edge] of Object.entries(message.edges ?? {})) this.edges.set(key, { ...EDGE, ...edge });
     change.all = change.run = true;
@@ -95,13 +95,14 @@ export class Model {
 
   on_patch(message, change) {
     if (message.seq <= this.seq) return;
+    const { run } = this;
     this.lay(message);
-    change.run ||= message.run !== undefined;
+    change.run ||= this.run !== run;
     for (const id of Object.keys(message.nodes ?? {})) change.nodes.add(id);
     for (const key of Object.keys(message.edges ?? {})) change.edges.add(key);
   }
 
-  /** Lay a patch over what is there. */
+  /** Lay a patch over what is there; of the run it leaves another object where anything of it changed. */
   lay(patch) {
     this.stamp(patch);
     if (patch.run) this.run = { ...this.run, ...patch.run };
@@ -138,7 +139,16 @@ export class Model {
     this.now = message.now ?? null;
   }
 
+  /** How many nodes stand how: no message says it, as all of them together do. */
+  count(before, after) {
+    if (before === after) return;
+    const counts = { ...this.run.counts, [after]: (this.run.counts[after] ?? 0) + 1 };
+    if (before) counts[before] -= 1;
+    this.run = { ...this.run, counts };
+  }
+
   setNode(id, node) {
+    this.count(this.nodes.get(id)?.status, node.status);
     this.nodes.set(id, node);
     if (LIVE.has(node.status)) this.live.add(id);
     else this.live.delete(id);
