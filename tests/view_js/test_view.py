@@ -453,6 +453,20 @@ def test_nothing_turns_where_less_motion_is_wanted(running: Any) -> None:
     assert running.page.evaluate(turning) == "none"
 
 
+def test_icons_turn_until_more_nodes_run_than_a_person_follows(view: Any) -> None:
+    names = [one.node_id for one in chain(20).nodes]
+    turning = "getComputedStyle(document.querySelector('.nf-node .nf-spin')).animationName"
+    view.mount(
+        scene(chain(20)),
+        snapshot({name: node("running" if at < 16 else "pending") for at, name in enumerate(names)}, {}),
+    )
+    assert view.page.evaluate(turning) == "nf-spin"
+    view.push(patch(11, nodes={names[16]: {"status": "running"}}))
+    assert view.page.evaluate(turning) == "none"
+    view.push(patch(12, nodes={names[0]: {"status": "completed"}}))
+    assert view.page.evaluate(turning) == "nf-spin"
+
+
 @pytest.mark.parametrize(
     ("theme", "system", "page"), [("dark", "light", "dark"), ("light", "dark", "light"), (None, "dark", "dark")]
 )

@@ -26,6 +26,7 @@ import { TimelineFace } from './timeline.js';
 
 const NARROW = 640; // px
 const FRESH = 20; // s: a run that ended this long ago was still watched for
+const CROWD = 16; // nodes that run at once, beyond which no eye follows their wheels
 
 let views = 0;
 
@@ -185,6 +186,7 @@ class View {
     const total = model.scene.order.length;
     if (this.hands.collapsed === null && model.seq >= 0) this.hands.collapse(this.isOld());
     this.root.classList.toggle('past', this.moment !== null);
+    this.root.classList.toggle('nf-crowd', (model.run.counts.running ?? 0) > CROWD);
     this.drawHeader();
     this.bar.draw(model.run, total);
     if (this.hands.collapsed) this.compact.draw(model, this.now);
