@@ -8,7 +8,7 @@ import { NodeList, SideLists } from './rows.js';
 import { Why } from './why.js';
 import { Zoom } from './zoom.js';
 
-const LISTS = 100; // ms between two drawings of the lists
+const LISTS = 60; // ms between two drawings of the lists
 
 export class GraphFace {
   constructor({ icons, prefix, actions, ask }) {
