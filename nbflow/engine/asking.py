@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from nbflow.engine.context import NODE
@@ -40,6 +41,9 @@ async def ask(
         raise ExecutionError("ask() waits for a person within a run; call it in an async tool that a graph runs")
     form = Form(str(question), str(details), choices, schema)
     answer = asyncio.wrap_future(attempt.ask(form, form.told()))
+    if isinstance(schema, Mapping):
+        # What checks it takes a second to import, for which the loop would stand still when the answer comes.
+        asyncio.get_running_loop().run_in_executor(None, import_module, "jsonschema")
     return form.value(await answer)
 
 

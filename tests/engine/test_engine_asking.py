@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from collections.abc import Awaitable, Callable
 from datetime import date
 from enum import Enum
@@ -403,3 +406,26 @@ def test_a_run_that_goes_on_asks_only_what_was_not_answered() -> None:
         assert (await again).state == {"two": ["kept", "new"]}
 
     asyncio.run(main())
+
+
+def test_what_checks_an_answer_is_there_before_the_answer_is() -> None:
+    code = """
+        import asyncio, sys
+        from nbflow.session import Session
+
+        async def main():
+            session = Session()
+            session.graph("g", 'ask(question="How many?", schema={"type": "integer"})')
+            before = "jsonschema" in sys.modules
+            run = session.start("g", {}, durability="off")
+            while not run.asking: await asyncio.sleep(0.01)
+            while "jsonschema" not in sys.modules: await asyncio.sleep(0.01)
+            run.answer(3)
+            await run
+            print(before)
+
+        asyncio.run(main())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+
+    assert (done.stdout, done.stderr) == ("False\n", "")
