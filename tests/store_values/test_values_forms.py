@@ -164,7 +164,7 @@ def test_the_reason_names_the_place_inside_the_type_and_the_cure(shelf: Any) -> 
         (datetime(2024, 1, 1, tzinfo=OwnZone()), "it is a datetime with the time zone of "),
         ({"k" * 500: object()}, "['" + "k" * 59 + "…'] is an object"),
     ],
-    ids=lambda part: str(part)[:30],
+    ids=lambda part: part[:30] if isinstance(part, str) else "",  # the same in every process
 )
 def test_what_has_no_form_is_refused(shelf: Any, value: Any, reason: str) -> None:
     with pytest.raises(Unstorable) as refused:
