@@ -1,7 +1,7 @@
 """Holds tasks back until what they follow from is kept where it outlives the process.
 
 Rule: strictly kept, a task starts once everything before it is; otherwise only as many events may be unkept as memory
-can bear, and so few as the keeper asks for before the first task.
+can bear. A keeper may ask for the first ones to be kept before any task starts.
 """
 
 from __future__ import annotations

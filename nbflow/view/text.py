@@ -5,7 +5,6 @@ Rule: with `deterministic` the line holds no ids, times or anything else that di
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool
     words = [run["status"]]
     if run["elapsed"] is not None and not deterministic:
         words[0] += f" in {duration(run['elapsed'] * 1000)}"
-    words.append(_nodes(standing(nodes), len(nodes)))
+    words.append(_nodes(nodes))
     words += _repeats(nodes)
     words += _items(nodes)
     if run["retries"] and not deterministic:
@@ -35,7 +34,8 @@ def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool
     return (f"{line(title, 80)}: " if title else "") + ", ".join(words)
 
 
-def _nodes(counts: Counter[str], total: int) -> str:
+def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
+    counts, total = standing(nodes), len(nodes)
     told = [status for status in _TOLD if 0 < counts[status] < total]
     parts = [f"{counts[status]} {status}" for status in told]
     return counted(total, "node") + (f" ({', '.join(parts)})" if parts else "")

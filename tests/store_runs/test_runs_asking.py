@@ -18,11 +18,6 @@ from nbflow.events import Kind
 from nbflow.session import Session
 
 
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
-
-
 def session() -> Session:
     made = Session()
 

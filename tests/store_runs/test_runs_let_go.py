@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from pathlib import Path
-
-import pytest
 
 from nbflow.session import Session
 
 
-def test_a_kept_run_that_was_let_go_is_in_the_store_and_nowhere_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
+def test_a_kept_run_that_was_let_go_is_in_the_store_and_nowhere_else() -> None:
     made = Session()
     made.graph("nothing", "pass")
 

@@ -16,12 +16,6 @@ from nbflow.session import Session
 from nbflow.store.archive import StoredRun
 
 
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
-    monkeypatch.setenv("NBFLOW_DURABILITY", "async")
-
-
 def session(text: str, graphs: dict[str, str] | None = None) -> Session:
     made = Session()
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from nbflow.engine import Run
 from nbflow.errors import StoreError
 from nbflow.session import Session
-
-
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
-    monkeypatch.setenv("NBFLOW_DURABILITY", "async")
 
 
 def ran(text: str, *, broken: bool = False) -> Run:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,12 +55,6 @@ class Setting:
             return run, session.history.take_notices()
 
         return asyncio.run(main())
-
-
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/runs.db")
-    monkeypatch.setenv("NBFLOW_DURABILITY", "async")
 
 
 @pytest.fixture

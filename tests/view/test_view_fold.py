@@ -37,7 +37,7 @@ def test_a_node_runs_since_its_start_and_keeps_its_duration() -> None:
     ended = fold(PAIR, story("node_complete", "a", 1.5, output={}, duration_ms=1500.0))["nodes"]["a"]
 
     assert (running["status"], running["since"], running["runs"]) == ("running", START + 2.0, 1)
-    assert (ended["status"], ended["ms"]) == ("completed", 1500.0)
+    assert (ended["status"], ended["since"], ended["ms"]) == ("completed", START + 2.0, 1500.0)
 
 
 def test_a_retry_shows_the_try_to_come_and_when_it_is_due() -> None:
