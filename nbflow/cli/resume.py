@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from nbflow.store.rows import RunRow
 
 
+RunId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Its id or the beginning of it; by default the last unfinished.",
+        show_default=False,
+        autocompletion=resumable_run,
+    ),
+]
+ToolsFile = Annotated[Path | None, typer.Option(help="Where its tools are, in place of the file it was started from.")]
+Edits = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Fork with this key of the state; may be given again."),
+]
+Moment = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="NODE|NODE#K|SEQ",
+        help="Fork before the last (or K-th) start of a node, or after an event.",
+    ),
+]
+
+
 def resume(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Its id or the beginning of it; by default the last unfinished.",
-            show_default=False,
-            autocompletion=resumable_run,
-        ),
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="Where its tools are, in place of the file it was started from.")
-    ] = None,
-    tools: Tools = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Fork with this key of the state; may be given again."),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="NODE|NODE#K|SEQ",
-            help="Fork before the last (or K-th) start of a node, or after an event.",
-        ),
-    ] = None,
+    run: RunId = None, file: ToolsFile = None, tools: Tools = None, set_: Edits = None, from_: Moment = None,
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Go on with a run that failed, was stopped, or whose process died; what completed is not run again.
 
     With --set or --from a new run goes on from the old one's past, which stays as it is. The store is .nbflow in the

@@ -27,36 +27,32 @@ File = Annotated[
     typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
 ]
 
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A key of the initial state: a constant, or else text; may be given again."
+    ),
+]
+StateFile = Annotated[Path | None, typer.Option(help="A JSON file with the initial state; --set wins over it.")]
+MaxParallel = Annotated[int | None, typer.Option(help="How many nodes may run at once.")]
+Kept = Annotated[
+    Durability | None,
+    typer.Option(
+        help="Keep the run ahead of what follows (sync), in groups behind it (async), or not at all; "
+        "by default as NBFLOW_DURABILITY says, else async."
+    ),
+]
+AllowUnstored = Annotated[
+    bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")]
+
 
 def run(
-    file: File,
-    graph: Graph = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A key of the initial state: a constant, or else text; may be given again.",
-        ),
-    ] = None,
-    state: Annotated[Path | None, typer.Option(help="A JSON file with the initial state; --set wins over it.")] = None,
-    tools: Tools = None,
-    max_parallel: Annotated[int | None, typer.Option(help="How many nodes may run at once.")] = None,
-    durability: Annotated[
-        Durability | None,
-        typer.Option(
-            help="Keep the run ahead of what follows (sync), in groups behind it (async), or not at all; "
-            "by default as NBFLOW_DURABILITY says, else async."
-        ),
-    ] = None,
-    allow_unstored: Annotated[
-        bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
-    ] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+    file: File, graph: Graph = None, set_: Keys = None, state: StateFile = None, tools: Tools = None,
+    max_parallel: MaxParallel = None, durability: Kept = None, allow_unstored: AllowUnstored = False,
+    no_cache: NoCache = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
 
     The run is kept in .nbflow beside FILE, or where NBFLOW_DATABASE_URL says; nbflow resume goes on with one that did
