@@ -5,23 +5,21 @@ Rule: looking makes no store, and what this process has itself is not read from 
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.engine.result import cause_of, count_completed
-from nbflow.errors import GraphError, GraphNotFoundError, RunNotFoundError, StoreError
-from nbflow.events import ENDINGS, Kind, Status
+from nbflow.errors import GraphError, GraphNotFoundError, StoreError
+from nbflow.events import Status
 from nbflow.graph import GraphDefinition
+from nbflow.runlist import RunList, place, row_of
 from nbflow.store.rows import GraphRow, RunRow
-from nbflow.tables import Records, Table
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
@@ -32,76 +30,7 @@ if TYPE_CHECKING:
     from nbflow.store.values import Codecs
     from nbflow.view import GraphPicture, RunPicture
 
-_LIVE = (Status.RUNNING, Status.WAITING, Status.PAUSED)
 _RUN_ID = re.compile("[0-9a-f]+")
-
-
-class RunList(Records[RunRow]):
-    """Runs, newest first: a list that shows as a table."""
-
-    kind = RunRow
-
-    def table(self, *, stable: bool = False) -> Table:
-        """Return a row for each run; with `stable` without what differs from one time to the next: ids and times."""
-        from nbflow.view.words import duration
-
-        columns = {
-            "run": [row.id for row in self],
-            "graph": [row.graph for row in self],
-            "status": [_status(row) for row in self],
-            "started": [f"{datetime.fromtimestamp(row.started):%Y-%m-%d %H:%M:%S}" for row in self],
-            "duration": [duration(row.seconds * 1000) if row.ended is not None else "" for row in self],
-            "nodes": [str(row.nodes) for row in self],
-            "error": [_error(row.error) for row in self],
-        }
-        if any(row.parent for row in self):
-            columns["fork of"] = [_parent(row, stable=stable) for row in self]
-        for name in ("run", "started", "duration") if stable else ():
-            del columns[name]
-        return Table(tuple(columns), zip(*columns.values(), strict=True))
-
-
-def _status(row: RunRow) -> str:
-    return f"{row.status}, process ended" if row.status in _LIVE and row.owner is None else row.status
-
-
-def _parent(row: RunRow, *, stable: bool) -> str:
-    if row.parent is None:
-        return ""
-    return f"event {row.parent_seq}" if stable else f"{row.parent} at {row.parent_seq}"
-
-
-def _error(text: str | None) -> str:
-    """Return an error as the store has it in words: of a node its type and message, of a cancelled run the reason."""
-    if text is None:
-        return ""
-    try:
-        error = json.loads(text)
-    except ValueError:
-        return text
-    if not isinstance(error, dict):
-        return str(error)
-    where = f"{error['node']}: " if error.get("node") else ""
-    return f"{where}{error.get('type')}: {error.get('message')}"
-
-
-def row_of(run: Run, *, kept: bool) -> RunRow:
-    """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
-    last = run.events[-1]
-    ended = last.time if last.kind in ENDINGS else None
-    return RunRow(
-        id=run.id, graph=run.name, version=0, status=run.status, started=run.started_at, ended=ended,
-        seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
-        durability="async" if kept else "off",
-        error=None if ended is None else cause_of(last), origin=None, **_fork(run), owner="this process",
-    )  # fmt: skip
-
-
-def _fork(run: Run) -> dict[str, Any]:
-    told = [event.data for event in run.events if event.kind is Kind.EXECUTION_RESUMED and "parent" in event.data]
-    return (
-        {"parent": told[-1]["parent"], "parent_seq": told[-1]["at"]} if told else {"parent": None, "parent_seq": None}
-    )
 
 
 @dataclass(frozen=True)
@@ -132,6 +61,8 @@ class Catalogue:
         self.graphs: dict[str, GraphDefinition] = {}
         self.live: dict[str, Run] = {}
         self._kept: set[str] = set()
+        # Done once the store has the run. Not their keepers: these know their runs, which then would never go.
+        self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
         self._history: History | None = None
         self._making = threading.Lock()
 
@@ -172,7 +103,7 @@ class Catalogue:
 
     def runs(
         self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
-        limit: int = 20, before: str | None = None,
+        limit: int = 20, before: tuple[float, str] | None = None,
     ) -> RunList:  # fmt: skip
         """Return runs, newest first: those that are kept, and those of this process that are not. Blocks.
 
@@ -181,30 +112,30 @@ class Catalogue:
             status: Only runs of this status.
             since: Only runs that began then or later, in seconds since 1970.
             limit: How many at the most.
-            before: Only stored runs that come after this one in the list, by its id.
-
-        Raises:
-            RunNotFoundError: `before` is not stored.
+            before: Only runs that come after this place in the list: when a run started, and its id.
         """
         store = self.history.there()
-        if store is None and before is not None:
-            raise RunNotFoundError(before)
+        own = self._unlisted()  # before the store is asked, so that no run is in neither; in both it counts once
         rows: list[RunRow] = []
         if store is not None:
             rows = store.runs(graph=graph, status=status, since=since, limit=limit, before=before).result()
         known = {row.id for row in rows}
         rows += [
-            row for row in (self._unlisted(known) if before is None else ())
-            if graph in (None, row.graph) and status in (None, row.status) and row.started >= (since or 0.0)
+            row for row in own
+            if row.id not in known
+            and graph in (None, row.graph) and status in (None, row.status) and row.started >= (since or 0.0)
+            and (before is None or place(row) < before)
         ]  # fmt: skip
-        return RunList(sorted(rows, key=lambda row: -row.started)[:limit])
+        return RunList(sorted(rows, key=place, reverse=True)[:limit])
 
-    def _unlisted(self, known: set[str]) -> Iterator[RunRow]:
-        """Yield the runs of this process that a store does not have, or not yet."""
-        for run in self.live.values():
-            kept = run.id in self._kept
-            if run.id not in known and not (kept and run.done):
-                yield row_of(run, kept=kept)
+    def _unlisted(self) -> list[RunRow]:
+        """Return the runs of this process that a store does not have, or not yet."""
+        # The list is made at once: another thread adds to what it is made of.
+        return [row_of(run, kept=run.id in self._kept) for run in list(self.live.values()) if not self._is_stored(run)]
+
+    def _is_stored(self, run: Run) -> bool:
+        begun = self._begun.get(run)
+        return begun is not None and begun.done() and begun.exception() is None
 
     def read(self, run_id: str) -> RunRecord:
         """Return a run by its id or the beginning of it: of this process if it has it, else from the store. Blocks.

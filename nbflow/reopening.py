@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from nbflow.engine import Run, WorkflowEngine
 from nbflow.errors import RunStateError
@@ -33,8 +31,6 @@ class Reopening(Living):
     def __init__(self) -> None:
         super().__init__()
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
-        # Not their keepers: these know their runs, which then would never go.
-        self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
 
     def _known_here(self, run: Run, keeper: Recorder | None) -> None:
         self.live[run.id] = run

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nbflow.errors import GraphError, RunNotFoundError, StoreError
+from nbflow.runlist import place
 from nbflow.session import Session
 
 
@@ -68,6 +69,38 @@ def test_runs_are_listed_newest_first_with_what_narrows_them(own: Session) -> No
     assert [row.id for row in own.runs(status="failed")] == [second]
     assert [row.id for row in own.runs(limit=1)] == [second]
     assert own.runs(since=own.runs()[0].started + 1) == []
+
+
+def test_pages_show_each_run_once_in_one_order_whether_it_is_kept_or_not(
+    own: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    for durability in ("off", "sync", "off", "off", "sync", "off"):
+        monkeypatch.setenv("NBFLOW_DURABILITY", durability)
+        begun.append(run(own, "adds", n=1))
+
+    found, before = [], None
+    while page := own.runs(limit=1, before=before):
+        found.append(page[0].id)
+        before = place(page[0])
+
+    assert found == begun[::-1]
+
+
+def test_a_fork_that_goes_on_is_listed_once(own: Session) -> None:
+    parent = run(own, "adds", n=1)
+
+    async def main() -> tuple[list[str], list[str], str]:
+        fork = await own.reopen(parent, at=2)
+        await own.stored(fork)
+        first = await asyncio.to_thread(own.runs, limit=1)
+        rest = await asyncio.to_thread(own.runs, before=place(first[0]))
+        await fork.wait()
+        return [row.id for row in first], [row.id for row in rest], fork.id
+
+    first, rest, fork = asyncio.run(main())
+
+    assert (first, rest) == ([fork], [parent])
 
 
 def test_a_run_that_is_not_kept_is_listed_as_the_store_would_list_it(

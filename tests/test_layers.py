@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {
         "session",
         "catalogue",
+        "runlist",
         "living",
         "reopening",
         "commands",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.events import ENDINGS, Status
+from nbflow.runlist import place
 from nbflow.server import models
 from nbflow.server.problems import problems
 from nbflow.server.service import Service
@@ -39,7 +41,7 @@ Key = Annotated[
     Header(alias="Idempotency-Key", description="Sent again with the same request, it begins no second run."),
 ]
 Cursor = Annotated[
-    Annotated[str, Field(max_length=64, pattern="^[0-9A-Za-z_-]+$")] | SkipJsonSchema[None],
+    Annotated[str, Field(pattern="^[0-9a-f]{16}[0-9A-Za-z_-]{1,64}$")] | SkipJsonSchema[None],
     Query(description="`next` of the page before"),
 ]
 Graph = Annotated[models.GraphId | SkipJsonSchema[None], Query(description="only runs of this graph")]
@@ -77,7 +79,7 @@ async def run_graph(request: models.RunRequest, service: Serving, key: Key = Non
     return sent({"run_id": run.id}, 202)
 
 
-@router.get("/executions", response_model=models.Runs, operation_id="list_runs", responses=problems(404))
+@router.get("/executions", response_model=models.Runs, operation_id="list_runs", responses=problems())
 async def list_runs(
     service: Serving,
     graph: Graph = None,
@@ -86,15 +88,23 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """List runs, newest first. Those that no store has, or not yet, stand on the first page."""
-    began = None if since is None else since.timestamp()
+    """List runs, newest first."""
+    began, before = None if since is None else since.timestamp(), None if cursor is None else _place(cursor)
     rows = await asyncio.to_thread(
-        service.session.runs, graph=graph, status=status, since=began, limit=limit + 1, before=cursor
+        service.session.runs, graph=graph, status=status, since=began, limit=limit + 1, before=before
     )
     shown = rows[:limit]
-    stored = [row.id for row in shown if row.version]
-    following = stored[-1] if stored and len(rows) > limit else None
+    following = _cursor(*place(shown[-1])) if len(rows) > limit else None
     return sent({"runs": [row_data(row) for row in shown], "next": following})
+
+
+def _cursor(started: float, run_id: str) -> str:
+    """Return a place in the list of runs as text: it stays one when its run is deleted, and in every process."""
+    return struct.pack(">d", started).hex() + run_id
+
+
+def _place(cursor: str) -> tuple[float, str]:
+    return struct.unpack(">d", bytes.fromhex(cursor[:16]))[0], cursor[16:]
 
 
 @router.get(

@@ -38,10 +38,10 @@ def runs(
     status: str | None,
     since: float | None,
     limit: int,
-    before: str | None,
+    before: tuple[float, str] | None,
 ) -> list[RunRow]:
     """Return runs, newest first."""
-    query = _runs(connection).order_by(Execution.started.desc(), Execution.number.desc()).limit(limit)
+    query = _runs(connection).order_by(Execution.started.desc(), Execution.id.desc()).limit(limit)
     if graph is not None:
         query = query.where(Execution.graph.in_(select(GraphModel.number).where(GraphModel.name == graph)))
     if status is not None:
@@ -49,8 +49,7 @@ def runs(
     if since is not None:
         query = query.where(Execution.started >= since)
     if before is not None:
-        edge = select(Execution.started, Execution.number).where(Execution.number == find(connection, before))
-        query = query.where(tuple_(Execution.started, Execution.number) < tuple_(*connection.execute(edge).one()))
+        query = query.where(tuple_(Execution.started, Execution.id) < tuple_(*before))
     return [_run(row) for row in connection.execute(query)]
 
 

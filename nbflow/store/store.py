@@ -160,9 +160,12 @@ class Store:
         status: str | None = None,
         since: float | None = None,
         limit: int = 20,
-        before: str | None = None,
+        before: tuple[float, str] | None = None,
     ) -> Future[list[RunRow]]:
-        """Return runs, newest first: of a graph, a status, started at or after `since`, older than the run `before`."""
+        """Return runs, newest first: of a graph, a status, started at or after `since`, after the place `before`.
+
+        A run's place in the list is when it started, and its id.
+        """
         return self._read(
             lambda connection: reading.runs(
                 connection, graph=graph, status=status, since=since, limit=limit, before=before

@@ -75,12 +75,13 @@ def schema_of(examples: int) -> Any:
         "names": SENT,
         "answers": ["yes", "no"],
         "runs": [run_id_of(name) for name in GRAPHS],
+        "cursors": [f"41da000000000000{run_id_of(name)}" for name in GRAPHS],  # a moment in 2025
         "tools": ["wait", "count", "fail", "half", "ask", "pass"],
         "nodes": ["a", "b", "c", "d"],
     }
     # Most requests name what is there, so that not all are refused by the same words.
     bound = {
-        "path.graph_id": "graphs", "query.graph": "graphs", "query.cursor": "runs", "body.graph_id": "graphs",
+        "path.graph_id": "graphs", "query.graph": "graphs", "query.cursor": "cursors", "body.graph_id": "graphs",
         "body.name": "names", "body.value": "answers",
         "path.run_id": "runs", "body.nodes[*].tool": "tools", "body.nodes[*].graph": "graphs",
         "body.nodes[*].node_id": "nodes", "body.edges[*].from_node": "nodes", "body.edges[*].to_node": "nodes",

@@ -229,7 +229,7 @@ def test_runs_are_listed_newest_first_and_page_by_page(store: Store) -> None:
 
     assert ids(store.runs().result(WAIT_S)) == ["r4", "r3", "r2", "r1", "r0"]
     assert ids(store.runs(limit=2).result(WAIT_S)) == ["r4", "r3"]
-    assert ids(store.runs(limit=2, before="r3").result(WAIT_S)) == ["r2", "r1"]
+    assert ids(store.runs(limit=2, before=(1001.0, "r3")).result(WAIT_S)) == ["r2", "r1"]
 
 
 def test_runs_are_found_by_graph_status_and_age(store: Store) -> None:

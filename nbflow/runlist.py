@@ -1,0 +1,88 @@
+"""Runs as a list: a row for each, in one order, from the store and from this process alike."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from nbflow.engine import Run
+from nbflow.engine.result import cause_of, count_completed
+from nbflow.events import ENDINGS, Kind, Status
+from nbflow.store.rows import RunRow
+from nbflow.tables import Records, Table
+
+_LIVE = (Status.RUNNING, Status.WAITING, Status.PAUSED)
+
+
+class RunList(Records[RunRow]):
+    """Runs, newest first: a list that shows as a table."""
+
+    kind = RunRow
+
+    def table(self, *, stable: bool = False) -> Table:
+        """Return a row for each run; with `stable` without what differs from one time to the next: ids and times."""
+        from nbflow.view.words import duration
+
+        columns = {
+            "run": [row.id for row in self],
+            "graph": [row.graph for row in self],
+            "status": [_status(row) for row in self],
+            "started": [f"{datetime.fromtimestamp(row.started):%Y-%m-%d %H:%M:%S}" for row in self],
+            "duration": [duration(row.seconds * 1000) if row.ended is not None else "" for row in self],
+            "nodes": [str(row.nodes) for row in self],
+            "error": [_error(row.error) for row in self],
+        }
+        if any(row.parent for row in self):
+            columns["fork of"] = [_parent(row, stable=stable) for row in self]
+        for name in ("run", "started", "duration") if stable else ():
+            del columns[name]
+        return Table(tuple(columns), zip(*columns.values(), strict=True))
+
+
+def _status(row: RunRow) -> str:
+    return f"{row.status}, process ended" if row.status in _LIVE and row.owner is None else row.status
+
+
+def _parent(row: RunRow, *, stable: bool) -> str:
+    if row.parent is None:
+        return ""
+    return f"event {row.parent_seq}" if stable else f"{row.parent} at {row.parent_seq}"
+
+
+def _error(text: str | None) -> str:
+    """Return an error as the store has it in words: of a node its type and message, of a cancelled run the reason."""
+    if text is None:
+        return ""
+    try:
+        error = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(error, dict):
+        return str(error)
+    where = f"{error['node']}: " if error.get("node") else ""
+    return f"{where}{error.get('type')}: {error.get('message')}"
+
+
+def place(row: RunRow) -> tuple[float, str]:
+    """Return a run's place in a list of runs: when it started, and its id."""
+    return row.started, row.id
+
+
+def row_of(run: Run, *, kept: bool) -> RunRow:
+    """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
+    last = run.events[-1]
+    ended = last.time if last.kind in ENDINGS else None
+    return RunRow(
+        id=run.id, graph=run.name, version=0, status=run.status, started=run.started_at, ended=ended,
+        seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
+        durability="async" if kept else "off",
+        error=None if ended is None else cause_of(last), origin=None, **_fork(run), owner="this process",
+    )  # fmt: skip
+
+
+def _fork(run: Run) -> dict[str, Any]:
+    told = [event.data for event in run.events if event.kind is Kind.EXECUTION_RESUMED and "parent" in event.data]
+    return (
+        {"parent": told[-1]["parent"], "parent_seq": told[-1]["at"]} if told else {"parent": None, "parent_seq": None}
+    )
