@@ -75,8 +75,8 @@ class Commands:
                 run.retry(node)
             case {"name": "skip", "node": str(node), **rest}:
                 run.skip(node, rest.get("output"))
-            case {"name": "answer", "node": str(node), "ordinal": int(ordinal), "value": value}:
-                run.answer(value, node=node, ordinal=ordinal)
+            case {"name": "answer", "node": str(node), "question": int(question), "value": value}:
+                run.answer(value, node=node, question=question)
             case _:
                 self._fork(message)
 
@@ -99,6 +99,6 @@ class Commands:
 
 def refusal(message: Message, error: NbflowError) -> dict[str, Any]:
     """Return what a page is told of a command that was refused."""
-    told = {key: message[key] for key in ("node", "ordinal") if key in message}
+    told = {key: message[key] for key in ("node", "question") if key in message}
     faults = {"errors": error.faults} if isinstance(error, AnswerError) else {}
     return {"type": "refused", "name": message.get("name"), "message": str(error), **told, **faults}

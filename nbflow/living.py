@@ -65,20 +65,23 @@ class Living(Catalogue):
             raise RunStateError(f"run {record.id} is {record.status}, so nothing of it goes on")
         raise RunStateError(f"run {record.id} does not go on in this process; %flow_resume {record.id} takes it over")
 
-    def answer(self, value: Any, *, run_id: str | None = None, node: str | None = None) -> Run:
+    def answer(
+        self, value: Any, *, run_id: str | None = None, node: str | None = None, question: int | None = None
+    ) -> Run:
         """Answer a question of a run; return the run.
 
         Args:
             value: One of the choices, a value of the question's type, or its JSON data.
             run_id: Which run's; by default the only one that waits.
-            node: Which node's question, by its path; needed where a run has several open.
+            node: Which node's question, by its path; needed where several nodes of the run ask.
+            question: Which question, by the `seq` of its `node_waiting` event; needed where a node asks several.
 
         Raises:
             RunStateError: No question is open, or it is not clear which is meant.
             AnswerError: It does not fit; `.faults` tells each fault by its place.
         """
         run = self.going(run_id, asking=True)
-        on_loop(run, lambda: run.answer(value, node=node))
+        on_loop(run, lambda: run.answer(value, node=node, question=question))
         return run
 
     def cancel(self, run_id: str | None = None, *, reason: str = STOPPED) -> RunRecord:

@@ -25,15 +25,19 @@ AnswerKey = tuple[Key, int]
 """The firing that asked, and the question's number there, from 1."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Question:
-    """A question that is open; `told` is what its event says of it: question, details, choices, schema."""
+    """A question that is open; `told` is what its event says of it: question, details, choices, schema.
+
+    `seq` is that event's, which tells it from every other question of the run.
+    """
 
     task: Task
     ordinal: int
     form: Form
     told: Mapping[str, Any]
     answer: Future[Any]
+    seq: int = 0
 
     @property
     def node(self) -> str:
@@ -67,16 +71,16 @@ class Questions:
             return
         self.open.append(question)
         attempt.stop_clock()
-        self._tell(Kind.NODE_WAITING, question, question.told)
+        question.seq = self._tell(Kind.NODE_WAITING, question, question.told)
 
-    def answer(self, value: Any, node: str | None, ordinal: int | None) -> None:
+    def answer(self, value: Any, node: str | None, seq: int | None) -> None:
         """Take an answer.
 
         Raises:
             RunStateError: No such question is open, or more than one.
             AnswerError: It does not fit.
         """
-        question = self._asked_by(node, ordinal)
+        question = self._meant(node, seq)
         data = question.form.accepted(value, question.node)
         self._answers[_key(question)] = data
         self.open.remove(question)
@@ -98,23 +102,25 @@ class Questions:
             self._resume_clock(question.task)
             self._tell(Kind.NODE_ANSWERED, question, {"withdrawn": True})
 
-    def _asked_by(self, node: str | None, ordinal: int | None) -> Question:
-        found = [each for each in self.open if node in (None, each.node) and ordinal in (None, each.ordinal)]
+    def _meant(self, node: str | None, seq: int | None) -> Question:
+        found = [each for each in self.open if node in (None, each.node) and seq in (None, each.seq)]
         if len(found) == 1:
             return found[0]
-        run, asking = self._run, name_list(dict.fromkeys(repr(each.node) for each in self.open))
+        run = self._run
         if not self.open:
             raise RunStateError(f"run {run.id} is {run.status}, and asks nothing")
+        asking = name_list(f"{each.seq} of {each.node!r}" for each in found or self.open)
         if not found:
-            raise RunStateError(f"node {node!r} of run {run.id} asks nothing; open are the questions of {asking}")
-        raise RunStateError(f"run {run.id} asks {len(found)} questions, of {asking}; say which node's is answered")
+            meant = f"question {seq}" if seq is not None else f"the question of {node!r}"
+            raise RunStateError(f"{meant} is not open in run {run.id}; open are {asking}")
+        raise RunStateError(f"run {run.id} asks {len(found)} questions: {asking}; say which by its node or its number")
 
     def _resume_clock(self, task: Task) -> None:
         if task.attempt is not None and all(each.task is not task for each in self.open):
             task.attempt.start_clock()
 
-    def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> None:
-        self._run.told_of(kind, question.task, {"ordinal": question.ordinal, **data})
+    def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> int:
+        return self._run.told_of(kind, question.task, {"ordinal": question.ordinal, **data})
 
 
 def _key(question: Question) -> AnswerKey:

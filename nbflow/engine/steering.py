@@ -120,19 +120,19 @@ class SteeredRun(AwaitedRun):
             running = name_list(task.name for task in self._scheduler.leaves())
             raise RunStateError(f"run {self.id} has nothing ready to start; running is {running}")
 
-    def answer(self, value: Any, *, node: str | None = None, ordinal: int | None = None) -> None:
+    def answer(self, value: Any, *, node: str | None = None, question: int | None = None) -> None:
         """Answer the question that a node asks; the first answer that fits counts.
 
         Args:
             value: One of the choices, a value of the question's type, or its JSON data.
-            node: Which node's question, by its path; needed where several are open.
-            ordinal: Which of the questions of its present firing, from 1.
+            node: Which node's question, by its path; needed where several nodes ask.
+            question: Which question, by the `seq` of its `node_waiting` event; needed where a node asks several.
 
         Raises:
             RunStateError: No such question is open, or it is not clear which is meant.
             AnswerError: The answer does not fit; `.faults` tells each fault by its place.
         """
-        self.questions.answer(value, node, ordinal)
+        self.questions.answer(value, node, question)
 
     @property
     def asking(self) -> list[Question]:
@@ -191,11 +191,13 @@ class SteeredRun(AwaitedRun):
             raise RunStateError(f"node {node!r} of run {self.id} does not run{near}; running is {name_list(named)}")
         return named[node]
 
-    def told_of(self, kind: Kind, task: Task, data: dict[str, Any]) -> None:
-        """Note that a task asked a person, or was answered."""
+    def told_of(self, kind: Kind, task: Task, data: dict[str, Any]) -> int:
+        """Note that a task asked a person, or was answered; return the event's `seq`."""
         self.events.add((kind, self.clock(), task, task.attempt.number, data))
+        seq = len(self.events)
         self.judge()
         self.events.notify()
+        return seq
 
     def judge(self) -> None:
         """See whether all that lives waits for a person."""

@@ -31,7 +31,10 @@ class SteeringMagics(Magics):
     @takes(
         argument("answer", metavar="ANSWER", nargs="?", help="a choice, or a text; quote one with spaces"),
         argument("fields", metavar="KEY=EXPR", nargs="*", help="a field of the answer and any Python expression"),
-        argument("--node", metavar="NODE", help="whose question, where several are open: review/approve"),
+        argument("--node", metavar="NODE", help="whose question, where several nodes ask: review/approve"),
+        argument(
+            "--question", type=int, metavar="N", help="which one, where a node asks several: its number"
+        ),
         argument("--run", metavar="RUN", help="which run's, where several wait: its id, or the beginning of it"),
     )
     @needs_local_scope
@@ -55,7 +58,7 @@ class SteeringMagics(Magics):
             fields = values_of(codes, names_for(self._shell, local_ns))
             given = blocking(fields) if any_awaited(codes.values()) else without_loop(fields)
             value = given if options.answer is None else options.answer
-            session.current().answer(value, run_id=options.run, node=options.node)
+            session.current().answer(value, run_id=options.run, node=options.node, question=options.question)
 
     @takes(
         argument("run", metavar="RUN", nargs="?", help="its id, or the beginning of it; else the only one"),

@@ -33,11 +33,11 @@ class RunRequest(Request):
 
 
 class AnswerRequest(Request):
-    """An answer to a question; `node` and `ordinal` say which, where several are open."""
+    """An answer to a question; `node`, or the `seq` of its `node_waiting` event, says which, where several are open."""
 
     value: Any
     node: str | None = None
-    ordinal: Annotated[int, Field(ge=1, strict=True)] | None = None
+    question: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
 class ForkRequest(Request):

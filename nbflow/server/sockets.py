@@ -167,11 +167,11 @@ async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
         case {"type": "cancel"}:
             await service.steer(run_id, lambda run: run.cancel(STOPPED))
         case {"type": "answer", "value": value, **rest}:
-            node, ordinal = rest.get("node"), rest.get("ordinal")
-            if not (node is None or isinstance(node, str)) or not (ordinal is None or isinstance(ordinal, int)):
-                raise RequestError(422, "an answer's node is a text, and its ordinal a number")
+            node, question = rest.get("node"), rest.get("question")
+            if not (node is None or isinstance(node, str)) or not (question is None or isinstance(question, int)):
+                raise RequestError(422, "an answer's node is a text, and its question a number")
             size_of(value, "the answer")
-            await service.steer(run_id, lambda run: run.answer(value, node=node, ordinal=ordinal))
+            await service.steer(run_id, lambda run: run.answer(value, node=node, question=question))
         case _:
             raise RequestError(422, 'a message is {"type": "cancel"} or {"type": "answer", "value": …}')
 

@@ -42,7 +42,7 @@ async def continue_run(run_id: RunId, service: Serving) -> Response:
 async def answer_run(run_id: RunId, answer: models.AnswerRequest, service: Serving) -> Response:
     """Answer a question of a run; `faults` of a problem tell what does not fit, by its place in the answer."""
     size_of(answer.value, "the answer")
-    run = await service.steer(run_id, lambda run: run.answer(answer.value, node=answer.node, ordinal=answer.ordinal))
+    run = await service.steer(run_id, lambda run: run.answer(answer.value, node=answer.node, question=answer.question))
     return _stands(run)
 
 

@@ -97,8 +97,8 @@ def _question(event: Event) -> dict[str, Any]:
     """Return a question as the form shows it; its choices and its schema as they are, since an answer repeats them."""
     data = event.data
     told = {name: clean(str(data[name])[:_TEXT]) for name in ("question", "details") if data.get(name)}
-    kept = {name: data.get(name) for name in ("firing", "ordinal", "choices", "schema")}
-    return {"node": event.node, "question": "", **told, **kept}
+    kept = {name: data.get(name) for name in ("scope", "firing", "ordinal", "choices", "schema")}
+    return {"node": event.node, "seq": event.seq, "question": "", **told, **kept}
 
 
 def _inside(state: NodeState) -> dict[str, Any] | None:

@@ -280,15 +280,39 @@ def test_a_question_that_cannot_be_asked_fails_its_node(how: dict[str, Any], why
     asyncio.run(main())
 
 
+def test_questions_that_a_node_asks_side_by_side_are_answered_each_by_its_number() -> None:
+    async def then(run: Run) -> None:
+        await until(lambda: len(run.asking) == 2)
+        first, second = run.asking
+        with pytest.raises(RunStateError, match=rf"asks 2 questions: {first.seq} of 'c', {second.seq} of 'c'"):
+            run.answer("yes", node="c")
+        assert [run.events[each.seq - 1].kind for each in (first, second)] == [Kind.NODE_WAITING] * 2
+        run.answer("yes", question=second.seq)
+        run.answer("no", question=first.seq)
+
+    run = asked(
+        "pass -> a & b -> c\na = pass()\nb = pass()\nc = ship() [join=each]\nreduce shipped with append",
+        ship,
+        then=then,
+    )
+
+    answers = [event.data["answer"] for event in run.events if event.kind is Kind.NODE_ANSWERED]
+    assert answers == ["yes", "no"]
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
 def test_it_has_to_be_clear_which_question_is_answered() -> None:
     async def then(run: Run) -> None:
         await until(lambda: len(run.asking) == 2)
-        with pytest.raises(RunStateError, match="asks 2 questions, of 'a', 'b'; say which node's is answered"):
+        with pytest.raises(
+            RunStateError, match=r"asks 2 questions: \d+ of 'a', \d+ of 'b'; say which by its node or its number"
+        ):
             run.answer("yes")
-        with pytest.raises(RunStateError, match=r"node 'c' of run .* asks nothing; open are the questions of 'a', 'b'"):
+        with pytest.raises(
+            RunStateError, match=r"the question of 'c' is not open in run .*; open are \d+ of 'a', \d+ of 'b'"
+        ):
             run.answer("yes", node="c")
         run.answer("yes", node="a")
         run.answer("no")

@@ -12,6 +12,7 @@ function viewOf() {
   const model = { scene: { order: Object.keys(ORDER) }, node: (id) => ({ status: ORDER[id] }) };
   const header = { ask: { querySelector: () => focusable('question') } };
   return {
+    moment: null, travel: { live: note('live') }, faces: { face: {}, show: note('show') }, body: { classList: { toggle() {} } }, layout() {}, moved() {},
     done, model, header, root: focusable('root'), compact: { open: focusable('open') }, change: {}, inspector: { show: note('inspect') },
     ask: (message) => done.push(['ask', message.type, message.name ?? message.node]), fold: note('fold'), flush: note('flush'), drawHeader() {},
   };
@@ -23,6 +24,14 @@ test('the next node of a status is the one after the selected, in graph order an
   assert.deepEqual(found, ['a', 'c', 'a']);
   hands.next('running');
   assert.equal(hands.selected, 'a');
+});
+
+test('who goes to a node sees it as it stands now, where its inspector is', () => {
+  const view = viewOf();
+  Object.assign(view, { moment: { seq: 3 } });
+  view.faces.face.wide = true;
+  new Hands(view).next('waiting');
+  assert.deepEqual(view.done.slice(0, 3), [['live'], ['show', 'graph'], ['inspect', 'd']]);
 });
 
 test('a node that is selected is asked for once, and a folded view opens for it', () => {

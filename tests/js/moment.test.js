@@ -32,6 +32,16 @@ test('a step on takes back a step back that is still waited for', () => {
   assert.equal(travel.moment.seq, 8);
 });
 
+test('a step on from now stays there, also where it takes back the only step back', () => {
+  const { travel, asked } = traveller();
+  travel.step(1);
+  assert.deepEqual([travel.moment, asked], [null, []]);
+  travel.step(-1);
+  travel.step(1);
+  travel.receive(ANSWER);
+  assert.equal(travel.moment, null);
+});
+
 test('going to now forgets the steps that were waited for', () => {
   const { travel } = traveller();
   travel.step(-1);

@@ -107,12 +107,14 @@ def test_a_fork_begins_where_the_page_stands_and_is_shown_there(kernel: Kernel) 
 def test_a_question_is_answered_by_the_form_and_a_wrong_answer_is_told(kernel: Kernel) -> None:
     page = background(kernel, "ships")
     page.hears(status_is("waiting"))
+    page.says("inspect", node="ship")
+    asked = page.hears(lambda told: told.get("type") == "inspector")["data"]["questions"][0]["seq"]
 
-    page.says("command", name="answer", node="ship", ordinal=1, value="maybe")
+    page.says("command", name="answer", node="ship", question=asked, value="maybe")
     told = page.hears(lambda told: told.get("type") == "refused")
-    assert (told["node"], told["ordinal"], told["errors"]) == ("ship", 1, {"": "'maybe' is none of 'yes', 'no'"})
+    assert (told["node"], told["question"], told["errors"]) == ("ship", asked, {"": "'maybe' is none of 'yes', 'no'"})
 
-    page.says("command", name="answer", node="ship", ordinal=1, value="no")
+    page.says("command", name="answer", node="ship", question=asked, value="no")
     page.hears(status_is("completed"))
     assert newest(kernel, "r.state['shipped']") == "'no'"
 
@@ -140,7 +142,7 @@ def test_a_run_is_stopped_at_breakpoints_and_gone_through_by_steps(kernel: Kerne
     "content",
     [
         {"name": "break", "node": "nowhere", "on": True}, {"name": "step"}, {"name": "continue"},
-        {"name": "retry", "node": "stuck"}, {"name": "answer", "node": "stuck", "ordinal": 1, "value": 1},
+        {"name": "retry", "node": "stuck"}, {"name": "answer", "node": "stuck", "question": 1, "value": 1},
     ],
 )  # fmt: skip
 def test_a_click_that_means_nothing_is_refused_in_the_runs_own_words(kernel: Kernel, content: dict[str, Any]) -> None:

@@ -104,6 +104,32 @@ def test_the_page_catches_up_after_its_line_broke(page: Any) -> None:
     page.wait_for_selector('.nf-node[data-n="b"].is-completed')
 
 
+def test_the_runs_of_the_chosen_graph_are_listed_and_those_of_all_again(page: Any, sqlite_server: Served) -> None:
+    ids = [sqlite_server.run(graph, n=1) for graph in ("chain", "failing")]
+    mine, other = (f'.pg-side a[href="#run/{run_id}"]' for run_id in ids)
+    page.wait_for_selector(mine)
+    page.wait_for_selector(other)
+    page.click('.pg-side a[href="#graph/chain"]')
+    page.wait_for_selector(other, state="detached")
+    page.wait_for_selector(mine)
+    shot(page, "narrowed")
+
+    page.select_option(".pg-head select", "failed")
+    page.wait_for_selector(mine, state="detached")
+    page.wait_for_selector('.pg-none:has-text("No such runs")')
+    page.click(".pg-scope")
+    page.wait_for_selector(other)
+
+
+def test_a_graph_that_is_sent_appears_in_the_list(page: Any, sqlite_server: Served) -> None:
+    name = f"sent in {page.theme}"
+    page.wait_for_selector('.pg-side a[href="#graph/chain"]')
+    with sqlite_server.client() as client:
+        client.post("/graphs/create", json={"name": name, "nodes": [{"node_id": "wait"}]}).raise_for_status()
+
+    page.wait_for_selector(f'.pg-side a:has-text("{name}")')
+
+
 def test_it_fits_a_phone(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     begin(page, "failing", n="1")

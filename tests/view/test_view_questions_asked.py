@@ -31,8 +31,8 @@ def test_an_open_question_is_told_with_all_that_an_answer_needs() -> None:
     (question,) = inspect(seen(story), PULL, "approve_fix")["questions"]
 
     assert question == {
-        "node": "approve_fix", "question": "Ship?", "details": "two\ufffdlines", "firing": 1, "ordinal": 1,
-        "choices": ["yes", "no"], "schema": None,
+        "node": "approve_fix", "seq": seen(story).seq, "question": "Ship?", "details": "two\ufffdlines",
+        "scope": None, "firing": 1, "ordinal": 1, "choices": ["yes", "no"], "schema": None,
     }  # fmt: skip
 
 

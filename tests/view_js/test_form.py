@@ -57,7 +57,7 @@ class Verdict(BaseModel):
 
 
 def asked(**fields: Any) -> dict[str, Any]:
-    base = {"node": "approve_fix", "firing": 7, "ordinal": 1, "question": "Push this fix to the branch?", "details": None,
+    base = {"node": "approve_fix", "seq": 31, "firing": 7, "ordinal": 1, "question": "Push this fix to the branch?", "details": None,
             "choices": None, "schema": None}  # fmt: skip
     return base | fields
 
@@ -97,12 +97,45 @@ def test_a_choice_is_made_and_sent_with_the_question_it_answers(form: Alone) -> 
             "type": "command",
             "name": "answer",
             "node": "approve_fix",
-            "firing": 7,
-            "ordinal": 1,
+            "question": 31,
             "value": "Push as draft",
         }
     ]
     assert page.get_by_role("button", name="Sent").is_disabled()
+
+
+def test_the_question_of_a_fork_is_asked_afresh(form: Alone) -> None:
+    page = show(form, asked(question="Why?"))
+    page.get_by_role("textbox", name="Why?").fill("because")
+    answer(page)
+    page.evaluate("q => form.show(q, 'a fork')", asked(question="Why?"))
+
+    assert page.get_by_role("textbox", name="Why?").input_value() == ""
+    assert page.get_by_role("button", name="Answer").is_enabled()
+
+
+def test_a_question_that_is_asked_anew_can_be_answered_with_what_was_filled_in(form: Alone) -> None:
+    page = show(form, asked(question="Why?"))
+    page.get_by_role("textbox", name="Why?").fill("because")
+    answer(page)
+    page.evaluate("q => form.show(q)", asked(question="Why?", seq=40))
+    answer(page)
+
+    assert [sent["question"] for sent in form.sent()] == [31, 40]
+    assert form.sent()[1]["value"] == "because"
+
+
+def test_what_is_refused_is_told_at_its_own_question(form: Alone) -> None:
+    page = show(form, asked(question="Why?"))
+    page.get_by_role("textbox", name="Why?").fill("because")
+    answer(page)
+    page.evaluate("q => form.show(q)", asked(question="How?", seq=32, firing=8))
+    page.evaluate("form.refused({ question: 31, errors: { '': 'say more' } })")
+    assert page.get_by_text("say more").count() == 0
+
+    page.evaluate("q => form.show(q)", asked(question="Why?"))
+    assert page.get_by_text("say more").is_visible()
+    assert page.get_by_role("button", name="Answer").is_enabled()
 
 
 def test_nothing_is_sent_before_a_person_has_chosen(form: Alone) -> None:
@@ -190,7 +223,9 @@ def test_every_field_is_named_and_described_for_assistive_tools(form: Alone) -> 
 def test_a_refused_answer_is_told_under_its_field_and_can_be_mended(form: Alone) -> None:
     page = filled(form)
     answer(page)
-    page.evaluate("form.refused({ 'files.1': 'no such file', score: 'must be odd', '': 'too soon' })")
+    page.evaluate(
+        "form.refused({ question: 31, errors: { 'files.1': 'no such file', score: 'must be odd', '': 'too soon' } })"
+    )
 
     score = page.get_by_label("Score")
     assert score.evaluate("e => document.activeElement === e")
@@ -246,7 +281,7 @@ def test_hostile_text_is_text(form: Alone) -> None:
     page.get_by_role("button", name="Show the whole text").click()
     page.get_by_role("radio").first.check()
     answer(page)
-    page.evaluate("evil => form.refused({ '': evil, t: evil })", EVIL)
+    page.evaluate("evil => form.refused({ question: 31, errors: { '': evil, t: evil } })", EVIL)
 
     assert page.evaluate("window.hit") is None
     assert page.locator("#root img").count() == 0

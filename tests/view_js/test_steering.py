@@ -12,7 +12,7 @@ from nbflow.view.svg import scene as real_scene
 pytestmark = pytest.mark.browser
 
 QUESTION = {
-    "node": "approve_fix", "firing": 9, "ordinal": 1, "question": "Push this fix to the branch?",
+    "node": "approve_fix", "seq": 31, "firing": 9, "ordinal": 1, "question": "Push this fix to the branch?",
     "details": "All 212 tests pass after 3 fixes.", "choices": ["Push", "Push as draft", "Discard"], "schema": None,
 }  # fmt: skip
 
@@ -43,11 +43,16 @@ def test_the_form_of_a_question_stands_first_and_sends_the_answer(running: Any) 
     panel.get_by_label("Push as draft").check()
     panel.get_by_role("button", name="Answer").click()
 
-    assert commands(running) == [
-        {"name": "answer", "node": "approve_fix", "firing": 9, "ordinal": 1, "value": "Push as draft"}
-    ]
+    assert commands(running) == [{"name": "answer", "node": "approve_fix", "question": 31, "value": "Push as draft"}]
     running.push(
-        {"type": "refused", "name": "answer", "node": "approve_fix", "message": "no", "errors": {"": "too late"}}
+        {
+            "type": "refused",
+            "name": "answer",
+            "node": "approve_fix",
+            "question": 31,
+            "message": "no",
+            "errors": {"": "too late"},
+        }
     )
     assert "too late" in panel.inner_text()
     assert panel.get_by_role("button", name="Answer").is_enabled()

@@ -4,6 +4,7 @@ import { duration, h, look, plural, setText, StatusIcons, WORDS } from './view.j
 import * as api from './api.js';
 
 const EVERY = 2000; // ms between two looks at the runs
+const GRAPHS_EVERY = 5; // looks at the runs to one at the graphs, which change when their file does
 const STATUSES = ['running', 'waiting', 'paused', 'completed', 'failed', 'cancelled'];
 
 const icons = new StatusIcons('nfp-');
@@ -77,50 +78,77 @@ function runRow(run) {
 
 export class Lists {
   constructor({ onFault }) {
-    Object.assign(this, { onFault, pages: 1, asking: false, current: null });
+    Object.assign(this, { onFault, pages: 1, looks: 0, turn: 0, asking: false, current: null, of: null });
     this.graphs = new Rows('Graphs');
     this.runs = new Rows('Runs');
-    this.none = h('p', { class: 'nf-mut pg-none', hidden: true }, 'No runs yet');
+    this.none = h('p', { class: 'nf-mut pg-none', hidden: true });
     this.status = h('select', { class: 'nf-in', 'aria-label': 'Only runs that are' },
       h('option', { value: '' }, 'All runs'), STATUSES.map((status) => h('option', { value: status }, WORDS[status])));
     this.status.addEventListener('change', () => this.refresh());
+    this.scope = h('button', { class: 'pg-scope', type: 'button', hidden: true }, h('span', { class: 'nf-el' }), h('span', { 'aria-hidden': 'true' }, '×'));
+    this.scope.addEventListener('click', () => this.narrow(null));
     this.more = h('button', { class: 'nf-btn pg-more', type: 'button', hidden: true }, 'Show older');
     this.more.addEventListener('click', () => {
       this.pages += 1;
       this.refresh();
     });
     this.el = h('nav', { class: 'pg-side', 'aria-label': 'Graphs and runs' }, icons.symbols(),
-      h('h2', {}, 'Graphs'), this.graphs.el, h('div', { class: 'pg-head' }, h('h2', {}, 'Runs'), this.status), this.runs.el, this.none, this.more);
+      h('h2', {}, 'Graphs'), this.graphs.el, h('div', { class: 'pg-head' }, h('h2', {}, 'Runs'), this.status), this.scope, this.runs.el, this.none, this.more);
   }
 
   async begin() {
     await this.refreshGraphs();
     await this.refresh();
-    setInterval(() => document.hidden || this.refresh(), EVERY);
+    setInterval(() => document.hidden || this.look(), EVERY);
+    document.addEventListener('visibilitychange', () => document.hidden || this.look());
+  }
+
+  look() {
+    this.looks += 1;
+    if (this.looks % GRAPHS_EVERY === 0) this.refreshGraphs();
+    if (!this.asking) this.refresh();
   }
 
   async refreshGraphs() {
-    await this.trying(async () => this.graphs.show(await api.graphs(), ({ name }) => `graph/${name}`, graphRow));
-    this.mark(this.current);
+    await this.trying(async () => {
+      this.graphs.show(await api.graphs(), ({ name }) => `graph/${name}`, graphRow);
+      this.graphs.mark(this.current);
+    });
   }
 
+  /** Read the runs anew; an answer still to come to what was asked before is of no use any more. */
   async refresh() {
-    if (this.asking) return;
+    const mine = (this.turn += 1);
     this.asking = true;
     await this.trying(async () => {
-      const { runs, next } = await this.read();
-      this.runs.show(runs, (run) => `run/${run.run_id}`, runRow);
-      this.none.hidden = runs.length > 0;
-      this.more.hidden = next === null;
-      this.mark(this.current);
+      const found = await this.read();
+      if (mine === this.turn) this.draw(found);
     });
-    this.asking = false;
+    if (mine === this.turn) this.asking = false;
+  }
+
+  draw({ runs, next }) {
+    this.runs.show(runs, (run) => `run/${run.run_id}`, runRow);
+    this.none.hidden = runs.length > 0;
+    setText(this.none, this.of || this.status.value ? 'No such runs' : 'No runs yet');
+    this.more.hidden = next === null;
+    this.runs.mark(this.current);
+  }
+
+  /** List only the runs of a graph; of all with null. */
+  narrow(name) {
+    if (name === this.of) return;
+    Object.assign(this, { of: name, pages: 1 });
+    this.scope.hidden = name === null;
+    setText(this.scope.firstChild, `Only of ${name}`);
+    this.scope.setAttribute('aria-label', `Only of ${name}: show the runs of all graphs`);
+    this.refresh();
   }
 
   async read() {
     let [runs, cursor] = [[], null];
     for (let page = 0; page < this.pages; page += 1) {
-      const found = await api.runs({ status: this.status.value, limit: 50, cursor });
+      const found = await api.runs({ graph: this.of, status: this.status.value, limit: 50, cursor });
       runs = [...runs, ...found.runs];
       cursor = found.next;
       if (cursor === null) break;
@@ -137,9 +165,10 @@ export class Lists {
     }
   }
 
-  /** Mark what is shown: `run/ID` or `graph/NAME`. */
+  /** Mark what is shown: `run/ID`, or `graph/NAME`, whose runs are listed then. */
   mark(key) {
     this.current = key;
+    if (key.startsWith('graph/')) this.narrow(key.slice(6));
     this.graphs.mark(key);
     this.runs.mark(key);
   }

@@ -35,6 +35,7 @@ function showRun(id) {
 }
 
 function welcome() {
+  lists.narrow(null);
   main.replaceChildren(h('div', { class: 'pg-empty' }, h('p', {}, 'Choose a graph to run it, or a run to look at it.')));
   return () => {};
 }
@@ -63,5 +64,5 @@ document.body.append(
   h('div', { class: 'pg-body' }, lists.el, main),
 );
 addEventListener('hashchange', show);
-lists.begin().then(() => lists.refreshGraphs());
+lists.begin();
 show();

@@ -102,7 +102,8 @@ function lines(text, differs) {
   return text.split('\n').map((line) => h('div', { class: kind(line) }, line || ' '));
 }
 
-const keyOf = ({ node, firing, ordinal }) => JSON.stringify([node, firing, ordinal]);
+// The same question, also where it is asked anew because its run was resumed.
+const keyOf = ({ node, scope, firing, ordinal }, run) => JSON.stringify([run, node, scope, firing, ordinal]);
 
 export class Form {
   /** `send` is given the message of a person's answer. */
@@ -112,9 +113,9 @@ export class Form {
     this.el.addEventListener('keydown', (event) => onTyped(event, () => this.sheet?.el.requestSubmit()));
   }
 
-  /** Show a question, as far as it is filled in; null shows none. The same question again changes nothing. */
-  show(question) {
-    const sheet = question && this.sheetOf(question);
+  /** Show a question of a run, as far as it is filled in; null shows none. The same question again changes nothing. */
+  show(question, run) {
+    const sheet = question && this.sheetOf(question, run);
     this.el.hidden = !sheet;
     if (sheet === this.sheet) return;
     this.sheet = sheet;
@@ -122,10 +123,14 @@ export class Form {
     this.connected(this.live);
   }
 
-  sheetOf(question) {
-    const key = keyOf(question);
+  sheetOf(question, run) {
+    const key = keyOf(question, run);
     const known = this.kept.get(key);
-    if (known) return known;
+    if (known) {
+      if (known.question.seq !== question.seq) known.open('Answer');
+      known.question = question;
+      return known;
+    }
     const sheet = new Sheet(question, (one) => this.submit(one));
     this.kept.set(key, sheet);
     if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
@@ -140,20 +145,16 @@ export class Form {
 
   submit(sheet) {
     const { value, errors } = sheet.gathered();
-    const { node, firing, ordinal } = sheet.question;
+    const { node, seq } = sheet.question;
     sheet.refuse(errors);
     if (Object.keys(errors).length) return;
-    this.sent();
-    this.send({ type: 'command', name: 'answer', node, firing, ordinal, value });
+    sheet.open('Sent');
+    this.send({ type: 'command', name: 'answer', node, question: seq, value });
   }
 
-  /** The answer is on its way, or was given elsewhere. */
-  sent() {
-    this.sheet?.open('Sent');
-  }
-
-  /** The answer was refused: `errors` are messages by the path of a field, "" for the whole. */
-  refused(errors) {
-    this.sheet?.refuse(errors);
+  /** An answer was refused: `errors` are messages by the path of a field, "" for the whole. Its form may be out of sight. */
+  refused({ question, errors, message }) {
+    const sheet = [...this.kept.values()].findLast((one) => one.question.seq === question);
+    sheet?.refuse(errors ?? { '': message });
   }
 }

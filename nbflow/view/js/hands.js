@@ -10,6 +10,7 @@ export class Hands {
     this.commander = new Commander({ send: (message) => view.ask(message), changed: () => view.drawHeader() });
     this.actions = {
       select: (id) => this.select(id),
+      attend: (id) => this.attend(id),
       seek: (seq) => view.travel.seek(seq),
       show: (face) => this.show(face),
       locate: (cell, line) => view.transport.locate?.(cell, line) ?? null,
@@ -41,13 +42,21 @@ export class Hands {
     view.flush();
   }
 
-  /** Select the node after the selected one, in graph order, that has a status. */
+  /** Select a node where all is told of it: as it stands now, on a face that an inspector stands beside. */
+  attend(id) {
+    const { view } = this;
+    if (view.moment) view.travel.live();
+    if (view.faces.face.wide) this.show('graph');
+    this.select(id);
+  }
+
+  /** Go to the node after the selected one, in graph order, that has a status now. */
   next(status) {
     const { model } = this.view;
     const { order } = model.scene;
     const at = order.indexOf(this.selected) + 1;
     const found = [...order.slice(at), ...order.slice(0, at)].find((id) => model.node(id).status === status);
-    if (found !== undefined) this.select(found);
+    if (found !== undefined) this.attend(found);
   }
 
   press(name) {

@@ -45,7 +45,7 @@ export class Inspector {
     setText(this.word, WORDS[node.status]);
     const data = model.details.get(this.node);
     this.steering.draw(model, past);
-    this.form.show((!past && data?.questions?.[0]) || null);
+    this.form.show((!past && data?.questions?.[0]) || null, model.scene.run_id);
     this.form.connected(model.connected);
     if (!past) this.askOn(data);
     if (data) this.drawBody(data, model);
@@ -87,11 +87,10 @@ export class Inspector {
     return element;
   }
 
-  /** The kernel refused what a person did to this node. */
+  /** The kernel refused what a person did to a node. */
   refused(message) {
-    if (message.node !== this.node && !this.form.sheet) return;
-    if (message.name === 'answer') this.form.refused(message.errors ?? { '': message.message });
-    else if (message.name === 'skip') this.steering.refuse(message.message);
+    if (message.name === 'answer') this.form.refused(message);
+    else if (message.name === 'skip' && message.node === this.node) this.steering.refuse(message.message);
   }
 }
 

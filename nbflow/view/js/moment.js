@@ -104,7 +104,8 @@ export class Travel {
     const last = history.length - 1;
     if (index === null) {
       this.behind = Math.min(0, this.behind + by); // what is pressed before the past is here adds up
-      this.goTo(() => history.length - 1 + this.behind, undefined, false);
+      if (this.behind === 0) this.live();
+      else this.goTo(() => history.length - 1 + this.behind, undefined, false);
     }
     else if (index + by < last) this.goTo(() => index + by, () => true);
     else if (history.complete) this.live();

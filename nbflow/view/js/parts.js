@@ -9,11 +9,11 @@ export function cellLink({ label, cell_id: cell, line }, locate) {
   return open ? h('button', { class: 'nf-link', type: 'button', onclick: open }, label) : h('span', { class: 'nf-mut' }, label);
 }
 
-/** Why the run failed, in one line: node and error (a click selects the node), then the link to the cell. */
-export function cause(error, { select, locate }) {
+/** Why the run failed, in one line: node and error (a click goes to the node), then the link to the cell. */
+export function cause(error, { attend, locate }) {
   const text = error.node ? `${error.node}: ${error.text}` : error.text;
   const told = { class: 'nf-cause nf-el', title: text };
-  const open = () => select(error.node);
+  const open = () => attend(error.node);
   const words = error.node ? h('button', { ...told, type: 'button', onclick: open }, text) : h('span', told, text);
   return [words, cellLink(error, locate)].filter(Boolean);
 }

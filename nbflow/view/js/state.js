@@ -33,6 +33,11 @@ export class StateFace {
     return ['state', 'value', 'editable', 'forked', 'refused'];
   }
 
+  /** The chosen step stands beside the table, where the inspector would. */
+  get wide() {
+    return true;
+  }
+
   show() {
     Object.assign(this, { data: new StateData(), moment: null, news: true, asked: 0, opened: null, origin: null });
     this.grid.show();
