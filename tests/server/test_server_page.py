@@ -125,7 +125,9 @@ def test_a_graph_that_is_sent_appears_in_the_list(page: Any, sqlite_server: Serv
     name = f"sent in {page.theme}"
     page.wait_for_selector('.pg-side a[href="#graph/chain"]')
     with sqlite_server.client() as client:
-        client.post("/graphs/create", json={"name": name, "nodes": [{"node_id": "wait"}]}).raise_for_status()
+        client.post(
+            "/graphs/create", json={"name": name, "nodes": [{"node_id": "wait", "tool": "wait"}]}
+        ).raise_for_status()
 
     page.wait_for_selector(f'.pg-side a:has-text("{name}")')
 
