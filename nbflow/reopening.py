@@ -70,7 +70,8 @@ class Reopening(Living):
 
         Raises:
             RunNotFoundError: No such run.
-            RunStateError: It is complete or runs, another process has it, or the graph does not fit it or `breaks`.
+            RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
+                or `breaks`.
         """
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
@@ -79,7 +80,7 @@ class Reopening(Living):
         run_id = run_id or await (self._newest() if fork else self._last_unfinished())
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
-        source = await resuming.find(self.history, known, run_id, kept=kept)
+        source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork)
         if source.status is Status.COMPLETED and not fork:
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
         graph = source.adopted(self.graphs)

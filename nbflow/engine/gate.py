@@ -6,6 +6,7 @@ can bear. A keeper may ask for the first ones to be kept before any task starts.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,6 +43,7 @@ class Gate:
         self._run, self._workers = run, workers
         self._keeper: Keeper | None = keeper
         self._held: deque[tuple[int, Task]] = deque()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def settled(self) -> bool:
@@ -63,6 +65,7 @@ class Gate:
     def advance(self, kept: int) -> None:
         """Note that so many events are kept, and let through what waited for it."""
         self.kept = kept
+        self._tell()
         keeper = self._keeper
         while self._held:
             upto, task = self._held[0]
@@ -74,5 +77,18 @@ class Gate:
     def open(self) -> None:
         """Wait for nothing any longer: the keeper has given up."""
         self._keeper = None
+        self._tell()
         while self._held:
             self._workers.add(self._held.popleft()[1])
+
+    async def reached(self, upto: int) -> None:
+        """Wait until so many events are kept, or the keeper has given up."""
+        while self._keeper is not None and self.kept < upto:
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)

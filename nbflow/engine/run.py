@@ -190,6 +190,11 @@ class Run(SteeredRun):
         self.workers.wake()
         self.worker_left()
 
+    async def until_kept(self, upto: int) -> None:
+        """Wait until the first `upto` events are safe, where they are kept at all; call on the run's loop."""
+        if self._gate is not None:
+            await self._gate.reached(upto)
+
     def not_kept(self, error: NbflowError, *, fatal: bool) -> None:
         """Note that nothing more can be kept: the run stops by the error, or goes on in memory alone."""
         assert self._gate is not None  # noqa: S101 - only a keeper calls this

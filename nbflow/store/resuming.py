@@ -21,7 +21,7 @@ from nbflow.store.archive import uncollected
 from nbflow.store.rows import LogRow, RunHead
 
 if TYPE_CHECKING:
-    from nbflow.engine import WorkflowEngine
+    from nbflow.engine import Run, WorkflowEngine
     from nbflow.store.archive import Archived
     from nbflow.store.history import History
     from nbflow.store.store import Store
@@ -59,7 +59,7 @@ class Source:
         return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
 
 
-async def find(history: History, known: RunRecord | None, run_id: str, *, kept: bool) -> Source:
+async def find(history: History, known: Run | None, run_id: str, *, kept: bool, fork: bool) -> Source:
     """Return a run to go on with: from this process if it has it, values that no store could keep and all.
 
     Args:
@@ -67,13 +67,19 @@ async def find(history: History, known: RunRecord | None, run_id: str, *, kept: 
         known: The run, if this process ran it.
         run_id: Its id, or the beginning of it.
         kept: Whether it is in the store.
+        fork: Whether it is another run that goes on from there; this one may go on itself then.
 
     Raises:
         RunNotFoundError: No such run.
-        RunStateError: It still runs here.
+        RunStateError: It still runs here, or on another loop.
     """
     if known is not None and known.result is None:
-        raise RunStateError(f"run {known.id} is still {known.status} here; stop it, or wait for its end")
+        if not fork or known.loop is not asyncio.get_running_loop():
+            raise RunStateError(f"run {known.id} is still {known.status} here; stop it, or wait for its end")
+        events = list(known.events)
+        await known.until_kept(len(events))
+        head = (await asyncio.to_thread(history.open().head(known.id).result)) if kept else None
+        return Source(known.id, known.name, known, events, head)
     if known is not None:
         head = (await asyncio.to_thread(history.open().head(known.id).result)) if kept else None
         if head is None or head.row.seq == len(known.events):

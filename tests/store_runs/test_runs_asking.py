@@ -39,8 +39,7 @@ async def asks(run: Run) -> None:
 
 
 async def kept(run: Run) -> None:
-    while not run._gate.settled:  # type: ignore[union-attr]  # nothing public waits for it
-        await asyncio.sleep(0.005)
+    await run.until_kept(len(run.events))
 
 
 @pytest.mark.parametrize("durability", ["sync", "async"])
@@ -128,6 +127,28 @@ def test_a_fork_before_the_question_asks_anew_and_one_after_it_has_the_answer() 
         after.answer({"y": 9})
         assert (await after).state["said"] == ["one", {"y": 9}]
         await before.wait()
+        made.history.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("durability", ["off", "async", "sync"])
+def test_a_run_is_forked_while_it_waits_and_goes_on_itself(durability: Any) -> None:
+    async def main() -> None:
+        made = session()
+        run = made.start("g", {"n": 1}, durability=durability)
+        await asks(run)
+
+        fork = await made.reopen(run.id, at="two", state={"n": 2})
+        for each, word in ((fork, "other"), (run, "one")):
+            for answer in (word, {"x": 1}):
+                await asks(each)
+                each.answer(answer)
+        assert (await fork).state == {"n": 2, "ran": 1, "said": ["other", {"x": 1}]}
+        assert (await run).state == {"n": 1, "ran": 1, "said": ["one", {"x": 1}]}
+        if durability != "off":
+            await kept(fork)
+            assert made.history.open().head(fork.id).result().row.parent == run.id
         made.history.close()
 
     asyncio.run(main())
