@@ -99,6 +99,6 @@ class Commands:
 
 def refusal(message: Message, error: NbflowError) -> dict[str, Any]:
     """Return what a page is told of a command that was refused."""
-    told = {key: message[key] for key in ("node", "question") if key in message}
+    told = {key: message[key] for key in ("node", "question", "view") if key in message}
     faults = {"errors": error.faults} if isinstance(error, AnswerError) else {}
     return {"type": "refused", "name": message.get("name"), "message": str(error), **told, **faults}

@@ -7,7 +7,7 @@ answers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbflow.commands import Commands, Message, Reopen
@@ -17,7 +17,12 @@ from nbflow.view import RunView, inspect
 from nbflow.view.backlog import Backlog
 from nbflow.view.lookups import Lookups
 from nbflow.view.pace import Pace
+from nbflow.view.previews import Previews
 from nbflow.view.why import why
+
+_NAME = 40
+_VIEWS = 16
+"""Views of one page that are told of what they look at; of those that went nobody says so."""
 
 
 class Feed:
@@ -39,7 +44,9 @@ class Feed:
         self._live = run if isinstance(run, Run) and run.result is None else None
         self._commands = Commands(run, reopen, send)
         self._lookups = Lookups(run, locate=view.locate)
-        self._inspected: str | None = None
+        self._previews = Previews()
+        self._inspected: dict[str | None, str] = {}
+        """By view: one page may have several, of which each looks at a node of its own."""
         self._bound_to: set[str] = set()
         self._backlog = Backlog(view, run.events)
         self._pace = Pace()
@@ -105,11 +112,10 @@ class Feed:
                 self._commands.tell_breaks()
                 self.on_ready()
             case {"type": "inspect", "node": str() | None as node} if message.get("at") is None:
-                self._inspected = node if node in self._view.nodes else None
-                self._tell_inspected()
+                self._inspect(node, message)
             case {"type": "why", "edge": str() as edge} if message.get("at") is None:
                 if told := why(self._view, edge):
-                    self._send({"type": "why", "at": None, **told})
+                    self._send({"type": "why", "at": None, **told, **_of_view(message)})
             case {"type": "command"}:
                 self._commands.act(message)
             case _:
@@ -121,17 +127,30 @@ class Feed:
             return
         if answer["type"] == "inspector":
             self._describe_tool(answer["data"])
-        self._send(answer)
+        self._send({**answer, **_of_view(message)})
+
+    def _inspect(self, node: str | None, message: Message) -> None:
+        view = _of_view(message).get("view")
+        self._inspected.pop(view, None)
+        if node in self._view.nodes:
+            self._inspected[view] = node
+        if len(self._inspected) > _VIEWS:
+            del self._inspected[next(iter(self._inspected))]
+        self._tell_inspected()
 
     def _tell_inspected(self) -> None:
-        if self._inspected is None:
-            self._bound_to = set()
-            return
-        data = inspect(self._view, self.run.graph, self._inspected)
-        self._bound_to = {self._inspected, *data["waits_for"]}
+        self._bound_to = set()
+        told = {node: self._looked_at(node) for node in self._inspected.values()}
+        for view, node in self._inspected.items():
+            of = {} if view is None else {"view": view}
+            self._send({"type": "inspector", "node": node, "data": told[node], **of})
+
+    def _looked_at(self, node: str) -> dict[str, Any]:
+        data = inspect(self._view, self.run.graph, node, previews=self._previews)
+        self._bound_to |= {node, *data["waits_for"]}
         self._describe_tool(data)
-        data["timing"] |= self._share(self._inspected)
-        self._send({"type": "inspector", "node": self._inspected, "data": data})
+        data["timing"] |= self._share(node)
+        return data
 
     def _describe_tool(self, data: dict[str, Any]) -> None:
         if data["kind"] == "tool":
@@ -141,3 +160,9 @@ class Feed:
         """Return which part of the critical path a node is; `more` says that this takes another question to tell."""
         told = self._lookups.answer({"type": "share", "node": node}) or {}
         return {"share": told.get("share"), "more": told.get("more", False)}
+
+
+def _of_view(message: Any) -> dict[str, str]:
+    """Return what tells to which of a page's views an answer is: what the question said of it."""
+    view = message.get("view") if isinstance(message, Mapping) else None
+    return {"view": view} if isinstance(view, str) and len(view) <= _NAME else {}

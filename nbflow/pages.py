@@ -1,7 +1,8 @@
 """A page that shows a run: what it is sent, and what becomes of what it says, over any wire.
 
 Rule: everything happens on the run's own loop. What thread a message comes in on is the wire's matter, so it is
-only handed over. A page goes on showing what it was turned to: a run, its next sitting once resumed, or a fork of it.
+only handed over. A page goes on showing what it was turned to: a run, its next sitting, whoever resumed it, or a fork
+that was made here.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ class Page:
         describe: Returns the first line of a tool's documentation.
         reopen: Goes on with a run that has ended, or forks it.
         home: The loop where a run goes on that the page brings back; without one it brings back none.
-        on_run: Called there with such a run, before anything of it has run.
+        returns: The session's list of those who are told of a run that goes on again.
+        on_run: Called with a run that the page is to show from now on, before anything of it has run.
     """
 
     def __init__(
         self, run: RunRecord, view: RunView, *, send: Send, describe: Callable[[str], str], reopen: Reopen,
-        home: asyncio.AbstractEventLoop | None, on_run: Callable[[Run], None],
+        home: asyncio.AbstractEventLoop | None, returns: list[Callable[[Run], None]], on_run: Callable[[Run], None],
     ) -> None:  # fmt: skip
         self._send, self._describe, self._home = send, describe, home
-        self._bring_back, self._on_run = reopen, on_run
+        self._bring_back, self._on_run, self._returns = reopen, on_run, returns
+        returns.append(self._returned)
         self._reopening: set[asyncio.Task[None]] = set()
         self.feed = self._follow(run, view)
 
@@ -67,8 +70,14 @@ class Page:
         except RuntimeError:  # the run ended, and its own loop with it: nothing is left to disturb
             feed.handle(message)
 
+    def _returned(self, run: Run) -> None:
+        if run.id == self.feed.run.id:
+            self._on_run(run)
+
     def leave(self) -> None:
         """Tell the page nothing more; what runs goes on. Call on the run's loop."""
+        if self._returned in self._returns:
+            self._returns.remove(self._returned)
         self.feed.leave()
 
     def _reopen(
@@ -80,8 +89,8 @@ class Page:
         async def go_on() -> None:
             try:
                 run = await self._bring_back(run_id, at, state)
-                self._on_run(run)
                 if at is not None:
+                    self._on_run(run)
                     self._send({"type": "forked", "run_id": run.id})
                 if then is not None:
                     _first(run, then)

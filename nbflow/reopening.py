@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 
 class Reopening(Living):
-    """A catalogue whose runs can go on; `engine` runs them."""
+    """A catalogue whose runs can go on; `engine` runs them.
+
+    `on_return` is called with a run that goes on again, on its loop, before anything of it runs.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
+        self.on_return: list[Callable[[Run], None]] = []
 
     def _known_here(self, run: Run, keeper: Recorder | None) -> None:
         self.live[run.id] = run
@@ -119,6 +123,8 @@ class Reopening(Living):
             cache=lambda: self.outputs, breaks=breaks,
         )  # fmt: skip
         self._known_here(run, keeper)
+        for told in () if fork else tuple(self.on_return):
+            told(run)
         return run
 
     async def _last_unfinished(self) -> str:

@@ -38,7 +38,7 @@ class LivePage:
         run: What it shows first; make it on its loop.
         view: The run's fold, not yet fed.
         home: The loop where a run goes on that the page brings back.
-        on_run: Called there with such a run, before anything of it has run.
+        on_run: Called with a run that the page is to show from now on, before anything of it has run.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class LivePage:
     ) -> None:  # fmt: skip
         self.widget = LiveView(scene=scene_of(run))
         self._page = Page(
-            run, view, send=self._send, describe=describe, reopen=_reopen, home=home, on_run=on_run
+            run, view, send=self._send, describe=describe, reopen=_reopen, home=home,
+            returns=session.current().on_return, on_run=on_run,
         )  # fmt: skip
         self.widget.on_msg(lambda _widget, message, _buffers: self._page.receive(message))
 
@@ -59,6 +60,10 @@ class LivePage:
     def show(self, run: Run, view: RunView) -> None:
         """Show another run from now on; call on its loop."""
         self._page.show(run, view)
+
+    def leave(self) -> None:
+        """Tell the page nothing more."""
+        self._page.leave()
 
     def _send(self, message: Message) -> None:
         if message["type"] in ("scene", "snapshot"):

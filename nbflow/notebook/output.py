@@ -99,7 +99,7 @@ class RunOutput:
             loop.call_later(PATIENCE, self._say_what_to_install)
 
     def _go_on(self, run: Run) -> None:
-        """Show a run that the page brought back, in the same place."""
+        """Show a run that goes on again, or a fork that was made here, in the same place."""
         self._run = run
         self._view = self._fold()
         if self._page is not None:
@@ -137,6 +137,7 @@ class RunOutput:
         if self._run.result is not None and self._page is not None:
             from nbflow.notebook.freeing import free
 
+            self._page.leave()
             free(self._page.widget)
             self._page = None
 

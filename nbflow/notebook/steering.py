@@ -32,9 +32,7 @@ class SteeringMagics(Magics):
         argument("answer", metavar="ANSWER", nargs="?", help="a choice, or a text; quote one with spaces"),
         argument("fields", metavar="KEY=EXPR", nargs="*", help="a field of the answer and any Python expression"),
         argument("--node", metavar="NODE", help="whose question, where several nodes ask: review/approve"),
-        argument(
-            "--question", type=int, metavar="N", help="which one, where a node asks several: its number"
-        ),
+        argument("--question", type=int, metavar="N", help="which one, where a node asks several: its number"),
         argument("--run", metavar="RUN", help="which run's, where several wait: its id, or the beginning of it"),
     )
     @needs_local_scope

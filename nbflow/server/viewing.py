@@ -104,7 +104,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     async def make() -> Page:
         page = Page(
             run, unfed(run), send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
-            on_run=lambda other: page.show(other, unfed(other)),
+            returns=service.session.on_return, on_run=lambda other: page.show(other, unfed(other)),
         )  # fmt: skip
         return page
 

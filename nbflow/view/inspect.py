@@ -15,10 +15,11 @@ from nbflow.view.fold import Locate, RunView, place_of
 from nbflow.view.history import Route, error_parts
 from nbflow.view.nodes import NodeState
 from nbflow.view.plain import clean, line
-from nbflow.view.preview import short, value
+from nbflow.view.preview import short
+from nbflow.view.previews import Previews
 from nbflow.view.waiting import waits_for
 
-_VALUES, _CODE_LINES, _QUESTIONS, _TEXT = 40, 9, 20, 20_000
+_CODE_LINES, _QUESTIONS, _TEXT = 9, 20, 20_000
 
 
 def inspect(
@@ -26,6 +27,7 @@ def inspect(
     graph: GraphDefinition,
     node: str,
     locate: Locate | None = None,
+    previews: Previews | None = None,
 ) -> dict[str, Any]:
     """Return what the inspector shows of a node, in the view protocol.
 
@@ -34,6 +36,7 @@ def inspect(
         graph: The graph that ran.
         node: The id of one of its nodes.
         locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
+        previews: Shows values; who looks again and again has some of their own.
 
     Raises:
         KeyError: The graph has no such node.
@@ -41,7 +44,7 @@ def inspect(
     if not isinstance(view, RunView):
         events, view = view, RunView(graph, locate=locate)
         view.apply(events)
-    state = view.nodes[node]
+    state, previews = view.nodes[node], previews or Previews()
     past = state.history
     printed, dropped = past.printed.text()
     return {
@@ -53,8 +56,8 @@ def inspect(
         "visits": state.runs,
         "attempts": [{"n": a.number, "status": a.status, "ms": a.ms, "note": a.note} for a in past.attempts],
         "of": state.of,
-        "input": _values(past.input),
-        "output": _values(past.output),
+        "input": previews.of(past.input),
+        "output": previews.of(past.output),
         "printed": printed,
         "printed_dropped": dropped,
         "error": _error(past.error, locate or view.locate),
@@ -66,15 +69,6 @@ def inspect(
         "waits_for": waits_for(view, node),
         "questions": [_question(event) for event in list(state.asked.values())[:_QUESTIONS]],
     }
-
-
-def _values(held: Any) -> list[dict[str, Any]]:
-    """Return the previews of a state's keys, or of the one value that is no mapping."""
-    if held is None:
-        return []
-    if isinstance(held, dict):
-        return [value(str(key), held[key]) for key in list(held)[:_VALUES]]
-    return [value("", held)]
 
 
 def _error(error: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any] | None:

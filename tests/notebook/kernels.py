@@ -181,13 +181,24 @@ class Page:
     def hears(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         """Wait for a message that is wanted; return it. A snapshot, a trait in fact, counts as one too."""
         while True:
-            message = self._kernel.client.get_iopub_msg(timeout=PATIENCE)
-            if message["msg_type"] != "comm_msg" or message["content"]["comm_id"] != self._id:
-                continue
-            data = message["content"]["data"]
-            told = data["content"] if data["method"] == "custom" else data.get("state", {}).get("snapshot", {})
+            told = self.told(self._kernel.client.get_iopub_msg(timeout=PATIENCE))
             if told and wanted(told):
-                return dict(told)
+                return told
+
+    def told(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return what a message of the kernel tells this page, nothing where it is none of its."""
+        if message["msg_type"] != "comm_msg" or message["content"]["comm_id"] != self._id:
+            return {}
+        data = message["content"]["data"]
+        return dict(data["content"] if data["method"] == "custom" else data.get("state", {}).get("snapshot", {}))
+
+
+def all_hear(kernel: Kernel, pages: list[Page], wanted: Callable[[dict[str, Any]], Any]) -> None:
+    """Wait until each of several pages has heard a message that is wanted."""
+    left = list(pages)
+    while left:
+        message = kernel.client.get_iopub_msg(timeout=PATIENCE)
+        left = [page for page in left if not ((told := page.told(message)) and wanted(told))]
 
 
 def page_of(kernel: Kernel, reply: Reply) -> Page:

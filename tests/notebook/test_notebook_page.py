@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kernels import Kernel, Page, Reply, page_of, status_is
+from kernels import Kernel, Page, Reply, all_hear, page_of, status_is
 
 DEFINE = """%%flow_tool
 import asyncio
@@ -82,6 +82,20 @@ def test_what_cannot_be_skipped_is_refused_and_nothing_runs(kernel: Kernel) -> N
     assert told["name"] == "skip"
     assert "node 'quick' of run" in told["message"]
     assert newest(kernel, "r.status.value") == "'cancelled'"
+
+
+@pytest.mark.parametrize("by", ["the page", "a cell"])
+def test_every_view_of_a_run_shows_it_when_it_goes_on(kernel: Kernel, by: str) -> None:
+    first = failed(kernel)
+    second = page_of(kernel, kernel.ok("%flow_show " + newest(kernel, "r.id").strip("'")))
+    kernel.ok("BROKEN = False")
+
+    if by == "the page":
+        second.says("command", name="retry", node="half")
+    else:
+        kernel.send("%flow_resume")
+
+    all_hear(kernel, [first, second], status_is("completed"))
 
 
 def test_the_static_picture_follows_a_run_that_went_on(kernel: Kernel) -> None:

@@ -65,3 +65,27 @@ def test_an_edge_is_told_as_it_stands_and_one_that_is_not_there_is_passed_over()
     before, _ = told({"type": "why", "edge": "quick>join"}, {"type": "why", "edge": "a>b"}, {"type": "why", "edge": 7})
 
     assert [m["text"] for m in before if m["type"] == "why"] == ["Taken: it has no condition"]
+
+
+def test_each_view_of_a_page_is_told_of_the_node_that_it_looks_at() -> None:
+    before, after = told(
+        {"type": "inspect", "node": "join", "view": "a"}, {"type": "inspect", "node": "slow", "view": "b"}
+    )
+
+    for heard in (before, after):
+        assert {(m["view"], m["node"]) for m in heard if m["type"] == "inspector"} == {("a", "join"), ("b", "slow")}
+
+
+def test_an_answer_and_a_refusal_repeat_which_view_asked() -> None:
+    before, _ = told(
+        {"type": "log", "node": None, "level": "all", "text": "", "at": None, "first": 0, "count": 9, "view": "a"},
+        {"type": "command", "name": "skip", "node": "join", "view": "b"},
+    )
+
+    assert [(m["type"], m["view"]) for m in before if "view" in m] == [("log", "a"), ("refused", "b")]
+
+
+def test_a_view_that_looks_at_nothing_any_more_is_told_nothing() -> None:
+    _, after = told({"type": "inspect", "node": "slow", "view": "a"}, {"type": "inspect", "node": None, "view": "a"})
+
+    assert not [m for m in after if m["type"] == "inspector"]

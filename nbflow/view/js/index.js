@@ -11,8 +11,10 @@ import { mount } from './view.js';
 const TRAITS = ['scene', 'snapshot'];
 
 // A model's traits and its custom messages are the same JSON messages; whether the kernel is there is told as one more.
+// A model may have several views, in one page or many, and all of them hear each message: an answer repeats who asked.
 function transportOf(model, el) {
   const manager = model.widget_manager;
+  const view = Math.random().toString(36).slice(2);
   let [live, lost] = [true, false];
   let tell = () => {};
   const look = () => {
@@ -22,7 +24,7 @@ function transportOf(model, el) {
     // Lab closes the comms of a kernel that it restarts: sending throws then, though the next kernel is connected.
     send(message) {
       try {
-        model.send(message);
+        model.send({ ...message, view });
       } catch {
         lost = true;
         look();
@@ -32,7 +34,7 @@ function transportOf(model, el) {
     open(receive) {
       tell = receive;
       const hear = Object.fromEntries(TRAITS.map((name) => [`change:${name}`, () => receive(model.get(name))]));
-      Object.assign(hear, { 'msg:custom': (message) => receive(message), comm_live_update: look });
+      Object.assign(hear, { 'msg:custom': (message) => (message.view ?? view) === view && receive(message), comm_live_update: look });
       for (const [event, listener] of Object.entries(hear)) model.on(event, listener);
       for (const name of TRAITS) receive(model.get(name));
       const deaf = onConnection(manager, look);
