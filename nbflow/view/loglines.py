@@ -87,8 +87,8 @@ class LogLines:
     """Answers `log` and `line`.
 
     `log` asks for `count` rows from the row `first` on, or for the last ones where `first` is -1, of a `node` or None,
-    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats the filter and
-    has `rows`, `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of` how many. `line`
+    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats all but `first`,
+    and has `rows`, `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of` how many. `line`
     asks for the whole of a row by `seq` and `part`.
     """
 
@@ -106,7 +106,7 @@ class LogLines:
             case {"type": "log", "node": str() | None as node, "level": str(level), "text": str(text),
                   "at": int() | None as at, "first": int(first), "count": int(amount)} if level in _LEVELS:  # fmt: skip
                 what = Filter(node, level, text.lower()[:SHOWN])
-                told = {"type": "log", "node": node, "level": level, "text": text, "at": at}
+                told = {"type": "log", "node": node, "level": level, "text": text, "at": at, "count": amount}
                 return told | self._rows(self._looked_through(what), at, first, max(0, min(amount, PAGE)))
         return None
 

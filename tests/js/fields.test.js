@@ -94,6 +94,15 @@ test('an empty text is one where the schema says so', () => {
   assert.deepEqual(answer(of({ type: 'string' }), { '': '' }).errors, { '': 'needs an answer' });
 });
 
+test('what had a default and was emptied is not sent as its default', () => {
+  const [text, number] = [{ type: 'string', default: 'a' }, { type: 'integer', default: 3 }];
+  const field = object({ text, short: { ...text, minLength: 1 }, day: { ...text, format: 'date' }, number, none: { ...number, nullable: true } }, {});
+  const { value, errors } = answer(field, { text: '', short: '', day: '', number: '', none: '' });
+
+  assert.deepEqual(value, { text: '', none: null });
+  assert.deepEqual(errors, { short: 'needs an answer', day: 'needs an answer', number: 'needs a number' });
+});
+
 test('a content that stands for nothing is an error at its field', () => {
   const field = object({ n: { type: 'integer' }, list: { type: 'array', items: { type: 'integer' } }, json: {} }, {});
   const { errors } = answer(field, { n: '1.5', list: '1\nx', json: '{' });

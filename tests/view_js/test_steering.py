@@ -95,6 +95,16 @@ def test_a_retrying_node_offers_its_next_try_now(running: Any) -> None:
     assert commands(running) == [{"name": "retry", "node": "lint"}]
 
 
+def test_a_retry_is_asked_for_once_until_the_kernel_has_answered(running: Any) -> None:
+    button = opened(running, "lint", "retrying").get_by_role("button", name="Retry now")
+    button.dblclick()
+    assert commands(running) == [{"name": "retry", "node": "lint"}]
+
+    running.push({"type": "refused", "name": "retry", "node": "lint", "message": "it has just begun"})
+    button.click()
+    assert commands(running) == [{"name": "retry", "node": "lint"}] * 2
+
+
 def test_letters_typed_into_an_output_are_no_shortcuts(running: Any) -> None:
     panel = opened(running, "security_scan", "running")
     panel.get_by_role("button", name="Skip with…").click()

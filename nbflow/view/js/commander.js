@@ -22,7 +22,7 @@ export class Commander {
 
   /** Send a command; those of a node do not hold the header's buttons back. */
   command(name, rest = null) {
-    this.sent = rest === null;
+    this.sent ||= rest === null;
     this.refusal = null;
     this.send({ type: 'command', name, ...rest });
     this.changed();

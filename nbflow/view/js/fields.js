@@ -181,12 +181,18 @@ const READ = {
 };
 
 function readText(field, raw) {
-  if (raw === '') return field.value === '' || field.least === 0 ? '' : missing(field, 'needs an answer');
+  if (raw === '') return mayBeEmpty(field) ? '' : missing(field, 'needs an answer');
   return field.type === 'datetime-local' ? withOffset(raw) : raw;
 }
 
+// Whoever empties a text that had a default means an empty one: left out, it would be the default again.
+function mayBeEmpty({ value, least, nullable, type }) {
+  const had = value !== undefined && !nullable && type === 'text';
+  return value === '' || least === 0 || (had && least === undefined);
+}
+
 function missing(field, message) {
-  if (field.required && !field.nullable) throw new Error(message);
+  if ((field.required || field.value !== undefined) && !field.nullable) throw new Error(message);
   return absent(field);
 }
 

@@ -91,6 +91,7 @@ export class Inspector {
   refused(message) {
     if (message.name === 'answer') this.form.refused(message);
     else if (message.name === 'skip' && message.node === this.node) this.steering.refuse(message.message);
+    else if (message.name === 'retry') this.steering.stands(null);
   }
 }
 

@@ -12,7 +12,7 @@ const ROW = 20; // px
 const NEWS = 500; // ms between two questions for what is new
 const LOST = 3000; // ms after which an answer is no longer waited for
 const TYPING = 150; // ms after the last letter of a search
-const COPIED = 5000; // rows that are copied at most
+const COPIED = 5000; // rows that are copied at most, and more than are ever asked for to be seen
 const LEVELS = { all: 'All', output: 'Printed', errors: 'Errors' };
 
 export class LogFace {
@@ -61,7 +61,7 @@ export class LogFace {
 
   forget() {
     this.pages.forget();
-    Object.assign(this, { about: null, last: 0, news: true, copying: false, current: -1, follows: true });
+    Object.assign(this, { about: null, last: 0, news: true, current: -1, follows: true });
     this.whole.close();
   }
 
@@ -126,7 +126,8 @@ export class LogFace {
 
   receive(message) {
     if (message.type === 'line') this.whole.open(message);
-    else if (this.pages.receive(message) && this.copying) this.copied(message.rows);
+    else if (message.count === COPIED) this.copied(message.rows);
+    else this.pages.receive(message);
   }
 
   fill() {
@@ -221,14 +222,10 @@ export class LogFace {
     const chosen = window.getSelection();
     const inside = !chosen.isCollapsed && this.rows.el.contains(chosen.anchorNode);
     if (inside) this.done(copyText(chosen.toString(), this.el));
-    else {
-      this.copying = true;
-      this.ask({ type: 'log', ...this.pages.filter, first: -1, count: COPIED });
-    }
+    else this.ask({ type: 'log', ...this.pages.filter, first: -1, count: COPIED });
   }
 
   copied(rows) {
-    this.copying = false;
     this.done(copyText(rows.map((row) => asText(row, clockTenths)).join('\n'), this.el), rows.length);
   }
 

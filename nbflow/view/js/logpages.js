@@ -16,7 +16,7 @@ export class LogPages {
   }
 
   clear() {
-    Object.assign(this, { rows: new Map(), total: 0, dropped: 0, seen: 0, of: null, asked: null, lost: false });
+    Object.assign(this, { rows: new Map(), total: 0, dropped: 0, seen: 0, of: null, asked: null });
   }
 
   /** Look through another filter: {node, level, text, at}; returns whether it is another. */

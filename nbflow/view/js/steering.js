@@ -30,7 +30,7 @@ export class Steering {
     Object.assign(this, { command, node: null });
     const button = (name, label, act) => h('button', { class: 'nf-btn', type: 'button', 'data-do': name, onclick: act }, label);
     this.buttons = {
-      retry: button('retry', 'Retry', () => this.send('retry')),
+      retry: button('retry', 'Retry', () => this.retry()),
       skip: button('skip', 'Skip with…', () => this.edit(this.editor.hidden)),
       break: button('break', 'Break before', () => this.toggle()),
     };
@@ -58,6 +58,7 @@ export class Steering {
     this.el.hidden = !names.length;
     for (const [name, button] of Object.entries(this.buttons)) button.hidden = !names.includes(name);
     if (!names.includes('skip')) this.edit(false);
+    this.stands(`${model.node(this.node).status} ${model.run.status}`);
     const breaks = model.breaks.has(this.node);
     setAttr(this.buttons.break, 'aria-pressed', String(breaks));
     setText(this.buttons.break, breaks ? 'Breaks before' : 'Break before');
@@ -79,6 +80,18 @@ export class Steering {
 
   send(name, rest = {}) {
     this.command(name, { node: this.node, ...rest });
+  }
+
+  // Asked for once: a second click would begin the run that the first one has brought back.
+  retry() {
+    this.buttons.retry.disabled = true;
+    this.send('retry');
+  }
+
+  /** How the node and its run stand: once that changes, or the kernel has refused (null), it can be asked for again. */
+  stands(how) {
+    if (how !== this.how) this.buttons.retry.disabled = false;
+    this.how = how;
   }
 
   skip(event) {
