@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nbflow import session
 from nbflow.engine import Run
 from nbflow.engine.questions import Question
+from nbflow.engine.record import RunRecord
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.graph.needs import needs
@@ -103,12 +104,14 @@ def places(given: Given) -> Iterator[Offer]:
 
 
 def keys_of(given: Given) -> Iterator[Offer]:
-    """Yield the keys that a graph needs at its start, or a question's answer, and that are not given."""
+    """Yield the keys that a graph needs at its start, a fork may change, or an answer has, and that are not given."""
     if given.magic == "flow_answer":
         names = [] if given.names else [key for question in _questions(given.run_id()) for key in _fields(question)]
     else:
         graph, subgraphs = _graph(given)
         names = [need.name for need in needs(graph, session.current().registry, subgraphs)]
+        if given.magic != "flow_run":
+            names += _run(given).state
     return (Offer(f"{name}=", "key") for name in dict.fromkeys(names) if name not in given.keys)
 
 
@@ -155,12 +158,17 @@ def _graph(given: Given) -> tuple[GraphDefinition, Mapping[str, GraphDefinition]
     here = session.current()
     if given.magic == "flow_run":
         return here.find(given.names[0]), here.graphs
+    run = _run(given)
+    return here.graphs.get(run.name, run.graph), {**run.subgraphs, **here.graphs}
+
+
+def _run(given: Given) -> RunRecord:
+    """Return the run that is named, else the one that would be taken."""
     named = given.run_id()
     if named is None:
         rows = session.runs(limit=_MOST)
         named = next(row.id for row in rows if "place" in given.options or row.status != Status.COMPLETED)
-    run = here.read(named)
-    return here.graphs.get(run.name, run.graph), {**run.subgraphs, **here.graphs}
+    return session.read(named)
 
 
 def _paths(

@@ -87,9 +87,9 @@ class LogLines:
     """Answers `log` and `line`.
 
     `log` asks for `count` rows from the row `first` on, or for the last ones where `first` is -1, of a `node` or None,
-    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats all but `first`,
-    and has `rows`, `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of` how many. `line`
-    asks for the whole of a row by `seq` and `part`.
+    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats all that, and
+    has `rows`, where they are `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of`
+    how many. `line` asks for the whole of a row by `seq` and `part`.
     """
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:

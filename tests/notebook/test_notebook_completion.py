@@ -94,6 +94,7 @@ def test_options_and_their_values_are_completed(keeping: Kernel, text: str, line
         ("%flow_run review pages=max(1, 2) b|", ["%flow_run review pages=max(1, 2) bonus="]),
         ("%flow_run review pages=1 pag|", []),
         ("%flow_resume --from score bo|", ["%flow_resume --from score bonus="]),
+        ("%flow_resume --from score ro|", ["%flow_resume --from score rows="]),
         ("%%flow_run review source='x'\npag|", ["pages = "]),
     ],
 )
