@@ -16,7 +16,19 @@ import nbflow
 ROOT = Path(nbflow.__file__).parent
 
 LAYERS: list[set[str]] = [
-    {"errors", "events", "state", "reducers", "conditions", "fingerprint", "graph", "notation", "tools", "tables"},
+    {
+        "errors",
+        "events",
+        "state",
+        "reducers",
+        "conditions",
+        "fingerprint",
+        "graph",
+        "notation",
+        "parsing",
+        "tools",
+        "tables",
+    },
     {"scheduler"},
     {"engine", "executors"},
     {"store", "settings"},

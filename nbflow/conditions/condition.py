@@ -12,6 +12,7 @@ from itertools import takewhile
 from types import CodeType, FunctionType
 from typing import Any
 
+from nbflow import parsing
 from nbflow.conditions.access import missing
 from nbflow.conditions.limits import MAX_ELEMENTS, Refused
 from nbflow.conditions.rebuild import Rebuilder
@@ -108,7 +109,7 @@ def _compiled(text: str, predicates: Mapping[str, Callable[..., Any]]) -> Condit
     source = padded.lstrip(" ")
     shift = len(padded) - len(source)
     try:
-        parsed = ast.parse(source, mode="eval").body
+        parsed = parsing.expression(source)
         rebuilder = Rebuilder(source, shift, predicates)
         expression = rebuilder.rebuild(parsed)
     except SyntaxError as error:

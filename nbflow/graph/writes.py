@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nbflow import parsing
+
 if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
 
@@ -24,7 +26,7 @@ def written_keys(spec: ToolSpec, node: str) -> frozenset[str] | None:
     if spec.source is None:
         return None
     try:
-        (function,) = ast.parse(spec.source).body
+        (function,) = parsing.module(spec.source).body
     except (SyntaxError, ValueError):
         return None
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or spec.is_generator:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nbflow import parsing
 from nbflow.notation import values
 from nbflow.notation.places import Fault, reading
 from nbflow.notation.tokens import QUOTED, Token
@@ -152,7 +153,7 @@ def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python warns again where the expression is evaluated
-            parsed = ast.parse(source, mode="eval").body
+            parsed = parsing.expression(source)
             one_value = not isinstance(parsed, ast.Tuple) or _is_one_argument(source)
     except SyntaxError as error:
         problem = f"the value of {key!r} is no expression of Python: {error.msg}"
@@ -166,7 +167,7 @@ def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
 
 
 def _is_one_argument(source: str) -> bool:
-    call = ast.parse(f"_({source})", mode="eval").body
+    call = parsing.expression(f"_({source})")
     if source.endswith(","):
         return False
     return isinstance(call, ast.Call) and len(call.args) == 1 and isinstance(call.args[0], ast.Tuple)

@@ -6,6 +6,8 @@ Rule: a source that does not parse is a finding with a line, never an exception 
 import sys
 from typing import TYPE_CHECKING, Any
 
+TRIES = 20  # files are parsed side by side
+
 if TYPE_CHECKING:
     import ast
     from collections.abc import Iterator
@@ -48,13 +50,11 @@ def extract_functions(code: str, path: str | None = None) -> dict[str, Any]:
 
 def parse(code: str, path: str | None = None) -> "ast.Module | dict[str, Any]":
     """Return the syntax tree, or the row that says where the source does not parse."""
-    import ast
-
     if "\0" in code:  # Python refuses it without saying where
         before = code[: code.index("\0")]
         return _fault(path, before.count("\n") + 1, len(before) - before.rfind("\n"), "there is a null byte")
     try:
-        return ast.parse(code.removeprefix("\ufeff"))
+        return _tree(code.removeprefix("\ufeff"))
     except SyntaxError as error:
         return _fault(path, error.lineno, error.offset, error.msg)
     except UnicodeEncodeError as error:
@@ -62,6 +62,17 @@ def parse(code: str, path: str | None = None) -> "ast.Module | dict[str, Any]":
         return _fault(path, line, error.start - code.rfind("\n", 0, error.start), f"not Unicode text: {error.reason}")
     except (RecursionError, MemoryError):
         return _fault(path, 1, 1, "nested too deeply for Python's own parser")
+
+
+def _tree(source: str) -> "ast.Module":
+    import ast
+
+    for _ in range(TRIES - 1):
+        try:
+            return ast.parse(source)
+        except SystemError:  # of a sound source, where two threads parse at once (python/cpython#106905)
+            continue
+    return ast.parse(source)
 
 
 def _fault(path: str | None, line: int | None, column: int | None, message: str) -> dict[str, Any]:
