@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from nbflow.engine.result import Key, key_of
@@ -16,6 +17,8 @@ from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
+
+_DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,21 @@ def lacks(value: Any) -> bool:
     return Unstored in map(type, inner)
 
 
+def is_decided(event: Event) -> bool:
+    """Return whether an event tells what was decided together with the one before it; a replay is fed both at once."""
+    return event.kind in _DECIDED or bool(event.data.get("derived"))
+
+
 def _routes(events: list[Event], at: int) -> Routes:
     """Return the ways taken by what was decided together with the event before `at`."""
     routes: Routes = {}
-    for event in (events[later] for later in range(at, len(events))):
+    for event in takewhile(is_decided, (events[later] for later in range(at, len(events)))):
         if event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
             taken = routes.setdefault(event.node or "", [])
             if event.kind is Kind.EDGE_TAKEN:
                 taken.append((event.data["to"], event.data["type"], event.data["condition"]))
         elif event.kind is Kind.EXECUTION_ERROR:
             return {}  # a condition that could not be evaluated chose nothing
-        elif not event.data.get("derived"):
-            break
     return routes
 
 

@@ -45,11 +45,11 @@ class Backlog:
         while self.left:
             self._take(len(self._events), 1 << 62)
 
-    def fold_piece(self) -> None:
-        """Fold what some hundredths of a second allow."""
-        room = PIECE
-        while self.left and room > 0:
-            room -= self._take(min(len(self._events), self._view.seq + LOOKED), room)
+    def fold_piece(self, upto: int | None = None) -> None:
+        """Fold what some hundredths of a second allow, no further than event `upto`."""
+        room, end = PIECE, len(self._events) if upto is None else upto
+        while self._view.seq < end and room > 0:
+            room -= self._take(min(end, self._view.seq + LOOKED), room)
 
     def _take(self, upto: int, room: int) -> int:
         """Fold some of the events up to one of them; return how much of the room that took."""

@@ -6,6 +6,7 @@ Rule: an exclusive choice marks what it left out when it is first made; later ch
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from nbflow.events import Event, Kind
@@ -43,14 +44,25 @@ class Edges:
     """The edges of the outermost graph; `touched` names those that changed."""
 
     def __init__(self, shape: Outline) -> None:
-        self.states = {line.key: EdgeState(line) for line in shape.lines}
         self.touched: dict[str, None] = {}
-        self._by_ends = {(e.source, e.target, e.type, e.condition): self.states[e.key] for e in shape.lines}
-        self._out = {node: [self.states[line.key] for line in lines] for node, lines in shape.out.items()}
+        self._shape = shape
+        self._know({line.key: EdgeState(line) for line in shape.lines})
+
+    def _know(self, states: dict[str, EdgeState]) -> None:
+        self.states, shape = states, self._shape
+        self._by_ends = {(e.source, e.target, e.type, e.condition): states[e.key] for e in shape.lines}
+        self._out = {node: [states[line.key] for line in lines] for node, lines in shape.out.items()}
         self._loops: dict[str, list[EdgeState]] = {}
-        for edge in self.states.values():
+        for edge in states.values():
             if edge.line.back:
                 self._loops.setdefault(edge.line.target, []).append(edge)
+
+    def copy(self) -> Edges:
+        """Return edges that stand as these do, and go on by themselves."""
+        other = copy(self)
+        other.touched = {**self.touched}
+        other._know({key: copy(edge) for key, edge in self.states.items()})
+        return other
 
     def of(self, edge: EdgeDefinition) -> EdgeState:
         """Return how an edge of the graph stands."""

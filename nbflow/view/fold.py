@@ -7,12 +7,13 @@ assignments, however large the graph; only a run's end looks at every node once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
+from copy import copy
 from typing import Any
 
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
 from nbflow.view.edges import Edges, EdgeState
-from nbflow.view.history import error_line, error_parts
+from nbflow.view.history import error_line, error_parts, place_of
 from nbflow.view.nodes import BECOMES, LIVE, NodeState
 from nbflow.view.outline import outline
 from nbflow.view.plain import line
@@ -109,6 +110,16 @@ class RunView:
             return None
         patch: dict[str, Any] = {"type": "patch", "seq": self.seq, "now": round(now, 3)}
         return patch | {key: part for key, part in (("run", run), ("nodes", nodes), ("edges", edges)) if part}
+
+    def copy(self) -> RunView:
+        """Return a view that stands where this one does; what is folded into one of them does not change the other."""
+        other = copy(self)
+        other.edges = self.edges.copy()
+        other.nodes = {name: node.copy(other.edges.states) for name, node in self.nodes.items()}
+        other._counts, other._touched, other._sent_run = {**self._counts}, {**self._touched}, {**self._sent_run}
+        other._sent_nodes = {name: {**sent} for name, sent in self._sent_nodes.items()}
+        other._sent_edges = {key: {**sent} for key, sent in self._sent_edges.items()}
+        return other
 
     # -- folding --------------------------------------------------------------------------------------------------
 
@@ -265,18 +276,6 @@ class RunView:
     def _cancel_note(self, reason: Any) -> str | None:
         during = f"during {self._stopped}" if self._stopped else ""
         return line(f"{reason or ''} {during}", 120) or None
-
-
-def place_of(where: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any]:
-    """Return where an error arose as `{"label", "cell_id", "line"}`: its cell, else its file, else nothing."""
-    if where is None or not where.get("file"):
-        return {"label": None, "cell_id": None, "line": None}
-    file, number = str(where["file"]), int(where.get("line") or 0)
-    cell = locate(file, number) if locate else None
-    if cell:
-        return {"label": line(cell.get("label") or "", 80), "cell_id": cell.get("cell_id"), "line": number}
-    name = file.replace("\\", "/").rpartition("/")[2]
-    return {"label": line(f"{name}, line {number}", 80), "cell_id": None, "line": number}
 
 
 def _changes(sent: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

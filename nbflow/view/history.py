@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from nbflow.view.plain import clean, line
 
 if TYPE_CHECKING:
     from nbflow.engine.journal import Entry
+    from nbflow.view.fold import Locate
 
 PRINTED = 20_000
 _ATTEMPTS, _CHUNK = 20, 4_000
@@ -59,6 +61,10 @@ class Printed:
         self.size -= count
         self.dropped += count
 
+    def copy(self) -> Printed:
+        """Return what is printed so far, to be added to by itself."""
+        return Printed(self.chunks.copy(), self.size, self.dropped)
+
     def text(self) -> tuple[str, int]:
         """Return the text kept and the number of characters dropped."""
         joined = "".join(self.chunks)
@@ -93,9 +99,20 @@ class History:
     @property
     def total_ms(self) -> float:
         """How long all visits took together."""
+        self._add_up()
+        return self.took_us / 1e3
+
+    def copy(self) -> History:
+        """Return a history that goes on by itself."""
+        self._add_up()
+        other = copy(self)
+        other.attempts = deque(map(copy, self.attempts), self.attempts.maxlen)
+        other.printed, other.routes, other.passed = self.printed.copy(), [*self.routes], []
+        return other
+
+    def _add_up(self) -> None:
         self.took_us += sum(map(duration_us, self.passed))
         self.passed.clear()
-        return self.took_us / 1e3
 
 
 def duration_us(end: Entry) -> int:
@@ -113,6 +130,18 @@ def error_parts(data: Any) -> dict[str, Any]:
         "traceback": clean(str(parts.get("traceback") or "")[-FULL_MESSAGE:]),
         "where": parts.get("where") if isinstance(parts.get("where"), Mapping) else None,
     }
+
+
+def place_of(where: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any]:
+    """Return where an error arose as `{"label", "cell_id", "line"}`: its cell, else its file, else nothing."""
+    if where is None or not where.get("file"):
+        return {"label": None, "cell_id": None, "line": None}
+    file, number = str(where["file"]), int(where.get("line") or 0)
+    cell = locate(file, number) if locate else None
+    if cell:
+        return {"label": line(cell.get("label") or "", 80), "cell_id": cell.get("cell_id"), "line": number}
+    name = file.replace("\\", "/").rpartition("/")[2]
+    return {"label": line(f"{name}, line {number}", 80), "cell_id": None, "line": number}
 
 
 FULL_MESSAGE = 20_000

@@ -7,6 +7,7 @@ graphs; who looks is told a bounded number, what failed first.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from copy import copy
 from itertools import chain, islice
 from typing import Any
 
@@ -30,6 +31,13 @@ class Inside:
         self.going: dict[str, str] = {}
         """Those that run, are tried again, or were cancelled."""
         self._over: set[str] = set()
+
+    def copy(self) -> Inside:
+        """Return parts that stand as these do, and go on by themselves."""
+        other = copy(self)
+        other.done, other.failed, other.going = {**self.done}, {**self.failed}, {**self.going}
+        other._over = {*self._over}
+        return other
 
     def clear(self) -> None:
         """Forget all."""

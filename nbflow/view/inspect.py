@@ -11,8 +11,8 @@ from typing import Any
 from nbflow.events import Event
 from nbflow.graph import END, GraphDefinition
 from nbflow.view.caption import with_values
-from nbflow.view.fold import Locate, RunView, place_of
-from nbflow.view.history import Route, error_parts
+from nbflow.view.fold import Locate, RunView
+from nbflow.view.history import Route, error_parts, place_of
 from nbflow.view.nodes import NodeState
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import short

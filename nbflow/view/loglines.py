@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.events import Event, Kind
-from nbflow.view.fold import Locate, place_of
-from nbflow.view.history import error_parts
+from nbflow.view.fold import Locate
+from nbflow.view.history import error_parts, place_of
 from nbflow.view.logrows import SHOWN, count, kinds, look, shown, texts
 from nbflow.view.plain import line
 from nbflow.view.preview import FULL

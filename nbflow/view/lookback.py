@@ -1,6 +1,7 @@
-"""A node, or why an edge was taken, as it stood at a moment of the past.
+"""A run's past: what each event changed, and a node, or why an edge was taken, as it stood at a moment.
 
-Rule: the run is folded on from the moment last asked for, and from its beginning only where a person goes back.
+Rule: a question folds a bounded number of events, from the whole before the moment or the moment last asked for; `more`
+says that the page has to ask on.
 """
 
 from __future__ import annotations
@@ -8,32 +9,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbflow.view.backlog import Backlog
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
-from nbflow.view.recorded import Recorded, unfed
+from nbflow.view.moments import Moments
+from nbflow.view.recorded import Recorded
+from nbflow.view.wholes import Wholes
 from nbflow.view.why import why
 
 
 class Lookback:
-    """Answers `inspect` and `why` at a moment: `{"node", "at", "data"}`, and what `why` returns, as told of now."""
+    """Answers `history` as Moments does, and `inspect` and `why` at a moment: as they are of now, or with `more`."""
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:
-        self._run, self._locate = run, locate
-        self._view = unfed(self._run, locate=self._locate)
+        self._run = run
+        self._wholes = Wholes(run, locate)
+        self._moments = Moments(run, locate, self._wholes)
+        self._stand(0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what is shown of a node or an edge after event `at`."""
+        """Return the steps asked for, or what is shown of a node or an edge after event `at`."""
         match message:
+            case {"type": "history"}:
+                return self._moments.answer(message)
             case {"type": "inspect", "node": str() as node, "at": at} if type(at) is int and node in self._view.nodes:
-                data = inspect(self._at(at), self._run.graph, node)
-                return {"type": "inspector", "node": node, "at": at, "data": data}
+                about = {"data": inspect(self._view, self._run.graph, node)} if self._go_to(at) else {"more": True}
+                return {"type": "inspector", "node": node, "at": at, **about}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
-                told = why(self._at(at), edge)
+                told = why(self._view, edge) if self._go_to(at) else {"edge": edge, "more": True}
                 return told and {"type": "why", "at": at, **told}
         return None
 
-    def _at(self, seq: int) -> RunView:
-        if seq < self._view.seq:
-            self._view = unfed(self._run, locate=self._locate)
-        self._view.apply(self._run.events[self._view.seq : max(0, seq)])
-        return self._view
+    def _go_to(self, seq: int) -> bool:
+        """Fold on towards where event `seq` had happened; return whether the view stands there."""
+        seq = max(0, min(seq, len(self._run.events)))
+        nearest = self._wholes.last(seq)
+        if not nearest <= self._view.seq <= seq:
+            self._stand(nearest)
+        self._backlog.fold_piece(min(seq, self._wholes.next(self._view.seq)))
+        self._wholes.keep(self._view)
+        return self._view.seq == seq
+
+    def _stand(self, seq: int) -> None:
+        self._view: RunView = self._wholes.at(seq)
+        self._backlog = Backlog(self._view, self._run.events)

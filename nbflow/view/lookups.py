@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from nbflow.view.fold import Locate
 from nbflow.view.loglines import LogLines
 from nbflow.view.lookback import Lookback
-from nbflow.view.moments import Moments
 from nbflow.view.recorded import Recorded
 from nbflow.view.stating import StateAnswers
 from nbflow.view.timeline import Timeline
@@ -28,7 +27,7 @@ class Answers(Protocol):
 
 
 KINDS: dict[str, type[Answers]] = {
-    "history": Moments,
+    "history": Lookback,
     "inspect": Lookback,
     "why": Lookback,
     "log": LogLines,

@@ -1,7 +1,8 @@
 """What each event of a run changed in the view, so that the page can stand at any moment by itself.
 
-Rule: the run is folded once, a stretch at a time as the page asks for it. The changes laid in turn over the snapshot of
-a run not begun give the snapshot after any event; an event that changes nothing to see (printed text) is no step.
+Rule: the run is folded once, a stretch at a time as the page asks for it, and leaves wholes for looking back on its
+way. The changes laid in turn over the snapshot of a run not begun give the snapshot after any event; an event that
+changes nothing to see (printed text) is no step.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from nbflow.events import Event, Kind
 from nbflow.view.fold import Locate
 from nbflow.view.recorded import Recorded, unfed
+from nbflow.view.wholes import Wholes
 
 STEPS, EVENTS = 1_000, 10_000
 """Steps told, and events folded, in one answer at most: a few milliseconds of the run's loop."""
@@ -26,8 +28,8 @@ class Moments:
     None where `after` is not 0.
     """
 
-    def __init__(self, run: Recorded, locate: Locate | None) -> None:
-        self._run, self._locate = run, locate
+    def __init__(self, run: Recorded, locate: Locate | None, wholes: Wholes) -> None:
+        self._run, self._locate, self._wholes = run, locate, wholes
         self._view = unfed(self._run, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -41,6 +43,7 @@ class Moments:
         for event in self._run.events[after : after + EVENTS]:
             self._view.apply((event,))
             patch = self._view.take_patch(0.0)
+            self._wholes.keep(self._view)
             if patch is not None:
                 steps.append(_step(event, patch))
                 if len(steps) == STEPS:

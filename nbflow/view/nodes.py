@@ -5,7 +5,8 @@ Rule: every change is a few assignments; what is sent is made from them only whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from nbflow.events import Event, Kind
@@ -56,6 +57,16 @@ class NodeState:
         self.live: list[EdgeState] = []
         self.caption: EdgeState | None = None
         self.history = History()
+
+    def copy(self, edges: Mapping[str, EdgeState]) -> NodeState:
+        """Return a node that stands as this one does, among other `edges`, by their keys."""
+        other = copy(self)
+        other.parts, other.history = self.parts.copy(), self.history.copy()
+        other.asked, other.firings = {**self.asked}, {*self.firings}
+        other.arrived, other.came = ({key: edges[key] for key in one} for one in (self.arrived, self.came))
+        other.live = [edges[edge.line.key] for edge in self.live]
+        other.caption = self.caption and edges[self.caption.line.key]
+        return other
 
     def as_dict(self) -> dict[str, Any]:
         """Return the node's fields in the view protocol."""

@@ -1,12 +1,13 @@
 """What the state face looks up: the steps and the keys' values at a moment, one value closely, all of it to be edited.
 
-Rule: nothing is looked at that the page does not show, and no value can hold an answer up for long.
+Rule: nothing is looked at that the page does not show, and neither a value nor a long run can hold an answer up: it
+goes on a bounded number of events, and `more` says that the page has to ask on.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,13 +31,14 @@ class StateAnswers:
     """Answers `state`, `value` and `editable` about one run.
 
     `state` asks `at` (a seq, or None for now), `after` and `named` (how many steps and keys are known) and `rows` (the
-    first and last key to show); `value` asks `at`, `key` (its place) and `from` (the first row of a table).
+    first and last key to show); `value` asks `at`, `key` (its place) and `from` (the first row of a table). With `more`
+    the steps known so far are told, and no value.
     """
 
     def __init__(self, run: RunRecord, locate: Locate | None = None) -> None:
         self._run = run
         self._steps = Steps(run)
-        self._states = States(run, self._steps.settled)
+        self._states = States(run, self._steps)
         self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -62,8 +64,19 @@ class StateAnswers:
             case {"type": "value", "key": key, "from": start} if _is_count(key) and _is_count(start):
                 return {"key": key, "from": start, **self._closely(seq, key, start)}
             case {"type": "editable"}:
-                return {"keys": editable(self._states.at(seq))}
+                states = self._reached(seq)
+                return {"more": True} if states is None else {"keys": editable(states[0])}
         return None
+
+    def _reached(self, *seqs: int) -> list[dict[str, Any]] | None:
+        """Return the states after some events, in rising order; None where it takes another question to get there."""
+        states = []
+        for seq in seqs:
+            state = self._states.at(min(seq, self._steps.seq))
+            if state is None or seq > self._steps.seq:
+                return None
+            states.append(state)
+        return states
 
     # -- steps and keys
 
@@ -75,12 +88,18 @@ class StateAnswers:
             for s in steps[after : after + _STEPS]
         ]
         names = [line(key, _NAME) for key in islice(keys, named, named + _NAMES)]
-        return {"after": after, "steps": rows, "of": len(steps), "named": named, "names": names, "keys": len(keys)}
+        known = {"after": after, "steps": rows, "of": len(steps), "named": named, "names": names, "keys": len(keys)}
+        return known | {"more": self._steps.seq < len(self._run.events)}
 
     def _shown(self, seq: int, first: int, last: int) -> dict[str, Any]:
+        """Return the values at a moment and what its step did, as soon as these are known."""
+        number = bisect_right(self._steps.all, seq, key=lambda step: step.seq)
+        around = [self._steps.all[number - 1].seq - 1, self._steps.all[number - 1].seq] if number else []
+        states = self._reached(*around, seq)
+        if states is None:
+            return {"more": True}
         self._glances.begin()
-        step = self._step(seq)  # first, as a replay goes forward only
-        state = self._states.at(seq)
+        step, state = self._step(number, states), states[-1]
         keys = islice(self._steps.keys, first, min(last, first + _ROWS))
         values = [self._glance(state[key]) if key in state else None for key in keys]
         return {"first": first, "values": values, "step": step}
@@ -90,14 +109,11 @@ class StateAnswers:
 
     # -- the step at a moment
 
-    def _step(self, seq: int) -> dict[str, Any] | None:
-        """Return what the last step up to a moment did."""
-        steps = self._steps.all
-        number = bisect_right(steps, seq, key=lambda step: step.seq)
+    def _step(self, number: int, states: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Return what a step did; `states` begin with those before and after it."""
         if number == 0:
             return None
-        step = steps[number - 1]
-        before, after = self._states.at(step.seq - 1), self._states.at(step.seq)
+        step, before, after = self._steps.all[number - 1], *states[:2]
         changes = [self._change(key, step, before, after) for key in islice(step.marks, _CHANGES)]
         return {
             "number": number,
@@ -122,11 +138,12 @@ class StateAnswers:
     # -- one value, and all of them
 
     def _closely(self, seq: int, key: int, start: int) -> dict[str, Any]:
-        name = next(islice(self._steps.keys, key, key + 1), None)
-        state = self._states.at(seq)
-        if name is None or name not in state:
+        name, states = next(islice(self._steps.keys, key, key + 1), None), self._reached(seq)
+        if states is None:
+            return {"more": True}
+        if name is None or name not in states[0]:
             return {"kind": "none"}
-        obj = state[name]
+        obj = states[0][name]
         self._looks.begin()
         return {"about": self._glance(obj)} | self._looks.look(
             obj, lambda held: rich(held, start), lambda why: {"kind": "text", "text": why}

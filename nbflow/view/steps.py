@@ -1,22 +1,25 @@
 """The steps of a run: what each completion wrote to the state, and the state as it stood at any moment.
 
 Rule: steps are folded from the events alone; what the state was is known by replay only, and only when somebody asks.
+Both go a bounded number of events on at each call, so that a run with a million behind it goes on meanwhile.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay, outcome_of
+from nbflow.engine.replay import Replay, is_decided, outcome_of
 from nbflow.events import Event, Kind
 
 SET, CHANGED, ADDED = 0, 1, 2
 """How a step wrote a key: for the first time, anew, or onto what was there."""
 
+AT_ONCE = 2_000
+"""Events folded, and events replayed, at one call."""
 _EDGES = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN)
 _ENDS = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED)
 _KEPT, _BEFORE = 160, 64  # states
@@ -42,8 +45,8 @@ class Step:
 class Steps:
     """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first.
 
-    `folded` are the keys whose value may be another than what was written; `settled` the events, by seq, that a replay
-    is fed with: all those after which the state may be another.
+    `seq` is the last event folded. `folded` are the keys whose value may be another than what was written; `settled`
+    the events, by seq, that a replay is fed with: all those after which the state may be another.
     """
 
     def __init__(self, run: RunRecord) -> None:
@@ -51,7 +54,7 @@ class Steps:
         self._added = {key for key, name in run.graph.reducers.items() if name != "last"}
         self._latest: dict[str, Any] = dict(run.initial)
         self._visits: dict[str, int] = {}
-        self._seq = 0
+        self.seq = 0
         self._open: Step | None = None
         self.folded = {*run.graph.reducers, "error"}
         self.keys: dict[str, int] = {key: index for index, key in enumerate(run.initial)}
@@ -59,9 +62,9 @@ class Steps:
         self.settled: list[int] = []
 
     def fold(self) -> None:
-        """Take in what has happened since the last time."""
-        for event in self._run.events[self._seq :]:
-            self._seq = event.seq
+        """Take in what has happened since the last time, as far as one call goes."""
+        for event in self._run.events[self.seq : self.seq + AT_ONCE]:
+            self.seq = event.seq
             if outcome_of(event) is not None:
                 self.settled.append(event.seq)
             if event.kind in _EDGES:
@@ -70,7 +73,8 @@ class Steps:
                 self._close()
                 self._open = self._step(event)
         # What is decided together with a completion is told in the same turn, so nothing more belongs to it.
-        self._close()
+        if self.seq == len(self._run.events):
+            self._close()
 
     def _step(self, event: Event) -> Step | None:
         if event.kind is Kind.EXECUTION_RESUMED:
@@ -120,52 +124,58 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class States:
-    """The state of a run after any of its events, by replay; `settled` are the events that may have changed it.
+    """The state of a run after any of the events that its steps are folded from, by replay.
 
-    Two replays go on from where they were: one that keeps up with a live run, one for looking back. Only to go back
-    further than that a replay begins anew; it then keeps the states just before its goal, as people look back stepwise.
+    Three replays go on from where they were: one that keeps up with a live run, and for looking back one of the moment
+    shown and one of that to fork at, as these are asked for in turn. Only to go back further than that a replay begins
+    anew. The states just before its goal are kept, as people look back stepwise.
     """
 
-    def __init__(self, run: RunRecord, settled: Sequence[int]) -> None:
-        self._run, self._settled = run, settled
+    def __init__(self, run: RunRecord, steps: Steps) -> None:
+        self._run, self._settled = run, steps.settled
         self._known: dict[int, dict[str, Any]] = {0: dict(run.initial)}
         self._replays: list[_Going] = []
 
-    def at(self, seq: int) -> dict[str, Any]:
-        """Return the state after event `seq`; 0 is before the first.
+    def at(self, seq: int) -> dict[str, Any] | None:
+        """Return the state after event `seq`, 0 is before the first; None where it takes another call to get there.
 
         Raises:
             RunStateError: The events do not fit the graph.
         """
         count = bisect_right(self._settled, seq)
-        if count not in self._known:
-            self._replay(count)
-        return self._known[count]
+        return self._known[count] if count in self._known or self._replay(count) else None
 
-    def _replay(self, count: int) -> None:
-        """Bring a replay to where `count` events have changed the state."""
+    def _replay(self, count: int) -> bool:
+        """Bring a replay towards where `count` events have changed the state; return whether it is there."""
         near = max((one for one in self._replays if one.count <= count), key=_count, default=None)
         going = near or _Going(Replay(self._run.plan, self._run.initial))
-        if near is None and count > _BEFORE:
-            self._bring(going, count - _BEFORE)
-            if len(going.replay.scheduler.leaves()) <= _FEW:
-                for middle in range(count - _BEFORE, count):
-                    self._bring(going, middle)
-                    self._keep(going)
-        self._bring(going, count)
-        self._keep(going)
-        self._replays = [*sorted((one for one in self._replays if one is not near), key=_count)[-1:], going]
+        # One that the events do not fit is not gone on with.
+        self._replays = sorted((one for one in self._replays if one is not near), key=_count)[-2:]
+        there = self._go_on(going, count)
+        self._replays.append(going)
+        return there
 
-    def _bring(self, going: _Going, count: int) -> None:
-        # All that follows an event up to the next that counts goes with it: what it decided may have to be read.
-        end = self._end(count)
-        going.replay.feed(self._run.events[going.fed : end])
-        going.count, going.fed = count, max(going.fed, end)
+    def _go_on(self, going: _Going, count: int) -> bool:
+        most = going.fed + AT_ONCE
+        if not self._bring(going, count - _BEFORE, most):
+            return False
+        few = len(going.replay.scheduler.leaves()) <= _FEW
+        for middle in range(min(going.count + 1, count) if few else count, count + 1):
+            if not self._bring(going, middle, most):
+                return False
+            self._keep(going)
+        return True
 
-    def _end(self, count: int) -> int:
-        if count == 0:
-            return 0
-        return self._settled[count] - 1 if count < len(self._settled) else len(self._run.events)
+    def _bring(self, going: _Going, count: int, most: int) -> bool:
+        """Feed a replay until `count` events have changed the state, or up to event `most`; return whether it is so."""
+        if going.count >= count:
+            return True
+        events, end = self._run.events, min(self._settled[count - 1], most)
+        while end < len(events) and is_decided(events[end]):
+            end += 1
+        going.replay.feed(events[going.fed : end])
+        going.count, going.fed = bisect_right(self._settled, end), end
+        return going.count >= count
 
     def _keep(self, going: _Going) -> None:
         self._known[going.count] = dict(going.replay.scheduler.state())

@@ -96,6 +96,19 @@ test('marks stand once a pixel, failures apart, and what the page heard itself i
   assert.ok(historyOf(stepsOf(5000)).ticks(5000, 100).events.length <= 101);
 });
 
+test('of a run that is watched for long no more marks are kept than a line shows, and the same ones are drawn', () => {
+  const history = new History(SCENE);
+  const all = new History(SCENE);
+  all.thin = () => {};
+  for (let seq = 1; seq <= 100_000; seq += 1) for (const one of [history, all]) one.hear(seq, seq, seq % 1000 === 0);
+  const near = (marks) => (x) => marks.some((other) => Math.abs(other - x) <= 1);
+  const [kept, whole] = [history, all].map((one) => one.ticks(100_000, 800));
+
+  assert.ok(history.heard.length <= 4 * 4096);
+  assert.ok(whole.events.every(near(kept.events)) && kept.events.every(near(whole.events)));
+  assert.ok(whole.failures.every(near(kept.failures)) && kept.failures.every(near(whole.failures)));
+});
+
 test('the last index up to a value', () => {
   assert.deepEqual([0, 1, 2, 9].map((value) => lastUpTo([1, 1, 3], value)), [-1, 1, 1, 2]);
 });

@@ -50,3 +50,25 @@ test('going to now forgets the steps that were waited for', () => {
   travel.receive(ANSWER);
   assert.equal(travel.moment.seq, 8);
 });
+
+test('a node that the kernel has not gone back to yet is asked on for, of the moment that is shown by then', () => {
+  const { travel, asked } = traveller();
+  travel.step(-1);
+  travel.receive(ANSWER);
+  travel.inspect('a');
+  travel.inspect('a');
+  travel.step(-1);
+  travel.receive({ type: 'inspector', node: 'a', at: 8, more: true });
+  travel.inspect('a');
+  assert.equal(travel.model.details.size, 0);
+  travel.receive({ type: 'inspector', node: 'a', at: 7, data: { status: 'pending' } });
+  travel.inspect('a');
+  assert.deepEqual(asked.slice(1).map(({ at }) => at), [8, 7]);
+  assert.deepEqual(travel.model.details.get('a'), { status: 'pending' });
+});
+
+test('what a page hears of a run asks for nothing of its past', () => {
+  const { travel, asked } = traveller();
+  for (let seq = 10; seq < 40; seq += 1) travel.hear({ type: 'patch', seq, now: 100 + seq, nodes: {} }, { started: 100 });
+  assert.deepEqual(asked, []);
+});

@@ -39,6 +39,16 @@ test('values count for their moment and their rows', () => {
   assert.equal(data.covers(null, 1, 3), false);
 });
 
+test('until the kernel is at a moment the values before it stay, with the steps that are known by then', () => {
+  const data = known(3);
+  data.take(answer({ at: 3, names: ['a'], keys: 1, after: 1, of: 1, values: [{ text: '1' }] }));
+  data.take(answer({ at: 9, after: 1, steps: [step(7)], of: 2, named: 1, keys: 1, more: true, values: undefined }));
+
+  assert.deepEqual([data.at, data.values.get(0).text, data.steps.length], [3, '1', 2]);
+  assert.equal(data.behind, true);
+  assert.deepEqual([data.covers(3, 0, 1), data.covers(9, 0, 1)], [false, false]);
+});
+
 test('a moment that cannot be told of is not asked for again', () => {
   const data = known(3);
   data.take({ type: 'state', at: 5, seq: 5, fault: 'does not fit' });

@@ -92,13 +92,13 @@ def graphs(draw: st.DrawFn) -> GraphDefinition:
     })  # fmt: skip
 
 
-def ended(definition: GraphDefinition, most: int = 700) -> Run:
+def ended(definition: GraphDefinition, most: int = 700, **state: Any) -> Run:
     """Return a run that has ended, or that was cancelled after so many events."""
 
     async def main() -> Run:
         registry = tools()
         engine = WorkflowEngine(registry, graphs={"inner": INNER})
-        run = engine.start(definition, {"n": 0, "many": [1, 2, 3]})
+        run = engine.start(definition, {"n": 0, "many": [1, 2, 3], **state})
 
         def look() -> None:
             if run.result is None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_view_backlog import ended, graphs
+from test_view_lookback import Counted
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Kind
-from nbflow.reducers import MISSING
+from nbflow.reducers import MISSING, Unstored
+from nbflow.view import steps
 from nbflow.view.difference import difference
 from nbflow.view.editable import is_json
 from nbflow.view.lookups import Lookups
@@ -39,12 +44,13 @@ def ran(text: str, *tools: Callable[..., Any], graphs: dict[str, str] | None = N
 
 def steps_of(run: Run) -> Steps:
     steps = Steps(run)
-    steps.fold()
+    while steps.seq < len(run.events):
+        steps.fold()
     return steps
 
 
 def states_of(run: Run) -> States:
-    return States(run, steps_of(run).settled)
+    return States(run, steps_of(run))
 
 
 def told(run: Run) -> list[str]:
@@ -248,6 +254,107 @@ def test_a_live_run_tells_more_as_it_goes_on() -> None:
         return counts
 
     assert asyncio.run(main()) == [1, 2]
+
+
+# -- a long run by pieces ------------------------------------------------------------------------------------------------
+
+
+def in_full(questions: Lookups, **fields: Any) -> dict[str, Any]:
+    """Ask on until all is told, and put the answers together."""
+    message: dict[str, Any] = {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]} | fields
+    steps, names = [], []
+    while True:
+        answer = questions.answer(message)
+        assert answer is not None
+        steps += answer.get("steps", [])
+        names += answer.get("names", [])
+        if not answer.get("more"):
+            return answer | {"steps": steps, "names": names, "after": 0, "named": 0}
+        message |= {"after": len(steps), "named": len(names)} if message["type"] == "state" else {}
+
+
+@settings(max_examples=50, deadline=None)
+@given(graphs(), st.lists(st.integers(0, 400), max_size=6), st.integers(1, 40), st.booleans())
+def test_a_run_gone_through_by_pieces_is_told_as_at_once(
+    definition: GraphDefinition, moments: list[int], piece: int, lost: bool
+) -> None:
+    run = ended(definition, 300, **({"lost": Unstored("it was not stored")} if lost else {}))
+    at_once, by_pieces = Lookups(run), Lookups(run)
+    for at in (*moments, None):
+        for kind in ({"type": "state"}, {"type": "value", "key": 0, "from": 0}, {"type": "editable"}):
+            whole = in_full(at_once, at=at, **kind)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in (("AT_ONCE", piece), ("_BEFORE", 2), ("_KEPT", 8)):
+                    patch.setattr(steps, name, value)
+
+                assert in_full(by_pieces, at=at, **kind) == whole
+
+
+def forgetful() -> Any:
+    """Return a run of whose outputs none was stored, so that only its events tell which ways it went."""
+    run = ran("_again -> _again if n < 9 else five", _again, five, n=0)
+    lost = {"output": {"n": Unstored("it was not stored")}}
+    events = [replace(one, data=one.data | lost) if one.kind is Kind.NODE_COMPLETE else one for one in run.events]
+    return SimpleNamespace(graph=run.graph, plan=run.plan, initial=run.initial, events=events)
+
+
+@pytest.mark.parametrize("piece", range(1, 6))
+@pytest.mark.parametrize(
+    "run",
+    [ran("_again -> _again if n > 0 [max=1]\n_again -> five on error", _again, five, n=1), forgetful()],
+    ids=["limited", "forgetful"],
+)
+def test_what_was_decided_together_is_told_together_wherever_a_piece_ends(
+    run: Any, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [in_full(Lookups(run), at=at) for at in range(len(run.events))]
+    monkeypatch.setattr(steps, "AT_ONCE", piece)
+
+    assert [in_full(Lookups(run), at=at) for at in range(len(run.events))] == whole
+    assert not any("fault" in answer for answer in whole)
+
+
+def test_until_the_moment_is_reached_the_steps_are_told_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "AT_ONCE", 60)
+
+    answer = ask(LOOPED, at=200)
+
+    assert answer["more"]
+    assert 0 < len(answer["steps"]) < 60
+    assert "values" not in answer
+
+
+def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_KEPT", 8)):
+        monkeypatch.setattr(steps, name, value)
+    events = Counted(LOOPED.events)
+    run: Any = SimpleNamespace(graph=LOOPED.graph, plan=LOOPED.plan, initial=LOOPED.initial, events=events)
+    questions, read = Lookups(run), []
+    for at in (None, 100, 5, 99):
+        more = True
+        while more:
+            before = events.read
+            more = (questions.answer({"type": "value", "key": 0, "from": 0, "at": at}) or {}).get("more", False)
+            read.append(events.read - before)
+
+    assert len(read) > 40
+    # What is folded, what is replayed, and what was decided together with the last of it.
+    assert max(read) <= 3 * 10
+
+
+def test_two_moments_asked_for_in_turn_are_both_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_KEPT", 8)):
+        monkeypatch.setattr(steps, name, value)
+    questions = Lookups(LOOPED)
+    in_full(questions, type="editable", at=None)
+    left, asked = {15, 200}, 0
+    while left and asked < 60:
+        for at in sorted(left):
+            asked += 1
+            if "keys" in (questions.answer({"type": "editable", "at": at}) or {}):
+                left.discard(at)
+
+    assert not left
 
 
 # -- values that are no help ------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import pytest
 from answering import Kernel
 from scenes import NOW, chain, layered, review
 
+from nbflow.view import backlog
+
 pytestmark = pytest.mark.browser
 
 ERROR = {"type": "TimeoutError", "message": "ruff took longer than 60 s", "traceback": "Traceback", "where": None}
@@ -103,9 +105,32 @@ def test_the_inspector_shows_the_node_as_it_was(running: Any, kernel: Kernel) ->
     assert "TimeoutError" not in running.text(".nf-ib")
 
 
-def test_events_are_ticks_and_failures_crosses(running: Any, kernel: Kernel) -> None:
+def test_a_pointer_over_the_slider_asks_for_nothing_before_it_is_pressed(running: Any) -> None:
     running.page.hover(".nf-track")
-    kernel.answer(running)
+    running.page.locator(".nf-track").focus()
+    assert running.sent("history") == []
+    running.page.mouse.down()
+    assert running.sent("history") == [{"type": "history", "after": 0}]
+
+
+def test_a_node_is_asked_on_for_until_the_kernel_is_at_the_moment(
+    running: Any, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "PIECE", 5)
+    running.node("lint").click()
+    press(running, kernel, "[")
+    for _ in range(3):
+        running.page.evaluate("harness.frame()")
+        kernel.answer(running)
+
+    asked = [message for message in running.sent("inspect") if "at" in message]
+    assert len(asked) == 3
+    assert all(message == asked[0] for message in asked)
+    assert "TimeoutError: ruff took longer than 60 s" in running.text(".nf-ib")
+
+
+def test_events_are_ticks_and_failures_crosses(running: Any, kernel: Kernel) -> None:
+    press(running, kernel, "[")
     paths = {name: running.page.locator(f".nf-{name}").get_attribute("d") for name in ("ticks", "crosses")}
     assert paths["crosses"].count("M") == 1
     assert paths["ticks"].count("M") == 6
@@ -122,8 +147,8 @@ def test_marks_of_a_run_that_is_watched_come_with_its_patches(running: Any) -> N
 def test_the_slider_is_dragged_and_stepped_by_keys(running: Any, kernel: Kernel) -> None:
     box = running.page.locator(".nf-track").bounding_box()
     running.page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
-    kernel.answer(running)
     running.page.mouse.down()
+    kernel.answer(running)
     running.page.mouse.move(box["x"] + box["width"] * 0.07, box["y"] + 20, steps=3)
     running.page.mouse.up()
     running.page.evaluate("harness.frame()")
@@ -176,8 +201,7 @@ def test_a_drag_over_ten_thousand_events_keeps_thirty_frames_a_second(view: Any)
         for name in names:
             kernel.ran(name, 0.02)
     view.mount(*kernel.messages())
-    view.page.hover(".nf-track")
-    kernel.answer(view)
+    press(view, kernel, "[")
     frames = view.page.evaluate(
         """async () => {
         const track = document.querySelector('.nf-track'); const { left, width, top } = track.getBoundingClientRect();

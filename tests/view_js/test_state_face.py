@@ -18,6 +18,7 @@ from scenes import review as graph_of_review
 from scenes import review_running, scene
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
+from nbflow.view import steps
 from nbflow.view.lookups import Lookups
 
 pytestmark = pytest.mark.browser
@@ -288,6 +289,25 @@ def test_one_question_is_under_way_at_a_time_and_the_newest_moment_wins(face: Al
     asked = page.evaluate("sent.filter(m => m.type === 'state').map(m => m.at)")
     assert asked[-1] == 30
     assert len(asked) <= 3
+
+
+def test_what_takes_the_kernel_several_questions_is_asked_on_for(
+    face: Alone, review: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("AT_ONCE", 4), ("_BEFORE", 0), ("_KEPT", 4)):
+        monkeypatch.setattr(steps, name, value)
+    page = show(face, review)
+    page.wait_for_function("!face.data.behind && face.data.at === null")
+    assert text(page, "failed") == "0"
+    assert len(face.sent()) > 5
+
+    page.evaluate("() => { at(face.data.steps[4].seq); face.open(face.data.keys.indexOf('pr')) }")
+    page.get_by_text("4182").wait_for()
+    page.evaluate("() => { face.back(); at(face.data.steps[2].seq); face.fork() }")
+    page.get_by_role("checkbox", name="n_files int").wait_for()
+    asked = [message["type"] for message in face.sent()]
+    assert asked.count("value") > 1
+    assert asked.count("editable") > 1
 
 
 def test_a_face_that_is_not_looked_at_asks_nothing(face: Alone, review: Run) -> None:

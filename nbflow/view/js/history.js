@@ -5,6 +5,7 @@ import { Change, Model } from './model.js';
 import { firstThat } from './search.js';
 
 const EVERY = 256; // steps between two wholes, more where a whole is large
+const PLACES = 4096; // on a line that is as wide as any screen
 
 /** The last index of a rising list whose value is not above the given one; -1 where all are above. */
 export const lastUpTo = (list, value) => firstThat(list, (one) => one > value) - 1;
@@ -53,7 +54,15 @@ export class History {
 
   /** Note an event the page saw by itself, as a mark for as long as its step is not here. */
   hear(seq, clock, failed) {
-    if (seq > Math.max(this.seq, this.heard.at(-1)?.seq ?? 0)) this.heard.push({ seq, clock, failed });
+    if (seq <= Math.max(this.seq, this.heard.at(-1)?.seq ?? 0)) return;
+    this.heard.push({ seq, clock, failed });
+    if (this.heard.length > 4 * PLACES) this.thin(clock);
+  }
+
+  // Of the marks that a line of `span` seconds shows at one place the last stays, of failures and of others.
+  thin(span) {
+    const place = ({ clock, failed }) => `${Math.round((clock / span) * PLACES)} ${failed}`;
+    this.heard = [...new Map(this.heard.map((mark) => [place(mark), mark])).values()];
   }
 
   /** How many steps are here. */

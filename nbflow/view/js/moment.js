@@ -1,5 +1,5 @@
-// Which moment of the run is shown: now, or one of its past. The past is fetched when somebody reaches for the slider,
-// a page at a time; what is wished for and not here yet is shown as soon as it is.
+// Which moment of the run is shown: now, or one of its past. The past is fetched when somebody moves the slider, a
+// page at a time; what is wished for and not here yet is shown as soon as it is.
 
 import { History } from './history.js';
 
@@ -117,7 +117,7 @@ export class Travel {
     this.changed();
   }
 
-  /** Ask for a node as it was then; only one question is on its way. */
+  /** Ask for a node as it was then, and on where the kernel is not there yet; only one question is on its way. */
   inspect(node) {
     if (!this.moment || node === null || this.asking) return;
     if (this.told?.node === node && this.told.at === this.moment.seq) return;
@@ -128,8 +128,10 @@ export class Travel {
   learn(message) {
     this.asking = null;
     if (!this.moment) return;
-    this.told = message;
-    this.model.details.set(message.node, message.data);
+    if (!message.more) {
+      this.told = message;
+      this.model.details.set(message.node, message.data);
+    }
     this.changed();
   }
 }

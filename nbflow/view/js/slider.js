@@ -26,8 +26,8 @@ export class Slider {
     const marks = s('svg', { 'aria-hidden': 'true' }, this.ticks, this.crosses);
     [this.fill, this.knob] = [h('i', { class: 'nf-past' }), h('i', { class: 'nf-knob' })];
     this.track = h('div', { class: 'nf-track', role: 'slider', tabindex: '0', 'aria-label': 'Moment of the run', 'aria-valuemin': 0,
-      onkeydown: (event) => this.key(event), onpointerdown: (event) => this.press(event),
-      onpointerenter: () => travel.fetch(), onfocus: () => travel.fetch() }, marks, h('i', { class: 'nf-line' }), this.fill, this.knob);
+      onkeydown: (event) => this.key(event), onpointerdown: (event) => this.press(event) },
+    marks, h('i', { class: 'nf-line' }), this.fill, this.knob);
     [this.at, this.of] = [h('b'), h('span', { class: 'nf-mut' })];
     this.word = h('span');
     this.button = h('button', { class: 'nf-live', type: 'button', title: 'Show the run as it is now (l)', onclick: () => travel.live() }, h('i'), this.word);

@@ -51,11 +51,22 @@ export class StateFace {
       this.asked = 0;
       this.data.take(message);
     } else if (message.type === 'value') {
-      if (message.key === this.opened) this.value.fill(message);
+      if (message.key === this.opened) this.showValue(message);
     } else if (message.type === 'editable') {
-      if (message.at === this.origin) this.editor.fill(message);
+      if (message.at === this.origin) this.edit(message);
     } else if (message.type === 'forked') this.editor.forked(message.run_id);
     else if (message.name === 'fork') this.editor.refused(message.message);
+  }
+
+  // What the kernel is not at yet is asked for until it is, or until another moment is shown.
+  showValue(message) {
+    if (!message.more) this.value.fill(message);
+    else if (message.at === this.at) this.look(message.from);
+  }
+
+  edit(message) {
+    if (message.more) this.askEditable();
+    else this.editor.fill(message);
   }
 
   draw(model, { moment, change }) {
@@ -136,6 +147,10 @@ export class StateFace {
     const time = model.run.started == null ? '' : ` at ${clock(moment.time - model.run.started)}`;
     this.editor.show(`from ${current < 0 ? 'the start' : `step ${current + 1}, ${stepName(data.steps[current])}`}${time}`);
     this.origin = moment.seq; // it stays the moment to fork at, wherever the slider goes meanwhile
+    this.askEditable();
+  }
+
+  askEditable() {
     this.ask({ type: 'editable', at: this.origin });
   }
 

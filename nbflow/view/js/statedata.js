@@ -7,22 +7,28 @@ export const MARKS = ['set', 'changed', 'added to'];
 export class StateData {
   constructor() {
     // Of a step: {seq, time, node, visit, marks: Map of a key's place to how it was written}.
-    Object.assign(this, { steps: [], keys: [], of: 0, named: 0, values: new Map(), at: undefined, rows: [0, 0], step: null, fault: null });
+    Object.assign(this, { steps: [], keys: [], of: 0, named: 0, more: false, values: new Map(), at: undefined, rows: [0, 0], step: null, fault: null });
   }
 
-  /** Whether the kernel has told of steps or keys that it has not sent yet. */
+  /** Whether the kernel has told of steps or keys that it has not sent yet, or of more events than it has gone through. */
   get behind() {
-    return this.steps.length < this.of || this.keys.length < this.named;
+    return this.more || this.steps.length < this.of || this.keys.length < this.named;
   }
 
   /** Fold in an answer to `state`; one that does not join what is known is dropped, and asked for again. */
   take(message) {
-    this.at = message.at;
     this.fault = message.fault ?? null;
-    if (this.fault !== null) return;
-    [this.of, this.named] = [message.of, message.keys];
+    if (this.fault !== null) this.at = message.at;
+    else this.join(message);
+  }
+
+  // Until the kernel is at the moment that was asked for, what is shown stays.
+  join(message) {
+    [this.of, this.named, this.more] = [message.of, message.keys, message.more];
     if (message.after === this.steps.length) this.steps.push(...message.steps.map(step));
     if (message.named === this.keys.length) this.keys.push(...message.names);
+    if (!message.values) return;
+    this.at = message.at;
     this.rows = [message.first, message.first + message.values.length];
     this.values = new Map(message.values.map((value, index) => [message.first + index, value]));
     this.step = message.step;

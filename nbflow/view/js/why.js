@@ -88,8 +88,8 @@ export class Why {
   receive(message) {
     if (message.edge !== this.key) return;
     this.asking = false;
-    if (this.again) this.pull();
-    if (message.at !== this.at) return;
+    if (this.again || message.more) this.pull();
+    if (message.more || message.at !== this.at) return;
     setText(this.text, message.text);
     this.place();
   }
