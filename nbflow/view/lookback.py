@@ -13,6 +13,7 @@ from nbflow.view.backlog import Backlog
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
 from nbflow.view.moments import Moments
+from nbflow.view.previews import Previews
 from nbflow.view.recorded import Recorded
 from nbflow.view.wholes import Wholes
 from nbflow.view.why import why
@@ -25,6 +26,7 @@ class Lookback:
         self._run = run
         self._wholes = Wholes(run, locate)
         self._moments = Moments(run, locate, self._wholes)
+        self._previews = Previews()
         self._stand(0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -33,12 +35,16 @@ class Lookback:
             case {"type": "history"}:
                 return self._moments.answer(message)
             case {"type": "inspect", "node": str() as node, "at": at} if type(at) is int and node in self._view.nodes:
-                about = {"data": inspect(self._view, self._run.graph, node)} if self._go_to(at) else {"more": True}
-                return {"type": "inspector", "node": node, "at": at, **about}
+                return {"type": "inspector", "node": node, "at": at, **self._inspected(node, at)}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
                 told = why(self._view, edge) if self._go_to(at) else {"edge": edge, "more": True}
                 return told and {"type": "why", "at": at, **told}
         return None
+
+    def _inspected(self, node: str, at: int) -> dict[str, Any]:
+        if not self._go_to(at):
+            return {"more": True}
+        return {"data": inspect(self._view, self._run.graph, node, previews=self._previews)}
 
     def _go_to(self, seq: int) -> bool:
         """Fold on towards where event `seq` had happened; return whether the view stands there."""
