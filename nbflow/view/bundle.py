@@ -15,7 +15,7 @@ from pathlib import Path
 
 _HOME = Path(__file__).parent / "js"
 _ENTRY = "index"
-_SHEETS = ("view", "graph", "slider", "log", "timeline", "state", "form", "steering")
+_SHEETS = ("view", "graph", "cells", "slider", "log", "timeline", "state", "form", "steering")
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./(\w+)\.js';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _NOTES = re.compile(r"^ *//[^\n]*\n|^ */\*\*.*?\*/\n|^ +|^\n", re.MULTILINE | re.DOTALL)

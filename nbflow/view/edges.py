@@ -52,8 +52,10 @@ class Edges:
         self.states, shape = states, self._shape
         self._by_ends = {(e.source, e.target, e.type, e.condition): states[e.key] for e in shape.lines}
         self._out = {node: [states[line.key] for line in lines] for node, lines in shape.out.items()}
+        self._into: dict[str, list[EdgeState]] = {}
         self._loops: dict[str, list[EdgeState]] = {}
         for edge in states.values():
+            self._into.setdefault(edge.line.target, []).append(edge)
             if edge.line.back:
                 self._loops.setdefault(edge.line.target, []).append(edge)
 
@@ -102,6 +104,10 @@ class Edges:
             self._set(edge, "live")
             node.live.append(edge)
         node.came, node.arrived = node.arrived, {}
+
+    def around(self, node: str) -> tuple[list[EdgeState], list[EdgeState]]:
+        """Return a node's edges: those into it from others, and those out of it."""
+        return [edge for edge in self._into.get(node, ()) if edge.line.source != node], self._out[node]
 
     def beside(self, edge: EdgeState) -> list[EdgeState]:
         """Return the other edges out of an edge's node."""

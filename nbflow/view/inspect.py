@@ -19,7 +19,7 @@ from nbflow.view.preview import short
 from nbflow.view.previews import Previews
 from nbflow.view.waiting import waits_for
 
-_CODE_LINES, _QUESTIONS, _TEXT = 9, 20, 20_000
+_CODE_LINES, _QUESTIONS, _TEXT, _EDGES = 9, 20, 20_000, 100
 
 
 def inspect(
@@ -63,6 +63,7 @@ def inspect(
         "error": _error(past.error, locate or view.locate),
         "next": _next(past.routes),
         "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],
+        "edges": _edges(view, node),
         "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
         "items": state.items(),
         "inside": _inside(state),
@@ -84,6 +85,16 @@ def _error(error: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, 
         "code": [[int(number), clean(str(text)[:400])] for number, text in rows],
         "hit": where.get("line") if where else None,
         "traceback": parts["traceback"],
+    }
+
+
+def _edges(view: RunView, node: str) -> dict[str, Any]:
+    """Return the keys of a node's edges, each with the node at its other end, and how many more there are."""
+    into, out = view.edges.around(node)
+    return {
+        "in": [[edge.line.key, edge.line.source] for edge in into[:_EDGES]],
+        "out": [[edge.line.key, edge.line.target] for edge in out[:_EDGES]],
+        "more": max(0, len(into) - _EDGES) + max(0, len(out) - _EDGES),
     }
 
 

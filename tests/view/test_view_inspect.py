@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from view_samples import ERROR, PAIR, PULL, Story
+from view_samples import ASKING, ERROR, PAIR, PULL, Story, wide
 
 from nbflow.view import RunView, inspect
 from nbflow.view.caption import caption_parts, with_values
@@ -151,6 +151,24 @@ def test_where_a_node_went_is_told_with_the_reason() -> None:
 
     assert seen["next"] == "approve_fix, because failed (0) > 0 is no"
     assert seen["conditions"] == [{"text": "failed > 0", "to": "fix_tests", "values": {"failed": "0"}, "result": "no"}]
+
+
+def test_a_nodes_edges_are_told_by_their_keys_with_the_node_at_the_other_end() -> None:
+    assert inspect([], PULL, "classify")["edges"]["in"] == [
+        ["fetch_pr>classify", "fetch_pr"],
+        ["load_rules>classify", "load_rules"],
+    ]
+    assert inspect([], ASKING, "observe")["edges"] == {
+        "in": [["act>observe", "act"]],
+        "out": [["observe>END", "END"], ["observe>plan", "plan"]],
+        "more": 0,
+    }
+
+
+def test_of_very_many_edges_a_hundred_are_told_and_the_rest_counted() -> None:
+    told = inspect([], wide(402, 400), "node_0")["edges"]
+
+    assert (len(told["out"]), told["more"]) == (100, 300)
 
 
 def test_the_tail_of_what_was_printed_is_kept_and_the_rest_counted() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from scenes import NOW
 
+from nbflow import Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Event, Kind
+from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
 from nbflow.view.lookups import Lookups
+from nbflow.view.recorded import unfed
 
 
 def locate(file: str, line: int) -> Mapping[str, Any]:
@@ -62,3 +67,38 @@ class Kernel:
             told = [self.questions.answer(message) for message in asked[self.answered :]]
             self.answered = len(asked)
             shown.push(*filter(None, told))
+
+
+def ran(graph: GraphDefinition, tools: Mapping[str, Callable[..., Any]], **graphs: GraphDefinition) -> Run:
+    """Run a graph to its end, well or not; on a thread of its own, as the browser's loop has this one."""
+    registry = ToolRegistry()
+    for name, tool in tools.items():
+        registry.register(name, tool)
+
+    async def main() -> Run:
+        run = WorkflowEngine(registry, graphs=graphs).start(graph, {})
+        await run.wait()
+        return run
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main()).result()
+
+
+class Fed:
+    """A page that shows a run which has ended, and what feeds it."""
+
+    def __init__(self, shown: Any, run: Run, **options: Any) -> None:
+        self.names, self.answered = [node.node_id for node in run.graph.nodes], 0
+        self._told: list[Any] = []
+        self._feed = Feed(run, unfed(run, locate=locate), send=self._told.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+        self.shown = shown.mount(scene_of(run.graph, run_id=run.id), self._feed.snapshot | {"now": NOW}, **options)
+        self.answered = len(self.shown.page.evaluate("harness.sent"))
+
+    def answer(self) -> None:
+        """Answer all that the page has asked, and what it asks upon that."""
+        while asked := self.shown.page.evaluate("n => harness.sent.slice(n)", self.answered):
+            self.answered += len(asked)
+            for message in asked:
+                self._feed.handle(message)
+            self.shown.push(*self._told)
+            self._told.clear()

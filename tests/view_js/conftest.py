@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,15 @@ class Shown:
             self.page.evaluate("t => { document.body.dataset.jpThemeLight = String(t === 'light') }", theme)
         self.page.evaluate("([esm, css]) => harness.load(esm, css)", list(bundle()))
         self.page.evaluate("now => harness.startClock(now)", NOW)
-        self.page.evaluate("([messages, options]) => harness.mount(messages, options)", [list(messages), options])
+        # As text: the browser's driver takes seconds over the values of ten thousand nodes.
+        self.page.evaluate(
+            "([text, options]) => harness.mount(JSON.parse(text), options)", [json.dumps(messages), options]
+        )
         self.page.evaluate("() => harness.frame()")
         return self
 
     def push(self, *messages: Any) -> None:
-        self.page.evaluate("messages => harness.push(...messages)", list(messages))
+        self.page.evaluate("text => harness.push(...JSON.parse(text))", json.dumps(messages))
 
     def sent(self, kind: str) -> list[Any]:
         found: list[Any] = self.page.evaluate("kind => harness.sent.filter(m => m.type === kind)", kind)

@@ -197,6 +197,18 @@ def one_of_a_thousand_nodes(view: Any, theme: str) -> None:
 
 
 @scene_of
+def the_edges_of_one_of_a_thousand_nodes(view: Any, theme: str) -> None:
+    a_thousand_nodes(view, theme)
+    first, name, last = (f"step_{i}" for i in (350, 500, 650))
+    edges = {"in": [[f"{first}>{name}", first]], "out": [[f"{name}>{last}", last], [f"{name}>END", "END"]], "more": 7}
+    view.push({"type": "breaks", "nodes": [name]})
+    view.node(name).click()
+    view.push(inspector(name, edges=edges))
+    view.page.get_by_role("button", name=f"Taken, edge to {last}").click()
+    view.push({"type": "why", "edge": f"{name}>{last}", "at": None, "text": "Taken: it has no condition"})
+
+
+@scene_of
 def a_graph_that_has_not_run(view: Any, theme: str) -> None:
     view.mount(scene(review(), None), theme=theme)
 

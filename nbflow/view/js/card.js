@@ -136,6 +136,11 @@ export class Card {
     setAttr(this.meta, 'lengthAdjust', over ? 'spacingAndGlyphs' : null);
   }
 
+  /** Be where the keyboard comes in, or no longer. */
+  setStop(on) {
+    setAttr(this.group, 'tabindex', on ? '0' : '-1');
+  }
+
   setSelected(on) {
     this.selected = on;
     this.group.classList.toggle('sel', on);

@@ -1,7 +1,8 @@
 // One node of a large graph's overview: a small square in its stage's column. It has the interface of a card and
-// almost none of the work.
+// almost none of the work: a name it is given when the keyboard first comes to it.
 
-import { s, setText } from './dom.js';
+import { s, setAttr, setText } from './dom.js';
+import { spoken } from './format.js';
 
 const OVER = new Set(['completed', 'skipped']);
 
@@ -31,18 +32,33 @@ export class Stage {
   }
 }
 
+/** A frame about one cell, over all others: they stand too close for an outline of their own. */
+export class Ring {
+  constructor(look) {
+    this.el = s('rect', { class: look, width: 12, height: 12, rx: 2, visibility: 'hidden' });
+  }
+
+  draw(cell) {
+    setAttr(this.el, 'visibility', cell ? null : 'hidden');
+    for (const name of ['x', 'y']) if (cell) setAttr(this.el, name, cell[name] - 3);
+  }
+}
+
 export class Cell {
-  constructor(rect, { box, stage, marks }) {
-    Object.assign(this, { rect, box, stage, marks, status: null, cross: null });
+  constructor(rect, { id, kind, box, stage, marks }) {
+    Object.assign(this, { group: rect, id, kind, box, stage, marks, node: null, status: null, cross: null, dot: null, named: false, selected: false });
     [this.x, this.y] = ['x', 'y'].map((name) => Number(rect.getAttribute(name)));
   }
 
   /** Draw the status; returns the stage whose head it changes, or null. */
-  draw(node) {
+  draw(node, now, breaks = false) {
+    this.node = node;
+    if (breaks !== (this.dot !== null)) this.setBreak(breaks);
+    this.call();
     if (node.status === this.status) return null;
     this.stage.move(this.status, node.status);
     this.status = node.status;
-    this.rect.setAttribute('class', `nf-cell is-${node.status}`);
+    this.group.setAttribute('class', `nf-cell is-${node.status}`);
     if ((node.status === 'failed') !== (this.cross !== null)) this.mark(node.status === 'failed');
     return this.stage;
   }
@@ -51,10 +67,34 @@ export class Cell {
   mark(failed) {
     this.cross?.remove();
     this.cross = failed ? s('path', { d: `M${this.x - 1} ${this.y - 1}h8v8h-8zm2 2l4 4m0-4l-4 4` }) : null;
-    if (failed) this.marks.append(this.cross);
+    if (failed) this.marks.prepend(this.cross); // a breakpoint's dot lies over it
   }
 
-  setSelected() {}
+  setBreak(on) {
+    this.dot?.remove();
+    this.dot = on ? s('circle', { class: 'nf-brk', cx: this.x, cy: this.y, r: 3 }) : null;
+    if (on) this.marks.append(this.dot);
+  }
+
+  /** Be where the keyboard comes in, or no longer. */
+  setStop(on) {
+    setAttr(this.group, 'tabindex', on ? '0' : '-1');
+    this.named ||= on;
+    this.call();
+  }
+
+  setSelected(on) {
+    this.selected = on;
+    this.call();
+  }
+
+  // Without the seconds, which nobody would keep up to date.
+  call() {
+    if (!this.named || !this.node) return;
+    setAttr(this.group, 'role', 'button');
+    setAttr(this.group, 'aria-label', spoken(this.id, this.kind, { ...this.node, since: null }, 0) + (this.dot ? ', breakpoint' : ''));
+    setAttr(this.group, 'aria-pressed', String(this.selected));
+  }
 
   setOverview() {}
 

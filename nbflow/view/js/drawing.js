@@ -3,7 +3,7 @@
 // A run never moves the layout. An update touches the elements of what changed, found once when the scene came.
 
 import { Card } from './card.js';
-import { Cell, Stage } from './cell.js';
+import { Cell, Ring, Stage } from './cell.js';
 import { h, setAttr, setText, s, still } from './dom.js';
 import { edgeOf, stepFrom } from './edgewalk.js';
 import { endName, takenWord } from './format.js';
@@ -15,7 +15,10 @@ import { boxOf, importScene, middleOf, viewBox } from './scene.js';
 const FLASH = 150; // ms an edge shows that it was just taken
 const FLASH_MOST = 60; // edges at once; a burst is not a flash
 const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
-const HELP = 'Arrows go from node to node, with Shift along the edges. Enter opens, Escape closes.';
+const HELP = {
+  cards: 'Arrows go from node to node, with Shift along the edges. Enter opens, Escape closes.',
+  cells: 'Arrows go from node to node. Enter opens a node, with its edges, Escape closes.',
+};
 
 export class Drawing {
   constructor({ icons, prefix, onSelect }) {
@@ -25,8 +28,8 @@ export class Drawing {
     this.forget();
     this.el.addEventListener('click', (event) => this.click(event));
     this.el.addEventListener('keydown', (event) => this.key(event));
-    this.el.addEventListener('focusout', (event) => this.items.get(this.idAt(event))?.left());
-    this.el.addEventListener('focusin', (event) => this.pan.reveal(this.placeAt(event)));
+    this.el.addEventListener('focusout', (event) => this.leave(event));
+    this.el.addEventListener('focusin', (event) => this.arrive(event));
   }
 
   forget() {
@@ -34,6 +37,7 @@ export class Drawing {
     this.edges = new Map();
     this.walk = null; // the edge that the keyboard is at, and the side of it that it came from
     this.captions = new Map();
+    this.rings = null; // of cells: the chosen one's, and the focused one's
   }
 
   show(scene) {
@@ -49,10 +53,12 @@ export class Drawing {
     svg.classList.add('nf-svg', `m-${scene.mode}`);
     setAttr(svg, 'role', 'group');
     setAttr(svg, 'aria-label', `Workflow graph, ${scene.order.length} nodes`);
-    setAttr(svg, 'aria-description', HELP);
+    const cells = scene.mode === 'list';
+    setAttr(svg, 'aria-description', cells ? HELP.cells : HELP.cards);
     this.indexNodes(scene);
     this.indexEdges();
-    this.ring = scene.mode === 'list' ? s('rect', { class: 'nf-ring', visibility: 'hidden', rx: 2 }) : null;
+    this.rings = cells ? { chosen: new Ring('nf-ring'), focus: new Ring('nf-ring-at') } : null;
+    if (cells) svg.append(this.rings.chosen.el, this.rings.focus.el);
     this.stop = this.items.keys().next().value;
     this.moveStop(this.stop);
     this.pan.show(svg, viewBox(svg));
@@ -173,18 +179,19 @@ export class Drawing {
     this.selected = id;
     const item = this.items.get(id);
     item?.setSelected(true);
-    this.drawRing(item);
+    this.rings?.chosen.draw(item);
     if (id === null) this.pan.held = false;
     if (item) this.moveStop(id);
   }
 
-  drawRing(item) {
-    if (!this.ring) return;
-    setAttr(this.ring, 'visibility', item ? null : 'hidden');
-    if (!item) return;
-    for (const name of ['x', 'y']) setAttr(this.ring, name, item[name] - 3);
-    for (const name of ['width', 'height']) setAttr(this.ring, name, 12);
-    this.svg.append(this.ring);
+  arrive(event) {
+    this.pan.reveal(this.placeAt(event));
+    if (event.target.matches(':focus-visible')) this.rings?.focus.draw(this.items.get(this.idAt(event)));
+  }
+
+  leave(event) {
+    this.items.get(this.idAt(event))?.left();
+    this.rings?.focus.draw(null);
   }
 
   /** How far the edges' group is shifted within the drawing, as a transform. */
@@ -202,7 +209,9 @@ export class Drawing {
 
   click(event) {
     const id = this.idAt(event);
-    if (id !== undefined) this.onSelect(id === this.selected ? null : id);
+    if (id === undefined) return;
+    this.onSelect(id === this.selected ? null : id);
+    if (this.rings) this.goTo(id); // a card takes the focus by itself
   }
 
   /** Where what an event is at lies in the drawing: a node's box, the middle of an edge. */
@@ -262,15 +271,16 @@ export class Drawing {
     return true;
   }
 
-  /** Put the focus into the graph. */
+  /** Put the focus into the graph, else, where there is none to walk, into the view. */
   focus() {
-    this.items.get(this.stop)?.group?.focus({ preventScroll: true });
+    const stop = this.narrow ? null : this.items.get(this.stop)?.group;
+    (stop ?? this.el.closest('.nf-root'))?.focus({ preventScroll: true });
   }
 
   // The graph is one tab stop; arrows move it. Narrow it is a picture, and the list under it is what is read.
   moveStop(id) {
-    if (this.items.get(this.stop)?.group) setAttr(this.items.get(this.stop).group, 'tabindex', '-1');
+    this.items.get(this.stop)?.setStop(false);
     this.stop = id;
-    if (this.items.get(id)?.group) setAttr(this.items.get(id).group, 'tabindex', this.narrow ? '-1' : '0');
+    this.items.get(id)?.setStop(!this.narrow);
   }
 }

@@ -2,6 +2,7 @@
 // redrawn section by section, so that what a person reads, has scrolled to or opened stays where it is.
 
 import { h, scroller, setText } from './dom.js';
+import { EdgeList } from './edgelist.js';
 import { Form } from './form.js';
 import { WORDS } from './format.js';
 import { controlIcon } from './icons.js';
@@ -18,7 +19,8 @@ export class Inspector {
     this.form = new Form({ send: ({ name, type, ...rest }) => command(name, rest) });
     this.steering = new Steering({ prefix, command });
     this.told = h('div', {});
-    this.body = scroller('About the node', { class: 'nf-ib' }, this.form.el, this.steering.el, this.told);
+    this.edges = new EdgeList({ ask, select });
+    this.body = scroller('About the node', { class: 'nf-ib' }, this.form.el, this.steering.el, this.told, this.edges.el);
     this.el = h('section', { class: 'nf-insp', 'aria-label': 'Node', hidden: true }, this.head, this.body);
   }
 
@@ -28,14 +30,16 @@ export class Inspector {
     this.drawn.clear();
     this.opened.clear();
     this.told.replaceChildren();
+    this.edges.clear();
     this.form.show(null);
     this.steering.show(id);
     this.body.scrollTop = 0;
   }
 
-  /** Draw what is known of the node; in the past nothing can be done to it. */
-  draw(model, past) {
+  /** Draw what is known of the node after event `at`, null for now; in the past nothing can be done to it. */
+  draw(model, at) {
     if (this.node === null) return;
+    const past = at !== null;
     const node = model.node(this.node);
     this.head.className = `nf-ih is-${node.status}`;
     this.icons.set(this.icon, node.status);
@@ -48,7 +52,7 @@ export class Inspector {
     this.form.show((!past && data?.questions?.[0]) || null, model.scene.run_id);
     this.form.connected(model.connected);
     if (!past) this.askOn(data);
-    if (data) this.drawBody(data, model);
+    if (data) this.drawBody(data, model, at);
     else if (!model.connected) this.told.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
   }
 
@@ -59,7 +63,7 @@ export class Inspector {
     this.ask({ type: 'inspect', node: this.node });
   }
 
-  drawBody(data, model) {
+  drawBody(data, model, at) {
     const { icons, locate, opened, select } = this;
     const tools = { icons, locate, opened, select, run: model.run };
     const order = sectionOrder(data);
@@ -73,6 +77,7 @@ export class Inspector {
       if (element !== place) this.told.insertBefore(element, place);
       before = element;
     }
+    this.edges.draw(data, model, at);
   }
 
   // A section whose part of the data is the same stays as it is, with a person's text selection and scroll in it.

@@ -105,6 +105,7 @@ class View {
     this.model.apply(message, this.change);
     if (this.model.scene !== scene) this.travel.forget(this.model.scene);
     if (this.faces.receive(message)) this.change.told = true;
+    if (message.type === 'why') this.inspector.edges.receive(message);
     if (message.type === 'patch' || message.type === 'snapshot') this.hear(message);
     this.travel.receive(message);
     if (message.type === 'refused') this.refused(message);
@@ -156,7 +157,7 @@ class View {
     const seen = moment ? new Change() : change;
     seen.all ||= moment !== this.drawn;
     this.drawn = moment;
-    if (change.moved || this.touches(seen)) this.inspector.draw(shown, moment !== null);
+    if (change.moved || this.touches(seen)) this.inspector.draw(shown, moment?.seq ?? null);
     this.faces.draw(shown, { now: moment?.time ?? this.now, selected, moment, change: seen });
     this.slider.draw(this.model, this.now);
     this.travel.inspect(selected);
@@ -164,7 +165,8 @@ class View {
 
   touches(change) {
     const { selected } = this.hands;
-    return selected !== null && (change.all || change.run || change.inspected === selected || change.nodes.has(selected));
+    const told = change.all || change.run || change.edges.size > 0;
+    return selected !== null && (told || change.inspected === selected || change.nodes.has(selected));
   }
 
   showScene() {
