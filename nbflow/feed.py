@@ -14,11 +14,12 @@ from nbflow.commands import Commands, Message, Reopen
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView, inspect
-from nbflow.view.backlog import Backlog
+from nbflow.view.backlog import LOOKED, Backlog
 from nbflow.view.lookups import Lookups
 from nbflow.view.pace import Pace
 from nbflow.view.previews import Previews
 from nbflow.view.why import why
+from nbflow.view.within import Within, root_of
 
 _NAME = 40
 _VIEWS = 16
@@ -45,8 +46,9 @@ class Feed:
         self._commands = Commands(run, reopen, send)
         self._lookups = Lookups(run, locate=view.locate)
         self._previews = Previews()
+        self._within = Within(run, view.locate, self._previews)
         self._inspected: dict[str | None, str] = {}
-        """By view: one page may have several, of which each looks at a node of its own."""
+        """By view: one page may have several, of which each looks at a node of its own, or a part of one."""
         self._bound_to: set[str] = set()
         self._backlog = Backlog(view, run.events)
         self._pace = Pace()
@@ -132,7 +134,7 @@ class Feed:
     def _inspect(self, node: str | None, message: Message) -> None:
         view = _of_view(message).get("view")
         self._inspected.pop(view, None)
-        if node in self._view.nodes:
+        if node is not None:
             self._inspected[view] = node
         if len(self._inspected) > _VIEWS:
             del self._inspected[next(iter(self._inspected))]
@@ -140,16 +142,23 @@ class Feed:
 
     def _tell_inspected(self) -> None:
         self._bound_to = set()
-        told = {node: self._looked_at(node) for node in self._inspected.values()}
-        for view, node in self._inspected.items():
-            of = {} if view is None else {"view": view}
-            self._send({"type": "inspector", "node": node, "data": told[node], **of})
+        told = {path: data for path in {*self._inspected.values()} if (data := self._looked_at(path)) is not None}
+        for view, path in self._inspected.items():
+            if path in told:
+                of = {} if view is None else {"view": view}
+                self._send({"type": "inspector", "node": path, "data": told[path], **of})
 
-    def _looked_at(self, node: str) -> dict[str, Any]:
-        data = inspect(self._view, self.run.graph, node, previews=self._previews)
-        self._bound_to |= {node, *data["waits_for"]}
+    def _looked_at(self, path: str) -> dict[str, Any] | None:
+        """Return what is shown of a node, or of a part of a map or subgraph; None for what the run does not have."""
+        if path in self._view.nodes:
+            data = inspect(self._view, self.run.graph, path, previews=self._previews)
+            data["timing"] |= self._share(path)
+        elif (part := self._within.inspect(path, self._view.seq, most=LOOKED)) is not None:
+            data = part
+        else:
+            return None
+        self._bound_to |= {root_of(path), *data["waits_for"]}
         self._describe_tool(data)
-        data["timing"] |= self._share(node)
         return data
 
     def _describe_tool(self, data: dict[str, Any]) -> None:

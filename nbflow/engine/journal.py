@@ -71,6 +71,10 @@ class Journal(Sequence[Event]):
         """Return of what kinds the events from `first` on are; cheaper than the events."""
         return [entry.kind if isinstance(entry, Event) else entry[0] for entry in self._entries[first:]]
 
+    def paths(self, first: int, upto: int) -> list[str | None]:
+        """Return of which nodes the events from `first` up to `upto` (exclusive) are, None for the run's own."""
+        return [_path(entry) for entry in self._entries[first:upto]]
+
     def _event(self, index: int) -> Event:
         entry = self._entries[index]
         if isinstance(entry, Event):
@@ -78,6 +82,15 @@ class Journal(Sequence[Event]):
         kind: Kind = entry[0]
         node, data = _DATA.get(kind, _plain)(entry)
         return Event(kind, index + 1, self.epoch + entry[1], node, data)
+
+
+def _path(entry: Entry | Event) -> str | None:
+    if isinstance(entry, Event):
+        return entry.node
+    of = entry[2]
+    if isinstance(of, Task):
+        return of.name
+    return of.prefix + of.edge.definition.from_node if isinstance(of, EdgeTaken) else of
 
 
 def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:

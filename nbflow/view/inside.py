@@ -79,7 +79,7 @@ class Inside:
         """Which part of the subgraph's own nodes has ended, from 0 to 1; None before the first has."""
         return min(1.0, len(self._over) / len(self.nodes)) if self.nodes and self._over else None
 
-    def rows(self, asking: Container[str], *, live: bool) -> dict[str, Any] | None:
+    def rows(self, asking: Container[str], *, live: bool, left: str) -> dict[str, Any] | None:
         """Return `{"rows": [[place, status, error or None], ...], "more"}`, at most 200; None where there is nothing.
 
         First what failed, then what goes on, what is over, and what has not begun.
@@ -87,11 +87,12 @@ class Inside:
         Args:
             asking: The places that wait for a person.
             live: Whether the node itself goes on; where it does not, neither does anything in it.
+            left: How a node that has not begun stands.
         """
-        left = [name for name in self.nodes if not any(name in kept for kept in (self.failed, self.going, self.done))]
+        others = [name for name in self.nodes if not any(name in kept for kept in (self.failed, self.going, self.done))]
         again = sum(place in self.done for place in chain(self.failed, self.going))
-        count = len(self.failed) + len(self.going) + len(self.done) - again + len(left)
-        rows = chain(self._begun(asking, live), ([name, "pending", None] for name in left))
+        count = len(self.failed) + len(self.going) + len(self.done) - again + len(others)
+        rows = chain(self._begun(asking, live), ([name, left, None] for name in others))
         shown: list[Row] = list(islice(rows, ROWS))
         return {"rows": shown, "more": count - len(shown)} if count else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbflow.view.backlog import Backlog
+from nbflow.view.backlog import LOOKED, Backlog
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
 from nbflow.view.moments import Moments
@@ -17,6 +17,9 @@ from nbflow.view.previews import Previews
 from nbflow.view.recorded import Recorded
 from nbflow.view.wholes import Wholes
 from nbflow.view.why import why
+from nbflow.view.within import Within
+
+_MORE = {"more": True}
 
 
 class Lookback:
@@ -27,6 +30,7 @@ class Lookback:
         self._wholes = Wholes(run, locate)
         self._moments = Moments(run, locate, self._wholes)
         self._previews = Previews()
+        self._within = Within(run, locate, self._previews)
         self._stand(0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -34,17 +38,21 @@ class Lookback:
         match message:
             case {"type": "history"}:
                 return self._moments.answer(message)
-            case {"type": "inspect", "node": str() as node, "at": at} if type(at) is int and node in self._view.nodes:
-                return {"type": "inspector", "node": node, "at": at, **self._inspected(node, at)}
+            case {"type": "inspect", "node": str() as path, "at": at} if type(at) is int:
+                about = self._looked_at(path, at)
+                return about and {"type": "inspector", "node": path, "at": at, **about}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
-                told = why(self._view, edge) if self._go_to(at) else {"edge": edge, "more": True}
+                told = why(self._view, edge) if self._go_to(at) else {"edge": edge, **_MORE}
                 return told and {"type": "why", "at": at, **told}
         return None
 
-    def _inspected(self, node: str, at: int) -> dict[str, Any]:
-        if not self._go_to(at):
-            return {"more": True}
-        return {"data": inspect(self._view, self._run.graph, node, previews=self._previews)}
+    def _looked_at(self, path: str, at: int) -> dict[str, Any] | None:
+        """Return what is shown of a node, or of a part of a map or subgraph; None for what the run does not have."""
+        if path in self._view.nodes:
+            there = self._go_to(at)
+            return {"data": inspect(self._view, self._run.graph, path, previews=self._previews)} if there else _MORE
+        data = self._within.inspect(path, max(0, min(at, len(self._run.events))), most=LOOKED)
+        return data and (_MORE if data["timing"]["more"] else {"data": data})
 
     def _go_to(self, seq: int) -> bool:
         """Fold on towards where event `seq` had happened; return whether the view stands there."""

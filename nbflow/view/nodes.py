@@ -103,7 +103,8 @@ class NodeState:
             return None
         start = len(self.id) + 1
         asking = {(key[0] or "")[start:].removesuffix("]") for key in self.asked}
-        return self.parts.rows(asking, live=self.status in LIVE)
+        left = "skipped" if self.status == "completed" else "pending"
+        return self.parts.rows(asking, live=self.status in LIVE, left=left)
 
     # -- the node's own events ------------------------------------------------------------------------------------
 

@@ -43,6 +43,18 @@ test('a node that is selected is asked for once, and a folded view opens for it'
   assert.deepEqual(view.done, [['fold', true], ['fold', false], ['inspect', 'b'], ['ask', 'inspect', 'b'], ['flush']]);
 });
 
+test('a part is inspected by its path while its node stays selected', () => {
+  const view = viewOf();
+  const hands = new Hands(view);
+  hands.select('b');
+  hands.select('b[7]');
+  assert.deepEqual([hands.selected, hands.path], ['b', 'b[7]']);
+  hands.select('b');
+  assert.deepEqual(view.done.filter(([what]) => what === 'ask').map(([, , node]) => node), ['b', 'b[7]', 'b']);
+  hands.escape();
+  assert.deepEqual([hands.selected, hands.path], [null, null]);
+});
+
 test('escape closes the question before a stop, then the inspector', () => {
   const view = viewOf();
   const hands = new Hands(view);

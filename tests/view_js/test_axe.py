@@ -117,6 +117,13 @@ def the_inside_of_a_map_inspected(view: Any, theme: str) -> None:
 
 
 @scene_of
+def an_item_of_a_map_inspected(view: Any, theme: str) -> None:
+    the_inside_of_a_map_inspected(view, theme)
+    view.page.locator(".nf-part").first.click()
+    view.push({**merge_details(), "node": "review_files[7]"})
+
+
+@scene_of
 def an_output_given_by_hand(view: Any, theme: str) -> None:
     running(view, theme)
     opened(view, "lint", inspector("lint", "retrying"))

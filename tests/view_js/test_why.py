@@ -150,13 +150,13 @@ def test_an_update_leaves_the_rows_scrolled_and_focused(running: Any) -> None:
     rows = [[str(i), "running", None] for i in range(200)]
     running.push(inspector("review_files", "running", kind="map", inside={"rows": rows, "more": 0}))
     running.page.evaluate(
-        "document.querySelector('.nf-inside').scrollTop = 900; document.querySelector('.nf-inside').focus()"
+        "document.querySelector('.nf-inside').scrollTop = 900; document.querySelectorAll('.nf-part')[40].focus({ preventScroll: true })"
     )
     rows[0][1] = "completed"
     running.push(inspector("review_files", "running", kind="map", inside={"rows": rows, "more": 0}))
     assert running.page.evaluate(
-        "[document.querySelector('.nf-inside').scrollTop, document.activeElement.className]"
-    ) == [900, "nf-inside"]
+        "[document.querySelector('.nf-inside').scrollTop, document.activeElement.dataset.path]"
+    ) == [900, "review_files[40]"]
 
 
 # -- zoom -------------------------------------------------------------------------------------------------------------

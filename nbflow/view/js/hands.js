@@ -2,11 +2,12 @@
 // line, and what is asked of the run. Buttons, rows and keys all end here; the view draws what came of it.
 
 import { Commander } from './commander.js';
+import { rootOf } from './paths.js';
 
 export class Hands {
   /** `view` has the parts of the page, and draws. */
   constructor(view) {
-    Object.assign(this, { view, selected: null, collapsed: null });
+    Object.assign(this, { view, selected: null, path: null, collapsed: null });
     this.commander = new Commander({ send: (message) => view.ask(message), changed: () => view.drawHeader() });
     this.actions = {
       select: (id) => this.select(id),
@@ -31,13 +32,14 @@ export class Hands {
     view.moved();
   }
 
-  select(id) {
+  /** Inspect a node or, by its path, a part of the node that is then selected; null closes. */
+  select(path) {
     const { view } = this;
-    if (id !== null && this.collapsed) this.collapse(false);
-    if (id === this.selected) return;
-    this.selected = id;
-    view.inspector.show(id);
-    view.ask({ type: 'inspect', node: id });
+    if (path !== null && this.collapsed) this.collapse(false);
+    if (path === this.path) return;
+    Object.assign(this, { path, selected: rootOf(path) });
+    view.inspector.show(path);
+    view.ask({ type: 'inspect', node: path });
     view.change.moved = true;
     view.flush();
   }

@@ -6,16 +6,19 @@ import { EdgeList } from './edgelist.js';
 import { Form } from './form.js';
 import { WORDS } from './format.js';
 import { controlIcon } from './icons.js';
+import { focusRow } from './inside.js';
+import { stepOf } from './paths.js';
 import { partOf, section, sectionOrder } from './sections.js';
 import { Steering } from './steering.js';
 
 export class Inspector {
   constructor({ icons, prefix, ask, select, locate, command }) {
-    Object.assign(this, { icons, ask, select, locate, answered: null, node: null, drawn: new Map(), opened: new Set() });
+    Object.assign(this, { icons, ask, select, locate, answered: null, node: null, parent: null, left: null, drawn: new Map(), opened: new Set() });
     this.icon = icons.make('pending');
     [this.name, this.kind, this.word] = [h('b', { class: 'nf-el' }), h('span', { class: 'nf-mut' }), h('span', { class: 'nf-word nf-s' })];
+    this.crumb = h('button', { class: 'nf-link nf-el', type: 'button', hidden: true, onclick: () => this.goBack() });
     const close = { class: 'nf-x', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(null) };
-    this.head = h('div', {}, this.icon, this.name, this.kind, this.word, h('button', close, controlIcon('close')));
+    this.head = h('div', {}, this.icon, h('span', { class: 'nf-crumbs' }, this.crumb, this.name), this.kind, this.word, h('button', close, controlIcon('close')));
     this.form = new Form({ send: ({ name, type, ...rest }) => command(name, rest) });
     this.steering = new Steering({ prefix, command });
     this.told = h('div', {});
@@ -25,8 +28,13 @@ export class Inspector {
   }
 
   show(id) {
-    this.node = id;
+    const { parent, step } = id === null ? { parent: null, step: '' } : stepOf(id);
+    Object.assign(this, { node: id, parent, left: null });
     this.el.hidden = id === null;
+    this.crumb.hidden = parent === null;
+    setText(this.crumb, parent ?? '');
+    setText(this.name, step);
+    this.name.title = this.crumb.title = id ?? '';
     this.drawn.clear();
     this.opened.clear();
     this.told.replaceChildren();
@@ -40,20 +48,45 @@ export class Inspector {
   draw(model, at) {
     if (this.node === null) return;
     const past = at !== null;
-    const node = model.node(this.node);
-    this.head.className = `nf-ih is-${node.status}`;
-    this.icons.set(this.icon, node.status);
-    setText(this.name, this.node);
-    this.name.title = this.node;
-    setText(this.kind, model.kind(this.node));
-    setText(this.word, WORDS[node.status]);
     const data = model.details.get(this.node);
-    this.steering.draw(model, past);
+    this.drawHead(model, data);
+    this.steering.draw(model, past || this.parent !== null);
     this.form.show((!past && data?.questions?.[0]) || null, model.scene.run_id);
     this.form.connected(model.connected);
     if (!past) this.askOn(data);
     if (data) this.drawBody(data, model, at);
     else if (!model.connected) this.told.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
+  }
+
+  // Of a part all that is known is what the kernel tells.
+  drawHead(model, data) {
+    const whole = this.parent === null;
+    const { status } = whole ? model.node(this.node) : data ?? { status: 'pending' };
+    this.head.className = `nf-ih is-${status}`;
+    this.icons.set(this.icon, status);
+    setText(this.kind, whole ? model.kind(this.node) : data?.kind ?? '');
+    setText(this.word, WORDS[status]);
+  }
+
+  /** Inspect a part of the node, and put the focus on the way back from there. */
+  open(path) {
+    this.select(path);
+    this.crumb.focus({ preventScroll: true });
+  }
+
+  /** Go back to what the part is in, and there to its row as soon as that is drawn. */
+  goBack() {
+    const part = this.node;
+    this.select(this.parent);
+    this.body.focus({ preventScroll: true });
+    this.left = part;
+    this.focusLeft();
+  }
+
+  focusLeft() {
+    if (this.left === null || !this.drawn.has('inside')) return;
+    if (document.activeElement === this.body) focusRow(this.told, this.left);
+    this.left = null;
   }
 
   // A long run is folded a stretch at a time: only whoever asks on is told a node's share of it.
@@ -65,7 +98,7 @@ export class Inspector {
 
   drawBody(data, model, at) {
     const { icons, locate, opened, select } = this;
-    const tools = { icons, locate, opened, select, run: model.run };
+    const tools = { icons, locate, opened, select, open: (path) => this.open(path), run: model.run };
     const order = sectionOrder(data);
     for (const [name, { element }] of this.drawn) if (!order.includes(name)) element?.remove();
     if (!this.drawn.size) this.told.replaceChildren();
@@ -78,6 +111,7 @@ export class Inspector {
       before = element;
     }
     this.edges.draw(data, model, at);
+    this.focusLeft();
   }
 
   // A section whose part of the data is the same stays as it is, with a person's text selection and scroll in it.
@@ -104,9 +138,9 @@ export class Inspector {
 function replace(old, element) {
   const [was, list] = [old, element].map((one) => one.querySelector('.nf-inside'));
   const at = was?.scrollTop;
-  const held = was && was === document.activeElement;
+  const held = was?.contains(document.activeElement) ? document.activeElement.dataset.path : null;
   old.replaceWith(element);
   if (!was || !list) return;
   list.scrollTop = at;
-  if (held) list.focus({ preventScroll: true });
+  if (held) focusRow(list, held);
 }

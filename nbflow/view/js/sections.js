@@ -2,7 +2,8 @@
 // say: an empty line or box is never drawn.
 
 import { h, scroller } from './dom.js';
-import { WORDS, clip, clock, counted, duration } from './format.js';
+import { clip, clock, duration } from './format.js';
+import { inside } from './inside.js';
 import { cellLink } from './parts.js';
 
 const PREVIEW = 6; // lines
@@ -100,20 +101,6 @@ function items(data) {
   return [bar, pairs([['Done', String(well)], ['Failed', failed && String(failed)], ['Left', left && String(left)]])];
 }
 
-const asWord = (status) => WORDS[status].toLowerCase();
-
-// A row for each item of a map or node of a subgraph: its error, else how it stands.
-function inside(data, { icons }) {
-  const { rows, more } = data.inside ?? { rows: [] };
-  if (!rows.length) return null;
-  const name = (place) => (data.kind === 'map' ? `[${place}]` : place);
-  const row = ([place, status, fault]) =>
-    h('div', { class: `nf-part is-${status}` }, icons.make(status), h('span', { class: 'nf-mono nf-el', title: name(place) }, name(place)),
-      h('span', { class: `nf-el ${fault ? 'nf-s' : 'nf-mut'}`, title: fault }, fault ?? asWord(status)));
-  return scroller('Inside', { class: 'nf-inside' }, rows.map(row),
-    more ? h('div', { class: 'nf-mut' }, `and ${counted(more)} more`) : null);
-}
-
 function waits(data, { select }) {
   const names = data.waits_for ?? [];
   const one = (name, i) => [i ? ', ' : '', h('button', { class: 'nf-link', type: 'button', onclick: () => select(name) }, name)];
@@ -157,7 +144,7 @@ const SECTIONS = {
   error: [(d) => (d.status === 'failed' ? 'Error' : `Error in try ${lastFailed(d)}`), error, null, 'error attempts status'],
   attempts: ['Attempts', attempts, (d) => (d.of > 1 ? `${d.attempts.length} of ${d.of}` : ''), 'attempts of'],
   items: ['Items', items, (d) => `${d.items.done} of ${d.items.total}`, 'items'],
-  inside: [(d) => (d.kind === 'map' ? 'Item by item' : 'Inside'), inside, null, 'inside kind'],
+  inside: [(d) => (d.kind === 'map' ? 'Item by item' : 'Inside'), inside, null, 'inside kind node'],
   next: ['Next step', next, null, 'next conditions'],
   output: ['Output', (d, tools) => values('output', d.output ?? [], tools), null, 'output'],
   input: ['Input', (d, tools) => values('input', d.input ?? [], tools), null, 'input'],
@@ -182,7 +169,7 @@ export function sectionOrder(data) {
   return ['attempts', 'error', 'inside', 'next', ...rest];
 }
 
-/** One section's element, or null. `tools`: {icons, locate, opened, run, select}. */
+/** One section's element, or null. `tools`: {icons, locate, opened, run, select, open}. */
 export function section(name, data, tools) {
   const [title, body, note] = SECTIONS[name];
   const content = body(data, tools);

@@ -153,20 +153,20 @@ class View {
   // In the past only what a person does, or asked for, changes the body.
   drawBody(change) {
     const { moment, shown } = this;
-    const { selected } = this.hands;
+    const { selected, path } = this.hands;
     const seen = moment ? new Change() : change;
     seen.all ||= moment !== this.drawn;
     this.drawn = moment;
     if (change.moved || this.touches(seen)) this.inspector.draw(shown, moment?.seq ?? null);
     this.faces.draw(shown, { now: moment?.time ?? this.now, selected, moment, change: seen });
     this.slider.draw(this.model, this.now);
-    this.travel.inspect(selected);
+    this.travel.inspect(path);
   }
 
   touches(change) {
-    const { selected } = this.hands;
+    const { selected, path } = this.hands;
     const told = change.all || change.run || change.edges.size > 0;
-    return selected !== null && (told || change.inspected === selected || change.nodes.has(selected));
+    return selected !== null && (told || change.inspected === path || change.nodes.has(selected));
   }
 
   showScene() {
