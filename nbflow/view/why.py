@@ -35,6 +35,8 @@ def _text(view: RunView, edge: EdgeState) -> str:
     asked = edge.asked
     if edge.line.condition is not None and asked is not None:
         return _evaluated(edge.count, asked)
+    if edge.count and (other := _rather(view, edge, node)):
+        return f"{_taken(edge.count)}, not the last time: {_told(other)}"
     if edge.count:
         return f"{_taken(edge.count)}: {_reason(view, edge, node)}"
     if edge.line.type == "error" and node.status == "completed":
@@ -69,6 +71,14 @@ def _reason(view: RunView, edge: EdgeState, node: NodeState) -> str:
     if node.definition.route == "all" or not refused:
         return "it has no condition"
     return _told(refused[0]) if len(refused) == 1 else f"none of {len(refused)} conditions is yes"
+
+
+def _rather(view: RunView, edge: EdgeState, node: NodeState) -> Route | None:
+    """Return the condition that was true the last time, where an edge is for when none is."""
+    if edge.line.type == "error" or node.definition.route == "all":
+        return None
+    asked = (one.asked for one in view.edges.beside(edge) if one.line.condition is not None)
+    return next((route for route in asked if route and route.taken), None)
 
 
 def _obstacle(view: RunView, edge: EdgeState, node: NodeState) -> str:

@@ -54,7 +54,7 @@ def explore(view: Live) -> None:
     """Look at a run that has come to its question, from every side."""
     page = view.page
     page.mouse.click(*middle(view, "check>revise"))
-    view.root.locator(".nf-why", has_text="score (0.9) > 0.8 is yes").wait_for()
+    view.root.locator(".nf-why", has_text="Taken, not the last time: score (0.9) > 0.8 is yes").wait_for()
     page.keyboard.press("Escape")
 
     view.node("fetch", "completed").focus()
@@ -149,6 +149,8 @@ def test_a_run_from_history_is_explored_and_forked_from_its_past(opened: Open) -
 def test_a_view_on_a_page_as_wide_as_a_phone_is_used_to_the_end(opened: Open) -> None:
     book = opened(LOAD, TOOLS, GRAPH, "run = %flow_run report", viewport={"width": 420, "height": 1400})
     book.page.set_default_timeout(30_000)
+    if book.page.evaluate("window.jupyterapp.name") == "JupyterLab":  # whose file browser takes most of such a page
+        book.js("return window.jupyterapp.commands.execute('application:toggle-left-area')")
     run_until(book, 3)
     book.start(3)
     view = Live(book, 3)

@@ -75,6 +75,13 @@ def test_a_loop_tells_how_often_and_the_last_answer() -> None:
     assert told(PULL, story, "run_tests>fix_tests") == "Taken 2 times, not the last time: failed (0) > 0 is no"
 
 
+def test_the_way_without_a_condition_tells_what_was_true_the_last_time() -> None:
+    story = begun().ran("a").left("a", "b", "n > 9", n=1).left("a", "c", "n > 5", n=1).took("a", "d")
+    story.ran("a").left("a", "b", "n > 9", n=7).took("a", "c", "n > 5", n=7)
+
+    assert told(TWO, story, "a>d") == "Taken, not the last time: n (7) > 5 is yes"
+
+
 def test_an_error_edge_tells_the_error_or_that_there_was_none() -> None:
     failed = begun()("node_start", "apply_fixes", attempt=1)("node_error", "apply_fixes", error=ERROR, handled=True)
     failed.took("apply_fixes", "suggest_improvements", kind="error")

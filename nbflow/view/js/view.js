@@ -65,6 +65,8 @@ class View {
     this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
       icons.symbols(), this.compact.el, this.opened, this.spoken);
     this.root.addEventListener('keydown', (event) => onKey(event, this.hands));
+    // A shortcut of the notebook's for whatever has the focus is found there, before the attribute above it is seen.
+    this.root.addEventListener('focusin', ({ target }) => target.setAttribute('data-lm-suppress-shortcuts', 'true'));
     el.append(this.root);
   }
 
