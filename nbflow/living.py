@@ -14,7 +14,7 @@ from nbflow.catalogue import Catalogue
 from nbflow.commands import STOPPED
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import RunStateError, name_list
+from nbflow.errors import RunNotFoundError, RunStateError, name_list
 
 if TYPE_CHECKING:
     from nbflow.store import Store
@@ -53,8 +53,34 @@ class Living(Catalogue):
         """Let go of runs that have ended, but for the `keep` that began last; the store still has what it had."""
         ended = [run.id for run in self.live.values() if run.done]
         for run_id in ended[: max(0, len(ended) - keep)]:
-            del self.live[run_id]
-            self._kept.discard(run_id)
+            self.let_go(run_id)
+
+    def let_go(self, run_id: str) -> None:
+        """Know a run of this process no longer; the store still has what it had."""
+        self.live.pop(run_id, None)
+        self._kept.discard(run_id)
+
+    async def here(self, run_id: str) -> Run | None:
+        """Return a run of this process by its whole id; let go of one that ended, and that another process has resumed.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        run = self.live.get(run_id)
+        if run is not None and run.done and run_id in self._kept and await self._was_resumed_elsewhere(run):
+            if self.live.get(run_id) is run:  # and it was not resumed here meanwhile
+                self.let_go(run_id)
+            return self.live.get(run_id)
+        return run
+
+    async def _was_resumed_elsewhere(self, run: Run) -> bool:
+        store = await asyncio.to_thread(self.history.open)
+        try:
+            row = (await asyncio.wrap_future(store.head(run.id))).row
+        except RunNotFoundError:
+            return False
+        # Who takes a run over is its owner first, and writes to it then.
+        return row.seq > len(run.events) or row.owner not in (None, store.owner)
 
     def _going(self, run_id: str) -> Run:
         run = self._known(run_id)

@@ -40,7 +40,7 @@ async def _adopt(service: Service, left: set[str]) -> None:
     if store is None or service.draining.is_set():
         return
     for row in await asyncio.wrap_future(store.abandoned()):
-        if row.id in left or row.id in service.session.live or row.origin != history.origin:
+        if row.id in left or row.origin != history.origin or await service.session.here(row.id) is not None:
             continue
         try:
             await _take(service, row)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nbflow.errors import RunNotFoundError
+from nbflow.errors import StoreError
 from nbflow.server.answered import HANDED_ON
 from nbflow.server.service import Service
 
@@ -82,14 +82,16 @@ class Relay:
             keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
             return self._siblings.of_key(keys[0].decode("latin-1")) if keys else None
         found = _OF_A_RUN.match(scope["path"])
-        if found is None or found[1] in self._service.session.live:
-            return None
-        store = await asyncio.to_thread(self._service.session.history.there)
-        if store is None:
+        if found is None:
             return None
         try:
+            if await self._service.session.here(found[1]) is not None:
+                return None
+            store = await asyncio.to_thread(self._service.session.history.there)
+            if store is None:
+                return None
             head = await asyncio.wrap_future(store.head(found[1]))
-        except RunNotFoundError:
+        except StoreError:  # it is told where it is answered
             return None
         return self._siblings.of_process(head.row.owner)
 

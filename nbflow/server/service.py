@@ -125,7 +125,7 @@ class Service:
         Raises:
             RunNotFoundError: There is none.
         """
-        if (run := self.session.live.get(run_id)) is not None:
+        if (run := await self.session.here(run_id)) is not None:
             return run
         found = await asyncio.to_thread(self.session.read, run_id)
         if found.id != run_id:
@@ -139,11 +139,10 @@ class Service:
             RunNotFoundError: There is no such run.
             RunStateError: It has ended, or goes on elsewhere, or what is asked means nothing now.
         """
-        run = self.session.live.get(run_id)
-        if run is None or run.result is not None:
-            record = run or await self.read(run_id)
-            if record.result is not None:
-                raise RunStateError(f"run {run_id} is {record.status}, so nothing of it goes on")
+        run = await self.read(run_id)
+        if run.result is not None:
+            raise RunStateError(f"run {run_id} is {run.status}, so nothing of it goes on")
+        if not isinstance(run, Run):
             raise RunStateError(f"run {run_id} goes on in another process, or its process ended; resume it here")
         if run.loop is asyncio.get_running_loop():
             action(run)

@@ -54,6 +54,11 @@ class Store:
         """Where it is, for people: the file's path, `in memory`, or the URL without its password."""
         return self._database.place
 
+    @property
+    def owner(self) -> str:
+        """This process, as `RunRow.owner` names it."""
+        return str(self._leases.owner)
+
     def create(self, make: Callable[[], NewRun]) -> Future[int]:
         """Insert a run, its graph if that is new, and its values; this process owns it. Return its epoch, 1.
 

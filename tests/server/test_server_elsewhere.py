@@ -1,0 +1,176 @@
+"""A run that ended here and goes on in another process: here it is told as the store has it, and stopped there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from served import CELLS, Served, notebook, serving
+from surroundings import database
+
+from nbflow import Run
+from nbflow.errors import RunStateError
+from nbflow.server.adopting import _adopt
+from nbflow.server.options import options
+from nbflow.server.service import Service
+from nbflow.session import Session
+
+POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
+
+
+@pytest.fixture(autouse=True)
+def kept_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_DURABILITY", "async")
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[Service]:
+    """Give what serves in one process: its tool fails while there is no file `mended`, and asks then."""
+    session = Session()
+    session.history.folder, session.history.origin = folder, "flows.ipynb"
+
+    def mended() -> None:
+        if not (folder / "mended").exists():
+            raise ValueError("not yet")
+
+    session.registry.register("mended", mended)
+    session.graph("asking", 'mended -> ask\nask = ask(question="Ship it?", choices=["yes", "no"])')
+    yield Service(session, options())
+    session.history.close()
+
+
+async def failed(service: Service) -> Run:
+    run = service.session.start("asking")
+    await run.wait()
+    return run
+
+
+async def resumed(service: Service, run_id: str) -> Run:
+    """Go on with a run, until it asks."""
+    (Path(str(service.session.history.folder)) / "mended").touch()
+    run = await service.session.reopen(run_id)
+    while not run.asking:
+        await run.changed()
+    return run
+
+
+async def kept(service: Service, run: Run) -> None:
+    """Wait until the store has all that happened in a run."""
+    store = service.session.history.open()
+    while (await asyncio.wrap_future(store.head(run.id))).row.seq < len(run.events):
+        await asyncio.sleep(0.01)
+
+
+def test_what_goes_on_elsewhere_is_told_as_the_store_has_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = await failed(here)
+        other = await resumed(there, run.id)
+        await kept(there, other)
+
+        told = await here.read(run.id)
+
+        assert (told.status, told.result, len(told.events)) == ("waiting", None, len(other.events))
+        with pytest.raises(RunStateError, match="goes on in another process"):
+            await here.steer(run.id, lambda run: run.pause())
+
+    with process(tmp_path) as here, process(tmp_path) as there:
+        asyncio.run(main())
+
+
+def test_what_ended_elsewhere_is_watched_to_that_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = await failed(here)
+        other = await resumed(there, run.id)
+        other.answer("yes")
+        await other.wait()
+
+        texts = [text async for _, batch in here.events(run.id, 0) for text in batch]
+
+        assert json.loads(texts[-1])["event"] == "execution_complete"
+        assert (await here.read(run.id)).status == "completed"
+        with pytest.raises(RunStateError, match="is completed, so nothing of it goes on"):
+            await here.steer(run.id, lambda run: run.pause())
+
+    with process(tmp_path) as here, process(tmp_path) as there:
+        asyncio.run(main())
+
+
+def test_what_goes_on_elsewhere_is_stopped_there(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = await failed(here)
+        other = await resumed(there, run.id)
+        await kept(there, other)
+
+        await here.cancel(run.id)
+        await other.wait()
+
+        assert other.status == "cancelled"
+
+    with process(tmp_path) as here, process(tmp_path) as there:
+        asyncio.run(main())
+
+
+def test_what_ended_here_and_died_elsewhere_is_taken_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = await failed(here)
+        other = await resumed(there, run.id)
+        await kept(there, other)
+        there.session.history.close()  # with it goes what tells that its process lives
+
+        await _adopt(here, set())
+
+        taken = here.session.live[run.id]
+        assert taken is not run
+        taken.cancel()
+        await taken.wait()
+        other.cancel()
+        await other.wait()
+
+    with process(tmp_path) as here, process(tmp_path) as there:
+        asyncio.run(main())
+
+
+def test_what_ended_here_and_was_not_resumed_is_told_with_all_its_values(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = await failed(here)
+
+        assert await here.read(run.id) is run
+
+    with process(tmp_path) as here:
+        asyncio.run(main())
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
+def test_every_worker_tells_of_a_failed_run_as_it_goes_on_whichever_resumed_it(tmp_path: Path) -> None:
+    cells = [
+        *CELLS[:-1],
+        "%%flow_tool\ndef mended(mark: str):\n    if not Path(mark).exists():\n        raise ValueError('not yet')\n",
+        '%%flow_graph fragile\nask = ask(question="Ship it?", choices=["yes", "no"])\nmended -> ask',
+    ]
+    with (
+        database(str(POSTGRES)) as url,
+        serving(notebook(tmp_path, cells), "--workers", "3", NBFLOW_DATABASE_URL=url) as server,
+    ):
+        marks = {server.run("fragile", mark=str(tmp_path / str(at))): tmp_path / str(at) for at in range(6)}
+        for run_id, mark in marks.items():
+            server.result(run_id, "failed")
+            mark.touch()
+            with server.client() as client:
+                assert client.post(f"/executions/{run_id}/resume").status_code == 202
+            server.result(run_id, "waiting")
+
+        assert {asked(server, run_id) for run_id in marks for _ in range(6)} == {"waiting"}
+        for run_id in marks:
+            with server.client() as client:
+                assert client.post(f"/executions/{run_id}/cancel").json()["status"] == "cancelled"
+
+
+def asked(server: Served, run_id: str) -> str:
+    """Return a run's status as any worker tells it: each connection may reach another."""
+    with server.client() as client:
+        return str(client.get(f"/executions/result/{run_id}").json()["status"])
