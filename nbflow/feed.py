@@ -56,6 +56,11 @@ class Feed:
         self.on_ready: Callable[[], None] = lambda: None
 
     @property
+    def inspected(self) -> str | None:
+        """The node that the page looks at."""
+        return self._inspected
+
+    @property
     def snapshot(self) -> dict[str, Any]:
         """The whole view as it stands now."""
         self._backlog.fold()

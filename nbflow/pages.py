@@ -47,11 +47,14 @@ class Page:
         self.feed = self._follow(run, view)
 
     def show(self, run: RunRecord, view: RunView) -> None:
-        """Show another run from now on; call on its loop."""
+        """Show another run from now on, and of it the node that was looked at; call on its loop."""
+        inspected = self.feed.inspected
         self.feed.leave()
         self.feed = self._follow(run, view)
         self._send(scene_of(run))
         self._send(self.feed.snapshot)
+        if inspected is not None:
+            self.feed.handle({"type": "inspect", "node": inspected})
 
     def _follow(self, run: RunRecord, view: RunView) -> Feed:
         feed = Feed(run, view, send=self._send, describe=self._describe, reopen=self._reopen)

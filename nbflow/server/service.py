@@ -162,6 +162,19 @@ class Service:
 
     # runs are watched
 
+    async def readings(self, run_id: str) -> AsyncIterator[RunRecord]:
+        """Give a run, and while it goes on in another process give it again and again, until it ends or goes on here.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        while True:
+            run = await self.read(run_id)
+            yield run
+            if isinstance(run, Run) or run.result is not None:
+                return
+            await asyncio.sleep(POLL_S)
+
     def check_watchers(self) -> None:
         """See that one more may watch.
 
@@ -191,16 +204,15 @@ class Service:
         Raises:
             RunNotFoundError: There is no such run.
         """
-        run = await self.read(run_id)
-        while not isinstance(run, Run):
+        async for run in self.readings(run_id):
+            if isinstance(run, Run):
+                break
             for begin in range(after, len(run.events), AT_ONCE):
                 events = run.events[begin : begin + AT_ONCE]
                 yield events[-1].seq, [text_of(event_data(event, run.id)) for event in events]
             after = max(after, len(run.events))
-            if run.result is not None:
-                return
-            await asyncio.sleep(POLL_S)
-            run = await self.read(run_id)
+        else:
+            return
         if run.result is None and run.id not in self._broadcasts:
             self._broadcasts[run.id] = Broadcast(run)
         async for batch in (self._broadcasts.get(run.id) or Broadcast(run)).after(after):

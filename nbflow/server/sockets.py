@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from nbflow.commands import STOPPED
 from nbflow.errors import NbflowError
 from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
 from nbflow.server.rates import Rates
@@ -165,7 +164,7 @@ async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, 
 async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
     match message:
         case {"type": "cancel"}:
-            await service.steer(run_id, lambda run: run.cancel(STOPPED))
+            await service.cancel(run_id)
         case {"type": "answer", "value": value, **rest}:
             node, question = rest.get("node"), rest.get("question")
             if not (node is None or isinstance(node, str)) or not (question is None or isinstance(question, int)):

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nbflow.commands import Message
+from nbflow.commands import Message, refusal
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
@@ -24,7 +24,7 @@ from nbflow.server.problems import answer, problem_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, text_of, without_paths
-from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, read_object
+from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, close, read_object
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
 
@@ -87,11 +87,29 @@ async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
     outbox = Outbox()
     page = await _made(run, service, outbox)
     outbox.put(scene_of(run))
+    growing = asyncio.ensure_future(_grow(socket, page, service))
     try:
         sending = _send(socket, outbox, page, service.options.max_silence)
-        await both(socket, service, sending, _hear(socket, page, service))
+        await both(socket, service, sending, _hear(socket, page, service, outbox))
     finally:
+        growing.cancel()
         page.leave()
+
+
+async def _grow(socket: WebSocket, page: Page, service: Service) -> None:
+    """Show what a run of another process comes to, until it ends or goes on here, or the page shows another one."""
+    shown = page.feed.run
+    if isinstance(shown, Run):
+        return
+    try:
+        async for run in service.readings(shown.id):
+            if page.feed.run is not shown:
+                return
+            if isinstance(run, Run) or (run.status, len(run.events)) != (shown.status, len(shown.events)):
+                page.show(run, unfed(run))
+                shown = run
+    except NbflowError as error:  # the page tries again
+        await close(socket, 4000 + problem_of(error).status, "the run cannot be read any longer")
 
 
 async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
@@ -134,14 +152,25 @@ def _without_paths(message: Message) -> Message:
     return {**message, "data": {**data, "error": {**without_paths(data["error"]), "traceback": ""}}}
 
 
-async def _hear(socket: WebSocket, page: Page, service: Service) -> Closing:
+async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox) -> Closing:
     while True:
         try:
-            page.receive(read_object(await socket.receive_text(), service.options.max_body))
+            await _act(read_object(await socket.receive_text(), service.options.max_body), page, service, outbox)
         except (WebSocketDisconnect, RuntimeError, KeyError):
             return NORMAL, ""
         except NbflowError:
             continue  # as with what is not in the protocol
+
+
+async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -> None:
+    match message:
+        case {"type": "command", "name": "stop"}:  # wherever it goes on
+            try:
+                await service.cancel(page.feed.run.id)
+            except NbflowError as error:
+                outbox.put(refusal(message, error))
+        case _:
+            page.receive(message)
 
 
 @router.get("/scenes/{graph_id:path}")

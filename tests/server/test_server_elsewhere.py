@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from served import CELLS, Served, notebook, serving
+from served import CELLS, Served, environment_of, notebook, serving
 from surroundings import database
 
 from nbflow import Run
@@ -174,3 +177,57 @@ def asked(server: Served, run_id: str) -> str:
     """Return a run's status as any worker tells it: each connection may reach another."""
     with server.client() as client:
         return str(client.get(f"/executions/result/{run_id}").json()["status"])
+
+
+@contextmanager
+def run_elsewhere(server: Served) -> Iterator[str]:
+    """Give the id of a run that goes on in a process of its own, on the server's store."""
+    asked = ["run", "flows.ipynb", "--graph", "looped", "--set", "seconds=0.1"]
+    process = subprocess.Popen([sys.executable, "-m", "nbflow", *asked], cwd=server.folder, env=environment_of())
+    try:
+        with server.client() as client:
+            while not (found := client.get("/executions", params={"status": "running"}).json()["runs"]):
+                assert process.poll() is None
+        yield found[0]["run_id"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(socket: Any, enough: Any) -> dict[str, Any]:
+    """Return the first message of a socket that is what is waited for."""
+    while True:
+        message: dict[str, Any] = json.loads(socket.recv(timeout=60))
+        if enough(message):
+            return message
+
+
+def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_path: Path) -> None:
+    with (
+        serving(notebook(tmp_path)) as server,
+        run_elsewhere(server) as run_id,
+        server.socket(f"/ws/view/{run_id}") as page,
+    ):
+        page.send('{"type": "ready"}')
+        page.send('{"type": "inspect", "node": "wait"}')
+        first = until(page, lambda message: message["type"] == "snapshot")["nodes"]["wait"]["runs"]
+        until(page, lambda message: message["type"] == "snapshot" and message["nodes"]["wait"]["runs"] > first)
+        until(page, lambda message: message["type"] == "inspector")
+
+        page.send('{"type": "command", "name": "stop"}')
+
+        until(page, lambda message: message["type"] == "snapshot" and message["run"]["status"] == "cancelled")
+        page.send('{"type": "command", "name": "stop"}')
+        refused = until(page, lambda message: message["type"] == "refused")
+        assert "is cancelled, so nothing of it goes on" in refused["message"]
+
+
+def test_who_watches_a_run_of_another_process_stops_it(tmp_path: Path) -> None:
+    with (
+        serving(notebook(tmp_path)) as server,
+        run_elsewhere(server) as run_id,
+        server.socket(f"/ws/runs/{run_id}") as socket,
+    ):
+        socket.send('{"type": "cancel"}')
+
+        until(socket, lambda message: message.get("event") == "execution_cancelled")
