@@ -51,14 +51,15 @@ class Living(Catalogue):
 
     def forget(self, keep: int) -> None:
         """Let go of runs that have ended, but for the `keep` that began last; the store still has what it had."""
-        ended = [run.id for run in self.live.values() if run.done]
-        for run_id in ended[: max(0, len(ended) - keep)]:
-            self.let_go(run_id)
+        ended = [run for run in self.live.values() if run.done]
+        for run in ended[: max(0, len(ended) - keep)]:
+            self.let_go(run)
 
-    def let_go(self, run_id: str) -> None:
-        """Know a run of this process no longer; the store still has what it had."""
-        self.live.pop(run_id, None)
-        self._kept.discard(run_id)
+    def let_go(self, run: Run) -> None:
+        """Know a run of this process no longer, unless it was resumed here since; the store still has what it had."""
+        if self.live.get(run.id) is run:
+            del self.live[run.id]
+            self._kept.discard(run.id)
 
     async def here(self, run_id: str) -> Run | None:
         """Return a run of this process by its whole id; let go of one that ended, and that another process has resumed.
@@ -68,8 +69,7 @@ class Living(Catalogue):
         """
         run = self.live.get(run_id)
         if run is not None and run.done and run_id in self._kept and await self._was_resumed_elsewhere(run):
-            if self.live.get(run_id) is run:  # and it was not resumed here meanwhile
-                self.let_go(run_id)
+            self.let_go(run)
             return self.live.get(run_id)
         return run
 

@@ -40,7 +40,7 @@ class Service:
         self.shelf = Shelf(session, options)
         self.on_run: list[Callable[[Run], None]] = []
         self.on_watch: list[Callable[[int], None]] = []
-        self.watchers = 0
+        self.watchers = self._beginning = 0
         self.draining = asyncio.Event()
         self._broadcasts: dict[str, Broadcast] = {}
         self._following: set[asyncio.Task[None]] = set()
@@ -59,14 +59,24 @@ class Service:
         self._check_state(state)
         run_id = None if key is None else run_id_of(key)
         if run_id is not None and (known := await self._known(run_id)) is not None:
-            return _same(known, name, state)
-        self._check_room()
-        await self.shelf.find(name)
-        if run_id is not None and (known := self.session.live.get(run_id)) is not None:
-            return _same(known, name, state)  # begun by the same request, while this one looked
-        run = self.session.start(name, state, run_id=run_id)
+            return await self._same(known, name, state)
+        with self._place():
+            await self.shelf.find(name)
+            # By the same request, while this one looked.
+            begun = None if run_id is None else self.session.live.get(run_id)
+            run = begun or self.session.start(name, state, run_id=run_id)
+        if begun is not None:
+            return await self._same(begun, name, state)
         self.follow(run)
         await self._stored(run)
+        return run
+
+    async def _same(self, run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
+        """Return the run that a key began, once it is stored."""
+        if run.name != name or object_data(run.initial) != object_data(state):
+            raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
+        if isinstance(run, Run):
+            await self._stored(run)
         return run
 
     async def _stored(self, run: Run) -> None:
@@ -75,6 +85,7 @@ class Service:
             await self.session.stored(run)
         except NbflowError:
             run.cancel("as it could not be stored")
+            self.session.let_go(run)  # so that the same key begins it anew
             raise
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
@@ -82,12 +93,19 @@ class Service:
         if size > self.options.max_state:
             raise LimitError(413, f"the initial state has {size} bytes", "max_state", self.options.max_state)
 
-    def _check_room(self) -> None:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold a place among the runs that go on, until one has begun."""
         if self.draining.is_set():
             raise RequestError(503, "the server is going down, and starts nothing more")
-        going = len(self.session.all_going())
+        going = len(self.session.all_going()) + self._beginning
         if going >= self.options.max_runs:
             raise LimitError(429, f"{going} runs go on", "max_runs", self.options.max_runs)
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
 
     async def _known(self, run_id: str) -> RunRecord | None:
         try:
@@ -97,9 +115,9 @@ class Service:
 
     async def reopen(self, run_id: str, *, at: int | str | None = None, state: Mapping[str, Any] | None = None) -> Run:
         """Go on with a run, or fork it, as `Session.reopen` does."""
-        self._check_room()
         self._check_state(state or {})
-        run = await self.session.reopen(run_id, at=at, state=state)
+        with self._place():
+            run = await self.session.reopen(run_id, at=at, state=state)
         self.follow(run)
         await self._stored(run)
         return run
@@ -230,12 +248,6 @@ class Service:
         if left:
             logger.warning("%d runs did not end in time; they can be resumed", len(left))
         await asyncio.to_thread(self.session.history.close)
-
-
-def _same(run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
-    if run.name != name or object_data(run.initial) != object_data(state):
-        raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
-    return run
 
 
 async def _call(action: Callable[[Run], Any], run: Run) -> None:

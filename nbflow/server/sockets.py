@@ -36,18 +36,19 @@ Closing = tuple[int, str]
 @router.websocket("/ws/execute/{graph_id:path}")
 async def execute(socket: WebSocket, graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> None:
     """Begin a run with the state that the first message is, then send its events."""
-    if await _refused(socket, service):
+    if await refused(socket, service):
         return
-    await socket.accept()
-    try:
-        state = await _first_state(socket, service)
-        run = await service.start(graph_id, state)
-    except NbflowError as error:
-        await _close_refused(socket, problem_of(error))
-        return
-    except WebSocketDisconnect:
-        return
-    await _follow(socket, service, run.id, 0)
+    with service.watching():  # from the first, as it may be long until the state comes
+        await socket.accept()
+        try:
+            state = await _first_state(socket, service)
+            run = await service.start(graph_id, state)
+        except NbflowError as error:
+            await _close_refused(socket, problem_of(error))
+        except WebSocketDisconnect:
+            pass
+        else:
+            await _follow(socket, service, run.id, 0)
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -56,18 +57,20 @@ async def watch(
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> None:  # fmt: skip
     """Send a run's events after `after`, to its end."""
-    if await _refused(socket, service):
+    if await refused(socket, service):
         return
-    try:
-        await service.read(run_id)
-    except NbflowError as error:
-        await socket.send_denial_response(answer(problem_of(error)))
-        return
-    await socket.accept()
-    await _follow(socket, service, run_id, after)
+    with service.watching():
+        try:
+            await service.read(run_id)
+        except NbflowError as error:
+            await socket.send_denial_response(answer(problem_of(error)))
+            return
+        await socket.accept()
+        await _follow(socket, service, run_id, after)
 
 
-async def _refused(socket: WebSocket, service: Service) -> bool:
+async def refused(socket: WebSocket, service: Service) -> bool:
+    """Refuse a socket where too many watch already; return whether it was."""
     try:
         service.check_watchers()
     except LimitError as error:
@@ -107,8 +110,7 @@ def read_object(text: str, limit: int) -> dict[str, Any]:
 
 async def _follow(socket: WebSocket, service: Service, run_id: str, after: int) -> None:
     """Send a run's events, and do what the client asks, until either ends."""
-    with service.watching():
-        await both(socket, service, _send_events(socket, service, run_id, after), _hear(socket, service, run_id))
+    await both(socket, service, _send_events(socket, service, run_id, after), _hear(socket, service, run_id))
 
 
 async def both(

@@ -24,7 +24,7 @@ from nbflow.server.problems import answer, problem_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, text_of, without_paths
-from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, close, read_object
+from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, close, read_object, refused
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
 
@@ -72,14 +72,15 @@ class Outbox:
 @router.websocket("/ws/view/{run_id}")
 async def view_run(socket: WebSocket, run_id: Annotated[str, Path(max_length=64)], service: Serving) -> None:
     """Show a run to a page, in the protocol of the live view."""
-    try:
-        service.check_watchers()
-        run = await service.read(run_id)
-    except NbflowError as error:
-        await socket.send_denial_response(answer(problem_of(error)))
+    if await refused(socket, service):
         return
-    await socket.accept()
     with service.watching():
+        try:
+            run = await service.read(run_id)
+        except NbflowError as error:
+            await socket.send_denial_response(answer(problem_of(error)))
+            return
+        await socket.accept()
         await _show(socket, service, run)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from served import TOKEN, Served, notebook, serving
@@ -71,6 +72,51 @@ def test_no_more_runs_go_on_than_may(small: Served) -> None:
     assert allowed.status_code == 202
 
 
+def test_no_more_runs_go_on_than_may_however_many_begin_at_once(small: Served) -> None:
+    with small.client() as client:
+        client.post("/graphs/create", json={"name": "sent", "nodes": [{"node_id": "wait", "tool": "wait"}]})
+    body = {"graph_id": "sent", "initial_state": {"seconds": 30}}
+
+    assert sorted(_at_once(small, "/executions/run", body)) == [202] * 2 + [429] * 28
+
+
+def test_no_more_forks_go_on_than_may_however_many_begin_at_once(small: Served) -> None:
+    run_id = small.run("chain", seconds=0)
+    small.result(run_id)
+
+    forks = _at_once(small, f"/executions/{run_id}/fork", {"at": "b", "state": {"seconds": 30}})
+
+    assert sorted(forks) == [202] * 2 + [429] * 28
+
+
+def _at_once(server: Served, path: str, body: Any) -> list[int]:
+    """Return what 30 requests are answered that come at once; no run goes on afterwards."""
+
+    async def main() -> list[int]:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as client:
+            answers = await asyncio.gather(*(client.post(path, json=body) for _ in range(30)))
+        return [answer.status_code for answer in answers]
+
+    statuses = asyncio.run(main())
+    with server.client() as client:
+        for run in client.get("/executions", params={"status": "running"}).json()["runs"]:
+            client.post(f"/executions/{run['run_id']}/cancel")
+            server.result(run["run_id"])
+    return statuses
+
+
+def test_who_has_not_yet_sent_a_state_watches_already(small: Served) -> None:
+    with (
+        small.socket("/ws/execute/chain"),
+        small.socket("/ws/execute/chain"),
+        pytest.raises(InvalidStatus) as refused,
+    ):
+        small.socket("/ws/execute/chain")
+
+    assert refused.value.response.status_code == 429
+
+
 def test_no_more_watch_than_may(small: Served) -> None:
     run_id = small.run("chain", seconds=5)
     with (
@@ -78,7 +124,6 @@ def test_no_more_watch_than_may(small: Served) -> None:
         small.socket(f"/ws/runs/{run_id}"),
         pytest.raises(InvalidStatus) as refused,
     ):
-        time.sleep(0.2)
         small.socket(f"/ws/runs/{run_id}")
 
     assert refused.value.response.status_code == 429
