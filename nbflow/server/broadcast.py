@@ -22,10 +22,10 @@ _TEXTS, _LETTERS = 2_000, 1_000_000
 
 
 class Broadcast:
-    """What one run's watchers share. Make it on the loop of those who watch; the run may be on another."""
+    """What the watchers of `run` share. Make it on the loop of those who watch; the run may be on another."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self.run = run
         self._loop = asyncio.get_running_loop()
         self._texts: deque[str] = deque()
         self._size, self._upto = 0, len(run.events)
@@ -37,8 +37,8 @@ class Broadcast:
         """Give what happened after event `seq`, to the run's end: the last event's `seq`, and some events' texts."""
         while True:
             bell = self._bell
-            over = self._run.result is not None
-            if len(self._run.events) > seq:
+            over = self.run.result is not None
+            if len(self.run.events) > seq:
                 texts = self._from(seq)
                 seq += len(texts)
                 yield seq, texts
@@ -51,16 +51,16 @@ class Broadcast:
         kept_from = self._upto - len(self._texts)
         if kept_from <= seq < self._upto:
             return list(islice(self._texts, seq - kept_from, seq - kept_from + AT_ONCE))
-        return [self._written(at) for at in range(seq, min(seq + AT_ONCE, len(self._run.events)))]
+        return [self._written(at) for at in range(seq, min(seq + AT_ONCE, len(self.run.events)))]
 
     def _written(self, index: int) -> str:
-        return text_of(event_data(self._run.events[index], self._run.id))
+        return text_of(event_data(self.run.events[index], self.run.id))
 
     def _listen(self) -> None:
-        if self._run.loop is self._loop:
-            self._run.on_change(self._changed)
+        if self.run.loop is self._loop:
+            self.run.on_change(self._changed)
         else:
-            self._run.loop.call_soon_threadsafe(self._run.on_change, self._tell_across)
+            self.run.loop.call_soon_threadsafe(self.run.on_change, self._tell_across)
 
     def _tell_across(self) -> None:
         self._loop.call_soon_threadsafe(self._changed)
@@ -74,11 +74,11 @@ class Broadcast:
         self._keep()
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
-        if self._run.result is None:
+        if self.run.result is None:
             self._listen()
 
     def _keep(self) -> None:
-        there = len(self._run.events)
+        there = len(self.run.events)
         # A burst is not written here: whoever watches writes it a part at a time, and the loop breathes in between.
         if there - self._upto > AT_ONCE:
             self._texts.clear()

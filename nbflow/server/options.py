@@ -21,7 +21,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Options(BaseSettings):
-    """The options of one server; each of its workers holds the limits by itself. Sizes are in bytes, times in seconds."""
+    """The options of one server, whose workers each hold the limits. Sizes are in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="NBFLOW_", extra="ignore", frozen=True)
 

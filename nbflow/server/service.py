@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
@@ -42,7 +43,8 @@ class Service:
         self.on_watch: list[Callable[[int], None]] = []
         self.watchers = self._beginning = 0
         self.draining = asyncio.Event()
-        self._broadcasts: dict[str, Broadcast] = {}
+        # As long as somebody watches, or the run goes on, which has it among its listeners.
+        self._broadcasts: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
         self._following: set[asyncio.Task[None]] = set()
 
     # runs begin
@@ -132,7 +134,6 @@ class Service:
 
     async def _until_ended(self, run: Run) -> None:
         await run.wait()
-        self._broadcasts.pop(run.id, None)
         self.session.forget(self.options.keep_ended)
 
     # runs are found
@@ -231,11 +232,15 @@ class Service:
             after = max(after, len(run.events))
         else:
             return
-        if run.result is None and run.id not in self._broadcasts:
-            self._broadcasts[run.id] = Broadcast(run)
-        async for batch in (self._broadcasts.get(run.id) or Broadcast(run)).after(after):
+        async for batch in self._broadcast(run).after(after):
             yield batch
-        self._broadcasts.pop(run.id, None)
+
+    def _broadcast(self, run: Run) -> Broadcast:
+        """Return what the watchers of a run share; a run that was resumed is another, by the same id."""
+        found = self._broadcasts.get(run.id)
+        if found is None or found.run is not run:
+            found = self._broadcasts[run.id] = Broadcast(run)
+        return found
 
     # the end
 

@@ -1,7 +1,7 @@
 """The live view's own wire: a run as one page shows it, over a WebSocket.
 
 Rule: a page that is slow gets fewer pictures, never a queue that grows: past a few messages patches are left out, and
-once it has caught up it is told how all stands.
+once it has caught up it is told how all stands. One that asks fast is heard as fast as others may ask.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.pages import Page, scene_of
 from nbflow.server.problems import answer, problem_of
+from nbflow.server.rates import Rates
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, text_of, without_paths
-from nbflow.server.sockets import NORMAL, TOO_SLOW, Closing, both, close, read_object, refused
+from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, refused
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
 
 router = APIRouter(include_in_schema=False)
 MOST = 32
 """Messages that wait for a page; a patch beyond is left out."""
+_WHOLE = {"snapshot": {"snapshot", "patch"}, "inspector": {"inspector"}, "breaks": {"breaks"}}
+"""What tells how all of something stands, and which messages that still wait are no news beside it."""
 
 
 class Outbox:
@@ -53,6 +56,9 @@ class Outbox:
             return
         if kind == "snapshot":
             self.behind = False
+        if stale := _WHOLE.get(kind):
+            left = [each for each in self._waiting if each["type"] not in stale or each.get("at") != message.get("at")]
+            self._waiting = deque(left)
         self._waiting.append(message)
         self._rung.set()
 
@@ -154,7 +160,11 @@ def _without_paths(message: Message) -> Message:
 
 
 async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox) -> Closing:
+    rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
     while True:
+        # It waits, and is not let go: who looks through a long past asks again with each answer.
+        while not rates.allows("", loop.time()):
+            await asyncio.sleep(1 / MESSAGES)
         try:
             await _act(read_object(await socket.receive_text(), service.options.max_body), page, service, outbox)
         except (WebSocketDisconnect, RuntimeError, KeyError):

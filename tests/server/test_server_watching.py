@@ -1,0 +1,117 @@
+"""Who watches: a resumed run is told as it goes on now, and a page that asks much leaves no queue that grows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from served import Served
+
+from nbflow.server.options import options
+from nbflow.server.service import Service
+from nbflow.server.viewing import Outbox
+from nbflow.session import Session
+
+
+def asking(session: Session) -> None:
+    session.graph("asking", 'ask = ask(question="Ship it?", choices=["yes", "no"])')
+
+
+async def events(service: Service, run_id: str, after: int = 0) -> list[str]:
+    return [json.loads(text)["event"] async for _, texts in service.events(run_id, after) for text in texts]
+
+
+def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by who comes after one that watched what it was before, and left."""
+    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
+    session = Session()
+    asking(session)
+
+    async def main() -> None:
+        service, run = Service(session, options()), session.start("asking")
+        watching = service.events(run.id, 0)
+        await anext(watching)
+        await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
+        run.cancel()
+        await run.wait()
+        known = len(run.events)
+
+        again = await session.reopen(run.id)
+        watched = asyncio.ensure_future(events(service, run.id, known))
+        while not again.asking:
+            await again.changed()
+        again.answer("yes")
+
+        told = await watched
+        assert (told[0], told[-1]) == ("execution_resumed", "execution_complete")
+
+    asyncio.run(main())
+
+
+def test_what_is_shared_by_watchers_goes_with_the_last_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
+    session = Session()
+    asking(session)
+
+    async def main() -> None:
+        service, run = Service(session, options()), session.start("asking")
+        watching = service.events(run.id, 0)
+        await anext(watching)
+        assert len(service._broadcasts) == 1
+        await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
+        run.cancel()
+        await run.wait()
+
+        while service._broadcasts:  # it looks at the run once more
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
+def waiting(*messages: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what waits for a page that takes nothing."""
+
+    async def main() -> list[dict[str, Any]]:
+        outbox, found = Outbox(), []
+        for message in messages:
+            outbox.put(message)
+        await asyncio.sleep(0)
+        while not outbox.empty:
+            found.append(await outbox.take())
+        return found
+
+    return asyncio.run(main())
+
+
+def test_of_what_tells_how_all_stands_the_newest_alone_waits() -> None:
+    asked = [
+        part
+        for seq in range(20_000)
+        for part in (
+            {"type": "snapshot", "seq": seq},
+            {"type": "breaks", "nodes": [str(seq)]},
+            {"type": "inspector", "node": str(seq)},
+        )
+    ]
+
+    assert waiting(*asked) == asked[-3:]
+
+
+def test_a_snapshot_takes_the_place_of_patches_and_of_nothing_else() -> None:
+    past = {"type": "inspector", "node": "a", "at": 3}
+    scene, snapshot, now = {"type": "scene"}, {"type": "snapshot", "seq": 2}, {"type": "inspector", "node": "a"}
+
+    assert waiting(scene, {"type": "patch", "seq": 1}, past, snapshot, now) == [scene, past, snapshot, now]
+
+
+def test_a_page_that_asks_fast_is_heard_more_slowly_and_not_let_go(sqlite_server: Served) -> None:
+    run_id = sqlite_server.run("chain")
+    with sqlite_server.socket(f"/ws/view/{run_id}") as page:
+        for _ in range(230):
+            page.send('{"type": "ready"}')
+        page.send('{"type": "inspect", "node": "a"}')
+
+        while json.loads(page.recv(timeout=60))["type"] != "inspector":
+            pass
