@@ -60,8 +60,7 @@ async def _take(service: Service, row: RunRow) -> None:
     run = await asyncio.to_thread(service.session.read, row.id)
     if is_stuck(run.events):
         raise NbflowError(f"{MOST_SITTINGS} processes died in it without its getting any further; resume it by hand")
-    await service.shelf.find(row.graph)
-    await service.reopen(row.id)
+    await service.reopen(run)
     logger.info("run %s goes on here, as its process died", row.id)
 
 

@@ -115,11 +115,14 @@ class Service:
         except RunNotFoundError:
             return None
 
-    async def reopen(self, run_id: str, *, at: int | str | None = None, state: Mapping[str, Any] | None = None) -> Run:
-        """Go on with a run, or fork it, as `Session.reopen` does."""
+    async def reopen(
+        self, record: RunRecord, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Go on with a run, or fork it, as `Session.reopen` does; with its graph as it would run now."""
         self._check_state(state or {})
         with self._place():
-            run = await self.session.reopen(run_id, at=at, state=state)
+            await self.shelf.find(record.name)
+            run = await self.session.reopen(record.id, at=at, state=state)
         self.follow(run)
         await self._stored(run)
         return run

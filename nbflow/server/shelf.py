@@ -39,11 +39,16 @@ class Shelf:
 
     def __init__(self, session: Session, options: Options) -> None:
         self._session, self._options = session, options
-        self._sent: dict[str, int] = {}
+        self._sent: dict[str, tuple[GraphDefinition, int]] = {}
 
     def is_own(self, name: str) -> bool:
         """Return whether the file or notebook defines a graph of this name."""
-        return name in self._session.graphs and name not in self._sent
+        return name in self._session.graphs and self._sent_version(name) is None
+
+    def _sent_version(self, name: str) -> int | None:
+        """Return which version of a graph that was sent the session has, None where it has another by this name."""
+        graph, version = self._sent.get(name, (None, 0))
+        return version if graph is not None and self._session.graphs.get(name) is graph else None
 
     async def keep(self, data: Mapping[str, Any]) -> Shelved:
         """Keep a graph that was sent; one that is the newest of its name already is not kept twice.
@@ -109,7 +114,7 @@ class Shelf:
         if not rows:
             self._drop(name)
             return
-        if self._sent.get(name) != rows[0].version:
+        if self._sent_version(name) != rows[0].version:
             self._put(graph_of(rows[0].definition), rows[0].version)
         await self._with_inner(self._session.graphs[name], seen)
 
@@ -125,11 +130,12 @@ class Shelf:
 
     def _put(self, graph: GraphDefinition, version: int) -> None:
         self._session.graphs[graph.name] = graph
-        self._sent[graph.name] = version
+        self._sent[graph.name] = graph, version
 
     def _drop(self, name: str) -> None:
-        if self._sent.pop(name, None) is not None:
-            self._session.graphs.pop(name, None)
+        if self._sent_version(name) is not None:
+            del self._session.graphs[name]
+        self._sent.pop(name, None)
 
     async def all(self) -> list[Shelved]:
         """Return the newest version of each graph, by name."""

@@ -124,7 +124,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     home = asyncio.get_running_loop()
 
     async def reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) -> Run:
-        return await service.reopen(run_id, at=at, state=state)
+        return await service.reopen(await service.read(run_id), at=at, state=state)
 
     async def make() -> Page:
         page = Page(

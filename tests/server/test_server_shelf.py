@@ -1,0 +1,99 @@
+"""Whose a graph is: what was sent stays so whoever goes on with its runs, and what the notebook defines is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import Served, notebook, serving
+
+from nbflow.errors import RunStateError
+from nbflow.server.options import options
+from nbflow.server.shelf import Shelf
+from nbflow.session import Session
+
+SENT = {
+    "name": "sent",
+    "nodes": [{"node_id": "wait", "tool": "wait"}, {"node_id": "fail", "tool": "fail"}],
+    "edges": [{"from_node": "wait", "to_node": "fail"}],
+}
+
+
+def left_by_the_last_server(folder: Path) -> str:
+    """Return the id of a run of a graph that was sent, which failed in a server that has ended."""
+    with serving(notebook(folder)) as server, server.client() as client:
+        client.post("/graphs/create", json=SENT).raise_for_status()
+        run_id = server.run("sent")
+        server.result(run_id)
+    return run_id
+
+
+def resumed(server: Served, run_id: str) -> None:
+    with server.client() as client:
+        client.post(f"/executions/{run_id}/resume").raise_for_status()
+
+
+def forked(server: Served, run_id: str) -> None:
+    with server.client() as client:
+        client.post(f"/executions/{run_id}/fork", json={"at": "fail"}).raise_for_status()
+
+
+def resumed_by_a_page(server: Served, run_id: str) -> None:
+    with server.socket(f"/ws/view/{run_id}") as page:
+        page.send('{"type": "command", "name": "resume"}')
+        for _ in range(2):  # of the run as it was left, and as it goes on
+            while json.loads(page.recv(timeout=60))["type"] != "scene":
+                pass
+
+
+@pytest.mark.parametrize("go_on", [resumed, forked, resumed_by_a_page])
+def test_a_graph_that_was_sent_stays_so_when_its_run_goes_on_after_a_restart(tmp_path: Path, go_on: Any) -> None:
+    run_id = left_by_the_last_server(tmp_path)
+
+    with serving(notebook(tmp_path)) as server, server.client() as client:
+        go_on(server, run_id)
+
+        assert client.get("/graphs/sent").json()["sent"] is True
+        again = client.post("/graphs/create", json={**SENT, "edges": []})
+        assert (again.status_code, again.json()["version"]) == (201, 2)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    session = Session()
+    session.history.folder = tmp_path
+    session.registry.register("wait", lambda: None)
+    session.registry.register("fail", lambda: None)
+    yield session
+    session.history.close()
+
+
+def test_a_graph_that_the_notebook_defines_after_one_was_sent_is_the_notebooks(session: Session) -> None:
+    async def main() -> None:
+        shelf = Shelf(session, options())
+        await shelf.keep(SENT)
+        own = session.graph("sent", "wait")
+
+        with pytest.raises(RunStateError, match="is defined by what is served"):
+            await shelf.keep(SENT)
+        with pytest.raises(RunStateError, match="is defined by what is served"):
+            await shelf.delete("sent", force=True)
+        assert await shelf.find("sent") is own
+
+    asyncio.run(main())
+
+
+def test_a_graph_that_the_notebook_lets_go_of_is_again_what_was_sent(session: Session) -> None:
+    async def main() -> None:
+        shelf = Shelf(session, options())
+        kept = await shelf.keep(SENT)
+        session.graph("sent", "wait")
+        del session.graphs["sent"]
+
+        assert (await shelf.find("sent")).to_text() == kept.graph.to_text()
+
+    asyncio.run(main())
