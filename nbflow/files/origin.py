@@ -6,6 +6,7 @@ in JSON beside the store is used, and never anything that comes with the store i
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 
 from nbflow.errors import NbflowError
@@ -15,7 +16,17 @@ _ENDINGS = (".ipynb", ".flow", ".json")
 
 
 def origin_of(file: Path, folder: Path) -> str | None:
-    """Return what a run keeps of the file it is started from: its path from `folder`, None where it lies elsewhere."""
+    """Return what a run keeps of the file it is started from.
+
+    That is its path from `folder` where the store lies there, None for a file that lies elsewhere. In a database that a
+    setting names it is the whole path: other projects keep their runs there too, and have files of the same names. It
+    is the same after a restart and on every machine that has the project at that place; links are not followed, as
+    releases are often changed by one.
+    """
+    from nbflow.settings import settings
+
+    if settings().database_url is not None:
+        return Path(os.path.abspath(file)).as_posix()  # noqa: PTH100 - `resolve` follows links
     file, folder = file.absolute(), folder.absolute()
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else None
 
@@ -30,8 +41,7 @@ def file_of(origin: str, folder: Path) -> Path:
     home = folder.resolve()
     try:
         path = (home / origin).resolve()
-        # An absolute path in place of a relative one was not written by a run, wherever it leads.
-        inside = not Path(origin).is_absolute() and path.is_relative_to(home)
+        inside = path.is_relative_to(home)
         hidden = path.is_relative_to((home / FOLDER).resolve())
         there = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:

@@ -33,6 +33,8 @@ def _look(folder: Path) -> None:
 
 
 def notebook_in(folder: Path) -> str | None:
-    """Return the notebook's path from its folder, None where the server that started the kernel did not tell."""
+    """Return what runs keep of the notebook, None where the server that started the kernel did not tell which it is."""
+    from nbflow.files.origin import origin_of
+
     path = Path(os.environ.get("JPY_SESSION_NAME", ""))
-    return path.relative_to(folder).as_posix() if path.suffix == ".ipynb" and path.is_relative_to(folder) else None
+    return origin_of(path, folder) if path.suffix == ".ipynb" and path.is_absolute() else None

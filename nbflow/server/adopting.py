@@ -1,7 +1,8 @@
 """Runs whose process died, taken over by a server that serves the same file.
 
-Rule: the store says who is dead, and of several servers one gets the run. What was to be stopped does not go on, and a
-run that takes one process after another down with it, without getting any further, is left to people.
+Rule: the store says who is dead, and of several servers one gets the run; none gets that of another file, whose tools
+may be others by the same names. What was to be stopped does not go on, and a run that takes one process after another
+down with it, without getting any further, is left to people.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ async def _adopt(service: Service, left: set[str]) -> None:
     if store is None or service.draining.is_set():
         return
     for row in await asyncio.wrap_future(store.abandoned()):
-        if row.id in left or row.origin != history.origin or await service.session.here(row.id) is not None:
+        if row.id in left or row.origin is None or row.origin != history.origin:
+            continue
+        if await service.session.here(row.id) is not None:
             continue
         try:
             await _take(service, row)

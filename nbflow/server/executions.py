@@ -21,7 +21,8 @@ from nbflow.server import models
 from nbflow.server.problems import problems
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import event_data, sent
+from nbflow.server.shown import event_data, name_of, sent
+from nbflow.store.rows import RunRow
 from nbflow.wire import log_data, object_data, row_data
 
 router = APIRouter()
@@ -95,7 +96,11 @@ async def list_runs(
     )
     shown = rows[:limit]
     following = _cursor(*place(shown[-1])) if len(rows) > limit else None
-    return sent({"runs": [row_data(row) for row in shown], "next": following})
+    return sent({"runs": [_listed(row) for row in shown], "next": following})
+
+
+def _listed(row: RunRow) -> dict[str, Any]:
+    return row_data(row) | {"origin": row.origin and name_of(row.origin)}
 
 
 def _cursor(started: float, run_id: str) -> str:

@@ -136,7 +136,7 @@ class RunResult(BaseModel):
 
 
 class RunListed(BaseModel):
-    """A run in a list; `owner` names the process that has it now."""
+    """A run in a list; `owner` names the process that has it now, `origin` the file that it was begun from."""
 
     run_id: str
     graph: str

@@ -27,9 +27,13 @@ def without_paths(error: Mapping[str, Any]) -> dict[str, Any]:
     """Return an error without its traceback, and with its file's name alone."""
     told = {key: value for key, value in error.items() if key != "traceback"}
     if isinstance(where := told.get("where"), Mapping):
-        file = str(where.get("file") or "")
-        told["where"] = {**where, "file": file.replace("\\", "/").rpartition("/")[2]}
+        told["where"] = {**where, "file": name_of(str(where.get("file") or ""))}
     return told
+
+
+def name_of(path: str) -> str:
+    """Return a file's name alone."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def text_of(data: Any) -> str:

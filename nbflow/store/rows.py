@@ -57,8 +57,8 @@ class GraphRow:
 class NewRun:
     """A run at its start. `subgraphs` is a JSON object of definitions by name, `initial` one of values by key.
 
-    `origin` is the file that it was started from, relative to the store's folder's parent; `parent` and `parent_seq`
-    are the run and event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes.
+    `origin` is the file that it was started from, as `files.origin` tells it; `parent` and `parent_seq` are the run and
+    event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes.
     """
 
     id: str

@@ -15,6 +15,7 @@ from surroundings import database
 
 import nbflow.cli.cancel
 from nbflow.errors import NbflowError
+from nbflow.files.origin import origin_of
 from nbflow.server.adopting import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service
@@ -43,10 +44,11 @@ def where(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 def session_in(folder: Path, where: dict[str, str]) -> Iterator[Session]:
     """Give a session of this process on the store."""
     session = Session()
-    session.history.folder, session.history.origin = folder, "hold.flow"
+    session.history.folder = folder
     with pytest.MonkeyPatch.context() as patch:
         for name, value in where.items():
             patch.setenv(name, value)
+        session.history.origin = origin_of(folder / "hold.flow", folder)
         yield session
         session.history.close()
 

@@ -1,0 +1,87 @@
+"""Whose dead runs a server takes over: those of the file that it serves, and of no other that is called the same."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from nbflow.files.origin import origin_of
+from nbflow.server.adopting import _adopt
+from nbflow.server.options import options
+from nbflow.server.service import Service
+from nbflow.session import Session
+
+
+@pytest.fixture(autouse=True)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all sessions keep their runs in one database."""
+    monkeypatch.setenv("NBFLOW_DURABILITY", "async")
+    monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/shared.db")
+
+
+def session_of(folder: Path | None) -> Session:
+    """Return the session of a project's `flows.ipynb`, or of a file that nobody knows."""
+    session = Session()
+    if folder is not None:
+        session.history.origin = origin_of(folder / "flows.ipynb", folder)
+    session.graph("asking", 'ask = ask(question="Ship it?", choices=["yes", "no"])')
+    return session
+
+
+async def left(folder: Path | None) -> str:
+    """Leave a run behind that waits, as a process does that ends; return its id."""
+    session = session_of(folder)
+    run = session.start("asking")
+    await session.stored(run)
+    while not run.asking:
+        await run.changed()
+    session.history.close()
+    return run.id
+
+
+async def taken(folder: Path | None) -> list[str]:
+    """Return the runs that a server of a project takes over."""
+    session = session_of(folder)
+    await _adopt(Service(session, options()), set())
+    found = list(session.live)
+    for run in session.live.values():
+        run.cancel()
+        await run.wait()
+    session.history.close()
+    return found
+
+
+def test_a_run_is_taken_over_by_a_server_of_the_same_file(tmp_path: Path) -> None:
+    async def main() -> None:
+        run_id = await left(tmp_path / "shop")
+
+        assert await taken(tmp_path / "shop") == [run_id]
+
+    asyncio.run(main())
+
+
+def test_a_run_is_not_taken_over_by_a_server_of_a_file_of_the_same_name(tmp_path: Path) -> None:
+    async def main() -> None:
+        await left(tmp_path / "shop")
+
+        assert await taken(tmp_path / "shop" / ".." / "bank") == []
+
+    asyncio.run(main())
+
+
+def test_a_run_of_an_unknown_file_is_taken_over_by_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        await left(None)
+
+        assert await taken(None) == []
+
+    asyncio.run(main())
+
+
+def test_a_file_is_the_same_from_wherever_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+
+    assert origin_of(Path("flows.ipynb"), Path.cwd()) == origin_of(Path("../shop/flows.ipynb"), tmp_path)
