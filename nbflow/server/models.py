@@ -56,7 +56,11 @@ class GraphMade(BaseModel):
 
 
 class GraphListed(BaseModel):
-    """A graph; `version` is null while it was never run, `sent` tells those that came by POST /graphs/create."""
+    """A graph; `version` is null while it was never run.
+
+    `sent` tells those that are not the served file's own: they came by POST /graphs/create, or were run from another
+    file of the same store, and have all their tools here.
+    """
 
     id: str
     name: str

@@ -1,7 +1,8 @@
 """The graphs that a server knows: those that its file or its notebook defines, and those that were sent to it.
 
 Rule: what the file defines is the file's, and no request changes it. What was sent is the store's, read anew for each
-run, so that several processes and a restart see the same; it is validated again when it is read.
+run, so that several processes and a restart see the same; it is validated again when it is read. The store does not
+tell what was sent from what the runs of other files left there, so only what has all its tools here is offered.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
-from nbflow.graph import GraphDefinition
+from nbflow.graph import GraphDefinition, reachable
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
@@ -138,15 +139,24 @@ class Shelf:
         self._sent.pop(name, None)
 
     async def all(self) -> list[Shelved]:
-        """Return the newest version of each graph, by name."""
+        """Return the newest version of each graph that could run here, by name."""
         newest: dict[str, GraphRow] = {}
         for row in await self._rows():
             newest.setdefault(row.name, row)
-        found = {name: self._shelved(row) for name, row in newest.items() if not self.is_own(name)}
-        for name, graph in self._session.graphs.items():
-            if self.is_own(name):
-                found[name] = self._own(graph, newest.get(name))
+        own = {name: graph for name, graph in self._session.graphs.items() if self.is_own(name)}
+        stored = {name: self._shelved(row) for name, row in newest.items() if name not in own}
+        graphs = {name: shelved.graph for name, shelved in stored.items()} | own
+        found = {name: shelved for name, shelved in stored.items() if not self._lacking(shelved.graph, graphs)}
+        found |= {name: self._own(graph, newest.get(name)) for name, graph in own.items()}
         return [found[name] for name in sorted(found)]
+
+    def _lacking(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> set[str]:
+        """Return the tools and graphs that a graph needs, or one that it runs, and that are not here."""
+        inner = reachable(graph, graphs)
+        nodes = [node for each in (graph, *inner.values()) for node in each.nodes]
+        named = {node.graph for node in nodes if node.graph is not None}
+        tools = {node.tool for node in nodes if node.tool is not None}
+        return {tool for tool in tools if tool not in self._session.registry} | (named - graphs.keys())
 
     async def get(self, name: str, version: int | None = None) -> Shelved:
         """Return a graph, by default as it would run now.
@@ -171,12 +181,17 @@ class Shelf:
 
         Raises:
             GraphNotFoundError: There is none.
-            RunStateError: The file or notebook defines it, it has runs and `force` is not given, or one goes on.
+            RunStateError: The file or notebook defines it, it has runs and `force` is not given, or one goes on; or it
+                needs what is not here, so it is another file's.
         """
         if self.is_own(name):
             raise RunStateError(f"graph {name!r} is defined by what is served, and is not the store's to delete")
         if not await self._rows(name):
             raise GraphNotFoundError(name, self._session.graphs)
+        if name not in [offered.graph.name for offered in await self.all()]:
+            raise RunStateError(
+                f"graph {name!r} needs what is not here, as graphs of other files do; delete it from there"
+            )
         try:
             deleted = await asyncio.to_thread(self._session.delete_graph, name, force=force)
         except StoreError as error:

@@ -97,3 +97,48 @@ def test_a_graph_that_the_notebook_lets_go_of_is_again_what_was_sent(session: Se
         assert (await shelf.find("sent")).to_text() == kept.graph.to_text()
 
     asyncio.run(main())
+
+
+def stored_by_another_file(folder: Path, *tools: str) -> None:
+    """Leave a graph in the store by a run of it, as another file's session does."""
+
+    async def main() -> None:
+        other = Session()
+        other.history.folder = folder
+        for tool in tools:
+            other.registry.register(tool, lambda: None)
+        other.graph("theirs", " -> ".join(tools))
+        run = other.start("theirs", durability="async")
+        await run
+        other.history.close()
+
+    asyncio.run(main())
+
+
+def test_a_graph_of_another_file_whose_tools_are_not_here_is_not_offered_and_not_deleted(
+    session: Session, tmp_path: Path
+) -> None:
+    stored_by_another_file(tmp_path, "wait", "elsewhere")
+
+    async def main() -> None:
+        shelf = Shelf(session, options())
+        inner = {"name": "outer", "nodes": [{"node_id": "in", "graph": "sent"}]}
+        await shelf.keep(SENT)
+        await shelf.keep(inner)
+
+        assert [offered.graph.name for offered in await shelf.all()] == ["outer", "sent"]
+        with pytest.raises(RunStateError, match="needs what is not here"):
+            await shelf.delete("theirs", force=True)
+
+    asyncio.run(main())
+
+
+def test_a_graph_of_another_file_that_could_run_here_is_offered(session: Session, tmp_path: Path) -> None:
+    stored_by_another_file(tmp_path, "wait", "fail")
+
+    async def main() -> None:
+        assert [(offered.graph.name, offered.sent) for offered in await Shelf(session, options()).all()] == [
+            ("theirs", True)
+        ]
+
+    asyncio.run(main())
