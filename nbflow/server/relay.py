@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nbflow.errors import StoreError
+from nbflow.errors import NbflowError
 from nbflow.server.answered import HANDED_ON
 from nbflow.server.service import Service
 
@@ -91,7 +91,7 @@ class Relay:
             if store is None:
                 return None
             head = await asyncio.wrap_future(store.head(found[1]))
-        except StoreError:  # it is told where it is answered
+        except NbflowError:  # it is told where it is answered
             return None
         return self._siblings.of_process(head.row.owner)
 

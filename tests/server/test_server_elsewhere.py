@@ -168,6 +168,8 @@ def test_every_worker_tells_of_a_failed_run_as_it_goes_on_whichever_resumed_it(t
             server.result(run_id, "waiting")
 
         assert {asked(server, run_id) for run_id in marks for _ in range(6)} == {"waiting"}
+        with server.client() as client:
+            assert client.get("/executions/result/ffffffffffff").status_code == 404
         for run_id in marks:
             with server.client() as client:
                 assert client.post(f"/executions/{run_id}/cancel").json()["status"] == "cancelled"
