@@ -1,0 +1,85 @@
+"""Clients that take nothing: let go, told from where to go on, and gone for good soon after."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from served import CELLS, PATIENCE_S, TOKEN, Served, notebook, serving
+from watchers import never_read
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+TALKING = '''%%flow_tool
+def talk(at: int = 0) -> dict:
+    """Say very much."""
+    return {"at": at + 1, "said": "x" * 1_000_000}
+'''
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    sources = [CELLS[0], TALKING, "%%flow_graph talking\ntalk -> talk if at < 30 [max=30]"]
+    with serving(notebook(tmp_path_factory.mktemp("slow"), sources), NBFLOW_MAX_SILENCE="0.5") as served:
+        yield served
+
+
+def silent(server: Served, path: str) -> ClientConnection:
+    """Open a WebSocket that takes two messages, and no more until it is read."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    line.connect(("127.0.0.1", server.port))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    return connect(
+        f"ws://127.0.0.1:{server.port}{path}", sock=line, additional_headers=headers, max_size=None, max_queue=1,
+        ping_interval=None,
+    )  # fmt: skip
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def given_up(server: Served, path: str) -> bool:
+    """Return whether the server's log tells that a socket is done with."""
+    return f"WS {path.partition('?')[0]}" in server.log.read_text()
+
+
+def test_a_client_that_was_silent_finds_at_the_end_from_where_to_go_on(server: Served) -> None:
+    run_id = server.run("talking")
+    server.result(run_id)
+    path = f"/ws/runs/{run_id}"
+    got: list[int] = []
+    with silent(server, path) as client, pytest.raises(ConnectionClosed):
+        until(lambda: given_up(server, path))
+        while True:
+            got.append(json.loads(client.recv())["seq"])
+
+    assert (client.close_code, client.close_reason) == (4008, f"too slow; go on with after={got[-1]}")
+    with server.socket(f"{path}?after={got[-1]}") as client:
+        got += [json.loads(text)["seq"] for text in client]
+    assert got == list(range(1, len(got) + 1))
+
+
+def test_the_line_of_a_client_that_stays_silent_is_broken_off(server: Served) -> None:
+    run_id = server.run("talking")
+    server.result(run_id)
+    with never_read(server.port, run_id) as client:
+        own = client.getsockname()
+        until(lambda: own in lines_of(server))
+
+        until(lambda: own not in lines_of(server))
+
+
+def lines_of(server: Served) -> list[tuple[str, int]]:
+    """Return the clients that the server's workers have lines to."""
+    held = [line for pid in server.workers() for line in psutil.Process(pid).net_connections("tcp")]
+    return [tuple(line.raddr) for line in held if line.raddr]
