@@ -63,6 +63,7 @@ class Supervisor:
         self._file, self._tools, self._socket = file, tools, listening
         self._count, self._reload, self._environment = workers, reload, dict(environment)
         self._on_ready = on_ready
+        self._siblings: Path | None = None
         self._workers: list[Worker] = []
         self._failed = 0
         self._told: list[int] = []
@@ -73,29 +74,29 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._tell)
         with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
-            siblings = Path(folder) if self._count > 1 else None
-            if siblings is not None:
-                self._environment[COUNTS] = str(siblings / "metrics")
-                (siblings / "metrics").mkdir()
+            if self._count > 1:
+                self._siblings = Path(folder)
+                self._environment[COUNTS] = str(self._siblings / "metrics")
+                (self._siblings / "metrics").mkdir()
             try:
-                if not self._begin_all(siblings):
+                if not self._begin_all():
                     return 1
-                return self._watch(siblings)
+                return self._watch()
             finally:
                 self._end_all()
 
     def _tell(self, number: int, _frame: FrameType | None) -> None:
         self._told.append(number)
 
-    def _watch(self, siblings: Path | None) -> int:
+    def _watch(self) -> int:
         changed = self._changed_at()
         while not self._told:
             time.sleep(LOOK_S)
             if self._reload and (now := self._changed_at()) != changed:
                 changed = now
                 self._end_all()
-                self._begin_all(siblings)  # one that fails leaves the socket, and the next change tries again
-            elif not self._mend(siblings):
+                self._begin_all()  # one that fails leaves the socket, and the next change tries again
+            elif not self._mend():
                 return 1
             self._reap()
         return 0
@@ -110,7 +111,7 @@ class Supervisor:
                     return
                 os.waitpid(found.si_pid, 0)
 
-    def _mend(self, siblings: Path | None) -> bool:
+    def _mend(self) -> bool:
         """Begin a worker for each that has died; return whether there is any use in going on."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
@@ -120,13 +121,13 @@ class Supervisor:
             if self._failed >= MOST_FAILED:
                 print(f"nbflow: {MOST_FAILED} workers in a row ended before they served", file=sys.stderr)  # noqa: T201
                 return False
-            self._begin(siblings)
+            self._begin()
         return True
 
-    def _begin_all(self, siblings: Path | None) -> bool:
+    def _begin_all(self) -> bool:
         """Begin the workers, and wait until they serve; return whether they do."""
         for _ in range(self._count):
-            self._begin(siblings)
+            self._begin()
         serving = [self._comes_to_serve(worker) for worker in self._workers]
         if all(serving):
             self._on_ready()
@@ -134,13 +135,13 @@ class Supervisor:
         self._end_all()
         return False
 
-    def _begin(self, siblings: Path | None) -> None:
+    def _begin(self) -> None:
         read, write = os.pipe()
         command = [sys.executable, "-m", "nbflow.server", str(self._file)]
         command += [f"--socket={self._socket.fileno()}", f"--ready={write}"]
         command += [f"--tools={module}" for module in self._tools]
-        if siblings is not None:
-            command.append(f"--siblings={siblings}")
+        if self._siblings is not None:
+            command.append(f"--siblings={self._siblings}")
         passed = (self._socket.fileno(), write)
         # Of a group of its own, so that Ctrl-C reaches the workers once, from here.
         process = subprocess.Popen(  # noqa: S603 - our own module, by the Python that runs
@@ -172,10 +173,11 @@ class Supervisor:
         """Let go of what was kept for a worker; nothing counts as going on in it any longer."""
         worker.hear()
         os.close(worker.ready)
-        if self._count > 1:
+        if self._siblings is not None:
             from prometheus_client.multiprocess import mark_process_dead
 
             mark_process_dead(worker.process.pid, self._environment[COUNTS])  # type: ignore[no-untyped-call]
+            socket_of(self._siblings, worker.process.pid).unlink(missing_ok=True)  # one that was killed left it
 
     def _await_end(self, worker: Worker) -> None:
         patience = len(self._told)
@@ -190,6 +192,11 @@ class Supervisor:
             return self._file.stat().st_mtime_ns
         except OSError:
             return None  # an editor may write it anew by way of another file
+
+
+def socket_of(siblings: Path, pid: int) -> Path:
+    """Return where a worker listens for what the others hand on."""
+    return siblings / f"{pid}.sock"
 
 
 def bound(host: str, port: int) -> socket.socket:

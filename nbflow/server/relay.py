@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,19 +22,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nbflow.errors import NbflowError
 from nbflow.server.answered import HANDED_ON
 from nbflow.server.service import Service
+from nbflow.server.sockets import GOING_DOWN, TOO_SLOW, Closing
+from nbflow.supervisor import socket_of
 
 _OF_A_RUN = re.compile(r"^/(?:executions/(?:result/)?|ws/(?:runs|view)/)([0-9A-Za-z_-]+)(?:/[a-z]+)?$")
 _OWNER = re.compile(r"^process (\d+) on (.*)$", re.DOTALL)
 _HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 _SOCKET_HEAD = re.compile(rb"^(?:sec-websocket-.*|host|content-length)$")
-AT_ONCE = 65_536
 
 
 class Siblings:
     """The workers that share a folder; each listens there under its process's number."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._own = folder, folder / f"{os.getpid()}.sock"
+        self._folder, self._own = folder, socket_of(folder, os.getpid())
 
     def listen(self) -> socket.socket:
         """Return a socket for what the others hand on."""
@@ -49,7 +52,7 @@ class Siblings:
         found = _OWNER.match(owner or "")
         if found is None or found[2] != socket.gethostname():
             return None
-        path = self._folder / f"{found[1]}.sock"
+        path = socket_of(self._folder, int(found[1]))
         return path if path != self._own and path.exists() else None
 
     def of_key(self, key: str) -> Path | None:
@@ -68,14 +71,23 @@ class Relay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request here, or where it belongs."""
         there = await self._place(scope) if scope["type"] in ("http", "websocket") else None
-        if there is None:
+        if there is None or not await self._handed_on(there, scope, receive, send):
             await self._app(scope, receive, send)
-            return
+
+    async def _handed_on(self, there: Path, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Hand on; return whether the other took it: one that was killed does not, and nothing was sent then."""
+        import httpx
+
         scope[HANDED_ON] = True
-        if scope["type"] == "http":
-            await _hand_on_request(there, scope, receive, send)
-        else:
-            await _hand_on_socket(there, scope, receive, send)
+        try:
+            if scope["type"] == "http":
+                await _hand_on_request(there, scope, receive, send)
+            else:
+                await _hand_on_socket(there, scope, receive, send, self._service.options.max_silence)
+        except (httpx.ConnectError, ConnectionRefusedError, FileNotFoundError):
+            del scope[HANDED_ON]
+            return False
+        return True
 
     async def _place(self, scope: Scope) -> Path | None:
         if scope["path"] == "/executions/run":
@@ -120,40 +132,75 @@ async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Se
             content=body() if scope["method"] not in ("GET", "HEAD") else None,
         )  # fmt: skip
         answer = await client.send(request, stream=True)
-        kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP]
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
-        async for part in answer.aiter_raw(AT_ONCE):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _while_client_is_there(_pass_out(answer, send), receive)
 
 
-async def _hand_on_socket(there: Path, scope: Scope, receive: Receive, send: Send) -> None:
+async def _pass_out(answer: Any, send: Send) -> None:
+    kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
+    async for part in answer.aiter_raw():  # as it comes: an event is not to wait until there are more
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _while_client_is_there(passing: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Pass an answer out to its end, or until its client has gone."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(passing), asyncio.ensure_future(gone())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        failed, _ = await asyncio.gather(*tasks, return_exceptions=True)
+    if isinstance(failed, Exception):
+        raise failed
+
+
+async def _hand_on_socket(there: Path, scope: Scope, receive: Receive, send: Send, silence: float) -> None:
     from websockets.asyncio.client import unix_connect
-    from websockets.exceptions import ConnectionClosed, InvalidStatus
+    from websockets.exceptions import InvalidStatus
 
-    await receive()  # the request to connect
     headers = [(n.decode(), v.decode("latin-1")) for n, v in scope["headers"] if not _SOCKET_HEAD.match(n.lower())]
     headers = [(name, value) for name, value in headers if name.encode() not in _HOP]
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
     try:
         async with unix_connect(
             str(there), f"ws://{host}{_target(scope)}", additional_headers=headers, compression=None, max_size=None,
-            user_agent_header=None,
+            user_agent_header=None, close_timeout=1,
         ) as other:  # fmt: skip
+            await receive()  # the request to connect
             await send({"type": "websocket.accept"})
-            hearing = asyncio.ensure_future(_pass_in(receive, other))
-            try:
-                async for text in other:
-                    await send({"type": "websocket.send", "text": text})
-            except ConnectionClosed:
-                pass
-            finally:
-                hearing.cancel()
-            await send(
-                {"type": "websocket.close", "code": other.close_code or 1000, "reason": other.close_reason or ""}
-            )
+            code, reason = await _pass_texts(other, receive, send, silence)
+            await send({"type": "websocket.close", "code": code, "reason": reason})
     except InvalidStatus as refused:
         await _deny(refused.response.status_code, bytes(refused.response.body or b""), send)
+
+
+async def _pass_texts(other: Any, receive: Receive, send: Send, silence: float) -> Closing:
+    """Pass texts on in both directions; return with what to close the client's socket."""
+    from websockets.exceptions import ConnectionClosed
+
+    hearing, text = asyncio.ensure_future(_pass_in(receive, other)), "{}"
+    try:
+        async for coming in other:
+            async with asyncio.timeout(silence):
+                await send({"type": "websocket.send", "text": coming})
+            text = coming
+    except ConnectionClosed:
+        pass
+    except TimeoutError:
+        seq = json.loads(text).get("seq")
+        return TOO_SLOW, "too slow; " + ("connect again" if seq is None else f"go on with after={seq}")
+    finally:
+        hearing.cancel()
+    # Of one that broke off: told without being sent, as RFC 6455 has it.
+    broken = other.close_code in (None, 1005, 1006, 1015)
+    return (GOING_DOWN, "") if broken else (other.close_code, other.close_reason or "")
 
 
 async def _deny(status: int, body: bytes, send: Send) -> None:
