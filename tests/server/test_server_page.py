@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import TOKEN, Served
+from served import TOKEN, Served, notebook, serving
 
 SHOTS = os.environ.get("NBFLOW_SCREENSHOTS")
 pytestmark = pytest.mark.browser
@@ -152,3 +152,42 @@ def test_a_file_becomes_the_text_that_a_graph_reviews(page: Any, tmp_path: Path)
     page.click('.pg-card button[type="submit"]')
     page.click('.nf-node[data-n="count"].is-completed')
     page.wait_for_selector('.nf-insp :text("words = 3")')
+
+
+@pytest.fixture
+def plain(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, Served]]:
+    """The page at an address that is neither localhost nor HTTPS, which browsers call no secure context."""
+    with serving(notebook(tmp_path), "--host", "0.0.0.0") as server:
+        context = browser.new_context()
+        opened = context.new_page()
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.goto(f"http://0.0.0.0:{server.port}/?token={TOKEN}")
+        assert not opened.evaluate("isSecureContext")
+        opened.theme = "light"
+        yield opened, server
+        context.close()
+
+
+def test_a_graph_is_run_where_the_page_is_no_secure_context(plain: tuple[Any, Served]) -> None:
+    page, _ = plain
+    begin(page, "chain")
+
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed')
+
+
+def test_a_press_whose_answer_was_lost_and_the_next_one_begin_one_run(plain: tuple[Any, Served]) -> None:
+    page, server = plain
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/executions/run", lose, times=1)
+    page.click('.pg-side a[href="#graph/chain"]')
+    page.click('.pg-card button[type="submit"]')
+    page.wait_for_selector(".pg-card .nf-ferr:not([hidden])")
+    page.click('.pg-card button[type="submit"]')
+    page.wait_for_selector('.nf-node[data-n="b"].is-completed')
+
+    with server.client() as client:
+        assert len(client.get("/executions").json()["runs"]) == 1

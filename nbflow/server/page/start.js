@@ -13,11 +13,14 @@ const still = (scene) => ({
   },
 });
 
+/** A key for one press of the button; `crypto.randomUUID` is only there on HTTPS and on localhost. */
+const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
 function sheetOf(graph, onRun) {
   const schema = graph.state_schema;
   const asks = Object.keys(schema.properties ?? {}).length > 0;
   const details = asks ? null : 'It needs nothing to begin with.';
-  let key = crypto.randomUUID();
+  let key = newKey();
   const question = { question: `Run ${graph.name}`, details, schema: asks ? schema : { type: 'object', default: {} } };
   const sheet = new Sheet(question, async (form) => {
     const { value, errors } = form.gathered();
@@ -27,7 +30,8 @@ function sheetOf(graph, onRun) {
     try {
       onRun(await api.start(graph.name, value ?? {}, key));
     } catch (error) {
-      key = crypto.randomUUID();
+      // Where no answer came, the run may have begun: the next press is a second try of this one.
+      if (error instanceof api.Refused) key = newKey();
       form.refuse({ '': error.message });
     }
   }, { word: 'Run', note: '' });
