@@ -57,7 +57,8 @@ def _as_set(_: tuple[str | None, ...]) -> Settings:
 
 
 def setting_error(error: ValidationError) -> NbflowError:
-    """Return in words which setting has a value that is not allowed."""
+    """Return in words which setting has a value that is not allowed; of a token's value nothing is told."""
     first = error.errors(include_url=False)[0]
     name = _PREFIX + "_".join(map(str, first["loc"])).upper()
-    return NbflowError(f"the setting {name} is {first.get('input')!r}: {first['msg']}")
+    value = "not allowed" if name.endswith("_TOKEN") else repr(first.get("input"))
+    return NbflowError(f"the setting {name} is {value}: {first['msg']}")

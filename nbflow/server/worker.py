@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -26,24 +27,26 @@ from nbflow.server.running import Server
 from nbflow.session import Session
 from nbflow.settings import settings
 
+logger = logging.getLogger("nbflow.server")
+
 
 def main() -> None:
     """Serve a file until SIGTERM or SIGINT."""
     gc.enable()
     asked = _arguments()
     try:
+        chosen, stored = options(), settings()  # first, as cells may take long
         program = open_program(asked.file, asked.tools)
-        chosen = options()
-    except NbflowError as error:
+        log_as_json(hidden=() if chosen.token is None else (chosen.token,))
+        for note in program.notes:
+            logger.warning(note)
+        history = program.session.history
+        history.folder = Path.cwd() if stored.database_url else asked.file.absolute().parent
+        history.origin = origin_of(asked.file, history.folder)
+        capture.install()
+        asyncio.run(_serve(program.session, asked, chosen))
+    except (NbflowError, ImportError) as error:  # ImportError: an extra is missing, and it says which
         sys.exit(f"nbflow: {error}")
-    for note in program.notes:
-        sys.stderr.write(f"{note}\n")
-    log_as_json(hidden=() if chosen.token is None else (chosen.token,))
-    history = program.session.history
-    history.folder = Path.cwd() if settings().database_url else asked.file.absolute().parent
-    history.origin = origin_of(asked.file, history.folder)
-    capture.install()
-    asyncio.run(_serve(program.session, asked, chosen))
 
 
 def _arguments() -> argparse.Namespace:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from served import PATIENCE_S, TOKEN, Served, notebook, serving
+from served import PATIENCE_S, Served, environment_of, notebook, serving
 from surroundings import cluster, database
 
 POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
@@ -217,7 +217,40 @@ def test_a_cell_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
     )
 
 
-def _served(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("NBFLOW_")}
-    command = [sys.executable, "-m", "nbflow", "serve", str(path), "--port", "0", "--token", TOKEN, *options]
-    return subprocess.run(command, capture_output=True, text=True, env=own, timeout=PATIENCE_S, check=False)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"NBFLOW_DATABASE_URL": "sqlite+aiosqlite:///serve.log"}, "the store {folder}/serve.log could not be used: "),
+        ({"NBFLOW_DATABASE_URL": "postgresql+asyncpg://me:secret@127.0.0.1:1/x"}, "the store postgresql+asyncpg://me:***@127.0.0.1:1/x cannot be reached: "),
+        ({"NBFLOW_DURABILITY": "always"}, "the setting NBFLOW_DURABILITY is 'always': "),
+        ({"NBFLOW_MAX_RUNS": "many"}, "the setting NBFLOW_MAX_RUNS is 'many': "),
+        ({"NBFLOW_TOKEN": "secret"}, "the setting NBFLOW_TOKEN is not allowed: String should have at least 8 characters"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_served_by_is_told_in_one_line(
+    tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    (tmp_path / "serve.log").write_text("this is no database")
+
+    done = _served(notebook(tmp_path), **settings)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"nbflow: {said.format(folder=tmp_path)}")
+    assert done.stderr.count("nbflow: ") == 1
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_settings_are_read_before_the_cells_run(tmp_path: Path) -> None:
+    path = notebook(tmp_path, ["from pathlib import Path\nPath('ran').touch()"])
+
+    assert _served(path, NBFLOW_MAX_RUNS="many").returncode == 1
+    assert not (tmp_path / "ran").exists()
+
+
+def _served(path: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    own = environment_of(**settings)
+    command = [sys.executable, "-m", "nbflow", "serve", str(path), "--port", "0", *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=own, cwd=path.parent, timeout=PATIENCE_S, check=False
+    )
