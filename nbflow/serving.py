@@ -10,6 +10,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nbflow.errors import NbflowError
 from nbflow.supervisor import bound
@@ -37,7 +38,7 @@ class Served:
         self.port, self.token = int(port), str(self._server.token)
         self.token_is_new = options.token is None
         self.address = public_address(host, self.port)
-        self.url = f"{self.address}?token={self.token}"
+        self.url = page_address(self.address, self.token)
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
 
     @property
@@ -87,6 +88,11 @@ def public_address(host: str, port: int) -> str:
         return f"http://{name}:{port}/"
     public = os.environ.get("JUPYTERHUB_PUBLIC_URL") or prefix
     return f"{public.rstrip('/')}/proxy/{port}/"
+
+
+def page_address(address: str, token: str) -> str:
+    """Return the address that lets a person into the page, whatever is in the token."""
+    return f"{address}?token={quote(token, safe='')}"
 
 
 def serve(session: Session, **settings: Any) -> Served:

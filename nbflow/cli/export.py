@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbflow.cli.options import AsJson
+from nbflow.cli.options import AsJson, File
 from nbflow.cli.results import as_line
 from nbflow.cli.telling import errors_told
 from nbflow.errors import NbflowError
@@ -18,11 +18,6 @@ from nbflow.files.program import export_program
 
 if TYPE_CHECKING:
     from nbflow.files.export import Module
-
-File = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
-]
 
 
 def export(

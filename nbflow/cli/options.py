@@ -15,6 +15,10 @@ import typer
 from nbflow.cli.completing import graph_of_file
 from nbflow.errors import NbflowError, NotationError
 
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
+]
 Graph = Annotated[
     str | None, typer.Option(help="Which graph, where the file defines several.", autocompletion=graph_of_file)
 ]

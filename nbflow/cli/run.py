@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbflow.cli.carrying import carry
-from nbflow.cli.options import AsJson, Graph, Tools, assignments, state_file
+from nbflow.cli.options import AsJson, File, Graph, Tools, assignments, state_file
 from nbflow.cli.program import open_program, picked
 from nbflow.cli.results import printer
 from nbflow.cli.telling import errors_told, warnings_told
@@ -21,11 +21,6 @@ from nbflow.settings import Durability, settings
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
-
-File = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
-]
 
 Keys = Annotated[
     list[str] | None,

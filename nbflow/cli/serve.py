@@ -9,23 +9,18 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nbflow.cli.options import AsJson, Tools
+from nbflow.cli.options import AsJson, File, Tools
 from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
-from nbflow.serving import public_address, require_server
+from nbflow.serving import page_address, public_address, require_server
 from nbflow.supervisor import Supervisor, bound
-
-File = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A notebook (.ipynb), a .flow text or a graph in JSON.", show_default=False),
-]
 
 
 def serve(
@@ -58,37 +53,34 @@ def serve(
     print_alone = line_printer() if as_json else None
     with errors_told():
         require_server()
-        if sys.platform == "win32":
-            raise NbflowError("nbflow serve hands a socket to its workers, which Windows cannot; use %flow_serve there")
-        if not file.is_file():
-            raise NbflowError(f"no file {str(file)!r} here; give a notebook, a .flow text or a graph in JSON")
-        if workers > 1:
-            _check_shared()
+        _check(file, workers)
         listening = bound(host, port)
-        given = token or secrets.token_urlsafe(24)
-        address = public_address(*listening.getsockname()[:2])
+        own = public_address(*listening.getsockname()[:2])
+        environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": token or secrets.token_urlsafe(24)}
+        told = {"address": own, "token": environment["NBFLOW_TOKEN"]}
+        told["url"] = page_address(told["address"], told["token"])
         # Whoever gave it knows it, and what is said here often goes to a log.
-        shown = address if token and not sys.stderr.isatty() else f"{address}?token={given}"
-        environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": given}
+        shown = told["address" if token and not sys.stderr.isatty() else "url"]
+        tell_served = partial(tell, f"{file.name} is served at {shown}")
         supervisor = Supervisor(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
-            on_ready=lambda: _tell_served(file.name, shown, {"address": address, "token": given}, print_alone),
+            # For a program once, as its line is; for people at each reload.
+            on_ready=tell_served if print_alone is None else cache(partial(print_alone, told)),
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
 
 
-def _check_shared() -> None:
-    from nbflow.settings import settings
-
-    if not (settings().database_url or "").startswith("postgresql"):
+def _check(file: Path, workers: int) -> None:
+    if sys.platform == "win32":
+        raise NbflowError("nbflow serve hands a socket to its workers, which Windows cannot; use %flow_serve there")
+    if not file.is_file():
+        raise NbflowError(f"no file {str(file)!r} here; give a notebook, a .flow text or a graph in JSON")
+    if workers > 1 and not _shares():
         raise NbflowError("several workers share their runs through PostgreSQL; set NBFLOW_DATABASE_URL to one")
 
 
-def _tell_served(
-    name: str, shown: str, told: dict[str, str], print_alone: Callable[[Any], None] | None
-) -> None:  # fmt: skip
-    if print_alone is None:
-        tell(f"{name} is served at {shown}")
-    else:
-        print_alone(told | {"url": f"{told['address']}?token={told['token']}"})
+def _shares() -> bool:
+    from nbflow.settings import settings
+
+    return (settings().database_url or "").startswith("postgresql")

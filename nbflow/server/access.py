@@ -11,8 +11,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import cookie_parser
 
 from nbflow.server.problems import RequestError
 
@@ -104,11 +105,9 @@ class Access:
         return hmac.compare_digest(given, self._token)
 
     def _has_cookie(self, head: Head) -> bool:
-        try:
-            found = SimpleCookie("; ".join(head.all("cookie"))).get(self.cookie_name)
-        except CookieError:
-            return False
-        return found is not None and hmac.compare_digest(found.value.encode("latin-1", "replace"), self.cookie.encode())
+        # As browsers read them: cookies are shared by all ports of a host, and one that is odd takes no other with it.
+        found = cookie_parser("; ".join(head.all("cookie"))).get(self.cookie_name, "")
+        return hmac.compare_digest(found.encode("latin-1", "replace"), self.cookie.encode())
 
 
 def _hostname(address: str) -> str:

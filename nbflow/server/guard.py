@@ -49,9 +49,10 @@ class Guard:
             return
         head = _head(scope)
         answering = _with_headers(send)
-        if self._access.lets_page_in(head):
+        error: RequestError | LimitError | None = self._too_fast(scope)
+        if error is None and self._access.lets_page_in(head):
             await self._welcome()(scope, receive, answering)
-        elif error := self._refusal(scope, head):
+        elif error := error or self._refusal(head):
             await _refuse(error, scope, receive, answering)
         elif scope["type"] == "websocket":
             await self._app(scope, receive, answering)
@@ -60,10 +61,13 @@ class Guard:
         else:
             await self._app(scope, _again(body, receive), answering)
 
-    def _refusal(self, scope: Scope, head: Head) -> RequestError | LimitError | None:
+    def _too_fast(self, scope: Scope) -> LimitError | None:
         client = str((scope.get("client") or ("",))[0])
-        if not self._rates.allows(client, time.monotonic()):
-            return LimitError(429, "requests come too fast", "max_rate", self._options.max_rate)
+        if self._rates.allows(client, time.monotonic()):
+            return None
+        return LimitError(429, "requests come too fast", "max_rate", self._options.max_rate)
+
+    def _refusal(self, head: Head) -> RequestError | LimitError | None:
         if refusal := self._access.refusal(head):
             return refusal
         lengths = head.all("content-length")

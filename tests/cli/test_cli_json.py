@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nbformat
 import pytest
 from commands import KEPT, Command, begun, json_of
@@ -232,3 +235,26 @@ def test_serve_gives_its_address_and_token_once_it_takes_requests(folder: Path) 
     assert told["address"].startswith("http://127.0.0.1:")
     process.terminate()
     assert process.communicate()[0] == ""
+
+
+def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_is_in_the_token(folder: Path) -> None:
+    token = "a+b/c=d&e#f%20"
+    arguments = ["serve", "sums.flow", "--tools", "mytools", "--port", "0", "--reload", "--json", "--token", token]
+    process = begun(folder, *arguments)
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    page = httpx.get(told["url"], follow_redirects=True)
+    (folder / "sums.flow").write_text((folder / "sums.flow").read_text().replace("100", "200"))
+    bearer, text = {"Authorization": f"Bearer {token}"}, ""
+    for _ in range(600):
+        with suppress(httpx.TransportError):  # of the worker that goes
+            text = httpx.get(f"{told['address']}graphs/sums", headers=bearer, timeout=30).text
+        if "200" in text or process.poll() is not None:
+            break
+        time.sleep(0.05)
+
+    assert process.poll() is None
+    assert (told["token"], page.status_code) == (token, 200)
+    process.terminate()
+    assert process.communicate()[0] == ""
+    assert process.returncode == 0

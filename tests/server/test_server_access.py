@@ -118,6 +118,16 @@ def test_a_socket_of_a_foreign_page_is_refused_whatever_it_brings() -> None:
     assert refused(rules, head(HOST, ("cookie", f"{rules.cookie_name}={rules.cookie}"), kind="websocket")) == 403
 
 
+@pytest.mark.parametrize("foreign", ['prefs={"a":1}', "a b=c", "=", 'x="', "é=1", "nbflow-00000000=x"])
+def test_cookies_of_others_on_the_same_host_take_nothing_away(foreign: str) -> None:
+    rules = access()
+    own = f"{rules.cookie_name}={rules.cookie}"
+
+    assert refused(rules, head(HOST, ("cookie", f"{foreign}; {own}"))) is None
+    assert refused(rules, head(HOST, ("cookie", f"{own}; {foreign}"))) is None
+    assert refused(rules, head(HOST, ("cookie", foreign))) == 401
+
+
 def test_the_cookie_is_not_the_token() -> None:
     assert TOKEN not in access().cookie + access().cookie_name
 

@@ -149,6 +149,14 @@ def test_requests_that_come_too_fast_are_refused_and_others_are_not(tmp_path: Pa
     assert _told(refused) == (429, "requests come too fast; the limit is 1, set by NBFLOW_MAX_RATE")
 
 
+def test_tokens_are_guessed_in_the_pages_address_no_faster_than_else(tmp_path: Path) -> None:
+    with serving(notebook(tmp_path), NBFLOW_MAX_RATE="1") as served, httpx.Client(base_url=served.url) as client:
+        for _ in range(15):
+            client.get("/", params={"token": "a-guess"})
+
+        assert client.get("/", params={"token": TOKEN}).status_code == 429
+
+
 def _worker_memory(server: Served) -> int:
     return sum(psutil.Process(pid).memory_info().rss for pid in server.workers())
 
