@@ -10,7 +10,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from nbflow.errors import NbflowError
 from nbflow.supervisor import bound
@@ -88,6 +88,18 @@ def public_address(host: str, port: int) -> str:
         return f"http://{name}:{port}/"
     public = os.environ.get("JUPYTERHUB_PUBLIC_URL") or prefix
     return f"{public.rstrip('/')}/proxy/{port}/"
+
+
+def proxied_names() -> tuple[str, ...]:
+    """Return the names that a browser calls a server of this process by when JupyterHub's proxy is between; `*` is any.
+
+    The proxy hands on the browser's `Host`. Any name is safe where the hub does not tell its own: a page whose name was
+    made to lead here (DNS rebinding) comes with its own name, and a browser sends it no cookie of another name, so that
+    without the token it gets nothing but `/health`.
+    """
+    if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
+        return ()
+    return (urlsplit(os.environ.get("JUPYTERHUB_PUBLIC_URL", "")).hostname or "*",)
 
 
 def page_address(address: str, token: str) -> str:

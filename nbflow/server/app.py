@@ -24,6 +24,7 @@ from nbflow.server.problems import Problem, tell_problems
 from nbflow.server.relay import Relay, Siblings
 from nbflow.server.service import Service
 from nbflow.server.tracing import trace_runs
+from nbflow.serving import proxied_names
 
 _ABOUT = (
     "Graphs of registered tools: defined, run, watched and steered. Errors are problem details (RFC 9457). "
@@ -60,7 +61,8 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
 
 
 def _access(options: Options, token: str) -> Access:
-    return Access(token, hosts=(options.host, *options.allowed_hosts), origins=options.allowed_origins)
+    names = (options.host, *options.allowed_hosts, *proxied_names())
+    return Access(token, hosts=names, origins=options.allowed_origins)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

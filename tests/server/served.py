@@ -155,7 +155,7 @@ def _port(served: Served) -> int:
     until = time.monotonic() + PATIENCE_S
     while True:
         told = served.log.read_text(errors="replace")
-        if found := re.search(r"is served at http://[^:]+:(\d+)/", told):
+        if found := re.search(r"is served at \S*[:/](\d+)/", told):
             return int(found[1])
         assert served.process.poll() is None, told
         assert time.monotonic() < until, told
