@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _PATHS = re.compile(r"(?<![\w.])/(src|wheels|flows|data)\b")
 _CACHES = "PIP_NO_CACHE_DIR"
@@ -43,6 +43,24 @@ def health_of(step: Step) -> list[str]:
     """Return the command of a HEALTHCHECK in its exec form."""
     command: list[str] = json.loads(step.text[step.text.index("CMD") + 3 :])
     return command
+
+
+class Ignored:
+    """What a .dockerignore keeps out: of the patterns that fit a path or a folder above it, the last counts."""
+
+    def __init__(self, file: Path) -> None:
+        lines = [line.strip() for line in file.read_text().splitlines()]
+        self._patterns = [line for line in lines if line and not line.startswith("#")]
+
+    def __call__(self, path: str) -> bool:
+        above = [path, *map(str, PurePosixPath(path).parents)]
+        fitting = [pattern for pattern in self._patterns if any(map(_pattern(pattern).fullmatch, above))]
+        return bool(fitting) and not fitting[-1].startswith("!")
+
+
+def _pattern(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*)", pattern.removeprefix("!"))
+    return re.compile("".join({"**/": "(?:.*/)?", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts))
 
 
 @dataclass
@@ -79,6 +97,7 @@ class Build:
 
     def __init__(self, file: Path, context: Path, folder: Path, python: str) -> None:
         self._context, self._folder, self._python = context, folder, python
+        self._ignored = Ignored(file.with_name(f"{file.name}.dockerignore"))
         self._stages: dict[str, Stage] = {}
         for step in steps_of(file):
             getattr(self, f"_{step.kind.lower()}")(step)
@@ -111,10 +130,16 @@ class Build:
             found = [self._context / source for source in sources]
         for path in found:
             if path.is_dir():
-                shutil.copytree(path, place, ignore=shutil.ignore_patterns("__pycache__", ".env"), dirs_exist_ok=True)
+                shutil.copytree(path, place, ignore=self._left_out, dirs_exist_ok=True)
             else:
                 shutil.copy(path, place)
         assert stage.root in place.parents
+
+    def _left_out(self, folder: str, names: list[str]) -> set[str]:
+        if not Path(folder).is_relative_to(self._context):
+            return set()
+        at = Path(folder).relative_to(self._context)
+        return {name for name in names if self._ignored((at / name).as_posix())}
 
     def _run(self, step: Step) -> None:
         stage = self.last

@@ -20,7 +20,7 @@ import httpx
 import psutil
 import pytest
 import yaml
-from deployed import Build, Stage, steps_of
+from deployed import Build, Ignored, Stage, steps_of
 from observed import BEARER, TOKEN, Process, a_notebook
 
 import nbflow
@@ -159,6 +159,25 @@ def test_the_wheel_has_what_it_is_deployed_by(build: Build) -> None:
 
     shipped = {name.rpartition("/")[2] for name in names if name.startswith("nbflow/server/deploy/")}
     assert shipped == {"Dockerfile", "Dockerfile.dockerignore", "compose.yaml", ".env.example"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("pyproject.toml", True),
+        ("nbflow/server/page/index.html", True),
+        ("nbflow/server/deploy/.env.example", True),
+        ("nbflow/server/deploy/.env", False),
+        ("nbflow/server/deploy/.env.prod", False),
+        ("nbflow/server/deploy/flows/flows.ipynb", False),
+        ("nbflow/server/deploy/flows/.nbflow/nbflow.db", False),
+        ("nbflow/server/__pycache__/app.cpython-313.pyc", False),
+        ("notebooks/serve.ipynb", False),
+        (".git/config", False),
+    ],
+)
+def test_nothing_of_its_users_goes_into_the_image(path: str, kept: bool) -> None:
+    assert Ignored(DEPLOY / "Dockerfile.dockerignore")(path) is not kept
 
 
 def test_the_image_is_small_in_what_it_needs(build: Build) -> None:
