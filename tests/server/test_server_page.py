@@ -191,3 +191,41 @@ def test_a_press_whose_answer_was_lost_and_the_next_one_begin_one_run(plain: tup
 
     with server.client() as client:
         assert len(client.get("/executions").json()["runs"]) == 1
+
+
+def test_a_run_that_is_not_there_is_told_and_not_asked_for_again(plain: tuple[Any, Served]) -> None:
+    page, _ = plain
+    sockets: list[str] = []
+    page.on("websocket", lambda opened: sockets.append(opened.url))
+    page.evaluate("location.hash = '#run/nothing'")
+    page.wait_for_selector('main [role="alert"]:has-text("nothing")')
+    page.wait_for_timeout(1_500)  # longer than until the first new try
+
+    assert len(sockets) == 1
+
+
+def test_a_page_whose_cookie_is_gone_is_told_how_to_come_in(plain: tuple[Any, Served]) -> None:
+    page, server = plain
+    run_id = server.run("chain", seconds=60)
+    page.context.clear_cookies()
+    page.evaluate(f"location.hash = '#run/{run_id}'")
+
+    page.wait_for_selector('main [role="alert"]:has-text("open it by the address with the token")')
+    page.wait_for_selector('.pg-top [role="alert"]:has-text("open it by the address with the token")')
+
+
+def test_a_graph_that_comes_late_does_not_take_the_place_of_the_run_chosen_meanwhile(plain: tuple[Any, Served]) -> None:
+    page, server = plain
+    run_id = server.run("failing", n=1)
+    held: list[Any] = []
+    page.route("**/scenes/chain", lambda route: held.append(route))
+    page.click('.pg-side a[href="#graph/chain"]')
+    page.wait_for_timeout(100)
+    page.evaluate(f"location.hash = '#run/{run_id}'")
+    page.wait_for_selector(".nf-root .is-failed")
+    with page.expect_response("**/scenes/chain"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+
+    assert page.locator(".nf-root .is-failed").count() > 0
+    assert page.locator("main h1").count() == 0

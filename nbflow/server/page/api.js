@@ -9,6 +9,12 @@ export class Refused extends Error {
   }
 }
 
+/** What is wrong, as a person is told it: the server's own words, where it has any. */
+export function worded(error) {
+  if (!(error instanceof Refused)) return `The server cannot be reached: ${error.message}`;
+  return error.status === 401 ? 'The server does not know this page: open it by the address with the token' : error.message;
+}
+
 async function call(path, { method = 'GET', body, headers = {} } = {}) {
   const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
   const answer = await fetch(path, { method, ...sent });
@@ -23,6 +29,7 @@ const query = (values) => new URLSearchParams(Object.entries(values).filter(([, 
 export const graphs = async () => (await call('graphs')).graphs;
 export const graph = (name) => call(`graphs/${named(name)}`);
 export const scene = (name) => call(`scenes/${named(name)}`);
+export const result = (id) => call(`executions/result/${encodeURIComponent(id)}`);
 export const runs = (asked) => call(`executions?${query(asked)}`);
 
 /** Begin a run; the key makes a second try of the same press no second run. */

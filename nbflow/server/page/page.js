@@ -2,13 +2,14 @@
 // a reload, a bookmark and the browser's own way back lead there.
 
 import { h, mount, setText } from './view.js';
+import { worded } from './api.js';
 import { Lists } from './lists.js';
 import { transportTo } from './socket.js';
-import { showGraph } from './start.js';
+import { readGraph } from './start.js';
 
 const fault = h('p', { class: 'pg-fault', role: 'alert', hidden: true });
 const main = h('main', { class: 'pg-main', tabindex: '-1' });
-const lists = new Lists({ onFault: (error) => tell(error && `The server cannot be reached: ${error.message}`) });
+const lists = new Lists({ onFault: (error) => tell(error && worded(error)) });
 let [leave, turn] = [() => {}, 0];
 
 function tell(text) {
@@ -31,7 +32,8 @@ function showRun(id) {
     lists.mark(hash.slice(1));
     lists.refresh();
   };
-  return mount(frame, transportTo(id, { onScene }));
+  const onRefused = (error) => main.prepend(h('p', { class: 'pg-fault', role: 'alert' }, worded(error)));
+  return mount(frame, transportTo(id, { onScene, onRefused }));
 }
 
 function welcome() {
@@ -51,11 +53,10 @@ async function show() {
     location.hash = `#run/${id}`;
   };
   try {
-    const gone = kind === 'run' ? showRun(name) : kind === 'graph' ? await showGraph(main, name, { onRun: go }) : welcome();
-    if (mine === turn) leave = gone;
-    else gone();
+    const draw = kind === 'graph' ? await readGraph(name, { onRun: go }) : kind === 'run' ? () => showRun(name) : welcome;
+    if (mine === turn) leave = draw(main);
   } catch (error) {
-    main.replaceChildren(h('div', { class: 'pg-empty' }, h('p', { role: 'alert' }, error.message)));
+    if (mine === turn) main.replaceChildren(h('div', { class: 'pg-empty' }, h('p', { role: 'alert' }, worded(error))));
   }
 }
 

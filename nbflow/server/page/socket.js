@@ -1,7 +1,10 @@
-// The live view's transport over a WebSocket: it comes back by itself when the line breaks.
+// The live view's transport over a WebSocket: it comes back by itself when the line breaks, unless the server refuses.
+
+import * as api from './api.js';
 
 const SOON = 500; // ms until the first new try
 const LATER = 10_000; // ms at the most between two
+const BUSY = 429; // too much at once, which passes
 const REFUSED = 1008; // the server will not have us, and trying again changes nothing
 
 function address(run) {
@@ -10,8 +13,14 @@ function address(run) {
   return at;
 }
 
-/** A transport for `mount` that shows a run; `onScene` hears which run is shown: a fork is another. */
-export function transportTo(run, { onScene }) {
+/** Why a run cannot be shown, which a browser does not tell of a socket that was refused; null if there may yet be a way. */
+async function refusal(run) {
+  const error = await api.result(run).then(() => null, (found) => found);
+  return error instanceof api.Refused && error.status < 500 && error.status !== BUSY ? error : null;
+}
+
+/** A transport for `mount` that shows a run; `onScene` hears which run is shown: a fork is another; `onRefused` why none is. */
+export function transportTo(run, { onScene, onRefused }) {
   let [shown, socket, receive, timer, wait, closed] = [run, null, null, null, SOON, false];
 
   function hear({ data }) {
@@ -24,17 +33,24 @@ export function transportTo(run, { onScene }) {
   }
 
   function connect() {
+    let opened = false;
     socket = new WebSocket(address(shown));
     socket.onopen = () => {
-      wait = SOON;
+      [opened, wait] = [true, SOON];
       receive({ type: 'connection', live: true });
       send({ type: 'ready' });
     };
     socket.onmessage = hear;
-    socket.onclose = ({ code }) => {
+    socket.onclose = async ({ code }) => {
       if (closed) return;
       receive({ type: 'connection', live: false });
       if (code === REFUSED) return;
+      const refused = opened ? null : await refusal(shown);
+      if (closed) return;
+      if (refused) {
+        onRefused(refused);
+        return;
+      }
       timer = setTimeout(connect, wait);
       wait = Math.min(LATER, wait * 2);
     };

@@ -39,14 +39,16 @@ function sheetOf(graph, onRun) {
   return sheet;
 }
 
-/** Show a graph in an element; returns a function that takes it away again. */
-export async function showGraph(el, name, { onRun }) {
+/** Read a graph; returns what shows it in an element, which returns what takes it away again. */
+export async function readGraph(name, { onRun }) {
   const [graph, scene] = await Promise.all([api.graph(name), api.scene(name)]);
-  const frame = h('div', { class: 'pg-view' });
-  const text = h('pre', { class: 'pg-text' });
-  setText(text, graph.text);
-  const form = h('div', { class: 'nf-root pg-card' }, sheetOf(graph, onRun).el);
-  const source = h('details', { class: 'pg-source' }, h('summary', {}, 'Notation'), text);
-  el.replaceChildren(h('h1', {}, graph.name), frame, h('div', { class: 'pg-below' }, form, source));
-  return mount(frame, still(scene));
+  return (el) => {
+    const frame = h('div', { class: 'pg-view' });
+    const text = h('pre', { class: 'pg-text' });
+    setText(text, graph.text);
+    const form = h('div', { class: 'nf-root pg-card' }, sheetOf(graph, onRun).el);
+    const source = h('details', { class: 'pg-source' }, h('summary', {}, 'Notation'), text);
+    el.replaceChildren(h('h1', {}, graph.name), frame, h('div', { class: 'pg-below' }, form, source));
+    return mount(frame, still(scene));
+  };
 }
