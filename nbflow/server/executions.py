@@ -22,6 +22,7 @@ from nbflow.server.problems import problems
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import event_data, name_of, sent
+from nbflow.store.resuming import seconds_of
 from nbflow.store.rows import RunRow
 from nbflow.wire import log_data, object_data, row_data
 
@@ -132,9 +133,7 @@ def _result(run: RunRecord) -> dict[str, Any]:
 
 
 def _time_so_far(run: RunRecord) -> float:
-    if isinstance(run, Run):
-        return run.execution_time
-    return max(0.0, run.events[-1].time - run.started_at) if run.events else 0.0
+    return run.execution_time if isinstance(run, Run) else seconds_of(run.events)
 
 
 @router.get(

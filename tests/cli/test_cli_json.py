@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import nbformat
 import pytest
-from commands import KEPT, Command, begun, json_of
+from commands import KEPT, Command, begun, json_of, killed
 
 from nbflow import GraphDefinition
 from nbflow.notation import read_flow
@@ -258,3 +258,26 @@ def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_
     process.terminate()
     assert process.communicate()[0] == ""
     assert process.returncode == 0
+
+
+def test_the_time_between_two_sittings_does_not_count(folder: Path, nbflow: Command) -> None:
+    began = time.time()
+    killed(folder, "run", "hold.flow", *KEPT, "--set", "total=20")
+    left = time.time()
+    time.sleep(1)
+    paused = time.time() - left
+    killed(folder, "resume", "--tools", "mytools")
+    most = time.time() - began - paused
+    run_id = json_of(nbflow("runs", "--json"))[0]["run_id"]
+    process = begun(folder, "serve", "sums.flow", "--tools", "mytools", "--port", "0", "--json")
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    bearer = {"Authorization": f"Bearer {told['token']}"}
+
+    shown = json_of(nbflow("show", run_id, "--json"))
+    served = httpx.get(f"{told['address']}executions/result/{run_id}", headers=bearer).json()
+
+    process.terminate()
+    process.communicate()
+    assert (shown["status"], served["status"]) == ("running", "running")
+    assert 0 < shown["execution_time"] == served["execution_time"] <= most
