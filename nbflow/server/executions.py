@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -22,6 +22,7 @@ from nbflow.server.problems import problems
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import event_data, name_of, sent
+from nbflow.server.streaming import Stream
 from nbflow.store.resuming import seconds_of
 from nbflow.store.rows import RunRow
 from nbflow.wire import log_data, object_data, row_data
@@ -153,7 +154,7 @@ async def get_events(
     if SSE in request.headers.get("accept", ""):
         service.check_watchers()
         begin = int(last_event_id) if last_event_id else after
-        return StreamingResponse(_stream(service, run_id, begin), media_type=SSE)
+        return Stream(_stream(service, run_id, begin), media_type=SSE, silence=service.options.max_silence)
     events = run.events[after : after + limit]
     seq = events[-1].seq if events else after
     ended = bool(run.events) and run.events[-1].kind in ENDINGS and seq >= len(run.events)
@@ -165,7 +166,7 @@ async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, lis
     return await anext(batches, None)
 
 
-async def _stream(service: Service, run_id: str, after: int) -> AsyncIterator[str]:
+async def _stream(service: Service, run_id: str, after: int) -> AsyncGenerator[str]:
     """Give events as server-sent events, and a comment when it was quiet, so that nobody takes the line for dead."""
     with service.watching():
         batches = service.events(run_id, after)
