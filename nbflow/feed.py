@@ -56,9 +56,9 @@ class Feed:
         self.on_ready: Callable[[], None] = lambda: None
 
     @property
-    def inspected(self) -> str | None:
-        """The node that the page looks at."""
-        return self._inspected
+    def inspecting(self) -> list[Message]:
+        """What the page asked for of the nodes that its views look at."""
+        return [{"type": "inspect", "node": node, **_named(view)} for view, node in self._inspected.items()]
 
     @property
     def snapshot(self) -> dict[str, Any]:
@@ -150,8 +150,7 @@ class Feed:
         told = {path: data for path in {*self._inspected.values()} if (data := self._looked_at(path)) is not None}
         for view, path in self._inspected.items():
             if path in told:
-                of = {} if view is None else {"view": view}
-                self._send({"type": "inspector", "node": path, "data": told[path], **of})
+                self._send({"type": "inspector", "node": path, "data": told[path], **_named(view)})
 
     def _looked_at(self, path: str) -> dict[str, Any] | None:
         """Return what is shown of a node, or of a part of a map or subgraph; None for what the run does not have."""
@@ -174,6 +173,10 @@ class Feed:
         """Return which part of the critical path a node is; `more` says that this takes another question to tell."""
         told = self._lookups.answer({"type": "share", "node": node}) or {}
         return {"share": told.get("share"), "more": told.get("more", False)}
+
+
+def _named(view: str | None) -> dict[str, str]:
+    return {} if view is None else {"view": view}
 
 
 def _of_view(message: Any) -> dict[str, str]:

@@ -47,14 +47,14 @@ class Page:
         self.feed = self._follow(run, view)
 
     def show(self, run: RunRecord, view: RunView) -> None:
-        """Show another run from now on, and of it the node that was looked at; call on its loop."""
-        inspected = self.feed.inspected
+        """Show another run from now on, and of it what was looked at; call on its loop."""
+        inspecting = self.feed.inspecting
         self.feed.leave()
         self.feed = self._follow(run, view)
         self._send(scene_of(run))
         self._send(self.feed.snapshot)
-        if inspected is not None:
-            self.feed.handle({"type": "inspect", "node": inspected})
+        for message in inspecting:
+            self.feed.handle(message)
 
     def _follow(self, run: RunRecord, view: RunView) -> Feed:
         feed = Feed(run, view, send=self._send, describe=self._describe, reopen=self._reopen)
