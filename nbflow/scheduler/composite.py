@@ -32,6 +32,12 @@ class MapRun:
         """Return the running items."""
         return list(self.active.values())
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing of it has ended, in subgraphs neither."""
+        inside = [task.composite for task in self.active.values() if task.composite is not None]
+        return self.left == len(self.values) and all(each.run.untouched for each in inside)
+
     def more(self) -> list[Task]:
         """Return the items that may start now."""
         task = self.task
@@ -79,6 +85,12 @@ def begin(scheduler: Scheduler, task: Task, out: Out) -> None:
         f"node {task.name!r} maps over {key!r}, which {found}; it needs a list. Keys there are: {name_list(task.path)}"
     )
     scheduler.later(lambda more: failed(scheduler, task, error, more))
+
+
+def map_anew(scheduler: Scheduler, task: Task) -> None:
+    """Begin a map anew, before anything of it is carried out."""
+    end_inside(task, [])
+    begin(scheduler, task, [])
 
 
 def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) -> None:

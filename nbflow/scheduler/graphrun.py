@@ -92,6 +92,11 @@ class GraphRun(Marking):
             for key, value in update.items():
                 path.overwrite(key, value, marks[key])
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has ended in it."""
+        return not any(self._counts) and not self._ended
+
     def state(self) -> dict[str, Any]:
         """Return ended, pending and running tokens laid over each other.
 

@@ -108,11 +108,17 @@ class Scheduler:
         return self._drained(out)
 
     def edit(self, update: dict[str, Any]) -> None:
-        """Write keys into every live token, in subgraphs too, as one who has seen all other writes."""
+        """Write keys into every live token, in subgraphs too, as one who has seen all other writes.
+
+        A map over such a key, of which nothing has ended yet, begins anew with what it holds now.
+        """
         runs = [self.root]
         runs += [task.composite.run for task in _inside(self.root.tasks()) if isinstance(task.composite, SubRun)]
         for run in runs:
             run.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
+        for task in [task for task in self.tasks() if isinstance(task.composite, MapRun)]:
+            if task.live and task.node.definition.map in update and task.composite.untouched:
+                composite.map_anew(self, task)
 
     def state(self) -> dict[str, Any]:
         """Return the final state of a run that ended, else its tokens over each other, as by `GraphRun.state`."""
@@ -149,7 +155,7 @@ class Scheduler:
         """
         if outcome.kind == "edited":
             self.edit(outcome.value)
-            return []
+            return self._drained([])
         task = self.find(outcome.scope, outcome.firing, outcome.node, outcome.item)
         if task is None or not _fits(task, outcome.kind):
             raise self._misfit(outcome, place)
@@ -166,7 +172,7 @@ class Scheduler:
             answers.append(task if inside is None else Open(task, getattr(inside, "attempt", 1)))
             if isinstance(inside, SubRun) and inside.error is not None:
                 answers.append(Retry(task, inside.attempt + 1, inside.error))
-        return answers if self.ended is None else [self.ended]
+        return self._drained(answers) if self.ended is None else [self.ended]
 
     def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
         out: Out = []

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ NOT_OURS = (
     "Command 'filebrowser:open-path' not registered",
 )
 LAB = "lab/workspaces/{workspace}/tree/{name}"
+NOTEBOOK = "notebooks/{name}"
 PANEL = "[...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.content && w.content.model)"
 
 
@@ -192,3 +194,9 @@ def notebook(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator
     yield open_notebook
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(params=[LAB, NOTEBOOK], ids=["lab", "notebook"])
+def either(notebook: Callable[..., Notebook], request: pytest.FixtureRequest) -> Callable[..., Notebook]:
+    """Opens notebooks in JupyterLab, and for the same test once more in Notebook."""
+    return partial(notebook, place=request.param)

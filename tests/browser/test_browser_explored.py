@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import pytest
 from test_browser_faces import Live, restart, run_until
 from test_browser_live import clean, shoot
 
@@ -33,12 +31,7 @@ check = pass()
 check -> judge if score > 0.8 else revise
 revise -> check [max=3]
 """
-TALL = {"width": 1200, "height": 2000}
-
-
-@pytest.fixture(params=["lab", "notebook"])
-def opened(notebook: Open, request: pytest.FixtureRequest) -> Open:
-    return notebook if request.param == "lab" else partial(notebook, place="notebooks/{name}")
+TALL = {"width": 1600, "height": 2000}
 
 
 def middle(view: Live, edge: str) -> tuple[float, float]:
@@ -88,8 +81,8 @@ def explore(view: Live) -> None:
     view.node("check", "completed")
 
 
-def test_a_run_is_explored_while_it_waits_and_its_form_is_filled_in_field_by_field(opened: Open) -> None:
-    book = opened(LOAD, TOOLS, GRAPH, "run = %flow_run report", viewport=TALL)
+def test_a_run_is_explored_while_it_waits_and_its_form_is_filled_in_field_by_field(either: Open) -> None:
+    book = either(LOAD, TOOLS, GRAPH, "run = %flow_run report", viewport=TALL)
     book.page.set_default_timeout(30_000)
     run_until(book, 3)
     book.start(3)
@@ -111,9 +104,9 @@ def test_a_run_is_explored_while_it_waits_and_its_form_is_filled_in_field_by_fie
     clean(book)
 
 
-def test_a_run_from_history_is_explored_and_forked_from_its_past(opened: Open) -> None:
+def test_a_run_from_history_is_explored_and_forked_from_its_past(either: Open) -> None:
     ask = "import asyncio\nrun = %flow_run report --background\nwhile not run.asking: await asyncio.sleep(0.1)\nrun.answer({'severity': 3})\nawait run\nprint(run.id)"
-    book = opened(LOAD, TOOLS, GRAPH, ask, viewport=TALL)
+    book = either(LOAD, TOOLS, GRAPH, ask, viewport=TALL)
     book.page.set_default_timeout(30_000)
     run_until(book, 4)
     run_id = book.text(3).split()[-1]
@@ -134,8 +127,8 @@ def test_a_run_from_history_is_explored_and_forked_from_its_past(opened: Open) -
     rows.get_by_role("checkbox").click()
     rows.get_by_role("textbox").fill("[7]")
     view.press("Start fork")
-    view.node("judge", "waiting")
     view.root.get_by_role("button", name="1 waiting").click()
+    view.node("judge", "waiting")
     view.root.get_by_label("Severity").fill("1")
     view.press("Answer")
     view.told("Completed")
@@ -146,8 +139,8 @@ def test_a_run_from_history_is_explored_and_forked_from_its_past(opened: Open) -
     clean(book)
 
 
-def test_a_view_on_a_page_as_wide_as_a_phone_is_used_to_the_end(opened: Open) -> None:
-    book = opened(LOAD, TOOLS, GRAPH, "run = %flow_run report", viewport={"width": 420, "height": 1400})
+def test_a_view_on_a_page_as_wide_as_a_phone_is_used_to_the_end(either: Open) -> None:
+    book = either(LOAD, TOOLS, GRAPH, "run = %flow_run report", viewport={"width": 420, "height": 1400})
     book.page.set_default_timeout(30_000)
     if book.page.evaluate("window.jupyterapp.name") == "JupyterLab":  # whose file browser takes most of such a page
         book.js("return window.jupyterapp.commands.execute('application:toggle-left-area')")

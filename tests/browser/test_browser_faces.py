@@ -1,4 +1,4 @@
-"""What a person does to a run with the mouse, in a real JupyterLab: the faces, the past, the buttons, the form."""
+"""What a person does to a run with the mouse, in a real JupyterLab and Notebook: faces, past, buttons, form."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def run_until(book: Any, last: int) -> None:
         book.run(index)
 
 
-def test_every_face_of_a_run_answers_while_its_question_waits(notebook: Open) -> None:
-    book = shown(notebook, TOOLS, POLISH, REVIEW, "run = %flow_run review count=4")
+def test_every_face_of_a_run_answers_while_its_question_waits(either: Open) -> None:
+    book = shown(either, TOOLS, POLISH, REVIEW, "run = %flow_run review count=4")
     run_until(book, 4)
     book.start(4)
     view = Live(book, 4)
@@ -167,8 +167,8 @@ async def fourth(): await asyncio.sleep(30)
 """
 
 
-def test_a_run_is_paused_stepped_broken_into_stopped_and_resumed(notebook: Open) -> None:
-    book = shown(notebook, STEPS, "%%flow_graph steps\nfirst -> second -> third -> fourth", "%flow_run steps")
+def test_a_run_is_paused_stepped_broken_into_stopped_and_resumed(either: Open) -> None:
+    book = shown(either, STEPS, "%%flow_graph steps\nfirst -> second -> third -> fourth", "%flow_run steps")
     run_until(book, 3)
     book.start(3)
     view = Live(book, 3)
@@ -217,8 +217,8 @@ def bill(price, tax): return {"bill": price + tax}
 """
 
 
-def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(notebook: Open) -> None:
-    book = shown(notebook, BROKEN, "%%flow_graph sale\nload -> price -> tax -> bill", "%flow_run sale")
+def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(either: Open) -> None:
+    book = shown(either, BROKEN, "%%flow_graph sale\nload -> price -> tax -> bill", "%flow_run sale")
     run_until(book, 4)
     view = Live(book, 3)
     view.node("price", "failed").click()
@@ -252,9 +252,9 @@ def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(notebook: Op
     clean(book)
 
 
-def test_a_reloaded_page_and_a_second_view_follow_the_same_run(notebook: Open) -> None:
+def test_a_reloaded_page_and_a_second_view_follow_the_same_run(either: Open) -> None:
     book = shown(
-        notebook,
+        either,
         ASKED,
         ASKING,
         "run = %flow_run asking --background",
@@ -284,8 +284,8 @@ def restart(book: Any) -> None:
     book.wait_js("w.sessionContext.session.kernel.status === 'idle'")
 
 
-def test_a_question_outlives_the_kernel_and_the_run_is_seen_from_history(notebook: Open) -> None:
-    book = shown(notebook, ASKED, ASKING, "%flow_run asking", "run = %flow_resume", "print(run.id)")
+def test_a_question_outlives_the_kernel_and_the_run_is_seen_from_history(either: Open) -> None:
+    book = shown(either, ASKED, ASKING, "%flow_run asking", "run = %flow_resume", "print(run.id)")
     run_until(book, 3)
     book.start(3)
     lost = Live(book, 3)

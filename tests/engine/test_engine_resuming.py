@@ -157,6 +157,46 @@ def test_an_edit_of_a_fork_is_seen_by_what_runs_next(setting: tuple[WorkflowEngi
     assert run.diff(whole(engine, definition)).state == {"n": (41, 3)}
 
 
+def edited(engine: WorkflowEngine, text: str, until: tuple[Kind, str], **edit: Any) -> Run:
+    """Fork a run after an event, with other values, and run it to its end."""
+    definition = graph(text)
+    events = list(whole(engine, definition).events)
+    seq = next(event.seq for event in events if (event.kind, event.node) == until)
+    past = past_of(engine, definition, events[:seq])
+    past.replay.scheduler.edit(edit)
+    past.told["edited"] = edit
+    return resumed(engine, definition, past)
+
+
+@pytest.mark.parametrize("each", ["add", "graph sub"])
+@pytest.mark.parametrize("items", [[5, 6, 7, 8], [5], []])
+def test_a_map_over_a_key_that_a_fork_writes_maps_over_what_it_holds_now(each: str, items: list[int]) -> None:
+    engine = engine_of(add, graphs={"sub": "b -> c\nb = add\nc = add"})
+    text = f"add -> m -> b\nb = add\nm = {each} [map=xs, as=n]"
+    run = edited(engine, text, (Kind.NODE_START, "m"), xs=items)
+
+    more = 1 if each == "add" else 2
+    assert [one["n"] for one in run.state["m"]] == [n + more for n in items]
+    assert run.at(len(run.events)).state == run.state
+    begun = next(event.seq for event in run.events if event.kind is Kind.EXECUTION_RESUMED)
+    for length in range(begun, len(run.events)):
+        again = resumed(engine, graph(text), past_of(engine, graph(text), list(run.events)[:length]))
+        assert again.state == run.state
+
+
+def test_a_map_fails_over_what_a_fork_writes_and_is_no_list() -> None:
+    run = edited(engine_of(add), "add -> m\nm = add [map=xs, as=n]", (Kind.NODE_START, "m"), xs=3)
+
+    assert "maps over 'xs', which holds int; it needs a list" in str(run.error)
+
+
+def test_a_map_of_which_an_item_has_ended_keeps_its_list() -> None:
+    text = "add -> m\nm = add [map=xs, as=n, limit=1]"
+    run = edited(engine_of(add), text, (Kind.NODE_COMPLETE, "m[0]"), xs=[9])
+
+    assert (run.state["xs"], [one["n"] for one in run.state["m"]]) == ([9], [2, 3, 4])
+
+
 def test_a_subgraph_that_took_too_long_replays_as_a_failure_from_outside() -> None:
     async def slow() -> None:
         await asyncio.sleep(60)
