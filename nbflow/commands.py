@@ -86,10 +86,17 @@ class Commands:
                 self._reopen(message)
             case {"name": "skip", "node": str(node), **rest}:
                 self._reopen(message, then=lambda run: run.skip(node, rest.get("output")))
-            case {"name": "answer"}:
-                raise RunStateError(f"run {self._run.id} is {self._run.status}, and asks nothing")
+            case {"name": "pause" | "continue" | "step" | "stop" | "break" | "answer"}:
+                raise RunStateError(self._why_not())
             case _:
                 self._fork(message)
+
+    def _why_not(self) -> str:
+        if self._run.result is not None:
+            return f"run {self._run.id} is {self._run.status}, so nothing of it goes on"
+        return (
+            f"run {self._run.id} goes on in another process, or its process has ended; once it has, it can be resumed"
+        )
 
     def _fork(self, message: Message) -> None:
         match message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from view_samples import graph
 
 from nbflow import ToolRegistry, WorkflowEngine
@@ -89,3 +90,19 @@ def test_a_view_that_looks_at_nothing_any_more_is_told_nothing() -> None:
     _, after = told({"type": "inspect", "node": "slow", "view": "a"}, {"type": "inspect", "node": None, "view": "a"})
 
     assert not [m for m in after if m["type"] == "inspector"]
+
+
+@pytest.mark.parametrize("name", ["pause", "continue", "step", "stop", "break", "answer"])
+def test_what_only_a_run_that_goes_on_can_do_is_refused_of_one_that_has_ended(name: str) -> None:
+    sent: list[Any] = []
+
+    async def main() -> None:
+        run = WorkflowEngine(ToolRegistry()).start(graph("one", [{"node_id": "a", "tool": "pass"}], []), {})
+        await run
+        feed = Feed(run, RunView(run.graph), send=sent.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+        feed.handle({"type": "command", "name": name, "node": "a", "on": True, "question": 1, "value": 1})
+
+    asyncio.run(main())
+
+    assert [(told["type"], told["name"]) for told in sent] == [("refused", name)]
+    assert "is completed, so nothing of it goes on" in sent[0]["message"]
