@@ -81,13 +81,15 @@ class Feed:
             return
         loop, seen = self._live.loop, self._view.seq
         self._pace.begin(loop.time(), self._backlog.grown())
-        self._backlog.fold_piece()
-        self._tell_changes()
-        self._pace.end(loop.time(), self._view.seq - seen)
-        if self._backlog.left:
-            self._changed()
-        elif self._live.result is None:
-            self._live.on_change(self._changed)
+        try:
+            self._backlog.fold_piece()
+            self._tell_changes()
+        finally:  # what goes wrong with one change leaves those after it to be told
+            self._pace.end(loop.time(), self._view.seq - seen)
+            if self._backlog.left and self._view.seq > seen:
+                self._changed()
+            elif self._live.result is None:
+                self._live.on_change(self._changed)
 
     def _tell_changes(self) -> None:
         touched = self._bound_to & self._view.touched

@@ -15,7 +15,7 @@ from typing import Any, overload
 
 from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, words
 from nbflow.events import ENDINGS, Event, Kind
-from nbflow.scheduler import EdgeTaken, Task
+from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
 
 logger = logging.getLogger("nbflow")
 
@@ -90,7 +90,7 @@ def _path(entry: Entry | Event) -> str | None:
     of = entry[2]
     if isinstance(of, Task):
         return of.name
-    return of.prefix + of.edge.definition.from_node if isinstance(of, EdgeTaken) else of
+    return of.prefix + of.edge.definition.from_node if isinstance(of, EdgeTaken | EdgeUntaken) else of
 
 
 def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:

@@ -111,7 +111,7 @@ class RunOutput:
 
         async def follow() -> None:
             await ended(run)
-            self.end()
+            self.end(run)
 
         self._following = asyncio.ensure_future(follow())
 
@@ -126,8 +126,10 @@ class RunOutput:
             self._soon = None
             self._show(self._page.feed.snapshot)
 
-    def end(self) -> None:
-        """Bring both outputs to where the run ended."""
+    def end(self, run: RunRecord) -> None:
+        """Bring both outputs to where the run ended, unless they show another since: a fork of it."""
+        if run is not self._run:
+            return
         if self._soon is not None:
             self._soon.cancel()
         self._show(self._page.feed.close() if self._page else self._folded())
@@ -178,7 +180,7 @@ def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
     output = RunOutput(run, shell, cells, describe_tool)
     output.begin()
     if not output.alive:
-        output.end()
+        output.end(run)
     elif isinstance(run, Run) and run.result is None:
         output.follow(run)
 

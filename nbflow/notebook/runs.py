@@ -246,7 +246,7 @@ class RunMagics(Magics):
         try:
             await finished(run, self._shell)
         finally:
-            output.end()
+            output.end(run)
         return None if order.hide else run
 
     async def _start_followed(self, order: Order, state: dict[str, Any]) -> Run | None:

@@ -34,9 +34,8 @@ class MapRun:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing of it has ended, in subgraphs neither."""
-        inside = [task.composite for task in self.active.values() if task.composite is not None]
-        return self.left == len(self.values) and all(each.run.untouched for each in inside)
+        """Whether nothing of it has ended, nor of what is inside its items."""
+        return self.left == len(self.values) and _all_untouched(self.tasks())
 
     def more(self) -> list[Task]:
         """Return the items that may start now."""
@@ -66,6 +65,15 @@ class SubRun:
     def tasks(self) -> list[Task]:
         """Return what runs inside."""
         return self.run.tasks()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing inside has ended."""
+        return self.run.untouched and _all_untouched(self.tasks())
+
+
+def _all_untouched(tasks: list[Task]) -> bool:
+    return all(task.composite is None or task.composite.untouched for task in tasks)
 
 
 def begin(scheduler: Scheduler, task: Task, out: Out) -> None:

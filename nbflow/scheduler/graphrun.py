@@ -34,6 +34,8 @@ class GraphRun(Marking):
         prefix, scope = (f"{parent.name}/", parent.scope + _step(parent, attempt)) if parent else ("", "")
         super().__init__(plan, open_, parent, prefix, scope)
         self.initial = state
+        self.untouched = True
+        """Whether nothing of it has ended."""
         self.over = False
         self._on_end, self._routes = on_end, routes
         self._serial = 0
@@ -56,6 +58,7 @@ class GraphRun(Marking):
         """Write a firing's update and move on. `handed` are a subgraph's updates of keys reduced on both sides."""
         node, path = task.node, task.path
         solo = self._solo is task
+        self.untouched = False
         try:
             if update or handed:
                 alone = solo and not self._ended and self.parent is None
@@ -74,6 +77,7 @@ class GraphRun(Marking):
 
     def fail(self, task: Task, error: BaseException, out: Out) -> bool:
         """Take the error edges of a firing that failed for good, or end the run; return whether any were taken."""
+        self.untouched = False
         if not task.node.error_edges:
             self._end_by(task, error, out)
             return False
@@ -91,11 +95,6 @@ class GraphRun(Marking):
         for path in self.paths():
             for key, value in update.items():
                 path.overwrite(key, value, marks[key])
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing has ended in it."""
-        return not any(self._counts) and not self._ended
 
     def state(self) -> dict[str, Any]:
         """Return ended, pending and running tokens laid over each other.

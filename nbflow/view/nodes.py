@@ -120,8 +120,8 @@ class NodeState:
                 past.error = None
             past.routes = []
             past.output = None
-            if not self.kept:
-                self.parts.clear()
+        if not self.kept and (attempt == 1 or event.data.get("begun", 1) > 1):
+            self.parts.clear()
         note = "" if self.kept else self._backed_off(event.time)
         past.attempts.append(Attempt(attempt, event.time, note=note))
         self.kept = self.cached = self.handled = False

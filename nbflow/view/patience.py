@@ -28,6 +28,11 @@ class Patience:
         """Begin a new round of looks."""
         self._left = self._whole
 
+    @property
+    def spent(self) -> bool:
+        """Whether the time of this round is over, so that what is slow and what is not looks the same."""
+        return self._left <= 0
+
     def look(self, obj: Any, how: Callable[[Any], T], otherwise: Callable[[str], T]) -> T:
         """Return how the value looks, or `otherwise` of why it was not looked at."""
         kind = type(obj)
@@ -35,7 +40,7 @@ class Patience:
             return how(obj)
         # A list is slow by what is in it: it is remembered by itself, not by its kind.
         mark = id(obj) if kind.__module__ == "builtins" else kind
-        if mark in self._slow or self._left <= 0:
+        if mark in self._slow or self.spent:
             return otherwise(f"<{line(kind.__name__, 60)}: takes too long to show>")
         seen: list[T] = []
         if self._over(lambda: seen.append(how(obj))):

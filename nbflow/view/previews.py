@@ -26,6 +26,8 @@ class Previews:
         if held is None:
             return []
         made = self._made.pop(id(held), None) or (held, self._rendered(held))
+        if self._patience.spent:
+            return made[1]  # with less to wait for the next time, as what is slow is known by then
         self._made[id(held)] = made  # with the value itself, so that no other gets its id
         if len(self._made) > _KEPT:
             del self._made[next(iter(self._made))]

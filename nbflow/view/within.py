@@ -14,6 +14,7 @@ from typing import Any
 from nbflow.engine.journal import Journal
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
+from nbflow.view.backlog import PIECE
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.inspect import inspect
 from nbflow.view.previews import Previews
@@ -101,11 +102,16 @@ class _Fold:
         return RunView(self.place.graph, subgraphs=self._run.subgraphs, locate=self._locate)
 
     def go_on(self, upto: int) -> None:
-        """Fold what lies within of the events up to one of them."""
+        """Fold what lies within of the events up to one of them, as many as some hundredths of a second allow."""
         events, around, outside = self._run.events, self.place.around, self.place.outside
+        room = PIECE
         for index, path in enumerate(_paths(events, self.seen, upto), self.seen):
             if path is None or path in around or path.startswith(outside):
                 self._take(events[index])
+                room -= 1
+            if not room:
+                upto = index + 1
+                break
         self.seen = upto
 
     def _take(self, event: Event) -> None:
@@ -121,7 +127,8 @@ class _Fold:
         """Fold in that a map or a subgraph around the part begins, or ends; resumed, it goes on with what it has."""
         becomes = _BECOMES.get(event.kind)
         if event.kind is Kind.NODE_START:
-            if event.data.get("attempt", 1) == 1 and path not in self._kept:
+            anew = event.data.get("attempt", 1) == 1 or event.data.get("begun", 1) > 1
+            if anew and path not in self._kept:
                 self._view = self._unfed()
             self._kept.discard(path)
             self._open.add(path)
@@ -159,7 +166,8 @@ class Within:
     def inspect(self, path: str, upto: int, *, most: int) -> dict[str, Any] | None:
         """Return what the inspector shows of a part as it stood after event `upto`, None for a path to nowhere.
 
-        No more than `most` events are looked through for one answer; `timing` says whether there are `more`.
+        No more than `most` events are looked through for one answer, and fewer where many lie within; `timing` says
+        whether there are `more`.
         """
         place = place_in(self._run, path)
         if place is None:

@@ -190,11 +190,18 @@ def test_a_map_fails_over_what_a_fork_writes_and_is_no_list() -> None:
     assert "maps over 'xs', which holds int; it needs a list" in str(run.error)
 
 
-def test_a_map_of_which_an_item_has_ended_keeps_its_list() -> None:
-    text = "add -> m\nm = add [map=xs, as=n, limit=1]"
-    run = edited(engine_of(add), text, (Kind.NODE_COMPLETE, "m[0]"), xs=[9])
+@pytest.mark.parametrize(
+    ("each", "ended"),
+    [("add", "m[0]"), ("graph sub", "m[0]/b"), ("graph deep", "m[0]/s/b"), ("graph maps", "m[0]/k[0]")],
+)
+def test_a_map_of_which_anything_has_ended_keeps_its_list(each: str, ended: str) -> None:
+    graphs = {"sub": "b -> c\nb = add\nc = pass", "deep": "s = graph sub", "maps": "k = add [map=xs, as=n]"}
+    text = f"add -> m\nm = {each} [map=xs, as=n, limit=1]"
+    run = edited(engine_of(add, graphs=graphs), text, (Kind.NODE_COMPLETE, ended), xs=[9])
 
-    assert (run.state["xs"], [one["n"] for one in run.state["m"]]) == ([9], [2, 3, 4])
+    assert run.state["xs"] == [9]
+    assert len(run.state["m"]) == 3
+    assert [event.node for event in run.events if event.kind is Kind.NODE_COMPLETE].count(ended) == 1
 
 
 def test_a_subgraph_that_took_too_long_replays_as_a_failure_from_outside() -> None:

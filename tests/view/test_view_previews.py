@@ -46,3 +46,16 @@ def test_a_value_is_rendered_once_however_often_it_is_looked_at() -> None:
 
     assert [previews.of(held)[0]["preview"] for _ in range(3)] == ["slow"] * 3
     assert slow.looked == 1
+
+
+def test_what_there_was_no_time_for_is_shown_the_next_time() -> None:
+    kinds = [type(f"Slow{n}", (Slow,), {}) for n in range(3)]
+    slow = [kind() for kind in kinds]
+    held = {"a": slow[0], "b": slow[1], "c": slow[2], "list": [1, 2, 3]}
+    previews = Previews()
+
+    first, second = (previews.of(held)[3]["preview"] for _ in range(2))
+    for each in slow:
+        each.go.set()
+
+    assert (first, second) == ("<list: takes too long to show>", "[1, 2, 3]")

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from view_samples import ERROR, Story, graph
 
-from nbflow import Run, ToolRegistry, WorkflowEngine
-from nbflow.events import Event
+from nbflow import Run, ToolRegistry, WorkflowEngine, progress
+from nbflow.events import Event, Kind
 from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView
+from nbflow.view.backlog import PIECE
 from nbflow.view.lookups import Lookups
 from nbflow.view.previews import Previews
 from nbflow.view.within import Within, place_in
@@ -239,9 +240,105 @@ def test_a_page_is_told_of_a_part_of_a_run_now_and_in_its_past() -> None:
     assert sent[0]["data"]["input"][0]["preview"] == "b"
 
 
+VARIED = """
+flaky [retries=1, backoff=0]
+many = work [map=files, on_error=collect]
+inner = graph sub
+decide = pass
+ask = ask(question="Go on?")
+flaky -> many -> decide
+decide -> inner if n > 2 else flaky [max=3]
+inner -> ask -> slow -> breaks
+breaks -> END on error
+"""
+
+
+def varied() -> Run:
+    """Return a run with every kind of event that an ordinary run has."""
+    registry, tries = ToolRegistry(), list[int]()
+
+    @registry.tool(name="flaky")
+    def flaky(n: int = 0) -> dict[str, int]:
+        tries.append(n)
+        if len(tries) == 1:
+            raise ValueError("at first")
+        return {"n": n + 2}
+
+    @registry.tool(name="work")
+    def work(files: str) -> str:
+        return {"a": "A"}[files]
+
+    @registry.tool(name="breaks")
+    def breaks() -> None:
+        raise ValueError("for good")
+
+    @registry.tool(name="slow")
+    async def slow() -> None:
+        progress(0.5, "half")
+        await asyncio.Event().wait()
+
+    async def main() -> Run:
+        engine = WorkflowEngine(
+            registry,
+            graphs={"sub": GraphDefinition.from_text("decide = pass\ndecide -> END if n > 9 else work2\nwork2 = pass")},
+        )
+        run = engine.start(GraphDefinition.from_text(VARIED), {"files": ["a", "b"]})
+        while not run.asking:
+            await asyncio.sleep(0)
+        run.answer("yes")
+        while not any(event.kind is Kind.NODE_PROGRESS for event in run.events):
+            await asyncio.sleep(0)
+        run.skip("slow")
+        await run.wait()
+        return run
+
+    return asyncio.run(main())
+
+
 def test_the_paths_of_a_journal_are_those_of_its_events() -> None:
+    run = varied()
+
+    told = {
+        Kind.EDGE_UNTAKEN,
+        Kind.NODE_RETRY,
+        Kind.NODE_PROGRESS,
+        Kind.NODE_WAITING,
+        Kind.NODE_SKIPPED,
+        Kind.NODE_ERROR,
+    }
+    assert told <= {event.kind for event in run.events}
+    for first in (0, 1, 7):
+        assert run.events.paths(first, 999) == [event.node for event in run.events][first:]  # type: ignore[attr-defined]
+
+
+def test_a_part_of_a_run_with_ways_not_taken_is_looked_at() -> None:
+    run = varied()
+
+    assert (Within(run, None, Previews()).inspect("many[1]", len(run.events), most=ALL) or {})["status"] == "failed"
+
+
+def test_a_path_that_leads_nowhere_is_told_as_such() -> None:
     run = mapped()
 
-    assert run.events.paths(1, 99) == [event.node for event in run.events][1:]  # type: ignore[attr-defined]
     assert place_in(run, "fan[1]") is not None
     assert Lookups(run).answer({"type": "inspect", "node": "ghost[1]", "at": 3}) is None
+
+
+def test_what_a_subgraph_that_is_tried_again_came_to_before_is_not_what_it_is_at_now() -> None:
+    story = scanning().ran("scan/secrets", n=1)("node_start", "scan", attempt=2, begun=2)
+    view = RunView(OUTER, subgraphs=Told.subgraphs)
+    view.apply(story.events)
+
+    assert looked(story, "scan/secrets")["status"] == "pending"
+    assert ["secrets", "pending", None] in view.nodes["scan"].inner_rows()["rows"]  # type: ignore[index]
+
+
+def test_where_much_lies_within_a_stretch_is_folded_at_a_time() -> None:
+    story = mapping()
+    for _ in range(PIECE):
+        story("node_start", "fan[0]", attempt=1)("node_complete", "fan[0]", output=1)
+    within = Within(Told(story), None, Previews())
+
+    more = [(within.inspect("fan[0]", len(story.events), most=10 * PIECE) or {})["timing"]["more"] for _ in range(3)]
+
+    assert more == [True, True, False]
