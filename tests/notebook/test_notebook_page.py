@@ -118,6 +118,22 @@ def test_a_fork_begins_where_the_page_stands_and_is_shown_there(kernel: Kernel) 
     assert newest(kernel, "r.id, r.state['n']") == f"('{forked['run_id']}', 20)"
 
 
+def test_a_fork_of_a_run_that_waits_is_followed_beyond_the_end_of_that_run(kernel: Kernel) -> None:
+    page = background(kernel, "ships")
+    page.hears(status_is("waiting"))
+
+    page.says("command", name="fork", at=3, state={})
+    forked = page.hears(lambda told: told.get("type") == "forked")["run_id"]
+    kernel.ok("run.answer('no')\nawait run.wait()\nawait asyncio.sleep(0.2)")
+    page.says("command", name="pause")
+
+    page.hears(status_is("paused"))
+    assert (
+        kernel.ok("from nbflow import session as s\n[r.id for r in s.current().all_going()]").value == f"['{forked}']"
+    )
+    kernel.ok("s.current().cancel()")
+
+
 def test_a_question_is_answered_by_the_form_and_a_wrong_answer_is_told(kernel: Kernel) -> None:
     page = background(kernel, "ships")
     page.hears(status_is("waiting"))
