@@ -134,7 +134,7 @@ class Feed:
         answer = self._lookups.answer(message)
         if answer is None:
             return
-        if answer["type"] == "inspector" and "data" in answer:
+        if answer["type"] == "inspector" and answer.get("data"):
             self._describe_tool(answer["data"])
         self._send({**answer, **_of_view(message)})
 

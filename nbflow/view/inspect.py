@@ -13,7 +13,6 @@ from nbflow.graph import END, GraphDefinition
 from nbflow.view.caption import with_values
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.history import Route, error_parts, place_of
-from nbflow.view.nodes import NodeState
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import short
 from nbflow.view.previews import Previews
@@ -66,7 +65,7 @@ def inspect(
         "edges": _edges(view, node),
         "timing": {"started": past.started, "ms": state.ms, "total_ms": past.total_ms},
         "items": state.items(),
-        "inside": _inside(state),
+        "inside": state.inner_rows(),
         "waits_for": waits_for(view, node),
         "questions": [_question(event) for event in list(state.asked.values())[:_QUESTIONS]],
     }
@@ -104,11 +103,6 @@ def _question(event: Event) -> dict[str, Any]:
     told = {name: clean(str(data[name])[:_TEXT]) for name in ("question", "details") if data.get(name)}
     kept = {name: data.get(name) for name in ("scope", "firing", "ordinal", "choices", "schema")}
     return {"node": event.node, "seq": event.seq, "question": "", **told, **kept}
-
-
-def _inside(state: NodeState) -> dict[str, Any] | None:
-    told = state.inner_rows()
-    return told and {**told, "rows": [[line(place, 100), *how] for place, *how in told["rows"]]}
 
 
 def _condition(route: Route) -> dict[str, Any]:

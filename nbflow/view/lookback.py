@@ -39,20 +39,19 @@ class Lookback:
             case {"type": "history"}:
                 return self._moments.answer(message)
             case {"type": "inspect", "node": str() as path, "at": at} if type(at) is int:
-                about = self._looked_at(path, at)
-                return about and {"type": "inspector", "node": path, "at": at, **about}
+                return {"type": "inspector", "node": path, "at": at, **self._looked_at(path, at)}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
                 told = why(self._view, edge) if self._go_to(at) else {"edge": edge, **_MORE}
                 return told and {"type": "why", "at": at, **told}
         return None
 
-    def _looked_at(self, path: str, at: int) -> dict[str, Any] | None:
-        """Return what is shown of a node, or of a part of a map or subgraph; None for what the run does not have."""
+    def _looked_at(self, path: str, at: int) -> dict[str, Any]:
+        """Return what is shown of a node, or of a part of a map or subgraph; None of what the run does not have."""
         if path in self._view.nodes:
             there = self._go_to(at)
             return {"data": inspect(self._view, self._run.graph, path, previews=self._previews)} if there else _MORE
         data = self._within.inspect(path, max(0, min(at, len(self._run.events))), most=LOOKED)
-        return data and (_MORE if data["timing"]["more"] else {"data": data})
+        return _MORE if data and data["timing"]["more"] else {"data": data}
 
     def _go_to(self, seq: int) -> bool:
         """Fold on towards where event `seq` had happened; return whether the view stands there."""

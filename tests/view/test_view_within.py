@@ -321,7 +321,8 @@ def test_a_path_that_leads_nowhere_is_told_as_such() -> None:
     run = mapped()
 
     assert place_in(run, "fan[1]") is not None
-    assert Lookups(run).answer({"type": "inspect", "node": "ghost[1]", "at": 3}) is None
+    told = {"type": "inspector", "node": "ghost[1]", "at": 3, "data": None}
+    assert Lookups(run).answer({"type": "inspect", "node": "ghost[1]", "at": 3}) == told
 
 
 def test_what_a_subgraph_that_is_tried_again_came_to_before_is_not_what_it_is_at_now() -> None:

@@ -68,12 +68,13 @@ export class EdgeList {
     this.ask({ type: 'why', edge: row.key, at: this.at });
   }
 
-  /** The kernel's answer to `why`. */
-  receive({ edge, at, text }) {
+  /** The kernel's answer to `why`, or that it takes another question to come to that moment. */
+  receive({ edge, at, text, more }) {
     const row = this.rows.get(edge);
     if (!row) return;
     row.asking = false;
-    if (at === this.at) setText(row.text, text);
+    if (more) row.told = null;
+    else if (at === this.at) setText(row.text, text);
     this.pull(row);
   }
 }
