@@ -36,10 +36,12 @@ class Reopening(Living):
         self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
         self.on_return: list[Callable[[Run], None]] = []
 
-    def _known_here(self, run: Run, keeper: Recorder | None) -> None:
+    def _known_here(self, run: Run, keeper: Recorder | None, *, again: bool = False) -> None:
         self.live[run.id] = run
         if keeper is not None:
             self._begun[run] = keeper.begun
+        for told in tuple(self.on_return) if again else ():
+            told(run)
 
     async def stored(self, run: Run) -> None:
         """Wait until the store has a run that has just begun, so that it outlives this process; call on its loop.
@@ -122,9 +124,7 @@ class Reopening(Living):
             graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
             cache=lambda: self.outputs, breaks=breaks,
         )  # fmt: skip
-        self._known_here(run, keeper)
-        for told in () if fork else tuple(self.on_return):
-            told(run)
+        self._known_here(run, keeper, again=not fork)
         return run
 
     async def _last_unfinished(self) -> str:

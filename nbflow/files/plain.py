@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
+from nbflow import parsing
 from nbflow.errors import NbflowError
 from nbflow.files.reading import Transform
 
@@ -73,7 +74,7 @@ def magic_of(node: ast.AST) -> Magic | None:
 def cell_magic(text: str, transform: Transform) -> Magic | None:
     """Return the magic that a whole cell is for."""
     try:
-        body = ast.parse(transform(text)).body
+        body = parsing.module(transform(text)).body
     except SyntaxError:
         return None
     match body:
@@ -107,7 +108,7 @@ def plain(number: int, text: str, transform: Transform, *, above: int = 0, known
 
     python = transform(text)  # which begins with the first line that is not blank
     try:
-        tree = ast.parse(python)
+        tree = parsing.module(python)
     except SyntaxError as error:
         raise refuse(error.lineno, f"SyntaxError: {error.msg}") from error
     found = Plain(python, tree)
@@ -117,7 +118,7 @@ def plain(number: int, text: str, transform: Transform, *, above: int = 0, known
     _check_compiles(tree, refuse)
     if edits:
         found.text = _edited(python, edits)
-        found.tree = ast.parse(found.text)
+        found.tree = parsing.module(found.text)
     found.text = found.text.strip("\n")
     return found
 

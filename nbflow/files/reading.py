@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 
+from nbflow import parsing
+
 Transform = Callable[[str], str]
 """Makes Python of a cell's text: magics become calls. IPython's."""
 _RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve", "flow_answer", "flow_cancel"})
@@ -42,7 +44,7 @@ def read_cell(transform: Transform, source: str) -> CellReading:
 
 def _read_into(found: CellReading, transform: Transform, source: str) -> None:
     try:
-        tree = ast.parse(transform(source))
+        tree = parsing.module(transform(source))
         code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError):
         return

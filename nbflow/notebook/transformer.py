@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from nbflow import parsing
 from nbflow.notebook.body import leading_blank_lines
 
 AWAITED_PREFIX = "_"
@@ -64,7 +65,7 @@ class AwaitedMagics:
         if "get_ipython" not in source or not any(name in source for name in self._always | self._by_body):
             return lines
         try:
-            tree = ast.parse(source)
+            tree = parsing.module(source)
             if (body := self._unreadable_body(tree)) is not None:
                 return body
             finder = _MagicCalls(self._is_awaited)

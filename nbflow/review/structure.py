@@ -70,7 +70,7 @@ def _tree(source: str) -> "ast.Module":
     for _ in range(TRIES - 1):
         try:
             return ast.parse(source)
-        except SystemError:  # of a sound source, where two threads parse at once (python/cpython#106905)
+        except SystemError:  # as `nbflow.parsing` has it, which is not among what users have
             continue
     return ast.parse(source)
 

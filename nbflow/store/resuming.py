@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay, lacks
+from nbflow.engine.replay import Replay, is_decided, lacks
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
@@ -132,10 +132,13 @@ def _before(source: Source, place: str) -> int:
 
 
 def _follows(event: Event) -> bool:
-    """Return whether an event was decided together with the one before it."""
+    """Return whether an event was decided together with the one before it, and a fork of that goes on behind it.
+
+    The start of a map or a subgraph is, as it begins with the token; an end by a condition is what the fork is to mend.
+    """
     if event.kind is Kind.NODE_START:
         return "tool" not in event.data and bool(event.data.get("input"))
-    return event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN) or bool(event.data.get("derived"))
+    return is_decided(event) and event.kind is not Kind.EXECUTION_ERROR
 
 
 async def mend(engine: WorkflowEngine, plan: Plan, source: Source, upto: int) -> list[str]:
