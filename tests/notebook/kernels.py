@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from queue import Empty
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -70,7 +71,10 @@ class Kernel:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self.manager = KernelManager(kernel_name="python3")
         env = {**os.environ, "PYTHONPATH": paths, **(environment or {})}
-        self.manager.start_kernel(env=env, cwd=str(folder or Path.cwd()))
+        self._own = (
+            TemporaryDirectory()
+        )  # where it runs without a folder: runs that were kept elsewhere are none of its
+        self.manager.start_kernel(env=env, cwd=str(folder or self._own.name))
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
@@ -78,6 +82,7 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self._own.cleanup()
 
     def send(self, code: str, cell_id: str | None = None) -> str:
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
