@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,8 @@ from nbflow.view import RunView
 from nbflow.view import scene as scene_of
 from nbflow.view.lookups import Lookups
 from nbflow.view.recorded import unfed
+
+PATIENCE_S = 60.0
 
 
 def locate(file: str, line: int) -> Mapping[str, Any]:
@@ -93,6 +96,14 @@ class Fed:
         self._feed = Feed(run, unfed(run, locate=locate), send=self._told.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
         self.shown = shown.mount(scene_of(run.graph, run_id=run.id), self._feed.snapshot | {"now": NOW}, **options)
         self.answered = len(self.shown.page.evaluate("harness.sent"))
+
+    def see(self, selector: str) -> None:
+        """Answer what the page asks until it shows what is looked for."""
+        found, until = self.shown.page.locator(selector).first, time.monotonic() + PATIENCE_S
+        while not found.is_visible():
+            assert time.monotonic() < until, f"no {selector}"
+            self.answer()
+            self.shown.page.wait_for_timeout(20)
 
     def answer(self) -> None:
         """Answer all that the page has asked, and what it asks upon that."""
