@@ -28,10 +28,12 @@ ROOT = Path(nbflow.__file__).parents[1]
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE_MS = 90_000
 # Errors of Notebook's own, in every notebook, before a cell has run: it looks for the shortcuts of a plugin that it does
-# not know, and calls a command of Lab's file browser, which its page of a notebook has not.
+# not know, and calls a command of Lab's file browser, which its page of a notebook has not. And one of both where a kernel
+# is restarted before it has said what it is.
 NOT_OURS = (
     "Cannot read properties of undefined (reading 'schema')",
     "Command 'filebrowser:open-path' not registered",
+    "Canceled future for kernel_info_request message before replies were done",
 )
 LAB = "lab/workspaces/{workspace}/tree/{name}"
 NOTEBOOK = "notebooks/{name}"
