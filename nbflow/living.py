@@ -68,17 +68,29 @@ class Living(Catalogue):
             StoreError: The store cannot be asked.
         """
         run = self.live.get(run_id)
-        if run is not None and run.done and run_id in self._kept and await self._was_resumed_elsewhere(run):
+        if run is not None and run.done and run_id in self._kept and await self.is_behind(run):
             self.let_go(run)
             return self.live.get(run_id)
         return run
 
-    async def _was_resumed_elsewhere(self, run: Run) -> bool:
-        store = await asyncio.to_thread(self.history.open)
+    async def is_behind(self, run: RunRecord) -> bool:
+        """Return whether more has become of a run in another process than it tells; a look at what the store has of it.
+
+        Raises:
+            RunNotFoundError: It has not ended, and is not in the store.
+            StoreError: The store cannot be asked.
+        """
+        store = await asyncio.to_thread(self.history.there)
+        if store is None:
+            return False
         try:
             row = (await asyncio.wrap_future(store.head(run.id))).row
         except RunNotFoundError:
+            if run.result is None:
+                raise
             return False
+        if not isinstance(run, Run):
+            return row.seq > len(run.events) or row.status != run.status
         # Who takes a run over is its owner first, and writes to it then.
         return row.seq > len(run.events) or row.owner not in (None, store.owner)
 

@@ -17,6 +17,7 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError, RunNotFoundError, RunStateError
 from nbflow.server.broadcast import AT_ONCE, Broadcast
+from nbflow.server.elsewhere import readings
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import size_of
@@ -26,8 +27,6 @@ from nbflow.session import Session
 from nbflow.wire import object_data
 
 logger = logging.getLogger("nbflow.server")
-POLL_S = 0.5
-"""How often a run of a process that is not this server is looked up in the store while somebody watches it."""
 
 
 class Service:
@@ -184,19 +183,6 @@ class Service:
 
     # runs are watched
 
-    async def readings(self, run_id: str) -> AsyncIterator[RunRecord]:
-        """Give a run, and while it goes on in another process give it again and again, until it ends or goes on here.
-
-        Raises:
-            RunNotFoundError: There is no such run.
-        """
-        while True:
-            run = await self.read(run_id)
-            yield run
-            if isinstance(run, Run) or run.result is not None:
-                return
-            await asyncio.sleep(POLL_S)
-
     def check_watchers(self) -> None:
         """See that one more may watch.
 
@@ -226,7 +212,7 @@ class Service:
         Raises:
             RunNotFoundError: There is no such run.
         """
-        async for run in self.readings(run_id):
+        async for run in readings(self, run_id):
             if isinstance(run, Run):
                 break
             for begin in range(after, len(run.events), AT_ONCE):

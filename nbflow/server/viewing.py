@@ -20,6 +20,7 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.pages import Page, scene_of
+from nbflow.server.elsewhere import folded, newer, pause_after
 from nbflow.server.problems import answer, problem_of
 from nbflow.server.rates import Rates
 from nbflow.server.service import Service
@@ -104,31 +105,36 @@ async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
 
 
 async def _grow(socket: WebSocket, page: Page, service: Service) -> None:
-    """Show what a run of another process comes to, until it ends or goes on here, or the page shows another one."""
-    shown = page.feed.run
-    if isinstance(shown, Run):
-        return
+    """Show what becomes of a run in other processes; also of one that has ended, as it may be resumed there."""
+    pause = pause_after(page.feed.run, page.feed.run)
     try:
-        async for run in service.readings(shown.id):
-            if page.feed.run is not shown:
-                return
-            if isinstance(run, Run) or (run.status, len(run.events)) != (shown.status, len(shown.events)):
-                page.show(run, unfed(run))
-                shown = run
+        while True:
+            await asyncio.sleep(pause)
+            shown = page.feed.run
+            found = await newer(service, shown)
+            pause = pause_after(shown, found)
+            if found is not None:
+                await _turn(page, shown, found)
     except NbflowError as error:  # the page tries again
         await close(socket, 4000 + problem_of(error).status, "the run cannot be read any longer")
 
 
+async def _turn(page: Page, shown: RunRecord, found: RunRecord) -> None:
+    view = await folded(found)
+    if page.feed.run is shown:  # else it was turned to another meanwhile
+        page.show(found, view)
+
+
 async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     """Return a page of a run; made on the run's loop, which may be another than the server's."""
-    home = asyncio.get_running_loop()
+    home, view = asyncio.get_running_loop(), await folded(run)
 
     async def reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) -> Run:
         return await service.reopen(await service.read(run_id), at=at, state=state)
 
     async def make() -> Page:
         page = Page(
-            run, unfed(run), send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
+            run, view, send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
             returns=service.session.on_return, on_run=lambda other: page.show(other, unfed(other)),
         )  # fmt: skip
         return page
