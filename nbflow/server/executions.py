@@ -152,9 +152,8 @@ async def get_events(
     """Return events after `after`; as server-sent events, live to the run's end, where `Accept` asks for these."""
     run = await service.read(run_id)
     if SSE in request.headers.get("accept", ""):
-        service.check_watchers()
-        begin = int(last_event_id) if last_event_id else after
-        return Stream(_stream(service, run_id, begin), media_type=SSE, silence=service.options.max_silence)
+        begin, place = int(last_event_id) if last_event_id else after, service.watch()
+        return Stream(_stream(service, run_id, begin), place, media_type=SSE, silence=service.options.max_silence)
     events = run.events[after : after + limit]
     seq = events[-1].seq if events else after
     ended = bool(run.events) and run.events[-1].kind in ENDINGS and seq >= len(run.events)
@@ -168,22 +167,21 @@ async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, lis
 
 async def _stream(service: Service, run_id: str, after: int) -> AsyncGenerator[str]:
     """Give events as server-sent events, and a comment when it was quiet, so that nobody takes the line for dead."""
-    with service.watching():
-        batches = service.events(run_id, after)
-        coming = asyncio.ensure_future(_next(batches))
-        stopping = asyncio.ensure_future(service.draining.wait())
-        try:
-            while not service.draining.is_set():
-                await asyncio.wait({coming, stopping}, timeout=_QUIET_S, return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    yield ": quiet\n\n"
-                    continue
-                if (batch := coming.result()) is None:
-                    return
-                seq, texts = batch
-                first = seq - len(texts) + 1
-                yield "".join(f"id: {first + at}\ndata: {text}\n\n" for at, text in enumerate(texts))
-                coming = asyncio.ensure_future(_next(batches))
-        finally:
-            coming.cancel()
-            stopping.cancel()
+    batches = service.events(run_id, after)
+    coming = asyncio.ensure_future(_next(batches))
+    stopping = asyncio.ensure_future(service.draining.wait())
+    try:
+        while not service.draining.is_set():
+            await asyncio.wait({coming, stopping}, timeout=_QUIET_S, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                yield ": quiet\n\n"
+                continue
+            if (batch := coming.result()) is None:
+                return
+            seq, texts = batch
+            first = seq - len(texts) + 1
+            yield "".join(f"id: {first + at}\ndata: {text}\n\n" for at, text in enumerate(texts))
+            coming = asyncio.ensure_future(_next(batches))
+    finally:
+        coming.cancel()
+        stopping.cancel()

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -183,23 +183,18 @@ class Service:
 
     # runs are watched
 
-    def check_watchers(self) -> None:
-        """See that one more may watch.
+    def watch(self) -> ExitStack:
+        """Count somebody who watches, until what is returned is closed.
 
         Raises:
             LimitError: Too many do.
         """
         if self.watchers >= self.options.max_watchers:
             raise LimitError(429, f"{self.watchers} watch already", "max_watchers", self.options.max_watchers)
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Count somebody who watches."""
         self._watched(1)
-        try:
-            yield
-        finally:
-            self._watched(-1)
+        place = ExitStack()
+        place.callback(self._watched, -1)
+        return place
 
     def _watched(self, change: int) -> None:
         self.watchers += change

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -36,9 +37,9 @@ Closing = tuple[int, str]
 @router.websocket("/ws/execute/{graph_id:path}")
 async def execute(socket: WebSocket, graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> None:
     """Begin a run with the state that the first message is, then send its events."""
-    if await refused(socket, service):
+    if (place := await watching(socket, service)) is None:
         return
-    with service.watching():  # from the first, as it may be long until the state comes
+    with place:  # from the first, as it may be long until the state comes
         await socket.accept()
         try:
             state = await _first_state(socket, service)
@@ -57,9 +58,9 @@ async def watch(
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> None:  # fmt: skip
     """Send a run's events after `after`, to its end."""
-    if await refused(socket, service):
+    if (place := await watching(socket, service)) is None:
         return
-    with service.watching():
+    with place:
         try:
             await service.read(run_id)
         except NbflowError as error:
@@ -69,14 +70,13 @@ async def watch(
         await _follow(socket, service, run_id, after)
 
 
-async def refused(socket: WebSocket, service: Service) -> bool:
-    """Refuse a socket where too many watch already; return whether it was."""
+async def watching(socket: WebSocket, service: Service) -> ExitStack | None:
+    """Return the place of who watches by a socket; None where too many do already, and this one was refused."""
     try:
-        service.check_watchers()
+        return service.watch()
     except LimitError as error:
         await socket.send_denial_response(answer(problem_of(error)))
-        return True
-    return False
+        return None
 
 
 async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:

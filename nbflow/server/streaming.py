@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
 
 class Stream(StreamingResponse):
-    """The texts of a generator; a client that takes nothing for `silence` seconds is let go."""
+    """The texts of a generator; a client that takes nothing for `silence` seconds is let go, and `place` with it."""
 
-    def __init__(self, texts: AsyncGenerator[str], *, media_type: str, silence: float) -> None:
+    def __init__(self, texts: AsyncGenerator[str], place: ExitStack, *, media_type: str, silence: float) -> None:
         super().__init__(texts, media_type=media_type)
-        self._texts, self._silence = texts, silence
+        self._texts, self._place, self._silence = texts, place, silence
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; the place is left though the client goes before anything was sent."""
+        with self._place:
+            await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send them until they end, or nobody takes them."""

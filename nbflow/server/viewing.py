@@ -26,7 +26,7 @@ from nbflow.server.rates import Rates
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, text_of, without_paths
-from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, refused
+from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
 
@@ -79,9 +79,9 @@ class Outbox:
 @router.websocket("/ws/view/{run_id}")
 async def view_run(socket: WebSocket, run_id: Annotated[str, Path(max_length=64)], service: Serving) -> None:
     """Show a run to a page, in the protocol of the live view."""
-    if await refused(socket, service):
+    if (place := await watching(socket, service)) is None:
         return
-    with service.watching():
+    with place:
         try:
             run = await service.read(run_id)
         except NbflowError as error:

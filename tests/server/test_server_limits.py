@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 from served import TOKEN, Served, notebook, serving
+from test_server_slow import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 MEGABYTE = 1_000_000
@@ -129,6 +130,31 @@ def test_no_more_watch_than_may(small: Served) -> None:
     assert refused.value.response.status_code == 429
     with small.client() as client:
         client.post(f"/executions/{run_id}/cancel")
+
+
+def test_no_more_watch_by_server_sent_events_than_may_however_many_begin_at_once(small: Served) -> None:
+    run_id = small.run("chain", seconds=30)
+    until(lambda: nobody_watches(small))
+
+    async def main() -> list[int]:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream"}
+        async with httpx.AsyncClient(base_url=small.url, headers=headers, timeout=60) as client:
+            asked = [client.build_request("GET", f"/executions/{run_id}/events") for _ in range(20)]
+            answers = await asyncio.gather(*(client.send(each, stream=True) for each in asked))
+            statuses = [answer.status_code for answer in answers]
+            for answer in answers:
+                await answer.aclose()
+        return statuses
+
+    assert sorted(asyncio.run(main())) == [200] * 2 + [429] * 18
+    until(lambda: nobody_watches(small))
+    with small.client() as client:
+        client.post(f"/executions/{run_id}/cancel")
+
+
+def nobody_watches(server: Served) -> bool:
+    with server.client() as client:
+        return "nbflow_watchers 0.0" in client.get("/metrics").text
 
 
 def test_a_message_that_is_too_large_closes_its_socket(small: Served) -> None:
