@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nbflow.errors import NbflowError
 from nbflow.server.answered import HANDED_ON
+from nbflow.server.leaving import leave
 from nbflow.server.service import Service
 from nbflow.server.sockets import GOING_DOWN, TOO_SLOW, Closing
 from nbflow.supervisor import socket_of
@@ -78,12 +79,12 @@ class Relay:
         """Hand on; return whether the other took it: one that was killed does not, and nothing was sent then."""
         import httpx
 
-        scope[HANDED_ON] = True
+        scope[HANDED_ON], silence = True, self._service.options.max_silence
         try:
             if scope["type"] == "http":
-                await _hand_on_request(there, scope, receive, send)
+                await _hand_on_request(there, scope, receive, send, silence)
             else:
-                await _hand_on_socket(there, scope, receive, send, self._service.options.max_silence)
+                await _hand_on_socket(there, scope, receive, send, silence)
         except (httpx.ConnectError, ConnectionRefusedError, FileNotFoundError):
             del scope[HANDED_ON]
             return False
@@ -113,7 +114,7 @@ def _target(scope: Scope) -> str:
     return quote(scope["path"]) + (f"?{query}" if query else "")
 
 
-async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Send) -> None:
+async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Send, silence: float) -> None:
     import httpx
 
     async def body() -> Any:
@@ -132,14 +133,18 @@ async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Se
             content=body() if scope["method"] not in ("GET", "HEAD") else None,
         )  # fmt: skip
         answer = await client.send(request, stream=True)
-        await _while_client_is_there(_pass_out(answer, send), receive)
+        try:
+            await _while_client_is_there(_pass_out(answer, send, silence), receive)
+        except (TimeoutError, httpx.TransportError):  # the client takes nothing, or the other broke off
+            leave(scope)
 
 
-async def _pass_out(answer: Any, send: Send) -> None:
+async def _pass_out(answer: Any, send: Send, silence: float) -> None:
     kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
     async for part in answer.aiter_raw():  # as it comes: an event is not to wait until there are more
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+        async with asyncio.timeout(silence):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

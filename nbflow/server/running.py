@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from nbflow.server.app import make_app
-from nbflow.server.leaving import WebSocketLine
+from nbflow.server.leaving import RequestLine, WebSocketLine
 from nbflow.server.options import Options
 from nbflow.server.relay import Siblings
 from nbflow.server.service import Service
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
         app = make_app(self.service, self.token, siblings)
         super().__init__(
             uvicorn.Config(
-                app, log_config=None, access_log=False, http="h11", ws=WebSocketLine,
+                app, log_config=None, access_log=False, http=RequestLine, ws=WebSocketLine,
                 ws_max_size=options.max_body, ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20,
                 timeout_graceful_shutdown=int(options.drain) + 5, server_header=False, proxy_headers=False,
                 h11_max_incomplete_event_size=64_000, backlog=2048,

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
+
+from nbflow.server.leaving import leave
 
 
 class Stream(StreamingResponse):
@@ -22,16 +24,18 @@ class Stream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; the place is left though the client goes before anything was sent."""
-        with self._place:
-            await super().__call__(scope, receive, send)
-
-    async def stream_response(self, send: Send) -> None:
-        """Send them until they end, or nobody takes them."""
 
         async def sending(message: Message) -> None:
             async with asyncio.timeout(self._silence):
                 await send(message)
 
+        with self._place:
+            try:
+                await super().__call__(scope, receive, sending)
+            except TimeoutError:
+                leave(scope)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send them until they end, or nobody takes them."""
         async with aclosing(self._texts):
-            with suppress(TimeoutError):  # its answer has no end then, by which it sees that it is to come again
-                await super().stream_response(sending)
+            await super().stream_response(send)

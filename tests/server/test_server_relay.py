@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from served import CELLS, TOKEN, Served, notebook, serving
 from surroundings import database
 from test_server_faults import POSTGRES, owner_of, until
-from test_server_slow import TALKING
+from test_server_slow import TALKING, asking_for_events
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, unix_connect
 
@@ -140,3 +141,22 @@ def test_a_client_that_takes_nothing_of_what_is_handed_on_finds_from_where_to_go
             got.append(json.loads(line.recv())["seq"])
 
     assert (line.close_code, line.close_reason) == (4008, f"too slow; go on with after={got[-1]}")
+
+
+def test_the_line_of_a_client_that_takes_nothing_of_a_handed_on_stream_is_broken_off(server: Served) -> None:
+    run_id = server.run("talking", seconds=60)
+    other = other_than(server, owner_of(server, run_id))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(other))
+        client.sendall(asking_for_events(run_id))
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        assert lines_at(other) == 2
+
+        until(lambda: lines_at(other) == 1)
+        until(lambda: "nbflow_watchers 0.0" in _metrics(server))
+    assert '"level": "error"' not in server.log.read_text()
+
+
+def lines_at(place: Path) -> int:
+    """Return how many sockets a worker has at a place: the one that listens, and one for each client."""
+    return sum(line.laddr == str(place) for line in psutil.Process(int(place.stem)).net_connections("unix"))

@@ -79,21 +79,32 @@ def test_the_line_of_a_client_that_stays_silent_is_broken_off(server: Served) ->
         until(lambda: own not in lines_of(server))
 
 
-def test_a_client_of_server_sent_events_that_stays_silent_watches_no_longer(server: Served) -> None:
+def test_a_client_of_server_sent_events_that_stays_silent_watches_no_longer_and_its_line_is_broken_off(
+    server: Served,
+) -> None:
     run_id = server.run("talking")
     server.result(run_id)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.connect(("127.0.0.1", server.port))
-        client.sendall(
-            f"GET /executions/{run_id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
-            "Accept: text/event-stream\r\n\r\n".encode()
-        )
+        client.sendall(asking_for_events(run_id))
         assert client.recv(100).startswith(b"HTTP/1.1 200")
+        own = client.getsockname()
+        assert own in lines_of(server)
 
         until(lambda: f'"path": "/executions/{run_id}/events"' in server.log.read_text())
         with server.client() as other:
             assert "nbflow_watchers 0.0" in other.get("/metrics").text
+        until(lambda: own not in lines_of(server))
+    assert '"level": "error"' not in server.log.read_text()
+
+
+def asking_for_events(run_id: str) -> bytes:
+    """Return a request for server-sent events as it is on the line."""
+    return (
+        f"GET /executions/{run_id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Accept: text/event-stream\r\n\r\n"
+    ).encode()
 
 
 def lines_of(server: Served) -> list[tuple[str, int]]:
