@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 from served import TOKEN, Served, notebook, serving
 
 SHOTS = os.environ.get("NBFLOW_SCREENSHOTS")
@@ -147,7 +148,8 @@ def test_a_file_becomes_the_text_that_a_graph_reviews(page: Any, tmp_path: Path)
     page.click('.pg-side a[href="#graph/counted"]')
     page.wait_for_selector('h1:has-text("counted")')
     page.set_input_files('.pg-card input[type="file"]', source)
-    page.wait_for_function("document.querySelector('.pg-card textarea').value.includes('three')")
+    # By what the page shows: its policy lets nobody evaluate a text, this test neither.
+    expect(page.locator(".pg-card textarea")).to_have_value("one two\nthree\n", timeout=PATIENCE_MS)
     shot(page, "file")
     page.click('.pg-card button[type="submit"]')
     page.click('.nf-node[data-n="count"].is-completed')
