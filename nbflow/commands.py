@@ -87,21 +87,22 @@ class Commands:
             case {"name": "skip", "node": str(node), **rest}:
                 self._reopen(message, then=lambda run: run.skip(node, rest.get("output")))
             case {"name": "pause" | "continue" | "step" | "stop" | "break" | "answer"}:
-                raise RunStateError(self._why_not())
+                raise not_going(
+                    self._run, "goes on in another process, or its process has ended; once it has, it can be resumed"
+                )
             case _:
                 self._fork(message)
-
-    def _why_not(self) -> str:
-        if self._run.result is not None:
-            return f"run {self._run.id} is {self._run.status}, so nothing of it goes on"
-        return (
-            f"run {self._run.id} goes on in another process, or its process has ended; once it has, it can be resumed"
-        )
 
     def _fork(self, message: Message) -> None:
         match message:
             case {"name": "fork", "at": int(at), "state": dict(state)} if all(isinstance(key, str) for key in state):
                 self._reopen(message, at=at, state=state)
+
+
+def not_going(run: RunRecord, elsewhere: str) -> RunStateError:
+    """Return why nothing can be done here to a run: it has ended, or else it is `elsewhere`, as that says."""
+    ended = f"is {run.status}, so nothing of it goes on"
+    return RunStateError(f"run {run.id} {elsewhere if run.result is None else ended}")
 
 
 def refusal(message: Message, error: NbflowError) -> dict[str, Any]:

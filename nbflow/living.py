@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from nbflow.catalogue import Catalogue
-from nbflow.commands import STOPPED
+from nbflow.commands import STOPPED, not_going
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import RunNotFoundError, RunStateError, name_list
@@ -99,9 +99,7 @@ class Living(Catalogue):
         if run is not None and run.result is None:
             return run
         record = run or self.read(run_id)
-        if record.result is not None:
-            raise RunStateError(f"run {record.id} is {record.status}, so nothing of it goes on")
-        raise RunStateError(f"run {record.id} does not go on in this process; %flow_resume {record.id} takes it over")
+        raise not_going(record, f"does not go on in this process; %flow_resume {record.id} takes it over")
 
     def answer(
         self, value: Any, *, run_id: str | None = None, node: str | None = None, question: int | None = None

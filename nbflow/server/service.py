@@ -13,9 +13,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
+from nbflow.commands import not_going
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import NbflowError, RunNotFoundError, RunStateError
+from nbflow.errors import NbflowError, RunNotFoundError
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings
 from nbflow.server.options import Options
@@ -161,10 +162,8 @@ class Service:
             RunStateError: It has ended, or goes on elsewhere, or what is asked means nothing now.
         """
         run = await self.read(run_id)
-        if run.result is not None:
-            raise RunStateError(f"run {run_id} is {run.status}, so nothing of it goes on")
-        if not isinstance(run, Run):
-            raise RunStateError(f"run {run_id} goes on in another process, or its process ended; resume it here")
+        if not isinstance(run, Run) or run.result is not None:
+            raise not_going(run, "goes on in another process, or its process ended; resume it here")
         if run.loop is asyncio.get_running_loop():
             action(run)
         else:

@@ -62,18 +62,11 @@ async def resumed(service: Service, run_id: str) -> Run:
     return run
 
 
-async def kept(service: Service, run: Run) -> None:
-    """Wait until the store has all that happened in a run."""
-    store = service.session.history.open()
-    while (await asyncio.wrap_future(store.head(run.id))).row.seq < len(run.events):
-        await asyncio.sleep(0.01)
-
-
 def test_what_goes_on_elsewhere_is_told_as_the_store_has_it(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await kept(there, other)
+        await other.until_kept(len(other.events))
 
         told = await here.read(run.id)
 
@@ -107,7 +100,7 @@ def test_what_goes_on_elsewhere_is_stopped_there(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await kept(there, other)
+        await other.until_kept(len(other.events))
 
         await here.cancel(run.id)
         await other.wait()
@@ -122,7 +115,7 @@ def test_what_ended_here_and_died_elsewhere_is_taken_over(tmp_path: Path) -> Non
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await kept(there, other)
+        await other.until_kept(len(other.events))
         there.session.history.close()  # with it goes what tells that its process lives
 
         await _adopt(here, set())

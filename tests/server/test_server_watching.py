@@ -9,33 +9,44 @@ from typing import Any
 import pytest
 from served import Served
 
+from nbflow import Run
 from nbflow.server.options import options
 from nbflow.server.service import Service
 from nbflow.server.viewing import Outbox
 from nbflow.session import Session
 
 
-def asking(session: Session) -> None:
-    session.graph("asking", 'ask = ask(question="Ship it?", choices=["yes", "no"])')
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session without a store, with a graph that asks."""
+    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
+    made = Session()
+    made.graph("asking", 'ask = ask(question="Ship it?", choices=["yes", "no"])')
+    return made
+
+
+async def watched_and_stopped(service: Service) -> Run:
+    """Return a run that ended after somebody had watched it and left."""
+    run = service.session.start("asking")
+    watching = service.events(run.id, 0)
+    await anext(watching)
+    assert len(service._broadcasts) == 1
+    await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
+    run.cancel()
+    await run.wait()
+    return run
 
 
 async def events(service: Service, run_id: str, after: int = 0) -> list[str]:
     return [json.loads(text)["event"] async for _, texts in service.events(run_id, after) for text in texts]
 
 
-def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(session: Session) -> None:
     """Also by who comes after one that watched what it was before, and left."""
-    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
-    session = Session()
-    asking(session)
 
     async def main() -> None:
-        service, run = Service(session, options()), session.start("asking")
-        watching = service.events(run.id, 0)
-        await anext(watching)
-        await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
-        run.cancel()
-        await run.wait()
+        service = Service(session, options())
+        run = await watched_and_stopped(service)
         known = len(run.events)
 
         again = await session.reopen(run.id)
@@ -50,19 +61,10 @@ def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(monkeypatch: 
     asyncio.run(main())
 
 
-def test_what_is_shared_by_watchers_goes_with_the_last_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBFLOW_DURABILITY", "off")
-    session = Session()
-    asking(session)
-
+def test_what_is_shared_by_watchers_goes_with_the_last_of_them(session: Session) -> None:
     async def main() -> None:
-        service, run = Service(session, options()), session.start("asking")
-        watching = service.events(run.id, 0)
-        await anext(watching)
-        assert len(service._broadcasts) == 1
-        await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
-        run.cancel()
-        await run.wait()
+        service = Service(session, options())
+        await watched_and_stopped(service)
 
         while service._broadcasts:  # it looks at the run once more
             await asyncio.sleep(0.01)
