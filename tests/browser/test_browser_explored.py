@@ -115,18 +115,10 @@ def test_a_run_from_history_is_explored_and_forked_from_its_past(either: Open) -
     for index in range(4):
         book.run(index)
     view = Live(book, 3)
-    view.root.locator(".nf-openup, .nf-tabs").locator("visible=true").first.wait_for()
-    if view.root.locator(".nf-openup").is_visible():
-        view.press("Open")
+    view.unfold()
 
     explore(view)
-    view.face("State")
-    view.root.locator('.nf-shead .nf-c[title="Step 1: fetch"]').click()
-    view.press("Fork from here")
-    rows = view.root.locator(".nf-over:not([hidden]) .nf-fld", has_text="rows")
-    rows.get_by_role("checkbox").click()
-    rows.get_by_role("textbox").fill("[7]")
-    view.press("Start fork")
+    view.fork("Step 1: fetch", rows="[7]")
     view.root.get_by_role("button", name="1 waiting").click()
     view.node("judge", "waiting")
     view.root.get_by_label("Severity").fill("1")

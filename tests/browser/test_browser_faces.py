@@ -84,6 +84,23 @@ class Live:
         self.root.locator("form.nf-form").get_by_text(choice, exact=True).click()
         self.press("Answer")
 
+    def unfold(self) -> None:
+        """Open a view that is one line, as of a run that is history."""
+        self.root.locator(".nf-openup, .nf-tabs").locator("visible=true").first.wait_for()
+        if self.root.locator(".nf-openup").is_visible():
+            self.press("Open")
+
+    def fork(self, step: str, **values: str) -> None:
+        """Fork behind a step of the state, with other values."""
+        self.face("State")
+        self.root.locator(f'.nf-shead .nf-c[title="{step}"]').click()
+        self.press("Fork from here")
+        for name, value in values.items():
+            field = self.root.locator(".nf-over:not([hidden]) .nf-fld", has_text=name)
+            field.get_by_role("checkbox").click()
+            field.get_by_role("textbox").fill(value)
+        self.press("Start fork")
+
     def key(self, name: str) -> Any:
         """Return the row of the state's table for a key."""
         return self.root.locator(".nf-srows .nf-srow", has=self.page.locator(f'.nf-k[title="{name}"]'))
@@ -235,13 +252,7 @@ def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(either: Open
     view.told("Completed")
     assert view.run_id == first
 
-    view.face("State")
-    view.root.locator('.nf-shead .nf-c[title="Step 2: price"]').click()
-    view.press("Fork from here")
-    price = view.root.locator(".nf-over:not([hidden]) .nf-fld", has_text="price")
-    price.get_by_role("checkbox").click()
-    price.get_by_role("textbox").fill("50")
-    view.press("Start fork")
+    view.fork("Step 2: price", price="50")
     view.face("Graph")
     view.node("price", "completed")
     view.node("tax", "failed")

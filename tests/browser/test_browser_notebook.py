@@ -144,9 +144,7 @@ def test_a_run_is_opened_again_from_history_in_a_new_kernel(notebook7: Open) -> 
     book.run(0)
     book.run(4)
     past = Live(book, 4)
-    past.root.locator(".nf-openup, .nf-tabs").locator("visible=true").first.wait_for()
-    if past.root.locator(".nf-openup").is_visible():  # it ended so long ago that it is history
-        past.press("Open")
+    past.unfold()
     past.node("merge", "completed").click()
     past.root.locator(".nf-insp", has_text="Went to publish").wait_for()
     clean(book)
