@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from nbflow.store.faults import is_locked, of_file, told
 from nbflow.store.logmarks import is_damaged, is_foreign
 from nbflow.store.models import SCHEMA, VERSION_TABLE
 from nbflow.store.patience import patiently
+from nbflow.store.permissions import make_file, make_folder, make_private
 from nbflow.store.places import default_file
 from nbflow.store.sqlite_writer import SqliteConnection, SqliteDatabase
 from nbflow.store.writer import Database
@@ -81,10 +83,8 @@ def _made(file: Path) -> Path:
     """Return the file once its folder is there, a hidden one that version control passes over."""
     hidden = file.parent
     try:
-        hidden.mkdir(parents=True, exist_ok=True)
-        ignore = hidden / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
+        make_folder(hidden)
+        make_file(hidden / ".gitignore", b"*\n")
     except OSError as error:
         raise StoreError(
             f"no folder {hidden} can be made for the store: {error.strerror}; set NBFLOW_DATABASE_URL"
@@ -102,6 +102,8 @@ def open_file(path: Path) -> SqliteDatabase:
 
 def _open_file(path: Path) -> SqliteDatabase:
     _refuse_foreign_log(path)
+    with suppress(OSError):  # SQLite reports why a file cannot be created
+        make_file(path)
     connection = SqliteConnection(path, mode="rwc")
     try:
         tables = set(inspect(connection.core).get_table_names())
@@ -110,6 +112,7 @@ def _open_file(path: Path) -> SqliteDatabase:
                 f"the file {path} is no store: another program keeps its data in it ({', '.join(sorted(tables)[:5])}). "
                 "It is left as it is; choose another place"
             )
+        make_private(path)
         current = is_current(connection.core, str(path))
         _set_journal(path, connection, new=not tables)
         if not current:
