@@ -9,20 +9,24 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import reduce
 from typing import Any, Final
 
 from nbflow.errors import ExecutionError, GraphError, did_you_mean, name_list
+from nbflow.values import own
 
 
-class Missing:
+class Missing(Enum):
     """The type of `MISSING`, which stands where a key has no value."""
+
+    MISSING = "MISSING"
 
     def __repr__(self) -> str:
         return "MISSING"
 
 
-MISSING: Final = Missing()
+MISSING: Final = Missing.MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,19 @@ def one_by_one(function: Callable[[Any, Any], Any]) -> Fold:
     return fold
 
 
+def _of_copies(function: Callable[[Any, Any], Any]) -> Fold:
+    """Return the fold of a user's reducer: it gets copies, and what it returns is copied (SEMANTICS rule 9).
+
+    Between two updates its value is passed on as it is, since nobody else has seen it.
+    """
+    fold = one_by_one(function)
+
+    def fold_copies(value: Any, updates: Sequence[Any]) -> Any:
+        return own(fold(own(value), [own(update) for update in updates]))
+
+    return fold_copies
+
+
 BUILTIN: Final[dict[str, Fold]] = {
     "append": _append,
     "extend": _extend,
@@ -91,7 +108,7 @@ def resolve(names: Mapping[str, str], registered: Mapping[str, Callable[[Any, An
     faults = []
     for key, name in names.items():
         if name in registered:
-            folds[key] = one_by_one(registered[name])
+            folds[key] = _of_copies(registered[name])
         elif name in BUILTIN:
             folds[key] = BUILTIN[name]
         else:

@@ -14,6 +14,7 @@ from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.reopening import Reopening
 from nbflow.tools import ToolSpec
+from nbflow.values import own
 
 if TYPE_CHECKING:
     from nbflow.graph.needs import Need
@@ -101,9 +102,11 @@ class Session(Reopening):
             RunStateError: One of `breaks` is no node of the graph.
         """
         graph, run_id = self.find(name), run_id or self.engine.new_id()
-        keeper = self._keeper(run_id, graph, state or {}, durability, allow_unstored)
+        # Copied here too, as the store may encode it only after the caller has changed it.
+        initial = own(dict(state or {}))
+        keeper = self._keeper(run_id, graph, initial, durability, allow_unstored)
         run = self.engine.start(
-            graph, state or {}, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
+            graph, initial, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
             cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
         self._known_here(run, keeper)

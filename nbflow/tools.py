@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import textwrap
+import types
 import typing
+from collections import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +68,11 @@ class ToolSpec:
             return typing.get_type_hints(self.function, include_extras=True)
         except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
             return {}
+
+    @cached_property
+    def read_only(self) -> frozenset[str]:
+        """The parameters whose annotation promises not to change the value, so that it is passed without a copy."""
+        return frozenset(name for name, annotation in self.types.items() if _is_read_only(annotation))
 
     @cached_property
     def takes_state(self) -> bool:
@@ -139,6 +146,21 @@ class ToolSpec:
     def first_param(self) -> str | None:
         """Return the name that a map binds its items to unless told otherwise."""
         return self.params[0].name if self.params else None
+
+
+_READ_ONLY = frozenset(
+    {abc.Mapping, abc.Sequence, abc.Collection, abc.Set, abc.Iterable, abc.Container, abc.Reversible}
+)
+
+
+def _is_read_only(annotation: Any) -> bool:
+    """Return whether an annotation is a read-only type of `collections.abc`, also within `Annotated` and unions."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _is_read_only(typing.get_args(annotation)[0])
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        members = [member for member in typing.get_args(annotation) if member is not type(None)]
+        return bool(members) and all(map(_is_read_only, members))
+    return (typing.get_origin(annotation) or annotation) in _READ_ONLY
 
 
 def _signature(name: str, function: Callable[..., Any]) -> list[inspect.Parameter]:

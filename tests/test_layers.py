@@ -28,6 +28,7 @@ LAYERS: list[set[str]] = [
         "parsing",
         "tools",
         "tables",
+        "values",
     },
     {"scheduler"},
     {"engine", "executors"},

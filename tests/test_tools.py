@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from nbflow import ToolRegistry, tools
-from nbflow.engine.job import update_of
 from nbflow.errors import ToolError
 from nbflow.reducers import MISSING
 from nbflow.tools import ToolParam
@@ -131,30 +130,6 @@ def test_a_missing_argument_says_what_was_looked_for_and_what_there_is(registry:
     assert str(caught.value) == (
         "node 'n': tool 't' needs 'x', which is neither in the node's params nor in the state; keys there are: y"
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "state", "given", "update"),
-    [
-        (None, {}, {}, {}),
-        (5, {}, {}, {"n": 5}),
-        ([], {}, {}, {"n": []}),
-        ({"a": 1}, {}, {}, {"a": 1}),
-        ({}, {}, {}, {}),
-    ],
-)
-def test_what_a_value_writes(value: Any, state: dict[str, Any], given: dict[str, Any], update: dict[str, Any]) -> None:
-    assert update_of(value, "n", state, given) == update
-
-
-def test_a_key_returned_with_the_very_object_that_was_given_is_no_update() -> None:
-    rows = [1]
-    state = {"rows": rows, "other": rows}
-
-    assert update_of({"rows": rows, "x": 1}, "n", state, {"rows": rows}) == {"x": 1}
-    assert update_of({"rows": [1]}, "n", state, {"rows": rows}) == {"rows": [1]}
-    assert update_of({"other": rows}, "n", state, {"rows": rows}) == {"other": rows}
-    assert update_of({**state, "x": 1}, "n", state, {"state": dict(state)}) == {"x": 1}
 
 
 def test_an_unknown_tool_is_an_error_that_names_the_most_alike_and_the_known_ones(registry: ToolRegistry) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from nbflow.conditions import access, operations
 from nbflow.conditions.limits import MAX_BITS, MAX_DEPTH, MAX_ELEMENTS, Refused
 from nbflow.errors import did_you_mean, name_list
+from nbflow.values import pure
 
 _WORDS = {"true": True, "false": False, "null": None}
 _REFUSED = {
@@ -280,7 +281,7 @@ class Rebuilder:
         predicate = self._predicates[name]
         if inspect.iscoroutinefunction(predicate):
             raise Refused(f"the predicate {name!r} is async; a predicate is a plain function", column)
-        return self._function(f"predicate_{name}", predicate, arguments)
+        return self._function(f"predicate_{name}", pure(predicate), arguments)
 
     def _list(self, node: ast.List) -> ast.expr:
         return ast.List([self.rebuild(element) for element in node.elts], ast.Load())

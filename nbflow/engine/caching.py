@@ -11,6 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Protocol
 
+from nbflow.engine.ownership import Taken
 from nbflow.executors import ThreadExecutor
 from nbflow.tools import ToolSpec
 
@@ -19,14 +20,14 @@ AT_ONCE = 8
 
 
 class Place(Protocol):
-    """Where the output of one call is kept. `value` is what the tool returned then, MISSING where nothing is kept."""
+    """The place of one call's output in a cache."""
 
     @property
-    def value(self) -> Any:
-        """What the tool returned, to be taken as if it had just done so."""
+    def cached(self) -> Taken | None:
+        """What the tool returned; None where nothing is cached."""
 
-    def keep(self, value: Any) -> None:
-        """Keep what the tool returned; returns when others can find it. Called in a thread, and raises nothing."""
+    def keep(self, taken: Taken) -> None:
+        """Store what the tool returned; return when others can find it. Called in a thread, and raises nothing."""
 
 
 class Cache(Protocol):
@@ -48,9 +49,9 @@ class Caching:
         place: Place | None = await self._call(partial(self._cache().find, spec, given))
         return place
 
-    async def keep(self, place: Place, value: Any) -> None:
-        """Keep what a tool returned, so that whoever asks from now on finds it."""
-        await self._call(partial(place.keep, value))
+    async def keep(self, place: Place, taken: Taken) -> None:
+        """Store what a tool returned, so that every later call with the same inputs finds it."""
+        await self._call(partial(place.keep, taken))
 
     async def _call(self, function: Callable[[], Any]) -> Any:
         async with self._slots:

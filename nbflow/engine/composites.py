@@ -34,7 +34,7 @@ class Composites:
         given = given_of(task)
         again = max(number, task.tried + 1)
         self._run.events.add((Kind.NODE_START, now, task, again, given, None, number))
-        task.attempt = Attempt(self._run, task, now, again, given)
+        task.attempt = Attempt(self._run, task, now, again)
         limit = definition.timeout
         if limit is not None and not is_map:
             late = TimeoutError(f"node {task.name!r} timed out after {limit:g} s; raise timeout= on the node")

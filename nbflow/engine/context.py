@@ -27,18 +27,16 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt that is under way, and the ear for what its tool says, from any thread.
 
-    `started` is clock time, `number` counts from 1, `given` are the tool's arguments. What is said after the attempt's
+    `started` is clock time, `number` counts from 1. What is said after the attempt's
     end is dropped.
     """
 
-    __slots__ = ("_asked", "_due", "_left", "_run", "_task", "given", "in_thread", "limit", "number", "said", "started")
+    __slots__ = ("_asked", "_due", "_left", "_run", "_task", "in_thread", "limit", "number", "said", "started")
 
-    def __init__(
-        self, run: Run, task: Task, started: float, number: int, given: dict[str, Any], *, in_thread: bool = False
-    ) -> None:
+    def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
         self._run, self._task = run, task
         self.started, self.number = started, number
-        self.given, self.in_thread = given, in_thread
+        self.in_thread = in_thread
         self.said: list[tuple[Kind, str, Any]] = []
         self.limit: asyncio.Timeout | None = None
         self._left: float | None = None

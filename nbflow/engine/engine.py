@@ -26,6 +26,7 @@ from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan, compile_plan
 from nbflow.tools import ToolRegistry
+from nbflow.values import own
 
 _MOST_PLANS = 64
 
@@ -105,7 +106,7 @@ class WorkflowEngine:
         caching = None if cache is None else Caching(cache, self._threads)
         around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs, caching)
         run = Run(
-            compiled.plan, initial_state or {}, around,
+            compiled.plan, own(dict(initial_state or {})), around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
         )  # fmt: skip
         for node in breaks:

@@ -13,10 +13,10 @@ from typing import Any
 
 from nbflow.errors import GraphError, ToolError, name_list
 from nbflow.graph import NodeDefinition
-from nbflow.reducers import MISSING
 from nbflow.scheduler import Plan, Task
 from nbflow.scheduler.plan import NodePlan
 from nbflow.tools import ToolRegistry, ToolSpec
+from nbflow.values import is_mutable
 
 LATER = ("process", "dask")
 
@@ -25,8 +25,8 @@ class Job:
     """A node's tool and its settings; `quick` where one call on the loop is all there is to it."""
 
     __slots__ = (
-        "asks", "backoff", "checked", "definition", "function", "item_name", "mode", "quick", "retries", "spec",
-        "timeout",
+        "asks", "backoff", "checked", "definition", "function", "item_name", "mode", "mutable_defaults", "quick",
+        "retries", "spec", "timeout",
     )  # fmt: skip
 
     def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
@@ -42,6 +42,11 @@ class Job:
         """Whether values are hashed before and after, to name the tool that changes one in place."""
         plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
         self.quick = plain and self.mode == "inline" and spec.is_async
+        self.mutable_defaults = tuple(
+            (param.name, param.default)
+            for param in spec.params
+            if not param.required and param.name not in spec.read_only and is_mutable(param.default)
+        )
         self.item_name = definition.as_ or spec.first_param()
 
     def arguments(self, task: Task) -> dict[str, Any]:
@@ -134,26 +139,6 @@ def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: se
             faults.append(f"node {node.id!r} asks for executor {executor!r}, which this version has not; use 'thread'")
 
 
-def update_of(value: Any, node: str, state: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a tool's return value writes.
-
-    A dict is the update, less the keys that hold the very object of the state that the tool was `given`; None is no
-    update; anything else goes to the key of the node's id.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        return {node: value}
-    for key in value:
-        if not isinstance(key, str):
-            raise ToolError(f"node {node!r} returned a dict with the key {key!r}; keys of the state are strings")
-    if "state" in given:
-        return {key: item for key, item in value.items() if state.get(key, MISSING) is not item}
-    if given.keys().isdisjoint(value):
-        return value
-    return {key: item for key, item in value.items() if key not in given or state.get(key, MISSING) is not item}
-
-
 def delay(backoff: float, attempt: int) -> float:
     """Return the seconds to wait before an attempt (2 for the first retry): doubled each time, with some jitter."""
     return backoff * 2.0 ** min(attempt - 2, 30) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter is no secret
@@ -176,6 +161,6 @@ def check_mutation(name: str, before: Mapping[str, bytes], values: Mapping[str, 
     changed = [key for key in before if now.get(key) != before[key]]
     if changed:
         raise ToolError(
-            f"node {name!r} changed {name_list(map(repr, changed))} in place, which other paths may be reading; "
-            "return a new value instead"
+            f"node {name!r} changed {name_list(map(repr, changed))} in place, which was not copied for it: a handle, "
+            "or a parameter annotated as read-only; return a new value instead"
         )

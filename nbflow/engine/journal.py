@@ -24,8 +24,8 @@ ENDING_OF = {status: kind for kind, status in ENDINGS.items()}
 Entry = tuple[Any, ...]
 """Kind, clock time (s), and by kind: node_start task, attempt, input, spec, and of maps and subgraphs which attempt is
 begun; ends of a node task, attempt, start time, output, whether cached, or error, whether handled, and of maps and
-subgraphs whether derived from what is inside; edges the scheduler's answer; questions and answers task, attempt and
-data; the rest a node's path or None, and the data."""
+subgraphs whether derived from what is inside; a completion last the keys of its output that are no update; edges the
+scheduler's answer; questions and answers task, attempt and data; the rest a node's path or None, and the data."""
 
 
 class Journal(Sequence[Event]):
@@ -109,9 +109,11 @@ def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
 
 
 def _complete(entry: Entry) -> tuple[str, dict[str, Any]]:
-    _, time, task, attempt, started, output, cached, *derived = entry
-    data = _end(task, attempt, time - started, derived)
+    _, time, task, attempt, started, output, cached, *more = entry
+    data = _end(task, attempt, time - started, more[:1])
     data["output"], data["cached"] = output, cached
+    if len(more) > 1:
+        data["unchanged"] = list(more[1])
     return task.name, data
 
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
 from contextlib import aclosing, nullcontext
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.caching import Place
 from nbflow.engine.context import NODE, Recalled
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
+from nbflow.engine.ownership import Handover, Taken
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
-from nbflow.reducers import MISSING
+from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -30,8 +29,8 @@ logger = logging.getLogger("nbflow")
 BLOCKED_S = 0.1
 
 
-async def perform(run: Run, task: Task) -> Any:
-    """Run a task as its node says, again where that allows it; return the tool's value.
+async def perform(run: Run, task: Task) -> Taken:
+    """Run a task as its node says, again where that allows it; return what the tool returned.
 
     Raises:
         Exception: What the tool raised in its last attempt; TimeoutError where that took too long.
@@ -56,7 +55,7 @@ async def perform(run: Run, task: Task) -> Any:
     )
     number = 0
 
-    async def once() -> Any:
+    async def once() -> Taken:
         nonlocal number
         number += 1
         return await _attempt(run, task, run.jobs.of(task.node), number, job.retries + 1)
@@ -64,28 +63,28 @@ async def perform(run: Run, task: Task) -> Any:
     return await attempts(once)
 
 
-async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Any:
+async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Taken:
     given = job.arguments(task)
     if not job.definition.cache or run.caching is None:
         return await _admitted(run, task, job, given, number, of)
     place = await run.caching.find(job.spec, given)
-    if place is not None and place.value is not MISSING:
-        return await _recalled(run, task, job, given, number, place)
-    value = await _admitted(run, task, job, given, number, of)
+    if place is not None and place.cached is not None:
+        return await _recalled(run, task, job, given, number, place.cached)
+    taken = await _admitted(run, task, job, given, number, of)
     if place is not None:
-        await run.caching.keep(place, value)
-    return value
+        await run.caching.keep(place, taken)
+    return taken
 
 
-async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, place: Place) -> Any:
-    """Start, and end at once with what is kept: the tool is not called."""
+async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, cached: Taken) -> Taken:
+    """Start, and end at once with the cached output: the tool is not called."""
     while not run.workers.hold.passes(task):
         await run.workers.hold.passed(task)
     run.started(task, run.clock(), number, given, job, Recalled)
-    return place.value
+    return cached
 
 
-async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Any:
+async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
     slot = run.thread_slots if job.mode == "thread" else nullcontext()
     while True:
         async with slot:
@@ -95,7 +94,7 @@ async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
         await run.workers.hold.passed(task)
 
 
-async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Any:
+async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
     context = run.started(task, run.clock(), number, given, job)
     limit = task.attempt.limit = asyncio.timeout(job.timeout)
     try:
@@ -111,37 +110,72 @@ async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: 
         ) from error
 
 
-async def _checked(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Any:
+async def _checked(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Taken:
+    handover = Handover(run.copies, task, job, given)
+    try:
+        return await _watched(run, task, job, handover, context)
+    except ValueError as error:
+        handover.explain(error)
+        raise
+
+
+async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
+    given = handover.given
     if not job.checked:
-        return await _call(run, task, job, given, context)
+        return await _call(run, task, job, handover, context)
     seen = {**given.get("state", {}), **{key: value for key, value in given.items() if key != "state"}}
     before = fingerprints(seen)
-    value = await _call(run, task, job, given, context)
+    taken = await _call(run, task, job, handover, context)
     check_mutation(task.name, before, seen)
-    return value
+    return taken
 
 
-async def _call(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Any:
-    function = job.spec.function
-    if job.mode == "stream":
-        return await _on_loop(run, task, context, _streamed(function(**given), task.name))
+async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
+    """Call the tool with copies of its arguments; return what it returned, as the engine's own value."""
     if job.mode == "thread":
-        call: Callable[[], Any] = partial(function, **given)
-        value = await run.threads.submit(context, (lambda: asyncio.run(call())) if job.spec.is_async else call)
+        result = await run.threads.submit(context, partial(_in_thread, job, handover))
+        if isinstance(result, Taken):
+            return result
+        box = [await _stepwise(run, task, context, _awaited(result.pop()))]
     else:
-        began = run.clock()
-        try:
-            value = context.run(partial(function, **given))
-        finally:
-            kept_loop(task, run.clock() - began)
-    return await _on_loop(run, task, context, _awaited(value)) if inspect.isawaitable(value) else value
+        arguments = handover.arguments
+        given = await run.threads.submit(context, arguments) if handover.is_heavy else arguments()
+        box = [await _on_loop(run, task, context, job, given)]
+    return await take(run, handover, box)
+
+
+async def take(run: Run, handover: Handover, box: list[Any]) -> Taken:
+    """Take what a tool returned, off the loop where copying or comparing it takes long."""
+    if is_heavy(box[0]):
+        taken: Taken = await run.threads.submit(copy_context(), partial(handover.take, box))
+        return taken
+    return handover.take(box)
+
+
+def _in_thread(job: Job, handover: Handover) -> Taken | list[Any]:
+    """Call the tool in its thread, where its values are copied too; return something to await in a list."""
+    call = partial(job.spec.function, **handover.arguments())
+    box = [asyncio.run(call()) if job.spec.is_async else call()]
+    return box if inspect.isawaitable(box[0]) else handover.take(box)
+
+
+async def _on_loop(run: Run, task: Task, context: Context, job: Job, given: dict[str, Any]) -> Any:
+    call = partial(job.spec.function, **given)
+    if job.mode == "stream":
+        return await _stepwise(run, task, context, _streamed(call(), task.name))
+    began = run.clock()
+    try:
+        value = context.run(call)
+    finally:
+        kept_loop(task, run.clock() - began)
+    return await _stepwise(run, task, context, _awaited(value)) if inspect.isawaitable(value) else value
 
 
 async def _awaited(value: Any) -> Any:
     return await value
 
 
-async def _on_loop(run: Run, task: Task, context: Context, coroutine: Any) -> Any:
+async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> Any:
     began = run.clock()
     try:
         finished, value = first_step(context, coroutine)

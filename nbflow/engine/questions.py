@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.result import Key
 from nbflow.errors import RunStateError, name_list
 from nbflow.events import Kind
+from nbflow.values import own
 
 if TYPE_CHECKING:
     from nbflow.engine.context import Attempt
@@ -81,7 +82,7 @@ class Questions:
             AnswerError: It does not fit.
         """
         question = self._meant(node, seq)
-        data = question.form.accepted(value, question.node)
+        data = own(question.form.accepted(value, question.node))
         self._answers[_key(question)] = data
         self.open.remove(question)
         self._resume_clock(question.task)
@@ -130,4 +131,4 @@ def _key(question: Question) -> AnswerKey:
 
 def _give(question: Question, data: Any) -> None:
     with suppress(InvalidStateError):  # a thread has just stopped waiting
-        question.answer.set_result(data)
+        question.answer.set_result(own(data))

@@ -16,6 +16,7 @@ from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition, reachable
 from nbflow.scheduler import Plan
 from nbflow.tables import Records, Table, shown
+from nbflow.values import own
 
 _SHOWN = {
     Kind.NODE_START: "running",
@@ -114,8 +115,11 @@ class RunRecord:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The final state; of a run that has not ended, what its paths have come to, laid over each other."""
-        return self.result.state if self.result else self._replayed(self.events).scheduler.state()
+        """A copy of the final state; of a run that has not ended, of what its paths have come to."""
+        if self.result is not None:
+            return self.result.state
+        state: dict[str, Any] = own(self._replayed(self.events).scheduler.state())
+        return state
 
     @property
     def logs(self) -> Logs:
@@ -146,7 +150,7 @@ class RunRecord:
         if not 1 <= seq <= len(self.events):
             raise RunStateError(f"run {self.id} has events 1 to {len(self.events)}, and not {seq}")
         events = self.events[:seq]
-        state = self._replayed(events).scheduler.state()
+        state = own(self._replayed(events).scheduler.state())
         nodes = {event.node: _SHOWN[event.kind] for event in events if event.node and event.kind in _SHOWN}
         return Moment(seq, events[-1].time, state, nodes)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from nbflow.engine.ownership import without
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.reducers import MISSING, Unstored
@@ -65,7 +66,7 @@ def outcome_of(event: Event) -> Outcome | None:
     if data.get("derived"):
         return None
     if event.kind is Kind.NODE_COMPLETE:
-        return _outcome("completed", event, data["output"])
+        return _outcome("completed", event, without(data["output"], data.get("unchanged", ())))
     if event.kind is Kind.NODE_SKIPPED:
         return _outcome("skipped", event, data["output"])
     if event.kind is Kind.NODE_ERROR and data["handled"]:
@@ -130,6 +131,8 @@ class Replay:
         events = list(events)
         for at, event in enumerate(events):
             outcome = outcome_of(event)
+            if event.data.get("unchanged"):
+                self._put_back_unchanged(event)
             if outcome is not None:
                 self._as_told = self._as_told or lacks(outcome.value)
                 routes = _routes(events, at + 1) if self._as_told else None
@@ -142,6 +145,14 @@ class Replay:
                 event.data.setdefault("result", self.scheduler.state())
             elif event.data.get("derived") and event.kind is Kind.NODE_COMPLETE:
                 event.data.setdefault("output", self._closed.pop(key_of(event), None))
+
+    def _put_back_unchanged(self, event: Event) -> None:
+        """Complete a stored output by the keys that are no update: they have the state's values."""
+        scope, firing, item = key_of(event)
+        task = self.scheduler.find(scope, firing, node_of(event), item)
+        if task is not None:
+            left = [key for key in event.data["unchanged"] if key not in event.data["output"] and key in task.path]
+            event.data["output"] |= {key: task.path[key] for key in left}
 
     def _note(self, answers: list[Answer]) -> None:
         # A map of an empty list has ended before its start is told.

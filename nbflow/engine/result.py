@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from nbflow.events import Event, Kind, Status
 from nbflow.tables import Records, Table
+from nbflow.values import own
 
 
 @dataclass(slots=True)
@@ -56,14 +57,20 @@ def _told(row: ExecutionLog) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ExecutionResult:
-    """What a run came to. `state` is the final state, or of a run that failed what it had reached; times in seconds."""
+    """The result of a run; times in seconds."""
 
     run_id: str
     status: Status
-    state: dict[str, Any]
+    _state: dict[str, Any] = field(repr=False)
     execution_time: float
     error: str | None = None
     _events: Iterable[Event] = field(default=(), repr=False, compare=False)
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """A copy of the final state; of a run that failed, of the state that it had reached."""
+        state: dict[str, Any] = own(self._state)
+        return state
 
     @cached_property
     def logs(self) -> Logs:

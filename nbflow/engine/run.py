@@ -15,8 +15,9 @@ from typing import Any
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
-from nbflow.engine.job import Job, update_of
-from nbflow.engine.journal import ENDING_OF, ending
+from nbflow.engine.job import Job
+from nbflow.engine.journal import ENDING_OF, Entry, ending
+from nbflow.engine.ownership import Copies, Taken
 from nbflow.engine.past import Past
 from nbflow.engine.questions import Questions
 from nbflow.engine.result import ExecutionResult
@@ -33,6 +34,7 @@ from nbflow.errors import (
 )
 from nbflow.events import Kind, Status
 from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
+from nbflow.values import own
 
 logger = logging.getLogger("nbflow")
 
@@ -60,6 +62,7 @@ class Run(SteeredRun):
         self._began -= past.seconds if past else 0.0
         self.jobs, self.caching = around.jobs, around.caching
         self._patience: asyncio.TimerHandle | None = None
+        self.copies = Copies(self.clock)
         self.workers = Workers(self, max_parallel)
         self._composites = Composites(self)
         self.questions = Questions(self, past.replay.answers if past else {})
@@ -89,8 +92,11 @@ class Run(SteeredRun):
 
     @property
     def state(self) -> dict[str, Any]:
-        """The final state; while it runs, what its paths have come to, laid over each other."""
-        return self._scheduler.state()
+        """A copy of the final state; while it runs, of what its paths have come to, laid over each other."""
+        if self.result is not None:
+            return self.result.state
+        state: dict[str, Any] = own(self._scheduler.state())
+        return state
 
     def cancel(self, reason: str = "") -> None:
         """Stop the run: what runs is cancelled, and whoever awaits it gets `ExecutionCancelled`."""
@@ -103,13 +109,12 @@ class Run(SteeredRun):
         self, task: Task, now: float, number: int, given: dict[str, Any], job: Job, kind: type[Attempt] = Attempt
     ) -> Context:
         """Note the start of an attempt; return the context that its tool is to run in."""
-        logged = {**given, "state": dict(given["state"])} if "state" in given else given
         number += task.tried
-        self.events.add((NODE_START, now, task, number, logged, job.spec))
+        self.events.add((NODE_START, now, task, number, given, job.spec))
         if self.events.listeners:
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
-        attempt = task.attempt = kind(self, task, now, number, given, in_thread=job.mode == "thread")
+        attempt = task.attempt = kind(self, task, now, number, in_thread=job.mode == "thread")
         context = self.workers.context.copy()
         context.run(NODE.set, attempt)
         return context
@@ -129,23 +134,22 @@ class Run(SteeredRun):
     def will_retry(self, task: Task, number: int, error: BaseException | None, wait: float, now: float) -> None:
         """Note that attempt `number` failed, and let the coming one wait for `wait` seconds."""
         ended = self.close(task)
-        task.attempt = Coming(self, task, now, number + 1, {})
+        task.attempt = Coming(self, task, now, number + 1)
         self.events.add((Kind.NODE_RETRY, now, task, ended.number, ended.started, error, wait))
 
-    def completed(self, task: Task, value: Any, now: float, *, cached: bool = False) -> None:
-        """Take what a tool returned, now or the last time, and go on."""
+    def completed(self, task: Task, taken: Taken, now: float, *, cached: bool = False) -> None:
+        """Record what a tool returned, now or when its output was cached, and continue."""
         if not task.live:
             return
-        attempt = task.attempt
-        if task.parent is None and value is not None:
-            try:
-                value = update_of(value, task.node.id, task.path, attempt.given)
-            except Exception as error:  # noqa: BLE001 - a dict may be one in name only
-                self.failed(task, error)
-                return
-        self.close(task)
-        self.events.add((NODE_COMPLETE, now, task, attempt.number, attempt.started, value, cached))
-        self._carry_out(self._scheduler.complete(task, value), now)
+        attempt = self.close(task)
+        if taken.unchanged:
+            entry: Entry = (
+                NODE_COMPLETE, now, task, attempt.number, attempt.started, taken.output, cached, False, taken.unchanged
+            )  # fmt: skip
+        else:
+            entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, taken.output, cached)
+        self.events.add(entry)
+        self._carry_out(self._scheduler.complete(task, taken.update), now)
 
     def failed(self, task: Task, error: BaseException) -> None:
         """Take that a task failed for good, and go on."""

@@ -13,12 +13,13 @@ from typing import Any
 from nbflow.engine.awaited import AwaitedRun
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import Attempt, Coming
-from nbflow.engine.job import update_of
+from nbflow.engine.ownership import as_update
 from nbflow.engine.questions import Question, Questions
 from nbflow.engine.workers import Workers
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import Kind, Status
 from nbflow.scheduler import Answer, Plan, Scheduler, Task
+from nbflow.values import own
 
 _GOING = (Status.RUNNING, Status.WAITING)
 _INDEX = re.compile(r"\[\d+\]")
@@ -151,9 +152,10 @@ class SteeredRun(AwaitedRun):
             ToolError: The output is a dict with keys that are no texts.
         """
         task = self._live(node)
+        output = own(output)
         if task.item is None and output is not None:
             key = task.node.definition.into if task.node.definition.map is not None else None
-            output = update_of(output, key or task.node.id, task.path, {})
+            output = as_update(output, key or task.node.id)
         now = self.clock()
         if task.composite is None:
             attempt = self._begun(task, now)
@@ -169,7 +171,7 @@ class SteeredRun(AwaitedRun):
         if task.attempt is None or type(task.attempt) is Coming:
             number = task.tried + (task.attempt.number if task.attempt else 1)
             self.events.add((Kind.NODE_START, now, task, number, {}, None))
-            task.attempt = Attempt(self, task, now, number, {})  # type: ignore[arg-type]  # a Run in fact
+            task.attempt = Attempt(self, task, now, number)  # type: ignore[arg-type]  # a Run in fact
         attempt: Attempt = task.attempt
         return attempt
 

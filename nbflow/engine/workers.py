@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
-from nbflow.engine.perform import BLOCKED_S, kept_loop, perform
+from nbflow.engine.ownership import Handover, Taken
+from nbflow.engine.perform import kept_loop, perform, take
 from nbflow.executors import first_step, rest
+from nbflow.values import ATOMS, is_heavy
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -144,30 +146,42 @@ class Workers:
             self._run.cancel("with the task that ran it")
         self._run.worker_left()
 
-    def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Any] | None:
+    def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Taken] | None:
         """Run a task until it first waits; return what is left of it to await, None if it is done."""
-        run = self._run
+        run, handover = self._run, None
         try:
             job = run.jobs.of(task.node)
             if not job.quick:
                 return perform(run, task)
-            given = job.arguments(task) if job.asks else {}
+            given = arguments = job.arguments(task) if job.asks else {}
+            handover = Handover(run.copies, task, job, given)
+            if job.mutable_defaults or not ATOMS.issuperset(map(type, given.values())):
+                if handover.is_heavy:
+                    return perform(run, task)
+                arguments = handover.arguments()
             context = run.started(task, now, 1, given, job)
-            coroutine = job.function(**given)
+            coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine)
+            end = run.clock()
+            if not finished:
+                kept_loop(task, end - now)
+                return _rest(run, handover, rest(context, coroutine, value, run.clock, partial(kept_loop, task)))
+            box = [value]
+            del value
+            if is_heavy(box[0]):
+                return take(run, handover, box)
+            taken = handover.take(box)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
             kept_loop(task, run.clock() - now)
+            if handover is not None:
+                handover.explain(error)
             run.failed(task, error)
             return None
-        end = run.clock()
-        if end - now > BLOCKED_S:
-            kept_loop(task, end - now)
-        if not finished:
-            return rest(context, coroutine, value, run.clock, partial(kept_loop, task))
-        run.completed(task, value, end)
+        kept_loop(task, end - now)
+        run.completed(task, taken, end)
         return None
 
-    async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Any], worker: asyncio.Task[None]) -> None:
+    async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Taken], worker: asyncio.Task[None]) -> None:
         """Await a task that waits, while others take its place as far as there is room."""
         run = self._run
         self._room -= 1
@@ -175,7 +189,7 @@ class Workers:
         if not task.live:
             worker.cancel()  # in its first step it ended the run itself
         try:
-            value = await waits
+            taken = await waits
         except asyncio.CancelledError as error:
             self._free(task, worker)
             if task.live and worker.cancelling():
@@ -186,10 +200,19 @@ class Workers:
             run.failed(task, error)
         else:
             self._free(task, worker)
-            run.completed(task, value, run.clock(), cached=type(task.attempt) is Recalled)
+            run.completed(task, taken, run.clock(), cached=type(task.attempt) is Recalled)
 
     def _free(self, task: Task, worker: asyncio.Task[None]) -> None:
         self._room += 1
         del self._waiting[task]
         if not task.live:
             worker.uncancel()  # the next task is to find nothing of the run's cancelling this one
+
+
+async def _rest(run: Run, handover: Handover, waits: Awaitable[Any]) -> Taken:
+    """Await the rest of a tool that first waited, and take what it returns."""
+    try:
+        return await take(run, handover, [await waits])
+    except ValueError as error:
+        handover.explain(error)
+        raise

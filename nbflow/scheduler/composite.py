@@ -12,6 +12,7 @@ from nbflow.scheduler.answers import Cancel, Close, Open, Retry, Task
 from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.marking import Out, unfold
 from nbflow.state import PathState
+from nbflow.values import own
 
 if TYPE_CHECKING:
     from nbflow.scheduler.scheduler import Scheduler
@@ -105,7 +106,8 @@ def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) 
     """Begin an attempt at a subgraph: from the token's whole state, the node's params over it, the item over these."""
     definition, plan = task.node.definition, task.node.subplan
     assert plan is not None  # noqa: S101 - only called for subgraphs
-    state = {**task.path.as_dict(), **definition.params}
+    # The caller still has the definition, and may change what it holds.
+    state = {**task.path.as_dict(), **own(definition.params)}
     if definition.as_ is not None:
         state[definition.as_] = task.value
 

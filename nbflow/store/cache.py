@@ -12,9 +12,9 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
+from nbflow.engine.ownership import Taken
 from nbflow.errors import StoreError
 from nbflow.fingerprint import Unknown, fingerprint
-from nbflow.reducers import MISSING
 from nbflow.store.archive import Blobs
 from nbflow.store.history import History
 from nbflow.store.values import Unstorable, Unstored
@@ -27,8 +27,8 @@ _VALUE, _GIVEN, _STATE = "v", "g", "s"
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    value: Any
-    keep: Callable[[Any], None]
+    cached: Taken | None
+    keep: Callable[[Taken], None]
 
 
 class OutputCache:
@@ -54,14 +54,14 @@ class OutputCache:
         try:
             tool = self._fingerprint(spec.function, spec.name)
             key = sha256(f"{tool} {self._fingerprint(dict(given), '')}".encode()).hexdigest()
-            value = self._value(key, spec, given) if self._reads else MISSING
+            cached = self._cached(key, spec, given) if self._reads else None
         except Unknown as unknown:
             self._tell(f"the output of tool {spec.name!r} is not cached: {unknown.reason}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a store or a user's codec raises, the tool can be called
             self._tell(f"the cache cannot be used for tool {spec.name!r}: {error}")
             return None
-        return _Place(value, partial(self._keep, key, tool, spec, given))
+        return _Place(cached, partial(self._keep, key, tool, spec, given))
 
     def _fingerprint(self, thing: Any, name: str) -> str:
         return fingerprint(thing, name=name, pack=self._packed)
@@ -72,29 +72,29 @@ class OutputCache:
         except Unstorable:
             return None
 
-    def _value(self, key: str, spec: ToolSpec, given: Mapping[str, Any]) -> Any:
+    def _cached(self, key: str, spec: ToolSpec, given: Mapping[str, Any]) -> Taken | None:
         store = self._history.open()
         text = store.cached(key).result()
         if text is None:
-            return MISSING
+            return None
         self._history.know_types()
         blobs, notes = Blobs(store, self._codecs), list[str]()
         try:
             blobs.fetch([text])
-            value = _restored(self._codecs.unpack_state(text, blobs.get, notes), given)
+            taken = _restored(self._codecs.unpack_state(text, blobs.get, notes), given)
         except StoreError as error:
-            notes = [str(error)]
+            taken, notes = None, [str(error)]
         if notes:
             self._tell(f"a cached output of tool {spec.name!r} is not used, and computed anew: {notes[0]}")
-            return MISSING
-        return value
+            return None
+        return taken
 
-    def _keep(self, key: str, tool: str, spec: ToolSpec, given: Mapping[str, Any], value: Any) -> None:
+    def _keep(self, key: str, tool: str, spec: ToolSpec, given: Mapping[str, Any], taken: Taken) -> None:
         try:
             if self._fingerprint(spec.function, spec.name) != tool:
                 self._tell(f"the output of tool {spec.name!r} is not cached: what the tool uses changed while it ran")
                 return
-            text, blobs, reasons = self._codecs.pack_state(_split(value, given))
+            text, blobs, reasons = self._codecs.pack_state(_split(taken, given))
             for why in reasons.values():
                 self._tell(f"the output of tool {spec.name!r} is not cached: {why}")
             if not reasons:
@@ -108,33 +108,21 @@ class OutputCache:
             self._history.notices.append(line)
 
 
-def _split(value: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an output by keys, those that hold the very object that the tool was given without their values.
-
-    A key with the object that the tool was given is no update, so it must come back as that object.
-    """
-    if type(value) is not dict or not all(type(key) is str for key in value):
-        return {_WHOLE: _unshared(value, given)}
-    return {f"{mark}{key}": item if mark == _VALUE else None for key, item, mark in _marked(value, given)}
-
-
-def _marked(value: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
-    """Return each key with its item, and where the very same object was given under that key."""
-    state = given.get("state")
-    sources = {_STATE: state if isinstance(state, dict) else {}, _GIVEN: given}
-    return [
-        (key, item, next((mark for mark, held in sources.items() if held.get(key, MISSING) is item), _VALUE))
-        for key, item in value.items()
-    ]
+def _split(taken: Taken, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an output by keys, without the values of those that are no update: a later call has them as inputs."""
+    output = taken.output
+    if type(output) is not dict or not all(type(key) is str for key in output):
+        return {_WHOLE: output}
+    parts: dict[str, Any] = {}
+    for key, item in output.items():
+        if key in taken.unchanged:
+            parts[(_GIVEN if key in given else _STATE) + key] = None
+        else:
+            parts[_VALUE + key] = item
+    return parts
 
 
-def _unshared(value: Any, given: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping) and any(mark != _VALUE for _, _, mark in _marked(value, given)):
-        return Unstored("it holds what the tool was given, and only a plain dict can say so; return dict(...)")
-    return value
-
-
-def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Taken:
     """Return an output from what `_split` made of it.
 
     Raises:
@@ -143,12 +131,13 @@ def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
     if any(isinstance(item, Unstored) for item in stored.values()):
         raise StoreError("a part of it was not stored")
     if _WHOLE in stored:
-        return stored[_WHOLE]
+        return Taken(stored[_WHOLE])
     sources = {_VALUE: stored, _GIVEN: given, _STATE: given.get("state")}
     try:
-        return {
+        output = {
             name[1:]: sources[name[:1]][name if name[:1] == _VALUE else name[1:]]  # type: ignore[index]  # as written
             for name in stored
         }
     except (KeyError, TypeError) as error:
         raise StoreError(f"its keys are not as nbflow writes them: {error}") from error
+    return Taken(output, tuple(name[1:] for name in stored if name[:1] != _VALUE))

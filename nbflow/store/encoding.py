@@ -13,6 +13,7 @@ from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
 from nbflow.engine.journal import Journal, milliseconds
+from nbflow.engine.ownership import without
 from nbflow.engine.replay import Given
 from nbflow.engine.result import count_completed
 from nbflow.errors import StoreError
@@ -89,7 +90,7 @@ class Encoder:
             elif kind is EDGE_TAKEN and _is_usual(entry[2]):
                 edge = entry[2].edge.definition
                 node, text = edge.from_node, f'{{"to":{quote(edge.to_node)}}}'
-            elif kind is NODE_COMPLETE and len(entry) == PLAIN_END:
+            elif kind is NODE_COMPLETE and (len(entry) == PLAIN_END or not entry[PLAIN_END]):
                 node, text = self._complete(at + 1, *entry[1:])
                 nodes += entry[2].item is None
             else:
@@ -118,7 +119,8 @@ class Encoder:
         return _dump(about)[1:-1], defaults
 
     def _complete(
-        self, seq: int, time: float, task: Task, attempt: int, started: float, output: Any, cached: bool
+        self, seq: int, time: float, task: Task, attempt: int, started: float, output: Any, cached: bool,
+        _: bool = False, unchanged: tuple[str, ...] = (),
     ) -> tuple[str, str]:  # fmt: skip
         name = task.name
         head = (
@@ -126,6 +128,8 @@ class Encoder:
         )
         if output is None:
             return name, head + "}"
+        if unchanged:
+            head, output = f'{head},"unchanged":{_dump(list(unchanged))}', without(output, unchanged)
         return name, f'{head},"output":{self._packed(seq, name, output if task.item is None else {"": output})}}}'
 
     def _any(self, event: Event) -> str | None:

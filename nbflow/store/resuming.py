@@ -19,6 +19,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
 from nbflow.store.archive import uncollected
 from nbflow.store.rows import LogRow, RunHead
+from nbflow.values import own
 
 if TYPE_CHECKING:
     from nbflow.engine import Run, WorkflowEngine
@@ -169,8 +170,8 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
         replay.feed(events)
     told: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
     if edits:
-        replay.scheduler.edit(dict(edits))
-        told["edited"] = dict(edits)
+        told["edited"] = own(dict(edits))
+        replay.scheduler.edit(told["edited"])
     return Past(replay, events, kept=upto, seconds=seconds_of(events), told=told)
 
 

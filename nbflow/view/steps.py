@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbflow.engine.ownership import without
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, is_decided, outcome_of
 from nbflow.events import Event, Kind
@@ -86,7 +87,7 @@ class Steps:
         if not handled and event.kind not in _ENDS:
             return None
         visit = self._visits[node] = self._visits.get(node, 0) + 1
-        wrote = {"error": data.get("error")} if handled else data.get("output")
+        wrote = {"error": data.get("error")} if handled else without(data.get("output"), data.get("unchanged", ()))
         return Step(event.seq, event.time, node, visit, wrote if isinstance(wrote, Mapping) else {})
 
     def _routed(self, event: Event) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from running import others
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.engine.job import update_of
 from nbflow.scheduler import Answer, Cancel, Ended, Scheduler, Task, compile_plan
 
 Work = Callable[[str, Mapping[str, Any]], Any]
@@ -52,6 +51,12 @@ def work(name: str, state: Mapping[str, Any]) -> Any:
     return {"log": name, "total": seen % 3, "seen": {name: seen}, f"own_{name}": seen}
 
 
+def updates(output: dict[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an output is an update: a key without a reducer that has the state's value is none (rule 9)."""
+    absent = object()
+    return {key: value for key, value in output.items() if key in REDUCERS or state.get(key, absent) != value}
+
+
 INITIAL: dict[str, Any] = {"log": [], "total": 0, "seen": {}}
 
 
@@ -75,7 +80,7 @@ def by_scheduler(graph: GraphDefinition) -> tuple[Any, ...]:
         task = queue.pop(0)
         state = dict(task.path)
         try:
-            update = update_of(work(task.node.id, state), task.node.id, task.path, {"state": state})
+            update = updates(work(task.node.id, state), state)
         except ValueError as error:
             carry_out(scheduler.fail(task, error))
         else:

@@ -1,41 +1,62 @@
-"""The debug setting that names who changes a value in place."""
+"""The debug setting that names the node that changed a value which it got without a copy (SEMANTICS rules 9 and 25)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from running import finished, run
 
 
-def test_a_tool_that_changes_a_value_in_place_is_named_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def spoils(rows: list[int], other: list[int]) -> None:
-        rows.append(1)
+class Client:
+    """A handle: an object of a class that the engine does not know."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+
+def test_a_tool_that_changes_a_handle_in_place_is_named_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def spoils(client: Client, other: list[int]) -> None:
+        client.calls.append("x")
 
     def spoils_in_thread(state: dict[str, Any]) -> None:
-        state["rows"].append(1)
+        state["client"].calls.append("x")
 
     monkeypatch.setenv("NBFLOW_CHECK_MUTATION", "1")
     for tool in (spoils, spoils_in_thread):
-        done = finished(f"s = {tool.__name__}", tool, rows=[], other=[])
+        done = finished(f"s = {tool.__name__}", tool, client=Client(), other=[])
         assert done.logs[0].error == (
-            "ToolError: node 's' changed 'rows' in place, which other paths may be reading; return a new value instead"
+            "ToolError: node 's' changed 'client' in place, which was not copied for it: a handle, or a parameter "
+            "annotated as read-only; return a new value instead"
         )
 
 
-def test_without_the_setting_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NBFLOW_CHECK_MUTATION", raising=False)
+def test_a_tool_that_breaks_the_promise_of_its_annotation_is_named_with_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def breaks(table: Mapping[str, int]) -> None:
+        table["new"] = 1  # type: ignore[index]  # the promise that it breaks
 
-    async def spoils(rows: list[int]) -> None:
-        rows.append(1)
+    monkeypatch.setenv("NBFLOW_CHECK_MUTATION", "1")
+    done = finished("breaks", breaks, table={})
 
-    assert run("spoils", spoils, rows=[]).state == {"rows": [1]}
+    assert (done.logs[0].error or "").startswith("ToolError: node 'breaks' changed 'table' in place")
 
 
-def test_the_setting_lets_tools_that_change_nothing_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_may_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFLOW_CHECK_MUTATION", "1")
 
-    async def good(rows: list[int], odd: Any) -> dict[str, Any]:
-        return {"rows": [*rows, 1]}
+    async def changes(rows: list[int], odd: Any) -> None:
+        rows.append(1)
 
-    assert run("good", good, rows=[], odd=lambda: None).state["rows"] == [1]
+    assert run("changes", changes, rows=[], odd=lambda: None).state["rows"] == []
+
+
+def test_without_the_setting_handles_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NBFLOW_CHECK_MUTATION", raising=False)
+
+    async def spoils(client: Client) -> None:
+        client.calls.append("x")
+
+    assert run("spoils", spoils, client=Client()).state["client"].calls == ["x"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from nbflow import values
 from nbflow.errors import StoreError, words
 from nbflow.store.rows import Blob
 from nbflow.store.values.classes import Classes, name_of, sort_of
@@ -101,6 +102,7 @@ class Codecs:
             StoreError: It is no class, or one that JSON says as it is.
         """
         self._classes.register_codec(cls, dump, load)
+        values.register_codec(cls, dump, load)
 
     def register_type(self, cls: type[T]) -> type[T]:
         """Rebuild a pydantic model, dataclass, enum or named tuple, and the classes of its fields; return the class.
@@ -115,6 +117,7 @@ class Codecs:
                 "nbflow.register_codec(cls, dump, load) stores any other class"
             )
         self._classes.know(cls)
+        values.register_type(cls)
         return cls
 
     def know_annotation(self, annotation: Any) -> None:

@@ -1,0 +1,340 @@
+"""Copies of a tool's arguments, and what its return value updates (SEMANTICS rule 9).
+
+Invariant: the engine's own values, which state, log, store and views share, never change. A tool gets copies of them,
+and the engine takes a copy of what it returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import ToolError, name_list
+from nbflow.reducers import MISSING
+from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, own, same
+from nbflow.values.libraries import freeze
+
+if TYPE_CHECKING:
+    from nbflow.engine.job import Job
+    from nbflow.scheduler import Task
+
+logger = logging.getLogger("nbflow")
+
+NOTICED_S = 0.01
+"""Copying that takes less is not worth a notice."""
+_READ_ONLY_ERRORS = ("read-only", "WRITEABLE", "not writeable")
+"""Parts of NumPy's messages where a write to a read-only array is refused."""
+_STR = frozenset({str})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a tool returned, as the engine's own value; the keys in `unchanged` are no update."""
+
+    output: Any
+    unchanged: tuple[str, ...] = ()
+
+    @property
+    def update(self) -> Any:
+        """The part of the output that is written to the state."""
+        return without(self.output, self.unchanged)
+
+
+def as_update(output: Any, key: str) -> dict[str, Any]:
+    """Return an output as the keys that it writes: a dict as it is, anything else under `key`.
+
+    Raises:
+        ToolError: A key is no text.
+    """
+    if not isinstance(output, dict):
+        return {key: output}
+    _check_keys(key, output)
+    return output
+
+
+def without(output: Any, unchanged: Iterable[str]) -> Any:
+    """Return an output without the keys that are no update."""
+    if not unchanged:
+        return output
+    left = frozenset(unchanged)
+    return {key: value for key, value in output.items() if key not in left}
+
+
+class WholeState(dict[str, Any]):
+    """The state as a tool gets it: a dict that notes in `read_whole` whether somebody went through all of it.
+
+    A tool that goes through the state and returns a dict with all its keys hands the state back. Looking up single keys
+    costs what it costs in a dict.
+    """
+
+    __slots__ = ("read_whole",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.read_whole = False
+
+    def __iter__(self) -> Iterator[str]:
+        self.read_whole = True
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        """Return the keys."""
+        self.read_whole = True
+        return super().keys()
+
+    def values(self) -> Any:
+        """Return the values."""
+        self.read_whole = True
+        return super().values()
+
+    def items(self) -> Any:
+        """Return the pairs of keys and values."""
+        self.read_whole = True
+        return super().items()
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict of the same keys and values."""
+        return dict(self)
+
+    __copy__ = copy
+
+    def __or__(self, other: Any) -> Any:
+        return dict(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | dict(self)
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        return self.__reduce__()
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
+        from copy import deepcopy
+
+        return deepcopy(dict(self), memo)
+
+
+class Copies:
+    """The copies that one run makes: snapshots of values read many times, and which nodes had a notice of slow ones."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.snapshots, self.clock = Snapshots(), clock
+        self.noticed: set[str] = set()
+
+
+class Handover:
+    """The values of one attempt: `arguments` for the tool, then `take` for what it returned.
+
+    `given` are the engine's own values by parameter. Call both where the tool runs: in its thread, or on the loop.
+    """
+
+    __slots__ = (
+        "_copies", "_copying", "_handed", "_job", "_largest", "_longest", "_slowest", "_started", "_task", "_whole",
+        "given",
+    )  # fmt: skip
+
+    def __init__(self, copies: Copies, task: Task, job: Job, given: dict[str, Any]) -> None:
+        self._copies, self._task, self._job, self.given = copies, task, job, given
+        self._whole: WholeState | None = None
+        self._handed: dict[str, Any] = {}
+        self._copying = self._longest = self._started = 0.0
+        self._slowest, self._largest = "", None
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether copying the arguments takes so long that it is not done on the loop."""
+        read_only = self._job.spec.read_only
+        return any(
+            is_heavy(value) for name, value in self.given.items() if type(value) not in ATOMS and name not in read_only
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments to call the tool with, which are its own.
+
+        Raises:
+            ValueChangedError: A handle's thread changed a value while it was copied; the message names the key.
+        """
+        spec = self._job.spec
+        self._started = self._copies.clock()
+        # Python itself would pass the one object that a mutable default is.
+        arguments = {name: self._copy(name, default) for name, default in self._job.mutable_defaults}
+        for name, value in self.given.items():
+            if type(value) in ATOMS:
+                arguments[name] = value
+            elif name == "state" and spec.takes_state:
+                arguments[name] = self._state(value, copied=name not in spec.read_only)
+            else:
+                arguments[name] = value if name in spec.read_only else self._copy(name, value)
+        return arguments
+
+    def _state(self, state: Mapping[str, Any], *, copied: bool) -> WholeState:
+        handed = {key: self._copy(key, value) for key, value in state.items()} if copied else dict(state)
+        self._handed = handed
+        self._whole = WholeState(handed)
+        return self._whole
+
+    def _copy(self, key: str, value: Any) -> Any:
+        if type(value) in ATOMS:
+            return value
+        clock = self._copies.clock
+        started = clock()
+        try:
+            copy = self._copies.snapshots.copy(value)
+        except ValueChangedError as error:
+            raise ValueChangedError(f"node {self._task.name!r} could not copy {key!r}: {error}") from error
+        took = clock() - started
+        self._copying += took
+        if took > self._longest:
+            self._longest, self._slowest, self._largest = took, key, value
+        return copy
+
+    def take(self, box: list[Any]) -> Taken:
+        """Return what the tool returned, as the engine's own value; `box` holds it and is emptied.
+
+        The box lets an array that nobody else holds be taken without a copy.
+
+        Raises:
+            ToolError: A key is no text, or a container under a reducer was handed back with the state, and changed.
+            ValueChangedError: Another thread changed a value while it was copied; the message names the key.
+        """
+        task = self._task
+        if self._copying > NOTICED_S:
+            self._notice()
+        if task.parent is not None:
+            return Taken(self._own(task.node.id, box.pop()))
+        if box[0] is None:
+            return Taken(None)
+        if not isinstance(box[0], dict):
+            value: dict[str, Any] = {task.node.id: box.pop()}
+            alone = _nobody_else_holds_values(value)
+        else:
+            alone = _nobody_else_holds_values(box[0]) if _nobody_else_holds(box) else set()
+            value = box.pop()
+        if type(value) is dict and ATOMS.issuperset(map(type, value.values())):
+            _check_keys(task.name, value)
+            if self._whole is None and self.given.keys().isdisjoint(value):
+                return Taken(value.copy())
+        return self._split(value, alone)
+
+    def _split(self, value: dict[str, Any], alone: set[str]) -> Taken:
+        """Tell the keys that are updates from those that only hand back what the tool was given."""
+        pairs = list(dict.items(value))
+        _check_keys(self._task.name, [key for key, _ in pairs])
+        output: dict[str, Any] = {}
+        unchanged: list[str] = []
+        hands_back = self._hands_back(value)
+        reduced = self._task.run.plan.definition.reducers
+        for key, item in pairs:
+            current = self._from_state(key)
+            if current is MISSING:
+                is_update = True
+            elif key not in reduced:
+                is_update = not same(item, current)
+            else:
+                is_update = not hands_back or self._adds(key, item, current)
+            if is_update:
+                output[key] = item if key in alone and freeze(item) else self._own(key, item)
+            else:
+                output[key] = current
+                unchanged.append(key)
+        return Taken(output, tuple(unchanged))
+
+    def _own(self, key: str, value: Any) -> Any:
+        try:
+            return own(value)
+        except ValueChangedError as error:
+            raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
+
+    def _hands_back(self, value: dict[str, Any]) -> bool:
+        """Return whether a tool that takes the state returns it: the same dict, or one made of it with all its keys."""
+        whole = self._whole
+        if whole is None:
+            return False
+        return value is whole or (whole.read_whole and all(key in value for key in self._handed))
+
+    def _adds(self, key: str, item: Any, current: Any) -> bool:
+        """Return whether a key with a reducer is an update though the tool hands the state back."""
+        if type(item) in ATOMS:
+            return not same(item, current)
+        if self._handed.get(key, MISSING) is not item:
+            return True
+        if not same(item, current):
+            raise ToolError(
+                f"node {self._task.name!r} handed the state back with {key!r} changed in place, and {key!r} has the "
+                f"reducer {self._task.run.plan.definition.reducers[key]!r}; return only what is new, as "
+                f"{{{key!r}: ...}}"
+            )
+        return False
+
+    def _from_state(self, key: str) -> Any:
+        """Return the engine's value of a key that the tool was given from the state; MISSING for any other."""
+        given, state = self.given, self.given.get("state") if self._whole is not None else None
+        if state is not None and key in state:
+            return state[key]
+        if key in given and key not in self._job.definition.params and key in self._task.path:
+            return given[key]
+        return MISSING
+
+    def _notice(self) -> None:
+        """Log once a node and run where copying the arguments took longer than the tool."""
+        name = self._task.run.prefix + self._task.node.id
+        tool = self._copies.clock() - self._started - self._copying
+        if self._copying <= tool or name in self._copies.noticed:
+            return
+        self._copies.noticed.add(name)
+        kind = "Sequence" if isinstance(self._largest, Sequence) else "Mapping"
+        logger.warning(
+            "node %r: copying its arguments took %.0f ms, longer than its tool, most of it for %r. If the tool "
+            "does not change that value, annotate the parameter as collections.abc.%s, and it is not copied",
+            name, self._copying * 1e3, self._slowest, kind,
+        )  # fmt: skip
+
+    def explain(self, error: BaseException) -> None:
+        """Add to the error of a write to a read-only array what to do instead."""
+        if not isinstance(error, ValueError) or not any(text in str(error) for text in _READ_ONLY_ERRORS):
+            return
+        given = self.given.items() if self._whole is None else (self.given | self._handed).items()
+        arrays = [name for name, value in given if hasattr(value, "__array_interface__")]
+        if arrays:
+            error.add_note(
+                f"Tools get arrays read-only, since other nodes share them: {name_list(arrays)}. To change one, copy "
+                f"it first: {arrays[0]} = {arrays[0]}.copy()"
+            )
+
+
+def _check_keys(node: str, keys: Iterable[Any]) -> None:
+    if not _STR.issuperset(map(type, keys)):
+        for key in keys:
+            if not isinstance(key, str):
+                raise ToolError(f"node {node!r} returned a dict with the key {key!r}; keys of the state are strings")
+
+
+def _references(box: list[Any]) -> int:
+    """Return how many references there are to what a box holds."""
+    value = box[0]
+    return sys.getrefcount(value)
+
+
+def _references_of_values(value: dict[str, Any]) -> dict[str, int]:
+    return {key: sys.getrefcount(item) for key, item in value.items()}
+
+
+# What the counting itself holds differs between versions of Python, so it is counted here on objects of our own.
+_ALONE = _references([object()])
+_ALONE_IN_DICT = _references_of_values({"": object()})[""]
+
+
+def _nobody_else_holds(box: list[Any]) -> bool:
+    return type(box[0]) is dict and _references(box) <= _ALONE
+
+
+def _nobody_else_holds_values(value: dict[str, Any]) -> set[str]:
+    """Return the keys of a dict whose values nobody else holds, of a dict that nobody else holds."""
+    if ATOMS.issuperset(map(type, value.values())):
+        return set()
+    return {key for key, count in _references_of_values(value).items() if count <= _ALONE_IN_DICT}
