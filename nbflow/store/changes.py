@@ -58,7 +58,10 @@ set_result = Statement(update(ExecutionTextModel).where(ExecutionTextModel.execu
 
 
 def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
-    """Insert a run at its start, with its graph, its values and what a fork takes over; `owner` has it.
+    """Insert a run with its graph, its values, its parent's log if it is a fork, and its own first event.
+
+    All of it is one transaction: a process that is killed leaves either the whole fork, edits included, or no run.
+    `owner` has the lease.
 
     Raises:
         RunNotFoundError: Its parent is not stored.
@@ -76,7 +79,10 @@ def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
     if parent is not None:
         _copy_log(connection, parent, number, run)
         _copy_names(connection, parent, number)
-    return Held(run.id, number, 1)
+    held = Held(run.id, number, 1)
+    if run.first is not None:
+        append(connection, held, run.first)
+    return held
 
 
 def _parent(connection: Connection, run: NewRun) -> int | None:

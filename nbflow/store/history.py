@@ -107,7 +107,7 @@ class History:
 
         allowed = settings().allow_unstored if allow_unstored is None else allow_unstored
         return Recorder(
-            self._store, self.open, lambda store: store.create(made), self.codecs,
+            self._store, self.open, made, self.codecs,
             strict=strict, allow_unstored=allowed, kept=seq or 0, warn=self.notices.append,
         )  # fmt: skip
 

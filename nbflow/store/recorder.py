@@ -7,8 +7,10 @@ larger the groups. What follows from an error is decided by the run.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Status
 from nbflow.store.encoding import Encoder, Lack
-from nbflow.store.rows import Batch, Ending
+from nbflow.store.rows import Batch, Ending, NewRun
 from nbflow.store.values import Codecs
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Recorder:
     Args:
         store: Where it is kept; None where the store is not open yet.
         opened: Opens the store then, on a thread of its own.
-        create: Begins to put a run that is new into the store.
+        make: Returns a run that the store does not have yet, without its first event; called on the writer's thread.
         codecs: How its values become text.
         strict: Whether an event is on the disk before anything that follows from it starts.
         allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
@@ -40,14 +42,14 @@ class Recorder:
     """
 
     def __init__(
-        self, store: Store | None, opened: Callable[[], Store], create: Callable[[Store], Future[int]] | None,
+        self, store: Store | None, opened: Callable[[], Store], make: Callable[[], NewRun] | None,
         codecs: Codecs, *, strict: bool, allow_unstored: bool = False, epoch: int = 1, kept: int = 0,
         warn: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.strict = strict
         # That a run goes on is kept before it does: a task that ends every process it runs in leaves a trace of each.
-        self.least = kept + 1 if create is None else 0
-        self._store, self._opener, self._create = store, opened, create
+        self.least = kept + 1 if make is None else 0
+        self._store, self._opener, self._make = store, opened, make
         self._codecs, self._encoder = codecs, Encoder(codecs)
         self._allowed = allow_unstored or not strict
         self._warn = warn
@@ -55,7 +57,7 @@ class Recorder:
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
         self._noted: Status | None = None
-        self._unstored: list[Lack] = []
+        self._unstored: deque[Lack] = deque()
         self.begun: Future[None] = Future()
         """Done once the store has the run, so that it outlives this process; failed where it cannot have it."""
 
@@ -87,18 +89,21 @@ class Recorder:
 
     def _begin(self, store: Store) -> None:
         self._store, self._busy = store, False
-        if self._create is None:
+        if self._make is None:
             self._has_begun(store)
         else:
-            self._create(store).add_done_callback(partial(self._tell, self._created))
+            first, self._sent = self._sent, self._sent + 1
+            created = store.create(partial(self._new, self._make, first), durable=self.strict)
+            created.add_done_callback(partial(self._tell, partial(self._created, self._sent)))
         # In the loop's next turn there are more events, which then are one commit with the run itself.
         self._run.loop.call_soon(self._next)
 
-    def _created(self, created: Future[int]) -> None:
+    def _created(self, upto: int, created: Future[int]) -> None:
         if error := created.exception():
             self._give_up(error)
         elif self._store is not None:
             self._has_begun(self._store)
+            self._safe(upto)
 
     def _has_begun(self, store: Store) -> None:
         """The store has the run; from now on another process may ask there for its end."""
@@ -135,11 +140,15 @@ class Recorder:
             self._give_up(error)
             return
         self._sent = upto
-        for seq, node, key, why in self._unstored:
-            self._warn(f"run {self._run.id}: {key!r} of node {node!r} (event {seq}) was not stored: {why}")
-        self._unstored.clear()
-        self._run.kept(upto)
+        self._safe(upto)
         self._next()
+
+    def _safe(self, upto: int) -> None:
+        """Tell the run that the store has its first `upto` events, and people which values it could not take."""
+        while self._unstored:  # the writer's thread may add to it meanwhile
+            seq, node, key, why = self._unstored.popleft()
+            self._warn(f"run {self._run.id}: {key!r} of node {node!r} (event {seq}) was not stored: {why}")
+        self._run.kept(upto)
 
     def _give_up(self, error: BaseException) -> None:
         if self._over:
@@ -163,6 +172,11 @@ class Recorder:
 
     # on the writer's thread
 
+    def _new(self, make: Callable[[], NewRun], first: int) -> NewRun:
+        """Return the run with its own first event, as one commit: of a fork that event alone has the edits."""
+        self._noted = Status.RUNNING  # as which the store inserts it
+        return replace(make(), first=self._batch(first, first + 1, Status.RUNNING))
+
     def _batch(self, first: int, upto: int, stands: Status) -> Batch:
         rows, others, nodes = self._encoder.rows(self._run.events, first, upto)
         status, ending = self._standing(others, stands)
@@ -177,7 +191,7 @@ class Recorder:
                 f"the run is to be kept strictly, and this cannot be stored: {named}; "
                 "nbflow.register_codec makes it storable, allow_unstored goes on without"
             )
-        self._unstored += unstored
+        self._unstored.extend(unstored)
 
     def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
         """Return the status to be noted, None where it is noted already, and how the run ended."""

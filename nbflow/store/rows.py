@@ -58,7 +58,9 @@ class NewRun:
     """A run at its start. `subgraphs` is a JSON object of definitions by name, `initial` one of values by key.
 
     `origin` is the file that it was started from, as `files.origin` tells it; `parent` and `parent_seq` are the run and
-    event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes.
+    event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes. `first` is the
+    run's own first event, with the edits of a fork; it is committed with the run, so that no process reads one without
+    the other.
     """
 
     id: str
@@ -72,6 +74,7 @@ class NewRun:
     parent: str | None = None
     parent_seq: int | None = None
     nodes: int = 0
+    first: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,17 +59,20 @@ class Store:
         """This process, as `RunRow.owner` names it."""
         return str(self._leases.owner)
 
-    def create(self, make: Callable[[], NewRun]) -> Future[int]:
-        """Insert a run, its graph if that is new, and its values; this process owns it. Return its epoch, 1.
+    def create(self, make: Callable[[], NewRun], *, durable: bool = False) -> Future[int]:
+        """Insert a run, its graph if that is new, its values and its first event; return its epoch, 1.
 
-        What comes next may be added under that epoch without waiting. `make` is called as that of `append` is.
-        A fork begins with its parent's log up to `parent_seq`, and with all its tools and values.
+        All of it is one transaction, and this process owns the run from then on. Batches may be appended under that
+        epoch without waiting. A fork also gets its parent's log up to `parent_seq`, and all its tools and values.
+        `make` and `durable` are used as by `append`.
 
         Raises:
             RunNotFoundError: Its parent is not stored.
             StoreError: There is a run of this id already, or the parent has no such event.
         """
-        return self._owning(lambda connection, run: changes.create(connection, run, self._leases.owner), make)
+        return self._owning(
+            lambda connection, run: changes.create(connection, run, self._leases.owner), make, durable=durable
+        )
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
         """Add to a run what came next, all or nothing; return it once it is committed.
@@ -110,7 +113,8 @@ class Store:
         )
 
     def _owning(
-        self, change: Callable[[Connection, Any], Held], make: Callable[[], Any] | None = None
+        self, change: Callable[[Connection, Any], Held], make: Callable[[], Any] | None = None, *,
+        durable: bool = False,
     ) -> Future[int]:  # fmt: skip
         """Queue what makes this process the owner of a run; the future has the epoch.
 
@@ -128,7 +132,7 @@ class Store:
             self._leases.keep(got[0])
             return got[0].epoch
 
-        job = Job(take, make)
+        job = Job(take, make, durable=durable)
         job.future.add_done_callback(lambda done: give_back() if done.exception() else None)
         return self._writer.submit(job)
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nbflow import ask
 from nbflow.engine.context import NODE
 from nbflow.engine.result import Key
 from nbflow.session import Session
@@ -74,6 +75,8 @@ reduce notes with extend
 CHAIN = "one -> two -> three -> four -> five\n" + "".join(
     f"{name} = act(name={name!r})\n" for name in ("one", "two", "three", "four", "five")
 )
+CLIMB = "".join(f"up_{n} -> " for n in (1, 2, 3)) + "up_4 -> confirm -> up_5\nconfirm = confirm\n"
+CLIMB += "".join(f"up_{n} = turn(key='n')\n" for n in (1, 2, 3, 4, 5))
 START: dict[str, Any] = {
     "n": 0, "m": 0, "k": 0, "depth": 0, "score": 0, "xs": [1, 2, 3, 4, 5], "files": ["a", "b", "c"],
     "since": datetime(2024, 2, 29, tzinfo=UTC),
@@ -123,11 +126,11 @@ def witnessed(path: str) -> list[Ran]:
 
 
 def session(witness: Witness, act: Callable[[str], Awaitable[None] | None] = lambda name: None) -> Session:
-    """Return a session with the graphs `big` and `chain`; `act` is done by the nodes of the second."""
+    """Return a session with the graphs `big`, `climb`, which asks a person, and `chain`, whose nodes do `act`."""
     made = Session()
     for tool in tools_of(witness, act):
         made.registry.register(tool.__name__, tool)
-    for name, text in {"refine": REFINE, "review": REVIEW, "big": BIG, "chain": CHAIN}.items():
+    for name, text in {"refine": REFINE, "review": REVIEW, "big": BIG, "climb": CLIMB, "chain": CHAIN}.items():
         made.graph(name, text)
     return made
 
@@ -181,8 +184,13 @@ def tools_of(witness: Witness, act: Callable[[str], Awaitable[None] | None]) -> 
             await done
         return {f"did_{name}": name}
 
+    async def confirm(n: int) -> dict[str, Any]:
+        said = await ask(f"{n} is enough?", schema=int)
+        witness.saw()
+        return {"said": said}
+
     doing.__name__ = "act"
-    return [tick, nap, grind, turn, square, fails, stumble, pages, doing]
+    return [tick, nap, grind, turn, square, fails, stumble, pages, confirm, doing]
 
 
 def plain(state: dict[str, Any]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 Rule: whoever runs is a process like any other, in a session of its own, with its own store; it is killed by SIGKILL
 alone. Only the second that it takes to import the libraries is shared.
 
-An order is a JSON object on a line, and so is the answer. Fields: `do` (start, resume), `graph`, `durability`, `run`,
+An order is a JSON object on a line, and so is the answer. Fields: `do` (start, resume, fork), `graph`, `durability`,
+`run`, `at` and `state` (of a fork), `commits` (it kills itself after so many, the opening of the store not counted),
 `url`, `opened` (whether the store is open before the run begins), `witness` (the file of executions), `sitting`,
 `result` (the file for what came of it), `hold` (the third node waits until there is such a file; with `blocks` it lets
 nothing else run meanwhile), `gate` (a pipe to wait at before the run begins), `lease_s`; and to be killed `after` (so
@@ -19,6 +20,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,12 @@ import nbflow.store.history
 import nbflow.store.migrations
 import nbflow.store.resuming
 import nbflow.store.store  # noqa: F401
+from nbflow import Run
 from nbflow.errors import NbflowError
 from nbflow.session import Session
 from nbflow.store import changes, leases
+from nbflow.store.postgres_writer import PostgresDatabase
+from nbflow.store.sqlite_writer import SqliteConnection
 
 LONGEST_S = 120
 """No process outlives a test that hangs."""
@@ -101,6 +106,8 @@ def perform(order: Order, sign: int) -> int:
     made = session(Witness(order["witness"], order["sitting"], sign), partial(held, order))
     if order.get("opened"):
         made.history.open()
+    if "commits" in order:
+        die_after(order["commits"])
     if "gate" in order:
         Path(order["gate"]).read_text()  # a pipe that others wait at, too
     Path(order["result"]).write_text(json.dumps(asyncio.run(told(made, order))))
@@ -120,14 +127,41 @@ async def held(order: Order, name: str) -> None:
             await asyncio.sleep(0.005)
 
 
+def die_after(commits: int) -> None:
+    """Kill this process by SIGKILL once it has committed so often, before it does anything else."""
+    left = [commits]
+
+    def counted(transact: Callable[..., None]) -> Callable[..., None]:
+        def counting(*args: Any, **options: Any) -> None:
+            transact(*args, **options)
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return counting
+
+    SqliteConnection.transact = counted(SqliteConnection.transact)  # type: ignore[method-assign]
+    PostgresDatabase.transact = counted(PostgresDatabase.transact)  # type: ignore[method-assign]
+
+
+async def answered(run: Run) -> None:
+    """Answer with 42 whatever a run asks, to its end."""
+    while run.result is None:
+        for question in run.asking:
+            run.answer(42, question=question.seq)
+        await run.changed()
+
+
 async def told(made: Session, order: Order) -> Order:
     """Return what came of a run."""
     try:
         if order["do"] == "start":
             run = made.start(order.get("graph", "big"), dict(START), durability=order["durability"])
         else:
-            run = await made.reopen(order.get("run"))
+            run = await made.reopen(order.get("run"), at=order.get("at"), state=order.get("state"))
+        answering = asyncio.ensure_future(answered(run))
         await run
+        await answering
     except NbflowError as error:
         return {"error": f"{type(error).__name__}: {error}"}
     return {"run": run.id, "status": run.status, "state": plain(run.state), "notices": made.history.notices}
