@@ -6,7 +6,8 @@ Rule: nothing runs for them but timers; what happens inside, and what comes of i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nbflow.engine.context import Attempt
@@ -24,7 +25,7 @@ class Composites:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._timers: dict[Task, asyncio.TimerHandle] = {}
+        self._timers: dict[Task, _Timer] = {}
         self._late: Task | None = None
 
     def opened(self, task: Task, number: int, now: float) -> None:
@@ -39,6 +40,30 @@ class Composites:
         if limit is not None and not is_map:
             late = TimeoutError(f"node {task.name!r} timed out after {limit:g} s; raise timeout= on the node")
             self._in(limit, task, lambda scheduler: self._too_late(scheduler, task, late))
+
+    def expire_around(self, task: Task) -> None:
+        """Let the subgraphs around a task time out whose time is over: that came before what the task comes to now."""
+        around = task.run.parent
+        while around is not None and self._timers:
+            timer = self._timers.get(around)
+            if timer is not None and timer.is_due:
+                timer.go_off()
+            around = around.run.parent
+
+    @contextmanager
+    def stopped_clocks(self, task: Task) -> Iterator[None]:
+        """Stop the timeouts of the subgraphs around a task meanwhile."""
+        timers, around = [], task.run.parent
+        while around is not None:
+            timers += [self._timers[around]] if around in self._timers else []
+            around = around.run.parent
+        for timer in timers:
+            timer.stop()
+        try:
+            yield
+        finally:
+            for timer in timers:
+                timer.start()
 
     def _too_late(self, scheduler: Scheduler, task: Task, error: BaseException) -> Iterable[Answer]:
         self._late = task
@@ -83,4 +108,41 @@ class Composites:
             self._timers.pop(task, None)
             self._run.later(decide)
 
-        self._timers[task] = self._run.loop.call_later(seconds, due)
+        self._timers[task] = _Timer(self._run.loop, seconds, due)
+
+
+class _Timer:
+    """A call of `due` in `seconds`, not counting the time for which it is stopped."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, due: Callable[[], None]) -> None:
+        self._loop, self._due, self._left = loop, due, seconds
+        self._stops, self._cancelled = 0, False
+        self._handle = loop.call_later(seconds, due)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its time is over."""
+        return not self._stops and self._handle.when() <= self._loop.time()
+
+    def go_off(self) -> None:
+        """Do now what it is for."""
+        self.cancel()
+        self._due()
+
+    def cancel(self) -> None:
+        """Let it never go off."""
+        self._cancelled = True
+        self._handle.cancel()
+
+    def stop(self) -> None:
+        """Stop it until as many calls of `start`."""
+        self._stops += 1
+        if self._stops == 1:
+            self._left = self._handle.when() - self._loop.time()
+            self._handle.cancel()
+
+    def start(self) -> None:
+        """Let it run on with the time that it had left."""
+        self._stops -= 1
+        if not self._stops and not self._cancelled:
+            self._handle = self._loop.call_later(max(0.0, self._left), self._due)

@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
     from nbflow.engine.forms import Form
     from nbflow.engine.run import Run
+    from nbflow.engine.stragglers import ToolThread
     from nbflow.scheduler import Task
 
 
 class Attempt:
     """One attempt that is under way, and the ear for what its tool says, from any thread.
 
-    `started` is clock time, `number` counts from 1. What is said after the attempt's
-    end is dropped.
+    `started` is clock time, `number` counts from 1. What is said after the attempt's end is dropped. `thread` is the
+    call of a sync tool; `held` tells that the tool held the loop for long, and that the loop has had no turn since.
     """
 
-    __slots__ = ("_asked", "_due", "_left", "_run", "_task", "in_thread", "limit", "number", "said", "started")
+    __slots__ = (
+        "_asked", "_due", "_left", "_run", "_task", "held", "in_thread", "limit", "number", "said", "started", "thread",
+    )  # fmt: skip
 
     def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
         self._run, self._task = run, task
@@ -39,6 +42,8 @@ class Attempt:
         self.in_thread = in_thread
         self.said: list[tuple[Kind, str, Any]] = []
         self.limit: asyncio.Timeout | None = None
+        self.thread: ToolThread | None = None
+        self.held = False
         self._left: float | None = None
         self._due, self._asked = False, 0
 

@@ -20,6 +20,7 @@ from nbflow.engine.past import Past
 from nbflow.engine.result import ExecutionResult
 from nbflow.engine.run import Run
 from nbflow.engine.steering import check_node
+from nbflow.engine.stragglers import Stragglers, attempt_grace
 from nbflow.engine.surroundings import Surroundings
 from nbflow.errors import ExecutionError
 from nbflow.executors import ThreadExecutor
@@ -53,7 +54,10 @@ class WorkflowEngine:
         graphs: The graphs that may be named as subgraphs.
         clock: Gives seconds from any fixed moment on, never going back.
         new_id: Gives the id of a run.
-        max_threads: How many sync tools may run at once, over all runs of this engine on one loop.
+        max_threads: How many sync tools may run at once, over all runs of this engine on one loop; a thread that runs
+            on after its attempt timed out or was cancelled does not count.
+        attempt_grace: How long (s) a node's next start waits for such a thread; by default as the setting
+            NBFLOW_ATTEMPT_GRACE says, else 30 (SEMANTICS rule 15a).
     """
 
     def __init__(
@@ -64,14 +68,16 @@ class WorkflowEngine:
         clock: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = _new_id,
         max_threads: int = 32,
+        attempt_grace: float | None = None,
     ) -> None:
         if max_threads < 1:
             raise ExecutionError(f"max_threads is {max_threads}; it must be at least 1 for sync tools to run")
         self.registry = registry
         self.graphs: Mapping[str, GraphDefinition] = {} if graphs is None else graphs
         self.new_id = new_id
-        self._clock, self._max_threads = clock, max_threads
+        self._clock, self._max_threads, self._grace = clock, max_threads, attempt_grace
         self._threads = ThreadExecutor()
+        self._stragglers = Stragglers()
         self._plans: dict[int, _Compiled] = {}
         # A semaphore belongs to one loop, and an engine may be used on several.
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -96,6 +102,7 @@ class WorkflowEngine:
         Raises:
             GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
             RunStateError: One of `breaks` is no node of the graph.
+            NbflowError: The setting NBFLOW_ATTEMPT_GRACE is no number of seconds.
         """
         if max_parallel is not None and max_parallel < 1:
             raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
@@ -104,7 +111,18 @@ class WorkflowEngine:
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
         caching = None if cache is None else Caching(cache, self._threads)
-        around = Surroundings(compiled.jobs, self._threads, slots, self._clock, epoch, compiled.subgraphs, caching)
+        grace = attempt_grace() if self._grace is None else self._grace
+        around = Surroundings(
+            compiled.jobs,
+            self._threads,
+            slots,
+            self._clock,
+            epoch,
+            compiled.subgraphs,
+            self._stragglers,
+            grace,
+            caching,
+        )
         run = Run(
             compiled.plan, own(dict(initial_state or {})), around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,

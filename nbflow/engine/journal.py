@@ -99,7 +99,7 @@ def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
 
 def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, _, task, attempt, given, spec, *begun = entry
-    data = _place(task, attempt)
+    data = attempt_place(task, attempt)
     data["input"] = given
     if begun and begun[0] > 1:
         data["begun"] = begun[0]
@@ -139,10 +139,10 @@ def _skipped(entry: Entry) -> tuple[str, dict[str, Any]]:
 
 def _asked(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, _, task, attempt, data = entry
-    return task.name, _place(task, attempt) | data
+    return task.name, attempt_place(task, attempt) | data
 
 
-def _place(task: Task, attempt: int) -> dict[str, Any]:
+def attempt_place(task: Task, attempt: int) -> dict[str, Any]:
     """Return what tells the attempt from all others of its run."""
     place: dict[str, Any] = {"firing": task.firing, "attempt": attempt}
     if task.scope:
@@ -158,7 +158,7 @@ def milliseconds(seconds: float) -> float:
 
 
 def _end(task: Task, attempt: int, seconds: float, derived: Sequence[bool] = ()) -> dict[str, Any]:
-    place = _place(task, attempt)
+    place = attempt_place(task, attempt)
     place["duration_ms"] = milliseconds(seconds)
     if derived and any(derived):
         place["derived"] = True

@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
+from collections.abc import Callable
 from contextlib import aclosing, nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.context import NODE, Recalled
+from nbflow.engine.context import NODE, Attempt, Recalled
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
 from nbflow.engine.ownership import Handover, Taken
+from nbflow.engine.stragglers import ToolThread
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
 from nbflow.values import is_heavy
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 BLOCKED_S = 0.1
+"""A tool that holds the loop for longer is warned of, and may have held up a cancellation: the loop gets its turns before
+the tool's outcome counts."""
+TURNS = 8
+"""As many as it takes from an interrupt of the kernel over the cell that awaits the run to `Run.cancel`, twice over."""
 
 
 async def perform(run: Run, task: Task) -> Taken:
@@ -86,7 +93,11 @@ async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
 
 async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
     slot = run.thread_slots if job.mode == "thread" else nullcontext()
+    grace = run.loop.time() + run.grace
     while True:
+        if run.stragglers:
+            await run.wait_for_stragglers(task, grace)
+        # A slot is taken only now: what waits for a thread that still runs takes no thread from other nodes.
         async with slot:
             # After a backoff, or a wait for a thread, the run may have been paused.
             if run.workers.hold.passes(task):
@@ -95,19 +106,62 @@ async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
 
 
 async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
+    """Make one attempt within its time; what the tool returns or raises after that is dropped (SEMANTICS rule 15a)."""
     context = run.started(task, run.clock(), number, given, job)
-    limit = task.attempt.limit = asyncio.timeout(job.timeout)
+    attempt = task.attempt
+    limit = attempt.limit = asyncio.timeout(job.timeout)
+    cause: BaseException | None = None
     try:
         async with limit:
-            return await _checked(run, task, job, given, context)
-    except TimeoutError as error:
-        if not limit.expired():
+            try:
+                value = await _checked(run, task, job, given, context)
+            finally:
+                await give_turns(attempt)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        late = _is_overdue(attempt, run.loop) or (isinstance(error, TimeoutError) and limit.expired())
+        if not late or _is_cancelled(task, error):
             raise
-        less = ", or retry less" if of > 1 else ""
-        raise TimeoutError(
-            f"node {task.name!r} timed out after {job.timeout:g} s (attempt {number} of {of}); "
-            f"raise timeout= on the node{less}"
-        ) from error
+        cause = error
+    else:
+        if not _is_overdue(attempt, run.loop):
+            return value
+    less = ", or retry less" if of > 1 else ""
+    thread = "; its thread cannot be stopped and runs on" if attempt.thread and attempt.thread.ended is None else ""
+    raise TimeoutError(
+        f"node {task.name!r} timed out after {job.timeout:g} s (attempt {number} of {of}); "
+        f"raise timeout= on the node{less}{thread}"
+    ) from cause
+
+
+def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether an attempt's time was over when its tool ended; a thread's end counts, not when the loop heard."""
+    limit, thread = attempt.limit, attempt.thread
+    due = None if limit is None else limit.when()
+    if limit is None or due is None:
+        return False
+    if thread is None or thread.ended is None:
+        return limit.expired() or due <= loop.time()
+    return due <= loop.time() - (time.monotonic() - thread.ended)
+
+
+def _is_cancelled(task: Task, error: BaseException, *, own: int = 0) -> bool:
+    """Return whether an attempt was cancelled from outside: with its run, or with the asyncio task that runs it.
+
+    `own` counts the requests to cancel it that are its timeout's.
+    """
+    current = asyncio.current_task()
+    assert current is not None  # noqa: S101 - it is one
+    return isinstance(error, asyncio.CancelledError) and (not task.live or current.cancelling() > own)
+
+
+async def give_turns(attempt: Attempt) -> None:
+    """Let the loop see to what came due while a tool held it, a cancellation above all, before its outcome counts."""
+    if attempt.held:
+        attempt.held = False
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
 
 async def _checked(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Taken:
@@ -133,7 +187,7 @@ async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: 
 async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
     """Call the tool with copies of its arguments; return what it returned, as the engine's own value."""
     if job.mode == "thread":
-        result = await run.threads.submit(context, partial(_in_thread, job, handover))
+        result = await _threaded(run, task, context, partial(_in_thread, job, handover))
         if isinstance(result, Taken):
             return result
         box = [await _stepwise(run, task, context, _awaited(result.pop()))]
@@ -171,6 +225,22 @@ async def _on_loop(run: Run, task: Task, context: Context, job: Job, given: dict
     return await _stepwise(run, task, context, _awaited(value)) if inspect.isawaitable(value) else value
 
 
+async def _threaded(run: Run, task: Task, context: Context, function: Callable[[], Any]) -> Any:
+    """Call a function in a thread, which may outlive the attempt."""
+    attempt: Attempt = task.attempt
+    thread = attempt.thread = ToolThread(function)
+    future = run.threads.submit(context, thread)
+    try:
+        return await future
+    except asyncio.CancelledError as error:
+        expired = attempt.limit is not None and attempt.limit.expired()
+        if _is_cancelled(task, error, own=int(expired)) or _is_overdue(attempt, run.loop):
+            raise
+        if not future.done() or future.cancelled():
+            raise
+        return future.result()  # the tool ended in time, and something else held the loop meanwhile
+
+
 async def _awaited(value: Any) -> Any:
     return await value
 
@@ -204,8 +274,10 @@ async def _streamed(stream: Any, name: str) -> Any:
 
 
 def kept_loop(task: Task, seconds: float) -> None:
-    """Warn where a tool kept the loop, and with it the kernel, to itself."""
+    """Note how long a step of a tool held the loop, and warn where that was too long."""
     if seconds > BLOCKED_S:
+        if task.attempt is not None:
+            task.attempt.held = True
         logger.warning(
             "node %r kept the event loop busy for %.2f s, and nothing else ran meanwhile; make its tool a plain "
             "function, so that it runs in a thread, or await inside it", task.name, seconds,

@@ -23,7 +23,7 @@ class ExecutionLog:
 
     `node_id` is the node's path, `firing` the number of the start within its run or subgraph run, `scope` the path of
     subgraph runs. `timestamp` is when it started (UTC, aware); `duration_ms` None while it runs. `cached` tells that
-    the output is one stored before.
+    the output is one stored before, `overlaps` that a thread of an earlier attempt at the node still ran at its start.
     """
 
     node_id: str
@@ -37,6 +37,7 @@ class ExecutionLog:
     firing: int
     scope: str = ""
     cached: bool = False
+    overlaps: bool = False
 
 
 class Logs(Records[ExecutionLog]):
@@ -52,7 +53,8 @@ class Logs(Records[ExecutionLog]):
 def _told(row: ExecutionLog) -> tuple[str, ...]:
     took = "" if row.duration_ms is None else f"{row.duration_ms:.1f}"
     status = "cached" if row.cached else row.status
-    return row.node_id, str(row.attempt), status, took, row.error or ""
+    overlaps = "started though the thread of an earlier attempt still ran" if row.overlaps else ""
+    return row.node_id, str(row.attempt), status, took, "; ".join(filter(None, (row.error, overlaps)))
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,10 @@ def logs_of(events: Iterable[Event]) -> Logs:
                 _close(rows[at], event)
             if key in maps and at in rows:
                 rows[at] = rows.pop(at)
+        elif event.kind is Kind.NODE_OUTPUT and event.data.get("overlaps"):
+            key = key_of(event)
+            if key in live:
+                rows[key, live[key]].overlaps = True
         elif event.kind in (Kind.EXECUTION_RESUMED, Kind.EXECUTION_CANCELLED):
             for key, attempt in live.items():
                 rows[key, attempt].status, rows[key, attempt].error = "cancelled", "its process ended before it did"

@@ -16,12 +16,13 @@ from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job
-from nbflow.engine.journal import ENDING_OF, Entry, ending
+from nbflow.engine.journal import ENDING_OF, Entry, attempt_place, ending
 from nbflow.engine.ownership import Copies, Taken
 from nbflow.engine.past import Past
 from nbflow.engine.questions import Questions
 from nbflow.engine.result import ExecutionResult
 from nbflow.engine.steering import SteeredRun
+from nbflow.engine.stragglers import position_of
 from nbflow.engine.surroundings import Surroundings
 from nbflow.engine.workers import Workers
 from nbflow.errors import (
@@ -58,6 +59,7 @@ class Run(SteeredRun):
     ) -> None:  # fmt: skip
         super().__init__(plan, state, around, run_id=run_id)
         self.threads, self.thread_slots = around.threads, around.thread_slots
+        self.stragglers, self.grace = around.stragglers, around.grace
         self.started_at = past.events[0].time if past and past.events else around.epoch + self._began
         self._began -= past.seconds if past else 0.0
         self.jobs, self.caching = around.jobs, around.caching
@@ -115,9 +117,35 @@ class Run(SteeredRun):
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
         attempt = task.attempt = kind(self, task, now, number, in_thread=job.mode == "thread")
+        if self.stragglers and kind is Attempt:
+            self._report_stragglers(task, number)
         context = self.workers.context.copy()
         context.run(NODE.set, attempt)
         return context
+
+    def _report_stragglers(self, task: Task, number: int) -> None:
+        """Record that an attempt starts while threads of earlier attempts at its node still run."""
+        running = len(self.stragglers.of(position_of(self.id, task)))
+        if running:
+            threads = "the thread of an earlier attempt still runs" if running == 1 else (
+                f"the threads of {running} earlier attempts still run"
+            )  # fmt: skip
+            text = (
+                f"attempt {number} started though {threads}, after waiting {self.grace:g} s (NBFLOW_ATTEMPT_GRACE); "
+                "what an earlier one returns or prints is dropped\n"
+            )
+            data = {"text": text, "stream": "stderr", "overlaps": running, **attempt_place(task, number)}
+            self.events.add((Kind.NODE_OUTPUT, self.clock(), task.name, data))
+
+    async def wait_for_stragglers(self, task: Task, until: float) -> None:
+        """Wait until no thread of an earlier attempt at a task's node runs, or until the loop's time `until`.
+
+        The wait counts for no timeout, neither of the task nor of the subgraphs around it (SEMANTICS rule 15a).
+        """
+        position = position_of(self.id, task)
+        if self.stragglers.of(position):
+            with self._composites.stopped_clocks(task):
+                await self.stragglers.wait(position, until)
 
     def say(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
         """Note what a tool said, while it is live."""
@@ -139,6 +167,7 @@ class Run(SteeredRun):
 
     def completed(self, task: Task, taken: Taken, now: float, *, cached: bool = False) -> None:
         """Record what a tool returned, now or when its output was cached, and continue."""
+        self._composites.expire_around(task)
         if not task.live:
             return
         attempt = self.close(task)
@@ -153,6 +182,7 @@ class Run(SteeredRun):
 
     def failed(self, task: Task, error: BaseException) -> None:
         """Take that a task failed for good, and go on."""
+        self._composites.expire_around(task)
         if not task.live:
             return
         now = self.clock()
@@ -219,6 +249,8 @@ class Run(SteeredRun):
         attempt: Attempt = task.attempt
         if attempt.said:
             attempt.flush()
+        if attempt.thread is not None and attempt.thread.ended is None:
+            self.stragglers.add(position_of(self.id, task), attempt.thread)
         if self.questions.open:
             self.questions.drop(task)
         task.attempt = None
@@ -278,6 +310,8 @@ class Run(SteeredRun):
             self._patience = self.loop.call_later(CLEANUP_S, self._stop_waiting)
 
     def _stop_waiting(self) -> None:
-        names = name_list(repr(task.name) for task in self.workers.abandon())
-        logger.warning("run %s ended, and %s did not end within %g s of being cancelled", self.id, names, CLEANUP_S)
+        abandoned = self.workers.abandon()
+        if abandoned:  # else only the store is waited for
+            names = name_list(repr(task.name) for task in abandoned)
+            logger.warning("run %s ended, and %s did not end within %g s of being cancelled", self.id, names, CLEANUP_S)
         self.worker_left()

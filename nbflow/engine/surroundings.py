@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from nbflow.engine.caching import Caching
 from nbflow.engine.job import Jobs
+from nbflow.engine.stragglers import Stragglers
 from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a run is given: the tools, the threads, and the clock (`epoch` + `clock()` is seconds since 1970)."""
+    """What a run is given: the tools, the threads, and the clock (`epoch` + `clock()` is seconds since 1970).
+
+    `grace` is how long (s) a node's next start waits for a thread of `stragglers`.
+    """
 
     jobs: Jobs
     threads: ThreadExecutor
@@ -25,4 +29,6 @@ class Surroundings:
     clock: Callable[[], float]
     epoch: float
     subgraphs: Mapping[str, GraphDefinition]
+    stragglers: Stragglers
+    grace: float
     caching: Caching | None = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
 from nbflow.engine.ownership import Handover, Taken
-from nbflow.engine.perform import kept_loop, perform, take
+from nbflow.engine.perform import BLOCKED_S, give_turns, kept_loop, perform, take
 from nbflow.executors import first_step, rest
 from nbflow.values import ATOMS, is_heavy
 
@@ -151,7 +151,7 @@ class Workers:
         run, handover = self._run, None
         try:
             job = run.jobs.of(task.node)
-            if not job.quick:
+            if not job.quick or run.stragglers:
                 return perform(run, task)
             given = arguments = job.arguments(task) if job.asks else {}
             handover = Handover(run.copies, task, job, given)
@@ -163,8 +163,9 @@ class Workers:
             coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine)
             end = run.clock()
-            if not finished:
+            if end - now > BLOCKED_S:
                 kept_loop(task, end - now)
+            if not finished:
                 return _rest(run, handover, rest(context, coroutine, value, run.clock, partial(kept_loop, task)))
             box = [value]
             del value
@@ -172,12 +173,16 @@ class Workers:
                 return take(run, handover, box)
             taken = handover.take(box)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
-            kept_loop(task, run.clock() - now)
+            seconds = run.clock() - now
+            kept_loop(task, seconds)
             if handover is not None:
                 handover.explain(error)
+            if seconds > BLOCKED_S:
+                return _raising(error)
             run.failed(task, error)
             return None
-        kept_loop(task, end - now)
+        if end - now > BLOCKED_S:
+            return _giving(taken)
         run.completed(task, taken, end)
         return None
 
@@ -189,7 +194,11 @@ class Workers:
         if not task.live:
             worker.cancel()  # in its first step it ended the run itself
         try:
-            taken = await waits
+            try:
+                taken = await waits
+            finally:
+                if task.live and task.attempt is not None:
+                    await give_turns(task.attempt)
         except asyncio.CancelledError as error:
             self._free(task, worker)
             if task.live and worker.cancelling():
@@ -216,3 +225,11 @@ async def _rest(run: Run, handover: Handover, waits: Awaitable[Any]) -> Taken:
     except ValueError as error:
         handover.explain(error)
         raise
+
+
+async def _giving(taken: Taken) -> Taken:
+    return taken
+
+
+async def _raising(error: BaseException) -> Taken:
+    raise error

@@ -41,7 +41,8 @@ async def finished(run: Run, shell: Any) -> None:
         # Bounded: a second Stop would not reach us while we wait here.
         await asyncio.wait([end], timeout=CLEANUP)
         if run.error is None:
-            raise ExecutionCancelled(f"run {run.name} was cancelled {STOPPED}") from None
+            # The run ended before Stop reached it. The cell is stopped, and does not say that the run was.
+            raise ExecutionCancelled(f"the cell was stopped {STOPPED}; run {run.id} had completed before") from None
     if run.error is not None:
         raise run.error
 

@@ -139,3 +139,30 @@ def test_a_cancelled_sync_tool_is_not_waited_for_and_the_log_says_that_its_threa
         assert kinds(started)[-1] == "execution_cancelled"
 
     asyncio.run(main())
+
+
+def test_a_run_that_waits_for_its_store_alone_names_no_node_as_cancelled(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_module, "CLEANUP_S", 0.02)
+
+    class Late:
+        """Keeps everything 0.1 s late."""
+
+        strict, least = False, 0
+
+        def follow(self, run: Run) -> None:
+            run.loop.call_later(0.1, lambda: run.kept(len(run.events)))
+
+        def keep(self, upto: int) -> None: ...
+
+    async def brief() -> None: ...
+
+    async def main() -> None:
+        started = engine_of(brief).start(graph("brief"), keeper=Late())
+        with caplog.at_level(logging.WARNING, logger="nbflow"):
+            await started
+        assert started.status == "completed"
+        assert caplog.text == ""
+
+    asyncio.run(main())

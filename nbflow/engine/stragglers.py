@@ -1,0 +1,132 @@
+"""Threads of sync tools that outlive their attempts, and the wait of a node's next start for them.
+
+Invariant: two attempts at one node never overlap silently. A thread cannot be stopped, so an attempt that times out or
+is cancelled leaves it running; the next start of the same node waits for it, for a grace at most (SEMANTICS rule 15a).
+A thread whose attempt has ended counts neither for `max_threads` nor for the end of its run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import NbflowError
+
+if TYPE_CHECKING:
+    from nbflow.scheduler import Task
+
+GRACE_S = 30.0
+_SETTING = "NBFLOW_ATTEMPT_GRACE"
+
+Position = tuple[str, str, tuple[int, ...]]
+"""A run's id, a node's path in it, and the firings of the `each` nodes on that path."""
+
+
+def attempt_grace() -> float:
+    """Return how long (s) a node's next start waits for the thread of an earlier attempt, as the environment sets it.
+
+    Raises:
+        NbflowError: NBFLOW_ATTEMPT_GRACE is no number of seconds.
+    """
+    text = os.environ.get(_SETTING)
+    if text is None:
+        return GRACE_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise NbflowError(f"the setting {_SETTING} is {text!r}: it must be a number of seconds, 0 or more")
+    return seconds
+
+
+def position_of(run_id: str, task: Task) -> Position:
+    """Return which starts wait for each other: those of one node in one run, of a map those of one item.
+
+    The instances of an `each` node run side by side by design, so that each of them is a position of its own.
+    """
+    firings = []
+    at: Task | None = task
+    while at is not None:
+        if at.node.each:
+            firings.append(at.firing)
+        at = at.run.parent
+    return run_id, task.name, tuple(firings)
+
+
+class ToolThread:
+    """One call of a sync tool, made in a thread. `ended` is when it ended (monotonic s), None before that."""
+
+    __slots__ = ("_function", "_waiting", "ended")
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._waiting: list[Callable[[], None]] = []
+        self.ended: float | None = None
+
+    def __call__(self) -> Any:
+        """Call the tool."""
+        function = self._function
+        del self._function  # with the arguments, as this object may outlive the call
+        try:
+            return function()
+        finally:
+            self.ended = time.monotonic()
+            for wake in tuple(self._waiting):
+                wake()
+
+    async def wait(self) -> None:
+        """Wait until it has ended; on any loop."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(ended.cancel)
+            except RuntimeError:
+                return  # the loop is closed, and nobody waits any longer
+
+        self._waiting.append(wake)
+        try:
+            # Checked after `wake` is there for the thread to find: one of the two sees the other.
+            if self.ended is None:
+                await asyncio.wait([ended])
+        finally:
+            self._waiting.remove(wake)
+
+
+class Stragglers:
+    """The threads that still run though their attempts have ended, over all runs of an engine."""
+
+    def __init__(self) -> None:
+        self._threads: dict[Position, list[ToolThread]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._threads)
+
+    def add(self, position: Position, thread: ToolThread) -> None:
+        """Retain a thread until it ends."""
+        self._threads[position] = [*self.of(position), thread]
+
+    def of(self, position: Position) -> list[ToolThread]:
+        """Return the threads that still run for a position; forget all that have ended."""
+        for at, threads in list(self._threads.items()):
+            running = [thread for thread in threads if thread.ended is None]
+            if running:
+                self._threads[at] = running
+            else:
+                self._threads.pop(at, None)
+        return self._threads.get(position, [])
+
+    async def wait(self, position: Position, until: float) -> None:
+        """Wait until all threads of a position have ended, or until the loop's time `until`."""
+        try:
+            async with asyncio.timeout_at(until):
+                for thread in self.of(position):
+                    await thread.wait()
+        except TimeoutError:
+            return
