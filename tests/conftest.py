@@ -1,4 +1,7 @@
-"""One Chromium for all tests that need one: playwright allows one at a time in a process. And the kernels' Python."""
+"""What all tests share: Hypothesis's profile, one Chromium, and the Python of the kernels.
+
+Playwright allows one Chromium at a time in a process.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No deadlines: a busy machine is no failure, and the guard of pytest-timeout ends what hangs. CI draws the same examples
+# at each run; elsewhere they differ from run to run, and a failure prints what repeats it.
+settings.register_profile("nbflow", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("nbflow")
 
 # Runs of tests leave nothing behind; a test of durability asks for it.
 os.environ.setdefault("NBFLOW_DURABILITY", "off")

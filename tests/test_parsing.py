@@ -27,6 +27,7 @@ class Loop:
         time.sleep(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parse", [parsing.module, structure.parse])
 def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[str], ast.Module]) -> None:
     source = Path(argparse.__file__).read_text()

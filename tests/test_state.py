@@ -254,7 +254,7 @@ def test_a_registered_reducer_takes_the_value_and_one_update() -> None:
     assert folds["a"](9, [3, 5]) == 9
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 2**32))
 def test_forks_and_joins_in_any_shape_count_every_update_exactly_once(seed: int) -> None:
     rng = random.Random(seed)

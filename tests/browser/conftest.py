@@ -26,7 +26,7 @@ import nbflow
 
 ROOT = Path(nbflow.__file__).parents[1]
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-PATIENCE_MS = 90_000
+PATIENCE_MS = 300_000
 # Errors of Notebook's own, in every notebook, before a cell has run: it looks for the shortcuts of a plugin that it does
 # not know, and calls a command of Lab's file browser, which its page of a notebook has not. And one of both where a kernel
 # is restarted before it has said what it is.
@@ -102,7 +102,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         server.terminate()
         try:
-            server.wait(15)
+            server.wait(300)
         except subprocess.TimeoutExpired:
             server.kill()
 

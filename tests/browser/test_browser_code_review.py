@@ -40,7 +40,7 @@ def test_run_all_reviews_real_files_while_the_graph_is_seen_running(notebook: Ca
     nb.page.evaluate(WATCH)
 
     nb.js("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    nb.wait_js(f"w.content.model.cells.get({len(cells) - 1}).executionCount !== null", timeout=240_000)
+    nb.wait_js(f"w.content.model.cells.get({len(cells) - 1}).executionCount !== null", timeout=300_000)
     nb.wait_idle(len(cells) - 1)
 
     seen = nb.page.evaluate("Object.fromEntries(Object.entries(window.seen).map(([n, s]) => [n, [...s]]))")

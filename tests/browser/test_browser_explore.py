@@ -39,7 +39,7 @@ def opened(notebook: Open, *cells: str) -> tuple[Any, Any]:
 
 def status(view: Any, word: str) -> None:
     view.scroll_into_view_if_needed()  # out of sight nothing is drawn
-    view.locator(".nf-head .nf-word").get_by_text(word, exact=True).wait_for(timeout=60_000)
+    view.locator(".nf-head .nf-word").get_by_text(word, exact=True).wait_for(timeout=300_000)
 
 
 def answer(view: Any, choice: str) -> None:

@@ -81,7 +81,7 @@ def test_the_timeline_of_a_run_follows_it_to_its_end(notebook: Open) -> None:
     for index in range(3):
         book.run(index)
     book.start(3)
-    book.page.locator(".nf-tabs").get_by_text("Timeline").click(timeout=90_000)
+    book.page.locator(".nf-tabs").get_by_text("Timeline").click(timeout=300_000)
     book.page.wait_for_selector('.nf-tl-row.is-completed[data-n="publish"]')
     book.wait_idle(3)
     told(book, "Critical path ")
@@ -135,7 +135,7 @@ def test_hostile_text_reaches_the_page_as_text(notebook: Open) -> None:
     book = notebook(LOAD, tools, graph, run)
     for index in range(4):
         book.run(index)
-    book.page.wait_for_selector(".nf-node.is-completed", timeout=60_000)
+    book.page.wait_for_selector(".nf-node.is-completed", timeout=300_000)
     book.page.locator(".nf-node").first.click()
     told(book, "onerror")
     assert book.page.evaluate("() => window.hacked") is None

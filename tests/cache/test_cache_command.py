@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["async", "off"])
 def test_a_command_reuses_what_an_earlier_one_computed_unless_it_is_told_not_to(
     durability: str, tmp_path: Path, url: str

@@ -405,7 +405,7 @@ def test_arrays_are_inputs_and_outputs() -> None:
     assert [second.state["twice"].tolist(), other.state["twice"].tolist()] == [[2, 4, 6], [2, 4, 8]]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values, values)
 def test_a_cached_output_is_the_computed_one(opened: Open, item: Any, other: Any) -> None:
     source = "def work(state): return {**state, 'again': [state['item']], 'other': (state['other'],)}"

@@ -72,6 +72,7 @@ def test_a_value_is_a_constant_or_else_text(nbflow: Command, folder: Path) -> No
     assert done.stdout.splitlines()[1:] == ["  a: [1, None] (2 items)", "  b: two words", "  c: 1 + 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

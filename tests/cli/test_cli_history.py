@@ -9,15 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from commands import KEPT, Command, json_of, nbflow_in, on_terminal
-
-
-@pytest.fixture
-def ids(nbflow: Command) -> list[str]:
-    """Keep a run that completed and a younger one that failed."""
-    completed = nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json")
-    failed = nbflow("run", "door.flow", *KEPT, "--set", "total=20", "--json")
-    return [json_of(completed)["run_id"], json_of(failed)["run_id"]]
+from commands import Command, json_of, nbflow_in, on_terminal
 
 
 def test_runs_are_listed_newest_first(nbflow: Command, ids: list[str]) -> None:
@@ -38,6 +30,7 @@ def test_runs_as_json_are_an_array(nbflow: Command, ids: list[str]) -> None:
     assert datetime.fromisoformat(completed["started"]) < datetime.fromisoformat(completed["ended"])
 
 
+@pytest.mark.slow
 def test_runs_are_picked_by_graph_status_age_and_number(nbflow: Command, ids: list[str]) -> None:
     def listed(*arguments: str) -> list[str]:
         return [row["run_id"] for row in json_of(nbflow("runs", "--json", *arguments))]
@@ -65,6 +58,7 @@ def test_on_a_terminal_a_long_error_gives_way(folder: Path, ids: list[str]) -> N
     assert len(shown.split("\r\n")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -83,6 +77,7 @@ def test_what_is_not_understood_is_a_mistake_of_usage(nbflow: Command, arguments
     assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["runs"], ["resume"], ["show", "4f2a"], ["db", "info"], ["db", "upgrade"]])
 def test_looking_makes_no_store(folder: Path, nbflow: Command, arguments: list[str]) -> None:
     done = nbflow(*arguments)
@@ -108,6 +103,7 @@ def test_show_tells_how_a_run_went(nbflow: Command, ids: list[str]) -> None:
     assert lines[-1].split()[:3] == ["needs_open", "1", "failed"]
 
 
+@pytest.mark.slow
 def test_show_draws_a_run(folder: Path, nbflow: Command, ids: list[str]) -> None:
     done = nbflow("show", ids[1], "--svg", "run.svg")
 
@@ -125,6 +121,7 @@ def test_info_tells_what_the_store_holds(folder: Path, nbflow: Command, ids: lis
     assert ["executions", "2", "rows"] in map(str.split, nbflow("db", "info").stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_prune_tells_and_then_takes_what_its_options_say(nbflow: Command, ids: list[str]) -> None:
     told = json_of(nbflow("db", "prune", "--keep-last", "1", "--dry-run", "--json"))
     kept = json_of(nbflow("db", "prune", "--keep-last", "1", "--older-than", "1h", "--json"))
@@ -137,6 +134,7 @@ def test_prune_tells_and_then_takes_what_its_options_say(nbflow: Command, ids: l
     assert [row["run_id"] for row in json_of(nbflow("runs", "--json"))] == ids[1:]
 
 
+@pytest.mark.slow
 def test_upgrade_tells_the_version(nbflow: Command, ids: list[str]) -> None:
     told = json_of(nbflow("db", "upgrade", "--json"))
 
@@ -144,6 +142,7 @@ def test_upgrade_tells_the_version(nbflow: Command, ids: list[str]) -> None:
     assert f"has version {told['to']}, the newest" in nbflow("db", "upgrade").stdout
 
 
+@pytest.mark.slow
 def test_upgrade_tells_from_which_version_to_which(folder: Path) -> None:
     (folder / "new.db").touch()
     there = nbflow_in(folder, NBFLOW_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/new.db")
@@ -154,6 +153,7 @@ def test_upgrade_tells_from_which_version_to_which(folder: Path) -> None:
     assert json_of(there("db", "upgrade", "--json"))["from"] == told["to"]
 
 
+@pytest.mark.slow
 def test_a_store_of_a_newer_version_is_refused_with_what_reads_it(
     folder: Path, nbflow: Command, ids: list[str]
 ) -> None:
@@ -200,6 +200,7 @@ def own(folder: Path, nbflow: Command) -> Callable[[str], str]:
 LOOP = "graph own\ngrows -> END if large(total) else grows\n"
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_without_its_tools_and_predicates(nbflow: Command, own: Callable[[str], str]) -> None:
     run_id = own(LOOP)
 
@@ -211,6 +212,7 @@ def test_a_run_is_shown_without_its_tools_and_predicates(nbflow: Command, own: C
     assert listed.stdout.splitlines()[1].split()[:3] == [run_id, "own", "completed"]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_reducer_of_its_own_says_which_and_is_shown_with_its_module(
     folder: Path, nbflow: Command, own: Callable[[str], str]
 ) -> None:

@@ -190,6 +190,7 @@ def test_what_is_read_only_once_is_left_unread(folder: Path, nbflow: Command) ->
     assert told["state"]["letters"].startswith("<str_")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_stored_ends_a_strictly_kept_run_unless_that_is_allowed(folder: Path, nbflow: Command) -> None:
     (folder / "things.py").write_text("def thing():\n    return {'open_file': open(__file__), 'n': 1}\n")
     (folder / "things.flow").write_text("graph things\nthing")
@@ -212,6 +213,7 @@ def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
     assert f"runs are kept in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_show_gives_a_graph_as_run_takes_it_and_a_run_as_run_gives_it(folder: Path, nbflow: Command) -> None:
     ran = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))
 
@@ -237,6 +239,7 @@ def test_serve_gives_its_address_and_token_once_it_takes_requests(folder: Path) 
     assert process.communicate()[0] == ""
 
 
+@pytest.mark.slow
 def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_is_in_the_token(folder: Path) -> None:
     token = "a+b/c=d&e#f%20"
     arguments = ["serve", "sums.flow", "--tools", "mytools", "--port", "0", "--reload", "--json", "--token", token]
@@ -248,7 +251,7 @@ def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_
     bearer, text = {"Authorization": f"Bearer {token}"}, ""
     for _ in range(600):
         with suppress(httpx.TransportError):  # of the worker that goes
-            text = httpx.get(f"{told['address']}graphs/sums", headers=bearer, timeout=30).text
+            text = httpx.get(f"{told['address']}graphs/sums", headers=bearer, timeout=300).text
         if "200" in text or process.poll() is not None:
             break
         time.sleep(0.05)
@@ -260,6 +263,7 @@ def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_time_between_two_sittings_does_not_count(folder: Path, nbflow: Command) -> None:
     began = time.time()
     killed(folder, "run", "hold.flow", *KEPT, "--set", "total=20")

@@ -38,6 +38,7 @@ def test_a_killed_run_goes_on_and_what_completed_does_not_run_again(folder: Path
     assert (folder / "counted").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_a_notebook_needs_no_more_than_resume(folder: Path, nbflow: Command) -> None:
     write_notebook(folder / "hold.ipynb", NOTEBOOK)
     killed(folder, "run", "hold.ipynb", "--durability", "sync", "--set", "total=20")
@@ -50,6 +51,7 @@ def test_a_killed_run_of_a_notebook_needs_no_more_than_resume(folder: Path, nbfl
     assert (folder / "counted").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels_a_run_that_stays_resumable(folder: Path, nbflow: Command) -> None:
     process = holding(folder, "run", "hold.flow", *KEPT, "--set", "total=20", "--json")
 
@@ -65,6 +67,7 @@ def test_ctrl_c_cancels_a_run_that_stays_resumable(folder: Path, nbflow: Command
     assert (resumed["run_id"], resumed["status"]) == (cancelled["run_id"], "completed")
 
 
+@pytest.mark.slow
 def test_a_run_that_a_living_process_has_is_refused(folder: Path, nbflow: Command) -> None:
     process = holding(folder, "run", "hold.flow", *KEPT, "--set", "total=20")
 
@@ -88,27 +91,23 @@ def test_a_failed_run_goes_on_once_its_cause_is_gone(folder: Path, nbflow: Comma
     assert "counted completed" not in again.stderr
 
 
-def test_set_and_from_fork_and_leave_the_run_as_it_was(folder: Path, nbflow: Command) -> None:
-    first = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))
-
-    fork = json_of(
-        nbflow("resume", first["run_id"], "--tools", "mytools", "--from", "double", "--set", "total=500", "--json")
-    )
+def test_set_and_from_fork_and_leave_the_run_as_it_was(nbflow: Command, ids: list[str]) -> None:
+    fork = json_of(nbflow("resume", ids[0], "--tools", "mytools", "--from", "double", "--set", "total=500", "--json"))
 
     assert fork["state"] == {"total": 1000}
     listed = {row["run_id"]: row for row in json_of(nbflow("runs", "--json"))}
-    assert listed[fork["run_id"]]["parent"] == first["run_id"]
-    assert listed[first["run_id"]]["parent"] is None
+    assert listed[fork["run_id"]]["parent"] == ids[0]
+    assert listed[ids[0]]["parent"] is None
 
 
-def test_from_takes_the_number_of_an_event(folder: Path, nbflow: Command) -> None:
-    first = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))
-
-    fork = json_of(nbflow("resume", first["run_id"], "--tools", "mytools", "--from", "1", "--set", "step=9", "--json"))
+@pytest.mark.slow
+def test_from_takes_the_number_of_an_event(nbflow: Command, ids: list[str]) -> None:
+    fork = json_of(nbflow("resume", ids[0], "--tools", "mytools", "--from", "1", "--set", "step=9", "--json"))
 
     assert fork["state"]["total"] == 138
 
 
+@pytest.mark.slow
 def test_a_completed_run_has_nothing_to_go_on_with(nbflow: Command) -> None:
     run_id = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))["run_id"]
 
@@ -120,9 +119,7 @@ def test_a_completed_run_has_nothing_to_go_on_with(nbflow: Command) -> None:
     )
 
 
-def test_a_missing_tool_is_told_with_where_tools_come_from(folder: Path, nbflow: Command) -> None:
-    nbflow("run", "door.flow", *KEPT, "--set", "total=20")
-
+def test_a_missing_tool_is_told_with_where_tools_come_from(nbflow: Command, ids: list[str]) -> None:
     done = nbflow("resume")
 
     assert done.returncode == 1
@@ -130,15 +127,14 @@ def test_a_missing_tool_is_told_with_where_tools_come_from(folder: Path, nbflow:
     assert "tools come from --file FILE and --tools MODULE" in done.stderr
 
 
-def test_an_unknown_run_is_refused(nbflow: Command) -> None:
-    nbflow("run", "door.flow", *KEPT, "--set", "total=20")
-
+def test_an_unknown_run_is_refused(nbflow: Command, ids: list[str]) -> None:
     done = nbflow("resume", "nothing", "--tools", "mytools", "--json")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "no run 'nothing' is known here; nbflow runs lists them" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "origin", ["../elsewhere/evil.ipynb", "{outside}/evil.ipynb", "link.ipynb", ".nbflow/evil.ipynb"]
 )
@@ -161,6 +157,7 @@ def test_a_store_cannot_choose_code_from_elsewhere(tmp_path: Path, nbflow: Comma
     assert not (outside / "ran").exists()
 
 
+@pytest.mark.slow
 def test_file_says_where_the_tools_are(folder: Path, nbflow: Command) -> None:
     write_notebook(folder / "hold.ipynb", NOTEBOOK)
     killed(folder, "run", "hold.ipynb", "--durability", "sync", "--set", "total=20")
@@ -175,6 +172,7 @@ def test_file_says_where_the_tools_are(folder: Path, nbflow: Command) -> None:
     assert json_of(found)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_database_named_by_the_environment_wins(folder: Path) -> None:
     there = nbflow_in(folder, NBFLOW_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/runs.db")
     there("run", "door.flow", *KEPT, "--set", "total=20")
@@ -187,6 +185,7 @@ def test_a_database_named_by_the_environment_wins(folder: Path) -> None:
     assert not (folder / ".nbflow").exists()
 
 
+@pytest.mark.slow
 def test_a_run_elsewhere_is_kept_beside_its_file_and_says_how_to_go_on(folder: Path) -> None:
     (folder / "other").mkdir()
     done = nbflow_in(folder / "other")(

@@ -58,7 +58,7 @@ NARROWER = (
 )  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(EXPRESSIONS)
 def test_a_condition_agrees_with_python(text: str) -> None:
     truth: Any

@@ -43,7 +43,7 @@ def test_the_loop_goes_on_while_a_sync_tool_runs() -> None:
     loop_went_on = threading.Event()
 
     def waits_for_the_loop() -> bool:
-        return loop_went_on.wait(30)
+        return loop_went_on.wait(300)
 
     async def main() -> Any:
         started = engine_of(waits_for_the_loop).start(graph("a = waits_for_the_loop"))

@@ -202,7 +202,7 @@ def test_what_waits_for_a_thread_is_cancelled_without_having_started() -> None:
     release = threading.Event()
 
     def stuck() -> None:
-        release.wait(30)
+        release.wait(300)
 
     async def main() -> None:
         engine = engine_of(stuck, max_threads=1)

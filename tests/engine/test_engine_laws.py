@@ -119,7 +119,7 @@ def tool(name: str, pause: Callable[[], float | None]) -> Callable[..., Any]:
     return on_loop
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_the_engine_comes_to_what_the_scheduler_comes_to(graph: GraphDefinition) -> None:
     run = by_engine(graph, lambda: 0.0)
@@ -129,7 +129,7 @@ def test_the_engine_comes_to_what_the_scheduler_comes_to(graph: GraphDefinition)
         assert outcome(run.state, run.error) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.integers(0, 2**32))
 def test_how_long_nodes_take_does_not_change_what_a_run_comes_to(graph: GraphDefinition, seed: int) -> None:
     rng = random.Random(seed)
@@ -146,7 +146,7 @@ def test_how_long_nodes_take_does_not_change_what_a_run_comes_to(graph: GraphDef
         assert narrow.error is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.integers(0, 30))
 def test_a_run_cancelled_at_any_moment_is_told_to_its_end(graph: GraphDefinition, turns: int) -> None:
     registry = ToolRegistry()
@@ -169,7 +169,7 @@ def test_a_run_cancelled_at_any_moment_is_told_to_its_end(graph: GraphDefinition
     assert all(row.status != "started" for row in run.logs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_every_event_of_a_node_lies_between_its_start_and_its_end(graph: GraphDefinition) -> None:
     run = by_engine(graph, lambda: 0.0)

@@ -39,7 +39,7 @@ def test_events_are_given_while_the_run_goes_on() -> None:
                 gate.set()
         assert seen == ["execution_start", "node_start", "node_complete", "execution_complete"]
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(main())
 
 
 def test_a_slow_reader_misses_nothing() -> None:
@@ -105,7 +105,7 @@ def test_on_change_of_a_run_that_ended_calls_back_soon() -> None:
         assert not called.is_set()
         await called.wait()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(main())
 
 
 def test_a_listener_that_fails_does_the_run_no_harm(caplog: pytest.LogCaptureFixture) -> None:

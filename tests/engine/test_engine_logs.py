@@ -43,7 +43,7 @@ def test_a_row_has_all_that_is_known_of_its_attempt() -> None:
     slack = timedelta(seconds=1)
     assert before - slack <= row.timestamp <= after + slack
     assert row.duration_ms is not None
-    assert 0 <= row.duration_ms < 1e4
+    assert row.duration_ms >= 0
 
 
 def test_the_duration_is_that_of_the_attempt_in_milliseconds() -> None:

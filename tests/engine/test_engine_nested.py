@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from running import Gauge, engine_of, finished, graph, others, rows, run
+from running import Gauge, engine_of, finished, finished_in_virtual_time, graph, others, rows, run
 
 from nbflow.errors import LoopError, NodeError, ToolError
 
@@ -121,20 +121,20 @@ def test_the_timeout_of_a_map_is_one_items() -> None:
         await asyncio.sleep(n)
         return n
 
-    done = finished(
-        "m = naps [map=items, timeout=0.05, on_error=collect, limit=1]", naps, items=[0.03, 0.03, 3600, 0.03]
+    done = finished_in_virtual_time(
+        "m = naps [map=items, timeout=5, on_error=collect, limit=1]", naps, items=[3, 3, 3600, 3]
     )
 
-    assert [isinstance(item, float) for item in done.state["m"]] == [True, True, False, True]
+    assert [isinstance(item, int) for item in done.state["m"]] == [True, True, False, True]
 
 
 def test_the_timeout_of_a_map_over_a_subgraph_is_one_items_too() -> None:
     async def naps(n: float) -> None:
         await asyncio.sleep(n)
 
-    done = finished(
-        "m = graph inner [map=items, as=n, timeout=0.06, on_error=collect, limit=1]",
-        naps, graphs={"inner": "naps"}, items=[0.04, 0.04, 3600.0],
+    done = finished_in_virtual_time(
+        "m = graph inner [map=items, as=n, timeout=6, on_error=collect, limit=1]",
+        naps, graphs={"inner": "naps"}, items=[4.0, 4.0, 3600.0],
     )  # fmt: skip
 
     assert done.status == "completed"
@@ -200,7 +200,9 @@ def test_each_attempt_at_a_subgraph_has_its_own_timeout() -> None:
         await asyncio.sleep(3600 if len(calls) < 3 else 0)
         return len(calls)
 
-    done = finished("sub = graph inner [timeout=0.02, retries=2]", slow_twice, graphs={"inner": "slow_twice"})
+    done = finished_in_virtual_time(
+        "sub = graph inner [timeout=2, retries=2]", slow_twice, graphs={"inner": "slow_twice"}
+    )
 
     assert done.state == {"slow_twice": 3}
     assert [row.status for row in done.logs if row.node_id == "sub/slow_twice"] == [

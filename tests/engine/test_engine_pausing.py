@@ -112,7 +112,7 @@ def test_what_waits_for_a_thread_does_not_start_during_a_pause() -> None:
 
     def waits() -> None:
         first.set()
-        release.wait(30)
+        release.wait(300)
 
     async def main() -> None:
         started = engine_of(waits, max_threads=1).start(graph("pass -> a & b\na = waits\nb = waits"))

@@ -34,7 +34,7 @@ def test_a_result_has_run_id_status_state_logs_and_seconds() -> None:
     assert result.status == "completed"
     assert result.state == {"n": 2}
     assert [row.node_id for row in result.logs] == ["add", "naps"]
-    assert 0.019 <= result.execution_time < 60
+    assert result.execution_time >= 0.019
     assert result.error is None
 
 

@@ -79,7 +79,7 @@ def test_what_the_thread_of_an_earlier_attempt_says_is_dropped() -> None:
     def talks() -> None:
         calls.append(1)
         if len(calls) == 1:
-            second.wait(30)
+            second.wait(300)
             say("too late")
             calls.append(1)
             return

@@ -39,7 +39,7 @@ def test_a_sync_tool_times_out_while_its_thread_runs_on() -> None:
     release = threading.Event()
 
     def stuck() -> None:
-        release.wait(30)
+        release.wait(300)
 
     async def main() -> None:
         with pytest.raises(NodeError, match="timed out"):

@@ -44,6 +44,7 @@ async def turns_during(work: Any) -> tuple[int, float]:
         await ticking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

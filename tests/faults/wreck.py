@@ -25,7 +25,7 @@ from nbflow.store.archive import Archived, StoredRun, read
 from nbflow.store.rows import LogRow
 from nbflow.store.values import Codecs
 
-WAIT_S = 60
+WAIT_S = 300
 ENDED = {Kind.NODE_COMPLETE, Kind.NODE_ERROR, Kind.NODE_CANCELLED}
 
 

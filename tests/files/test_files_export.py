@@ -61,6 +61,7 @@ def told(code: str, folder: Path, *run: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_an_exported_notebook_defines_and_does_without_ipython_what_the_notebook_does(
     name: str, tmp_path: Path

@@ -24,7 +24,7 @@ fragments = st.lists(st.sampled_from(FRAGMENTS), max_size=20).map("".join) | st.
 spaced = st.lists(st.sampled_from(FRAGMENTS), max_size=20).map(" ".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100)
 @given(graphs())
 def test_what_is_written_reads_back_equal(graph: GraphDefinition) -> None:
     text = to_text(graph)
@@ -38,13 +38,13 @@ def test_what_is_written_reads_back_equal(graph: GraphDefinition) -> None:
     assert to_text(read) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50)
 @given(graphs())
 def test_written_text_can_be_stored_as_utf_8(graph: GraphDefinition) -> None:
     assert to_text(graph).encode("utf-8").decode("utf-8") == to_text(graph)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200)
 @given(fragments | spaced)
 @example("\u2028")
 @example("a -> b if \\")
@@ -58,7 +58,7 @@ def test_any_text_reads_or_raises_an_error_of_ours(text: str) -> None:
             read(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fragments | spaced)
 def test_any_line_and_any_constant_reads_or_raises_a_notation_error(text: str) -> None:
     for read in (parse_run_line, parse_constant):
@@ -66,7 +66,7 @@ def test_any_line_and_any_constant_reads_or_raises_a_notation_error(text: str) -
             read(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values)
 def test_a_param_reads_back_as_it_was(value: object) -> None:
     graph = GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "a", "params": {"x": value}}]})

@@ -18,7 +18,7 @@ from jupyter_client.manager import KernelManager
 import nbflow
 
 ROOT = Path(nbflow.__file__).parents[1]
-PATIENCE = 60
+PATIENCE = 300
 
 
 @dataclass

@@ -42,7 +42,7 @@ def completed(kernel: Kernel, text: str) -> list[str]:
     """Return what the part of the text before `|` becomes, by each match, on its last line."""
     before, _, after = text.partition("|")
     kernel.client.complete(before + after, len(before))
-    content = kernel.client.get_shell_msg(timeout=60)["content"]
+    content = kernel.client.get_shell_msg(timeout=300)["content"]
     assert content["status"] == "ok"
     return [(before[: content["cursor_start"]] + match).splitlines()[-1] for match in content["matches"]]
 

@@ -23,9 +23,9 @@ def test_the_magics_are_these(kernel: Kernel) -> None:
 @pytest.mark.parametrize("magic", MAGICS)
 def test_help_tells_usage_options_and_an_example(kernel: Kernel, magic: str) -> None:
     kernel.client.execute(f"{magic}?", silent=False)
-    paged = plain(kernel.client.get_shell_msg(timeout=60)["content"]["payload"][0]["data"]["text/plain"])
+    paged = plain(kernel.client.get_shell_msg(timeout=300)["content"]["payload"][0]["data"]["text/plain"])
     kernel.client.inspect(magic, len(magic))
-    inspected = plain(kernel.client.get_shell_msg(timeout=60)["content"]["data"]["text/plain"])
+    inspected = plain(kernel.client.get_shell_msg(timeout=300)["content"]["data"]["text/plain"])
 
     for text in (paged, inspected):
         usage, _, examples = text.partition("Example")

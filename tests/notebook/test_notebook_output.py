@@ -106,7 +106,7 @@ over = pytest.mark.parametrize("subshells", [True, False], ids=["over a subshell
 
 def view_of(message_id: str, kernel: Kernel, subshells: bool = True) -> Page:
     while True:
-        message = kernel.client.get_iopub_msg(timeout=60)
+        message = kernel.client.get_iopub_msg(timeout=300)
         ours = message["parent_header"].get("msg_id") == message_id and message["msg_type"] == "display_data"
         if ours and WIDGET in message["content"]["data"]:
             return Page(kernel, str(message["content"]["data"][WIDGET]["model_id"]), subshells=subshells)
@@ -134,7 +134,7 @@ def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel, 
     page.says("inspect", node="fetch")
     statuses: list[str] = []
     while "paused" not in statuses:
-        reply = kernel.client.get_iopub_msg(timeout=60)
+        reply = kernel.client.get_iopub_msg(timeout=300)
         content = reply["content"].get("data", {}).get("content", {}) if reply["msg_type"] == "comm_msg" else {}
         statuses.append(content.get("run", {}).get("status", "") if content.get("type") == "patch" else "")
     page.says("command", name="continue")
@@ -228,7 +228,7 @@ def notebook(*cells: str) -> Any:
 def run_all(book: Any, monkeypatch: pytest.MonkeyPatch, folder: Path = ROOT) -> Any:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     where = {"metadata": {"path": str(folder)}}
-    return NotebookClient(book, timeout=120, kernel_name="python3", resources=where).execute()
+    return NotebookClient(book, timeout=300, kernel_name="python3", resources=where).execute()
 
 
 def test_run_all_waits_for_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +245,7 @@ def test_run_all_waits_for_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "completed" in static.data["text/plain"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_stops_run_all(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CellExecutionError, match="TypeError"):
         run_all(notebook("%load_ext nbflow", TOOLS, "%%flow_graph bad\nfetch -> breaks", "%flow_run bad"), monkeypatch)
@@ -265,6 +266,7 @@ def saved(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_deterministic_notebook_passes_nbval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "sums.ipynb", monkeypatch)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -273,6 +275,7 @@ def test_a_deterministic_notebook_passes_nbval(tmp_path: Path, monkeypatch: pyte
     assert "6 passed" in done.stdout, done.stdout[-3000:]
 
 
+@pytest.mark.slow
 def test_a_saved_notebook_shows_each_run_once_in_html(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nbconvert import HTMLExporter
 

@@ -28,13 +28,13 @@ def serving() -> Iterator[Kernel]:
 def client(serving: Kernel) -> Iterator[httpx.Client]:
     told = serving.ok(f"served = %flow_serve --port 0 --token {TOKEN}\nprint(served.address)").stdout
     address = told.split()[-1]
-    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=300) as client:
         yield client
     serving.ok("await served.stop()")
 
 
 def ended(client: httpx.Client, run_id: str) -> dict[str, object]:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while True:
         found: dict[str, object] = client.get(f"executions/result/{run_id}").json()
         if found["status"] not in ("running", "waiting") or time.monotonic() > until:
@@ -59,7 +59,7 @@ def test_what_a_later_cell_defines_is_served(serving: Kernel, client: httpx.Clie
 
 def test_the_server_answers_while_a_cell_awaits_its_run(serving: Kernel, client: httpx.Client) -> None:
     sent = serving.send("run = %flow_run waits seconds=3")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 300
     while not (going := client.get("executions", params={"status": "running"}).json()["runs"]):
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -94,7 +94,7 @@ def test_fixing_twice_changes_nothing_more():
     assert twice == once
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.sampled_from(

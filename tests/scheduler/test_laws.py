@@ -20,7 +20,7 @@ from nbflow.scheduler import EdgeTaken, Retry, Task, compile_plan
 WAITING = Kinds(joins=("all", "all", "each"), odd_conditions=False, failures=0.04, shared_writes=0.05)
 EVERY = Kinds()
 RANDOMS = st.randoms(use_true_random=False)
-several = settings(max_examples=60, deadline=None)
+several = settings(max_examples=60)
 
 
 def begun(case: Case) -> Drive:
@@ -193,7 +193,7 @@ def test_maps_and_subgraphs_never_stand_still(random: Random) -> None:
     assert not any(task.live for task in started)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(random=RANDOMS, depth=st.integers(1, 4))
 def test_structured_loops_run_their_branches_in_parallel_and_join_them_once_a_round(random: Random, depth: int) -> None:
     block, drive = structured(random, depth)

@@ -21,7 +21,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=list(KINDS))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(random=st.randoms(use_true_random=False))
 def test_the_scheduler_and_the_oracle_agree(kinds: Kinds, random: Random) -> None:
     compare(random_case(random, kinds))

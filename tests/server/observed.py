@@ -73,7 +73,7 @@ def a_session() -> Session:
 async def served(session: Session, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Serve a session from within this process; give a client that may come in."""
     server = session.serve(port=0, token=TOKEN, **options)
-    async with httpx.AsyncClient(base_url=server.address, headers=BEARER, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.address, headers=BEARER, timeout=300) as client:
         try:
             yield client
         finally:
@@ -150,7 +150,7 @@ class Process:
 
     def awaited(self, pattern: str) -> re.Match[str]:
         """Wait until it says something; return what."""
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while time.monotonic() < until:
             if found := re.search(pattern, self.text):
                 return found
@@ -166,7 +166,7 @@ class Process:
     def end(self) -> int:
         """Tell it to end; return its exit code, once all that it said is here."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(300)
         self._reading.join(10)
         return code
 

@@ -20,7 +20,7 @@ import nbformat
 from websockets.sync.client import ClientConnection, connect
 
 TOKEN = "token-of-the-tests"
-PATIENCE_S = 60.0
+PATIENCE_S = 300
 CELLS = [
     "%load_ext nbflow",
     '''%%flow_tool
@@ -90,7 +90,7 @@ class Served:
     def client(self, **settings: Any) -> httpx.Client:
         """Return a client with the token."""
         return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30, **settings
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=300, **settings
         )
 
     def socket(self, path: str, **headers: str) -> ClientConnection:

@@ -125,6 +125,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 sample, many = schema_of(SAMPLE), schema_of(MANY)
 
 
+@pytest.mark.slow
 @sample.parametrize()
 def test_every_answer_is_as_the_document_says(case: schemathesis.Case, asked: Served) -> None:
     case.call_and_validate(base_url=asked.url, headers=HEADERS)
@@ -154,7 +155,7 @@ def follow_links(schema: Any, server: Served, examples: int) -> None:
 
     Machine.run(
         settings=settings(
-            max_examples=examples, stateful_step_count=6, derandomize=True, database=None, deadline=None,
+            max_examples=examples, stateful_step_count=6, derandomize=True, database=None,
             suppress_health_check=list(HealthCheck),
         )
     )  # fmt: skip

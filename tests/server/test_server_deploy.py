@@ -33,7 +33,7 @@ APART = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 def can(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=300).returncode == 0
     except OSError:
         return False
 
@@ -91,7 +91,7 @@ def end(process: Process) -> None:
         for begun in psutil.Process(process.process.pid).children(recursive=True):
             begun.kill()
         process.process.kill()
-    process.process.wait(30)
+    process.process.wait(300)
 
 
 def outer(port: int) -> dict[str, str]:
@@ -104,7 +104,7 @@ def is_healthy(stage: Stage, port: int) -> bool:
 
 def can_as(stage: Stage, port: int, *command: str) -> bool:
     variables = stage.variables() | outer(port)
-    return subprocess.run([*as_user(), *command], env=variables, capture_output=True, timeout=60).returncode == 0
+    return subprocess.run([*as_user(), *command], env=variables, capture_output=True, timeout=300).returncode == 0
 
 
 def a_port() -> int:
@@ -119,6 +119,7 @@ def served_by(process: Process) -> psutil.Process:
     return found.children()[0] if Path(found.exe()).name == "unshare" else found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_serves_a_notebook_as_its_user_tells_its_health_and_ends_by_sigterm(build: Build) -> None:
     stage, port = build.last, a_port()
@@ -129,18 +130,18 @@ def test_the_image_serves_a_notebook_as_its_user_tells_its_health_and_ends_by_si
         assert is_healthy(stage, port)
         own = served_by(process)
         assert {each.uids().real for each in (own, *own.children(recursive=True))} == {int(UID)}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=BEARER, timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=BEARER, timeout=300) as client:
             state = {"graph_id": "daily", "initial_state": {"n": 2, "seconds": 0}}
             run_id = client.post("/executions/run", json=state).json()["run_id"]
             result = ended(client, run_id)
             assert (result["status"], result["result"]["state"]["n"]) == ("completed", 4)
         own.send_signal(signal.SIGTERM)
-        assert process.process.wait(60) == 0, process.text
+        assert process.process.wait(300) == 0, process.text
 
     assert TOKEN not in process.text
     assert stage.place("/data/nbflow.db").is_file()
     with started(stage, port):  # with the volume of the one before
-        found = httpx.get(f"http://127.0.0.1:{port}/executions/result/{run_id}", headers=BEARER, timeout=30).json()
+        found = httpx.get(f"http://127.0.0.1:{port}/executions/result/{run_id}", headers=BEARER, timeout=300).json()
         assert found["status"] == "completed"
 
 
@@ -152,6 +153,7 @@ def ended(client: httpx.Client, run_id: str) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_the_wheel_has_what_it_is_deployed_by(build: Build) -> None:
     (wheel,) = build["build"].place("/wheels").iterdir()
 
@@ -180,6 +182,7 @@ def test_nothing_of_its_users_goes_into_the_image(path: str, kept: bool) -> None
     assert Ignored(DEPLOY / "Dockerfile.dockerignore")(path) is not kept
 
 
+@pytest.mark.slow
 def test_the_image_is_small_in_what_it_needs(build: Build) -> None:
     """What is for working on nbflow, or for a notebook's page, is not in it."""
     packages = {path.name.split("-")[0] for path in build.last.root.glob("venv/lib/*/site-packages/*.dist-info")}
@@ -200,6 +203,7 @@ def test_the_image_ends_with_its_user_and_commands_without_a_shell() -> None:
 # the first process of a container
 
 
+@pytest.mark.slow
 def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_workers(tmp_path: Path) -> None:
     if not can(*APART, "true"):
         pytest.skip("a namespace of processes cannot be had here")
@@ -210,7 +214,7 @@ def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_w
     try:
         first = served_by(process)
         assert _inner_pid(first) == 1
-        httpx.post(f"{process.address}/executions/run", headers=BEARER, json={"graph_id": "daily"}, timeout=30)
+        httpx.post(f"{process.address}/executions/run", headers=BEARER, json={"graph_id": "daily"}, timeout=300)
 
         seen = _awaited(lambda: _named(first, "sleep"), lambda found: bool(found))
         assert len(seen) == 1  # its own parent is gone, so it is ours
@@ -219,9 +223,9 @@ def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_w
         (worker,) = first.children()
         worker.kill()
         _awaited(lambda: [each.pid for each in first.children()], lambda found: found not in ([], [worker.pid]))
-        assert httpx.get(f"{process.address}/health", timeout=60).json() == {"status": "ok"}
+        assert httpx.get(f"{process.address}/health", timeout=300).json() == {"status": "ok"}
         first.send_signal(signal.SIGTERM)
-        assert process.process.wait(60) == 0, process.text
+        assert process.process.wait(300) == 0, process.text
     finally:
         end(process)
 
@@ -310,7 +314,7 @@ def composed(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]
         shutil.copy(DEPLOY / name, folder / name)
     values = example() | variables
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return subprocess.run([*composing(), "config"], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run([*composing(), "config"], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def test_compose_reads_it_as_it_is_meant(tmp_path: Path) -> None:

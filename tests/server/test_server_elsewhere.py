@@ -192,11 +192,12 @@ def run_elsewhere(server: Served) -> Iterator[str]:
 def until(socket: Any, enough: Any) -> dict[str, Any]:
     """Return the first message of a socket that is what is waited for."""
     while True:
-        message: dict[str, Any] = json.loads(socket.recv(timeout=60))
+        message: dict[str, Any] = json.loads(socket.recv(timeout=300))
         if enough(message):
             return message
 
 
+@pytest.mark.slow
 def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,
@@ -217,6 +218,7 @@ def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_pa
         assert "is cancelled, so nothing of it goes on" in refused["message"]
 
 
+@pytest.mark.slow
 def test_who_watches_a_run_of_another_process_stops_it(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from served import CELLS, Served, environment_of, notebook, serving
 from test_server_elsewhere import failed, kept_runs, process, resumed, until
 
@@ -77,6 +78,7 @@ def test_what_was_read_is_folded_beside_the_loop(tmp_path: Path) -> None:
 FRAGILE = "%%flow_tool\ndef mended(mark: str):\n    if not Path(mark).exists():\n        raise ValueError('not yet')\n"
 
 
+@pytest.mark.slow
 def test_a_page_follows_a_run_that_has_ended_and_that_another_process_resumes(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with serving(notebook(tmp_path, [*CELLS[:-1], FRAGILE, "%%flow_graph fragile\nmended"])) as server:

@@ -67,7 +67,7 @@ class Browser:
     def ask(self, method: str, path: str, **settings: Any) -> httpx.Response:
         """Ask once; by a line of its own, as the proxy reads one head a line."""
         headers = {"Host": self._name, "Origin": f"http://{self._name}"}
-        with httpx.Client(cookies=self.cookies, headers=headers, timeout=30) as client:
+        with httpx.Client(cookies=self.cookies, headers=headers, timeout=300) as client:
             answer = client.request(method, f"http://{self._at}{self.path}{path}", **settings)
             self.cookies |= dict(answer.cookies)
         return answer
@@ -99,6 +99,7 @@ def test_the_address_that_is_printed_behind_a_hub_leads_to_the_page(tmp_path: Pa
     assert "execution_complete" in events[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("told", "status"), [(f"https://{HUB}{PREFIX}", 421), ("", 401)])
 def test_a_page_of_another_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, told: str, status: int) -> None:
     hub = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_PUBLIC_URL": told}

@@ -95,7 +95,7 @@ def _at_once(server: Served, path: str, body: Any) -> list[int]:
 
     async def main() -> list[int]:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=300) as client:
             answers = await asyncio.gather(*(client.post(path, json=body) for _ in range(30)))
         return [answer.status_code for answer in answers]
 
@@ -138,7 +138,7 @@ def test_no_more_watch_by_server_sent_events_than_may_however_many_begin_at_once
 
     async def main() -> list[int]:
         headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream"}
-        async with httpx.AsyncClient(base_url=small.url, headers=headers, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=small.url, headers=headers, timeout=300) as client:
             asked = [client.build_request("GET", f"/executions/{run_id}/events") for _ in range(20)]
             answers = await asyncio.gather(*(client.send(each, stream=True) for each in asked))
             statuses = [answer.status_code for answer in answers]
@@ -165,6 +165,7 @@ def test_a_message_that_is_too_large_closes_its_socket(small: Served) -> None:
     assert line.close_code == 1009
 
 
+@pytest.mark.slow
 def test_requests_that_come_too_fast_are_refused_and_others_are_not(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_RATE="1") as served, served.client() as client:
         statuses = [client.get("/health").status_code for _ in range(15)]
@@ -175,6 +176,7 @@ def test_requests_that_come_too_fast_are_refused_and_others_are_not(tmp_path: Pa
     assert _told(refused) == (429, "requests come too fast; the limit is 1, set by NBFLOW_MAX_RATE")
 
 
+@pytest.mark.slow
 def test_tokens_are_guessed_in_the_pages_address_no_faster_than_else(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_RATE="1") as served, httpx.Client(base_url=served.url) as client:
         for _ in range(15):
@@ -260,6 +262,7 @@ def test_a_body_that_is_no_sound_json_is_refused(sqlite_server: Served, text: st
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 def test_a_watcher_that_takes_nothing_is_let_go_and_the_run_is_as_long_as_ever(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_SILENCE="0.5", NBFLOW_MAX_STATE="4000000") as served:
         run_id = served.run("chain", seconds=3, text="x" * MEGABYTE)

@@ -92,6 +92,7 @@ def tell(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "at_once", "most_mb"),
     [pytest.param(100, 20, 25, id="sample"), pytest.param(1_000, 50, 25, id="full", marks=FULL)],
@@ -122,7 +123,7 @@ async def run_all(server: Served, count: int, at_once: int) -> list[dict[str, An
             assert begun.status_code == 202, begun.text
             results.append(await ended(session, begun.json()["run_id"]))
 
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as session:
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=300) as session:
         await asyncio.gather(*(client(session) for _ in range(at_once)))
     return results
 
@@ -138,6 +139,7 @@ async def ended(session: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("readers", "silent", "seconds"),
     [pytest.param(45, 5, 3, id="sample"), pytest.param(450, 50, 20, id="full", marks=FULL)],
@@ -185,7 +187,7 @@ def watched(
         assert process.stdout is not None
         assert process.stdout.readline() == "watching\n"
         took = opened(server, gate, run_id)
-        told, _ = process.communicate(timeout=120)
+        told, _ = process.communicate(timeout=300)
     with server.client() as client:
         known = client.get(f"/executions/{run_id}/events", params={"limit": 10_000}).json()
     return took, json.loads(told), len(known["events"])

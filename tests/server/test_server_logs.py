@@ -24,7 +24,7 @@ WRONG = "a-wrong-token-of-the-tests"
 def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
     """In the address, in the header, in a wrong header, in a cookie, in a path by mistake, in a socket's address."""
     with process(a_notebook(tmp_path / "flows.ipynb")) as server:
-        with httpx.Client(base_url=server.address, timeout=30) as client:
+        with httpx.Client(base_url=server.address, timeout=300) as client:
             welcome = client.get("/", params={"token": TOKEN})
             cookie = welcome.cookies.get(next(iter(welcome.cookies)))
             answers = [
@@ -55,6 +55,7 @@ def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
         assert secret not in server.text
 
 
+@pytest.mark.slow
 def test_a_token_that_was_made_now_is_told_once_with_the_address_and_never_in_the_log(tmp_path: Path) -> None:
     with process(a_notebook(tmp_path / "flows.ipynb"), NBFLOW_TOKEN="") as server:
         token = server.awaited(r"\?token=([\w-]{20,})")[1]

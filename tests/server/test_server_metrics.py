@@ -29,7 +29,7 @@ def test_runs_are_counted_by_graph_and_status() -> None:
         assert count("nbflow_runs_ended_total", graph="twice", status="completed") == 2
         assert count("nbflow_runs_ended_total", graph="fails", status="failed") == 1
         assert count("nbflow_run_duration_seconds_count", graph="twice") == 2
-        assert 0 < count("nbflow_run_duration_seconds_sum", graph="twice") < 10
+        assert count("nbflow_run_duration_seconds_sum", graph="twice") > 0
 
     asyncio.run(main())
 
@@ -174,6 +174,7 @@ def postgres() -> Iterator[str]:
         yield made.url
 
 
+@pytest.mark.slow
 def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on(tmp_path: Path, postgres: str) -> None:
     """Six runs over two workers are six wherever one asks; of a worker that was killed no run goes on any longer."""
     file = a_notebook(tmp_path / "flows.ipynb")
@@ -181,13 +182,13 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
     with process(file, "--workers", "2", NBFLOW_DATABASE_URL=postgres) as server:
         for number in range(6):
             seconds = 600 if number < 4 else 0
-            with httpx.Client(base_url=server.address, headers=BEARER, timeout=30) as client:  # a connection each
+            with httpx.Client(base_url=server.address, headers=BEARER, timeout=300) as client:  # a connection each
                 state = {"graph_id": "daily", "initial_state": {"n": 1, "seconds": seconds}}
                 begun = client.post("/executions/run", json=state)
                 assert begun.status_code == 202
             # Asked of any worker, and answered by the one that has it.
             asked_for = f"{server.address}/executions/result/{begun.json()['run_id']}"
-            assert httpx.get(asked_for, headers=BEARER, timeout=30).status_code == 200
+            assert httpx.get(asked_for, headers=BEARER, timeout=300).status_code == 200
         asked = [_asked(server.address) for _ in range(6)]
         assert {count("nbflow_runs_begun_total", graph="daily") for count in asked} == {6}
         for route, method, status in (
@@ -206,7 +207,7 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
 
 
 def _asked(address: str) -> Callable[..., float]:
-    answer = httpx.get(f"{address}/metrics", headers=BEARER, timeout=30)
+    answer = httpx.get(f"{address}/metrics", headers=BEARER, timeout=300)
     assert answer.status_code == 200, answer.text
     return counts_of(answer.text)
 

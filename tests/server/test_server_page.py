@@ -13,7 +13,7 @@ from served import TOKEN, Served, notebook, serving
 
 SHOTS = os.environ.get("NBFLOW_SCREENSHOTS")
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 60_000
+PATIENCE_MS = 300_000
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -40,7 +40,7 @@ def test_the_readmes_commands_review_a_file_that_curl_sends(tmp_path: Path) -> N
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

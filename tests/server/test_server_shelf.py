@@ -46,10 +46,11 @@ def resumed_by_a_page(server: Served, run_id: str) -> None:
     with server.socket(f"/ws/view/{run_id}") as page:
         page.send('{"type": "command", "name": "resume"}')
         for _ in range(2):  # of the run as it was left, and as it goes on
-            while json.loads(page.recv(timeout=60))["type"] != "scene":
+            while json.loads(page.recv(timeout=300))["type"] != "scene":
                 pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("go_on", [resumed, forked, resumed_by_a_page])
 def test_a_graph_that_was_sent_stays_so_when_its_run_goes_on_after_a_restart(tmp_path: Path, go_on: Any) -> None:
     run_id = left_by_the_last_server(tmp_path)

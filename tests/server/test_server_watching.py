@@ -115,5 +115,5 @@ def test_a_page_that_asks_fast_is_heard_more_slowly_and_not_let_go(sqlite_server
             page.send('{"type": "ready"}')
         page.send('{"type": "inspect", "node": "a"}')
 
-        while json.loads(page.recv(timeout=60))["type"] != "inspector":
+        while json.loads(page.recv(timeout=300))["type"] != "inspector":
             pass

@@ -20,7 +20,7 @@ async def read(port: int, run_id: str, door: asyncio.Semaphore, watching: asynci
     """Watch a run to its end; return the numbers of its events, as they came."""
     address, headers = f"ws://127.0.0.1:{port}/ws/runs/{run_id}", {"Authorization": f"Bearer {TOKEN}"}
     async with door:
-        client = await connect(address, additional_headers=headers, compression=None, open_timeout=60)
+        client = await connect(address, additional_headers=headers, compression=None, open_timeout=300)
         got = [json.loads(await client.recv())["seq"]]
         watching.set()
     got += [json.loads(text)["seq"] async for text in client]

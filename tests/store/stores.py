@@ -15,7 +15,7 @@ from nbflow.errors import StoreError
 from nbflow.store import Store
 from nbflow.store.rows import Batch, Blob, Ending, GraphRow, LogRow, NewRun
 
-WAIT_S = 120
+WAIT_S = 300
 GRAPH = GraphRow("g", "hash of g", '{"name": "g"}')
 
 

@@ -287,6 +287,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_write_fifty_runs_each_and_every_row_is_there(url: str, opened: Open) -> None:
     writing = [process(MANY, url, n) for n in range(8)]
 

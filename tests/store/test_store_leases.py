@@ -259,6 +259,7 @@ input()
 """
 
 
+@pytest.mark.slow
 def test_of_processes_that_claim_a_run_at_once_exactly_one_gets_it(url: str) -> None:
     killed_owner(url)
     claiming = [process(CLAIMS, url) for _ in range(4)]

@@ -191,6 +191,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "commands",
     [
@@ -218,6 +219,7 @@ def test_a_log_that_another_process_began_anew_in_order_is_the_stores(
     assert is_sound(path)
 
 
+@pytest.mark.slow
 def test_many_logs_of_several_processes_at_once_are_all_the_stores(path: Path, store: Store) -> None:
     moving = [process(MOVES_ON, file_url(path), 100, name) for name in ("one", "two")]
 

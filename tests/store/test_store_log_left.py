@@ -109,6 +109,7 @@ for n in range(last + 1, last + 2000):
 """
 
 
+@pytest.mark.slow
 def test_a_log_that_a_killed_process_left_is_always_the_stores(path: Path, opened: Open) -> None:
     first, last = opened(file_url(path)), 0
     first.release("r1", create(first)).result(WAIT_S)

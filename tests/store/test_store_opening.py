@@ -77,6 +77,7 @@ def test_opening_a_store_of_this_version_loads_no_migrations(tmp_path: Path) -> 
     assert result_of(process("Store.open(args[0]).close(); print('alembic' in sys.modules)", url)) == "False"
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_store_at_once_all_have_it(url: str) -> None:
     code = """
 print("ready", flush=True)

@@ -318,7 +318,7 @@ def test_closing_waits_for_what_is_queued(url: str) -> None:
     second.close()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     sizes=st.lists(st.integers(1, 130), min_size=1, max_size=6),
     data=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),

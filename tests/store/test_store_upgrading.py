@@ -192,6 +192,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 def test_of_processes_that_open_an_older_store_at_once_one_upgrades_it(
     tmp_path: Path, url: str, opened: Open, next_version: Callable[[], None]
 ) -> None:

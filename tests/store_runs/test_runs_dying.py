@@ -54,6 +54,7 @@ def sittings(run_id: str) -> int:
     return sum(event.kind in (Kind.EXECUTION_START, Kind.EXECUTION_RESUMED) for event in events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
 def test_each_process_that_a_resumed_run_ends_is_told_of(durability: str) -> None:
     run_id = die_in("session.start('g', {})", durability)

@@ -205,6 +205,7 @@ def test_a_value_that_holds_itself_is_refused(shelf: Any) -> None:
         shelf.put(ring)
 
 
+@pytest.mark.slow
 def test_a_value_nested_a_million_levels_is_refused_without_a_crash(shelf: Any) -> None:
     with pytest.raises(Unstorable, match="nested deeper"):
         shelf.put(deep(10**6, lambda v: [v]))

@@ -311,7 +311,7 @@ FRAME = Codecs().pack(pd.DataFrame({name: COLUMNS[name] for name in COLUMNS if "
 WRITTEN = next(blob.data for blob in FRAME.blobs)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(WRITTEN) - 1), st.binary(min_size=1, max_size=8))
 def test_a_stream_altered_anywhere_gives_a_frame_or_a_store_error(at: int, other: bytes) -> None:
     try:

@@ -138,7 +138,7 @@ def test_a_column_that_is_a_pointer_into_the_process_is_refused() -> None:
 PLAIN = b"F" + stream(compat_level=pl.CompatLevel.oldest())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(PLAIN) - 1), st.binary(min_size=1, max_size=8))
 def test_a_stream_altered_anywhere_gives_a_frame_or_a_store_error(at: int, other: bytes) -> None:
     try:

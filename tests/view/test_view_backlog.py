@@ -141,7 +141,7 @@ def by_pieces(run: Run, cuts: list[int], fold: Callable[[Backlog, RunView], Any]
     return view
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(graphs(), st.data())
 def test_any_pacing_ends_in_the_same_state(definition: GraphDefinition, data: st.DataObject) -> None:
     run = ended(definition)
@@ -150,7 +150,7 @@ def test_any_pacing_ends_in_the_same_state(definition: GraphDefinition, data: st
     assert seen(by_pieces(run, cuts), run) == seen(folded(run), run)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(graphs(), st.integers(1, 40), st.integers(2, 200))
 def test_small_pieces_stand_after_an_event_of_the_run_and_end_in_the_same_state(
     definition: GraphDefinition, piece: int, looked: int
@@ -173,7 +173,7 @@ def test_small_pieces_stand_after_an_event_of_the_run_and_end_in_the_same_state(
     assert seen(view, run) == seen(folded(run), run)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(graphs(), st.lists(st.integers(0, 400), max_size=6))
 def test_patches_of_a_backlog_laid_over_the_first_snapshot_give_the_last(
     definition: GraphDefinition, cuts: list[int]

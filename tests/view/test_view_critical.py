@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from view_samples import ERROR, Story, graph
 from virtual_runs import VirtualRun, Work
@@ -47,7 +47,6 @@ def every_path(shape: GraphDefinition, start: str) -> Iterator[list[str]]:
             yield [start, *rest]
 
 
-@settings(deadline=None)
 @given(runs())
 def test_it_is_as_long_as_the_longest_path_there_is(given: tuple[VirtualRun, dict[str, Work]]) -> None:
     run, work = given
@@ -58,7 +57,6 @@ def test_it_is_as_long_as_the_longest_path_there_is(given: tuple[VirtualRun, dic
     assert told(run)["path"]["length"] == pytest.approx(longest)
 
 
-@settings(deadline=None)
 @given(runs())
 def test_it_is_a_path_of_the_graph_without_a_gap(given: tuple[VirtualRun, dict[str, Work]]) -> None:
     run, work = given
@@ -73,7 +71,6 @@ def test_it_is_a_path_of_the_graph_without_a_gap(given: tuple[VirtualRun, dict[s
     assert answer["path"]["waited"] == sum(work[names[lane]].waits for lane, *_ in hops)
 
 
-@settings(deadline=None)
 @given(runs())
 def test_the_shares_of_all_nodes_make_up_the_whole(given: tuple[VirtualRun, dict[str, Work]]) -> None:
     run, _ = given

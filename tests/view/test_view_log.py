@@ -110,6 +110,7 @@ def test_the_time_in_which_a_run_did_not_run_does_not_count() -> None:
     assert [row["clock"] for row in rows] == [0.0, 5.0, 5.0, 7.0]
 
 
+@pytest.mark.slow
 def test_a_million_lines_are_counted_and_of_the_oldest_it_is_said_that_they_are_dropped() -> None:
     events = [Event(Kind.NODE_OUTPUT, seq, 1.0, "lint", {"text": f"line {seq}\n"}) for seq in range(1, MOST + 100_001)]
     questions = Lookups(Told(events))

@@ -60,7 +60,7 @@ def folded(run: Run, upto: int) -> RunView:
     return view
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(graphs(), st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(1, 40), st.booleans())
 def test_moments_reached_by_pieces_in_any_order_are_as_folded_at_once(
     definition: GraphDefinition, moments: list[int], every: int, fetched: bool
@@ -80,7 +80,7 @@ def test_moments_reached_by_pieces_in_any_order_are_as_folded_at_once(
                 assert asked(questions, type="why", edge=edge, at=at) == {"type": "why", "at": at, **(why or {})}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(graphs(), st.integers(0, 300))
 def test_of_a_view_and_its_copy_neither_changes_with_the_other(definition: GraphDefinition, at: int) -> None:
     run = ended(definition, 300)

@@ -41,7 +41,7 @@ def history(questions: Lookups, after: int = 0) -> dict[str, Any]:
     return told
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(events())
 def test_the_steps_laid_over_the_beginning_give_the_run_after_every_event(listed: list[Event]) -> None:
     answer = history(Lookups(Told(listed)))

@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from view_samples import ERROR, PAIR, PULL, Story
 
@@ -47,7 +47,6 @@ def laid_over(seen: dict[str, Any], patch: dict[str, Any]) -> None:
             seen[part][key] |= fields
 
 
-@settings(deadline=None)
 @given(events(), st.integers(1, 7))
 def test_patches_laid_over_the_first_snapshot_give_the_last(listed: list[Event], step: int) -> None:
     view = RunView(PULL)
@@ -63,7 +62,6 @@ def test_patches_laid_over_the_first_snapshot_give_the_last(listed: list[Event],
     assert {**seen, "seq": None} == {**whole, "seq": None}
 
 
-@settings(deadline=None)
 @given(events())
 def test_one_fold_gives_what_many_give(listed: list[Event]) -> None:
     at_once, one_by_one = RunView(PULL), RunView(PULL)
@@ -74,7 +72,6 @@ def test_one_fold_gives_what_many_give(listed: list[Event]) -> None:
     assert at_once.snapshot(0.0) == one_by_one.snapshot(0.0)
 
 
-@settings(deadline=None)
 @given(events())
 def test_a_run_is_waiting_while_people_are_asked_and_nothing_else_goes_on(listed: list[Event]) -> None:
     view = RunView(PULL)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from view_samples import ASKING, ERROR, PAIR, PULL, REVIEW, Story, graph, wide
 
@@ -53,7 +53,6 @@ def finished(definition: GraphDefinition, story: Story) -> dict[str, Any]:
     return view.snapshot(story.now)
 
 
-@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), st.text(max_size=60), st.text(max_size=60))
 def test_a_picture_of_any_text_is_strict_xml(names: list[str], title: str, message: str) -> None:
     definition = graph(title, names, pairwise(names))

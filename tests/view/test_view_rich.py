@@ -291,7 +291,7 @@ nested = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(nested, st.integers(0, 10**12))
 def test_a_view_of_any_value_is_bounded_and_never_raises(held: Any, start: int) -> None:
     seen = rich(held, start)
@@ -305,6 +305,6 @@ def test_a_view_of_any_value_is_bounded_and_never_raises(held: Any, start: int) 
 
 def test_no_library_is_loaded_for_a_look() -> None:
     code = "import sys; from nbflow.view.rich import rich; rich([{'a': 1}]); rich(b'x'); print({'pandas', 'numpy', 'PIL', 'matplotlib', 'polars', 'pyarrow'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "set()\n"

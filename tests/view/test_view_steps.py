@@ -144,7 +144,7 @@ def test_the_state_at_a_moment_is_the_one_of_a_replay() -> None:
     assert states.at(0) == run.initial
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=12))
 def test_moments_may_be_asked_in_any_order(order: list[int]) -> None:
     states = states_of(LOOPED)
@@ -273,7 +273,7 @@ def in_full(questions: Lookups, **fields: Any) -> dict[str, Any]:
         message |= {"after": len(steps), "named": len(names)} if message["type"] == "state" else {}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(graphs(), st.lists(st.integers(0, 400), max_size=6), st.integers(1, 40), st.booleans())
 def test_a_run_gone_through_by_pieces_is_told_as_at_once(
     definition: GraphDefinition, moments: list[int], piece: int, lost: bool
@@ -452,7 +452,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([SET, CHANGED, ADDED]), values | st.just(MISSING), values | st.just(MISSING), values)
 def test_a_difference_is_a_few_short_lines_whatever_the_values(mark: int, before: Any, after: Any, update: Any) -> None:
     note, lines = difference(mark, before, after, update)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_view_patches import events
 from view_samples import ERROR, PULL, Story, graph
@@ -241,7 +241,6 @@ def test_an_answer_folds_and_tells_no_more_than_a_bounded_number() -> None:
     assert sum(one["kind"] == "completed" for one in page.held.values()) == len(names) > 2 * PIECES
 
 
-@settings(deadline=None)
 @given(events(), st.integers(1, 9))
 def test_a_page_that_asks_often_knows_what_one_that_asks_once_does(listed: list[Event], step: int) -> None:
     seen: list[Event] = []
@@ -257,7 +256,6 @@ def test_a_page_that_asks_often_knows_what_one_that_asks_once_does(listed: list[
     assert often.last["path"] == once.last["path"]
 
 
-@settings(deadline=None)
 @given(events())
 def test_no_piece_ends_before_it_begins_and_when_the_run_is_over_none_lasts(listed: list[Event]) -> None:
     page = Page(PULL, listed, scan=SCAN)

@@ -19,7 +19,7 @@ from nbflow.view import scene as scene_of
 from nbflow.view.lookups import Lookups
 from nbflow.view.recorded import unfed
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300
 
 
 def locate(file: str, line: int) -> Mapping[str, Any]:
