@@ -118,7 +118,7 @@ class Reopening(Living):
                 if await resuming.has_moved_on(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
                     return await self.reopen(run_id, breaks=breaks)
-                keeper = self.history.going_on(store, epoch, strict=strict, kept=past.kept)
+                keeper = self.history.going_on(store, run_id, epoch, strict=strict, kept=past.kept)
             self._kept.add(run_id)
         run = self.engine.start(
             graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,

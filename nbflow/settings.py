@@ -9,7 +9,7 @@ import os
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nbflow.errors import NbflowError
@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """Where: a URL of SQLAlchemy; by default a file under `.nbflow/` beside the notebook."""
     allow_unstored: bool = False
     """Whether a run kept with `sync` goes on where a value cannot be stored."""
+    large_value: ByteSize = Field(ByteSize(64 * 2**20), gt=0)
+    """From which size on a value is named in a notice, as bytes or a text such as `200MB`."""
     prune_keep_last: int | None = Field(None, ge=1)
     """How many runs stay when a store is opened; by default all."""
     prune_older_than_days: float | None = Field(None, gt=0)

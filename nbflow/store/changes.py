@@ -27,8 +27,11 @@ from nbflow.store.models import (
 )
 from nbflow.store.models import ExecutionModel as Execution
 from nbflow.store.owners import LEASE_S, Owner
-from nbflow.store.reading import find, last_nodes, last_seq
+from nbflow.store.reading import AT_ONCE, find, last_nodes, last_seq
 from nbflow.store.rows import Batch, Blob, GraphRow, NewRun
+
+LARGE = 2**16
+"""From how many bytes on a value is looked for before it is sent."""
 
 add_log = Rows(ExecutionLogModel)
 add_tools = Rows(ExecutionToolModel, absent=True)
@@ -222,8 +225,19 @@ def add_all_values(connection: Connection, number: int, blobs: Iterable[Blob]) -
     as pruning holds their table.
     """
     ordered = sorted(blobs, key=lambda blob: blob.hash)
-    add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in ordered])
+    _add_values(connection, ordered)
     add_uses(connection, [(number, blob.hash) for blob in ordered])
+
+
+def _add_values(connection: Connection, blobs: list[Blob]) -> None:
+    """Insert the values that are new; a large one that is there already is not even sent."""
+    large = [blob.hash for blob in blobs if len(blob.data) >= LARGE]
+    there: set[str] = set()
+    for at in range(0, len(large), AT_ONCE):
+        found = select(ValueModel.hash).where(ValueModel.hash.in_(large[at : at + AT_ONCE]))
+        # Locked, as pruning beside us might delete what was found.
+        there.update(connection.scalars(found.with_for_update(read=True, key_share=True)))
+    add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in blobs if blob.hash not in there])
 
 
 def cache(connection: Connection, key: str, tool: str, output: str, blobs: Iterable[Blob], created: float) -> None:
@@ -231,7 +245,7 @@ def cache(connection: Connection, key: str, tool: str, output: str, blobs: Itera
     statement = insert_here(connection, CacheModel).values(key=key, tool=tool, output=output, created=created)
     new = {"tool": tool, "output": output, "created": created}
     ordered = sorted(blobs, key=lambda blob: blob.hash)
-    add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in ordered])
+    _add_values(connection, ordered)
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=new))
     connection.execute(delete(CacheUse).where(CacheUse.key == key))
     add_cache_uses(connection, [(key, blob.hash) for blob in ordered])

@@ -56,15 +56,25 @@ class Encoder:
 
     Args:
         codecs: How values become text.
+        sized: Is told how many bytes the values of a node take, by key, where they take blobs.
     """
 
-    def __init__(self, codecs: Codecs) -> None:
+    def __init__(self, codecs: Codecs, sized: Callable[[str | None, Mapping[str, int]], None] | None = None) -> None:
         self.blobs: list[Blob] = []
+        self._sized = sized
         self._tools: list[ToolRow] = []
         self._unstored: list[Lack] = []
         self._codecs = codecs
         self._starts: dict[tuple[Any, ...], tuple[str, Defaults]] = {}
         self._told: set[tuple[str, int]] = set()
+        self._given: set[str] = set()
+
+    def add(self, blobs: Iterable[Blob]) -> None:
+        """Gather blobs; those that were gathered for this run before are in the store, or on their way to it."""
+        for blob in blobs:
+            if blob.hash not in self._given:
+                self._given.add(blob.hash)
+                self.blobs.append(blob)
 
     def take(self) -> tuple[tuple[Blob, ...], tuple[ToolRow, ...], list[Lack]]:
         """Return the blobs and new tools of the rows made since the last time, and what could not be kept."""
@@ -147,8 +157,11 @@ class Encoder:
         return f'{_dump(data)[:-1]}{"," if data else ""}"{name}":{text}}}'
 
     def _packed(self, seq: int, node: str | None, values: Any) -> str:
-        text, blobs, reasons = self._codecs.pack_state(values)
-        self.blobs += blobs
+        sizes: dict[str, int] = {}
+        text, blobs, reasons = self._codecs.pack_state(values, sizes=sizes)
+        self.add(blobs)
+        if sizes and self._sized:
+            self._sized(node, sizes)
         self._unstored += [(seq, node, key, why) for key, why in reasons.items()]
         return text
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -71,6 +73,19 @@ class FileWatch:
         """Know the log as it is now, after a commit of this process."""
         if self._log is not None:
             with self._lock:
+                self._log_size = self._log.size()
+
+    @property
+    def log_size(self) -> int:
+        """The size of the log (bytes) when it was looked at last; 0 without one."""
+        return self._log_size
+
+    @contextmanager
+    def shrinking(self) -> Iterator[None]:
+        """Let this process shorten the log within; who looks at it meanwhile waits."""
+        with self._lock:
+            yield
+            if self._log is not None:
                 self._log_size = self._log.size()
 
     def _look_at_log(self, log: Log, written: int) -> None:

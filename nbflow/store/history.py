@@ -16,6 +16,7 @@ from nbflow.errors import RunNotFoundError
 from nbflow.graph import GraphDefinition, reachable
 from nbflow.settings import Settings, settings
 from nbflow.store import archive
+from nbflow.store.notices import RunNotices
 from nbflow.store.places import default_file
 from nbflow.store.recorder import Recorder
 from nbflow.store.rows import NewRun
@@ -95,27 +96,31 @@ class History:
         inner = reachable(graph, subgraphs)
         parent, past = fork or (None, None)
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
+        told = RunNotices(run_id, settings().large_value, self.notices.append)
 
         def made() -> NewRun:
             row = archive.row_of(graph)
             texts = json.dumps({name: json.loads(archive.text_of(one)) for name, one in inner.items()})
-            text, blobs, reasons = self.codecs.pack_state(initial)
+            sizes: dict[str, int] = {}
+            text, blobs, reasons = self.codecs.pack_state(initial, sizes=sizes)
             for key, why in reasons.items():
-                self.notices.append(f"run {run_id}: {key!r} of the initial state was not stored: {why}")
+                told.unstored(f"{key!r} of the initial state", why)
+            told.sizes(None, sizes)
             durability = "sync" if strict else "async"
             return NewRun(run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes)
 
         allowed = settings().allow_unstored if allow_unstored is None else allow_unstored
         return Recorder(
             self._store, self.open, made, self.codecs,
-            strict=strict, allow_unstored=allowed, kept=seq or 0, warn=self.notices.append,
+            strict=strict, allow_unstored=allowed, kept=seq or 0, notices=told,
         )  # fmt: skip
 
-    def going_on(self, store: Store, epoch: int, *, strict: bool, kept: int) -> Recorder:
+    def going_on(self, store: Store, run_id: str, epoch: int, *, strict: bool, kept: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""
+        told = RunNotices(run_id, settings().large_value, self.notices.append)
         return Recorder(
             store, self.open, None, self.codecs,
-            strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=kept, warn=self.notices.append,
+            strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=kept, notices=told,
         )  # fmt: skip
 
     def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:

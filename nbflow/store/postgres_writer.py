@@ -91,6 +91,9 @@ class PostgresDatabase:
     def _explain(self, error: BaseException) -> StoreError | None:
         return of_server(error, self.place)
 
+    def shrink_log(self) -> None:
+        """Do nothing: the server sees to its own log."""
+
     def close(self) -> None:
         """Let go of the connections."""
         self._loop.close(self._engine.dispose(), CLOSING_S)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 
 from nbflow.errors import RunNotFoundError, StoreError, did_you_mean
 from nbflow.events import Status
+from nbflow.store.compression import expanded
 from nbflow.store.driver import now
 from nbflow.store.models import (
     CacheModel,
@@ -118,14 +119,14 @@ def blobs(connection: Connection, hashes: Iterable[str]) -> dict[str, Blob]:
     """Return values by their hashes.
 
     Raises:
-        StoreError: One or more are not there.
+        StoreError: One or more are not there, or cannot be decompressed.
     """
     wanted = sorted(set(hashes))
     found: dict[str, Blob] = {}
     for at in range(0, len(wanted), AT_ONCE):
         query = select(ValueModel.hash, ValueModel.codec, ValueModel.data)
         rows = connection.execute(query.where(ValueModel.hash.in_(wanted[at : at + AT_ONCE])))
-        found |= {row.hash: Blob(row.hash, row.codec, bytes(row.data)) for row in rows}
+        found |= {row.hash: expanded(Blob(row.hash, row.codec, bytes(row.data))) for row in rows}
     missing = [each for each in wanted if each not in found]
     if missing:
         listed = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")

@@ -18,6 +18,7 @@ from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Status
 from nbflow.store.encoding import Encoder, Lack
+from nbflow.store.notices import RunNotices
 from nbflow.store.rows import Batch, Ending, NewRun
 from nbflow.store.values import Codecs
 
@@ -38,21 +39,21 @@ class Recorder:
         allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
         epoch: That of its owner, which is this process.
         kept: How many of its events are kept already.
-        warn: Is told, on the run's loop, which values could not be kept.
+        notices: Takes what a person should know of the values.
     """
 
     def __init__(
         self, store: Store | None, opened: Callable[[], Store], make: Callable[[], NewRun] | None,
         codecs: Codecs, *, strict: bool, allow_unstored: bool = False, epoch: int = 1, kept: int = 0,
-        warn: Callable[[str], None],
+        notices: RunNotices,
     ) -> None:  # fmt: skip
         self.strict = strict
         # That a run goes on is kept before it does: a task that ends every process it runs in leaves a trace of each.
         self.least = kept + 1 if make is None else 0
         self._store, self._opener, self._make = store, opened, make
-        self._codecs, self._encoder = codecs, Encoder(codecs)
+        self._codecs, self._encoder = codecs, Encoder(codecs, notices.sizes)
         self._allowed = allow_unstored or not strict
-        self._warn = warn
+        self._notices = notices
         self._sent, self._epoch = kept, epoch
         self._busy, self._over = True, False
         # Busy from the start: nothing can be kept before the store is open.
@@ -147,7 +148,7 @@ class Recorder:
         """Tell the run that the store has its first `upto` events, and people which values it could not take."""
         while self._unstored:  # the writer's thread may add to it meanwhile
             seq, node, key, why = self._unstored.popleft()
-            self._warn(f"run {self._run.id}: {key!r} of node {node!r} (event {seq}) was not stored: {why}")
+            self._notices.unstored(f"{key!r} of node {node!r} (event {seq})", why)
         self._run.kept(upto)
 
     def _give_up(self, error: BaseException) -> None:
@@ -203,6 +204,6 @@ class Recorder:
 
     def _ending(self, event: Event) -> Ending:
         result, blobs, _ = self._codecs.pack_state(event.data["result"])
-        self._encoder.blobs += blobs
+        self._encoder.add(blobs)
         seconds = self._run.result.execution_time if self._run.result else 0.0
         return Ending(ENDINGS[event.kind].value, event.time, seconds, result, cause_of(event))

@@ -28,6 +28,9 @@ from nbflow.store.writer import Change
 
 BUSY_MS = 5000
 """How long SQLite itself waits for the file before it says that it is locked; then we ask again."""
+LONG_LOG, LONGEST_LOG = 6 * 2**20, 2**26
+"""From how many bytes on the log is emptied when a run ends, and when it has not ended: SQLite itself begins it anew
+after 4 MB, but never shortens it."""
 BEATING_MS = 1000
 """The same for the heartbeat, which comes again soon."""
 
@@ -67,6 +70,15 @@ class SqliteConnection:
                 with suppress(sqlite3.Error):  # what went wrong before is what counts
                     execute("ROLLBACK")
             raise
+
+    def empty_log(self) -> None:
+        """Bring the log into the file and cut it to nothing, unless somebody else uses it now."""
+        execute = self.driver.execute
+        execute("PRAGMA busy_timeout = 0")
+        try:
+            execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1e3)}")
 
     def close(self) -> None:
         """Close it."""
@@ -116,6 +128,19 @@ class SqliteDatabase:
             self._marked = written
             if self._watch:
                 self._watch.written_to()
+                if self._watch.log_size > LONGEST_LOG:
+                    self._empty_log(self._watch)
+
+    def shrink_log(self) -> None:
+        """Empty the log into the file if it is long; left as it is while another process reads from it."""
+        if self._watch and self._watch.log_size > LONG_LOG:
+            self._empty_log(self._watch)
+
+    def _empty_log(self, watch: FileWatch) -> None:
+        with suppress(sqlite3.Error, StoreError):  # whatever it is, the next commit meets it too
+            self._look()  # to bring the log of another file into this one would destroy both
+            with watch.shrinking():
+                self._connection.empty_log()
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
         """Do a small change on a connection of its own: the writer may wait for a value to be encoded."""

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from nbflow.store import changes, leases, reading, retention
+from nbflow.store.compression import compressed
 from nbflow.store.leases import Held, Leases
 from nbflow.store.opening import open_database
 from nbflow.store.owners import Owner
@@ -70,8 +72,13 @@ class Store:
             RunNotFoundError: Its parent is not stored.
             StoreError: There is a run of this id already, or the parent has no such event.
         """
+
+        def made() -> NewRun:
+            run = make()
+            return replace(run, blobs=compressed(run.blobs), first=run.first and _small(run.first))
+
         return self._owning(
-            lambda connection, run: changes.create(connection, run, self._leases.owner), make, durable=durable
+            lambda connection, run: changes.create(connection, run, self._leases.owner), made, durable=durable
         )
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
@@ -98,8 +105,9 @@ class Store:
         def after(batch: Batch) -> None:
             if batch.ending:
                 self._leases.drop(run_id, epoch)
+                self._database.shrink_log()
 
-        return self._writer.submit(Job(change, make, after, durable=durable))
+        return self._writer.submit(Job(change, lambda: _small(make()), after, durable=durable))
 
     def claim(self, run_id: str) -> Future[int]:
         """Take over a run that nobody living has; return its new epoch. Of several at once one gets it.
@@ -244,7 +252,8 @@ class Store:
 
     def cache(self, key: str, tool: str, output: str, blobs: tuple[Blob, ...]) -> Future[None]:
         """Keep an output, with the values that it names, under a key; in place of the one there was."""
-        return self._change(lambda connection: changes.cache(connection, key, tool, output, blobs, time.time()))
+        small = compressed(blobs)
+        return self._change(lambda connection: changes.cache(connection, key, tool, output, small, time.time()))
 
     def prune(self, *, keep_last: int | None, older_than: float | None, dry_run: bool) -> Future[Pruned]:
         """Delete runs that are not going on, then the values that nothing names any longer; return how many.
@@ -286,3 +295,8 @@ class Store:
     def _read(self, query: Change) -> Future[Any]:
         begun = self._database.read(query) if self._open else None
         return begun or self._change(query)
+
+
+def _small(batch: Batch) -> Batch:
+    """Return a batch with its values compressed."""
+    return replace(batch, blobs=compressed(batch.blobs)) if batch.blobs else batch

@@ -36,6 +36,9 @@ class Database(Protocol):
     def read(self, query: Change) -> Future[Any] | None:
         """Begin to read; None where only the writer can."""
 
+    def shrink_log(self) -> None:
+        """Give back the space of a log that large values made long; call on the thread that writes."""
+
     def close(self) -> None:
         """Let go of it."""
 

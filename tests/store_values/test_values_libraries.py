@@ -29,7 +29,9 @@ def test_a_frame_without_pyarrow_is_refused_with_the_cure(shelf: Any, monkeypatc
     pd = pytest.importorskip("pandas")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(Unstorable, match=r"\['df'\].* needs pyarrow, which is not installed: pip install pyarrow"):
+    with pytest.raises(
+        Unstorable, match=r"\['df'\].* needs pyarrow, which is not installed: pip install 'nbflow\[frames\]'"
+    ):
         shelf.put({"df": pd.DataFrame({"a": [1]})})
 
 

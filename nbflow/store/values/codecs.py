@@ -45,13 +45,16 @@ class Codecs:
             Unstorable: It, or something inside it, has none; the reason names the place.
         """
         blobs: dict[str, Blob] = {}
-        text = self._text(value, blobs)
+        text, _ = self._text(value, blobs)
         return Packed(text, tuple(blobs.values()))
 
-    def pack_state(self, state: Mapping[str, Any]) -> tuple[str, tuple[Blob, ...], dict[str, str]]:
+    def pack_state(
+        self, state: Mapping[str, Any], *, sizes: dict[str, int] | None = None
+    ) -> tuple[str, tuple[Blob, ...], dict[str, str]]:
         """Return a state as one JSON object by key, its blobs, and for each key that cannot be stored the reason.
 
         Such a key is in the text as `{"$": "unstored", "why": ...}`. A key that begins with `$` has one more there.
+        `sizes` is given the bytes of each value that takes blobs, uncompressed, by its key.
         """
         blobs: dict[str, Blob] = {}
         reasons: dict[str, str] = {}
@@ -60,7 +63,9 @@ class Codecs:
             if type(value) is str and len(value) < 100:
                 text = quote(value)
             else:
-                text = self._text_or_mark(key, value, blobs, reasons)
+                text, size = self._text_or_mark(key, value, blobs, reasons)
+                if size and sizes is not None:
+                    sizes[key] = size
             name = quote(key) if key[:1] != "$" else quote("$" + key)
             parts.append(f"{name}:{text}")
         return "{" + ",".join(parts) + "}", tuple(blobs.values()), reasons
@@ -124,15 +129,17 @@ class Codecs:
         """Rebuild the classes that an annotation names, as `register_type` does; ignore all else."""
         self._classes.know(annotation)
 
-    def _text_or_mark(self, key: str, value: Any, blobs: dict[str, Blob], reasons: dict[str, str]) -> str:
+    def _text_or_mark(
+        self, key: str, value: Any, blobs: dict[str, Blob], reasons: dict[str, str]
+    ) -> tuple[str, int]:  # fmt: skip
         try:
             return self._text(value, blobs)
         except Unstorable as error:
             why = reasons[key] = value.why if type(value) is Unstored else error.reason
-            return encode({"$": "unstored", "why": why})
+            return encode({"$": "unstored", "why": why}), 0
 
-    def _text(self, value: Any, blobs: dict[str, Blob]) -> str:
-        """Return a value's text; its blobs are added only once all of it is packed."""
+    def _text(self, value: Any, blobs: dict[str, Blob]) -> tuple[str, int]:
+        """Return a value's text, and the bytes of its blobs; these are added only once all of it is packed."""
         if type(value) is str:
             text, inner = quote(value), {}
         else:
@@ -142,9 +149,10 @@ class Codecs:
             whole = blob_of("json", text.encode())
             inner[whole.hash] = whole
             text = encode({"$": "blob", "hash": whole.hash})
-        if inner:
-            blobs.update(inner)
-        return text
+        if not inner:
+            return text, 0
+        blobs.update(inner)
+        return text, sum(len(blob.data) for blob in inner.values())
 
 
 def _packed(packer: Packer, value: Any) -> str:

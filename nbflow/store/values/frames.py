@@ -1,4 +1,4 @@
-"""Frames, series and indices of pandas as one Arrow stream each.
+"""Frames, series and indices of pandas as one Arrow stream each, the columns of a large one apart.
 
 Rule: columns go by position, and all that Arrow does not say of them (names of any kind, the index, exact types) is in
 the stream's metadata, in the form of this package, so that pandas reads no metadata of a store's.
@@ -6,10 +6,10 @@ the stream's metadata, in the form of this package, so that pandas reads no meta
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nbflow.store.values import split
 from nbflow.store.values.arrow_stream import check_stream, check_types
 from nbflow.store.values.columns import dump_column, load_column
 from nbflow.store.values.faults import Refused, Said, a, short
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbflow.store.values.packing import Packer
     from nbflow.store.values.unpacking import Unpacker
 
-_META = b"nbflow"
+_CODEC, _META = "arrow.pandas", b"nbflow"
 _INDICES = {
     f"{kind}Index" for kind in ("", "Range", "Datetime", "Timedelta", "Period", "Interval", "Categorical", "Multi")
 }
@@ -41,7 +41,7 @@ def dump(value: Any, packer: Packer) -> dict[str, Any]:
         writer.meta["index"] = writer.index(value)
     else:
         raise Refused(f"is {a(kind)}, which has no stored form; a DataFrame, Series or Index of pandas has one")
-    return packer.blob("arrow.pandas", writer.stream())
+    return writer.tree()
 
 
 def _freq(index: Any) -> str | None:
@@ -109,20 +109,23 @@ class _Writer:
         if not value.flags.allows_duplicate_labels:
             self.meta["unique"] = True
 
-    def stream(self) -> bytes:
+    def tree(self) -> dict[str, Any]:
+        """Return what refers to the stream, and to the columns that are stored apart."""
         arrow = need("pyarrow")
         fields = [arrow.field(name, array.type) for name, array in zip(self._names, self._arrays, strict=True)]
-        schema = arrow.schema(fields, metadata={_META: encode(self.meta)})
-        check_types(schema)
-        written = io.BytesIO()
-        with arrow.ipc.new_stream(written, schema) as writer:
-            writer.write_table(arrow.Table.from_arrays(self._arrays, schema=schema))
-        check_stream(written.getvalue())
-        return written.getvalue()
+        check_types(arrow.schema(fields))
+        apart = split.chosen([array.nbytes for array in self._arrays], self._packer)
+        here = [place for place in range(len(fields)) if place not in set(apart)]
+        schema = arrow.schema([fields[place] for place in here], metadata={_META: encode(self.meta)})
+        head = self._packer.blob(_CODEC, split.written(schema, [self._arrays[place] for place in here]))
+        if not apart:
+            return head
+        columns = [(place, "", split.dump_arrow(self._arrays[place], self._packer)) for place in apart]
+        return split.tree_of(head, _CODEC, columns)
 
 
-def load(data: bytes, unpacker: Unpacker) -> Any:
-    """Return the frame, series or index of a stream."""
+def load(data: bytes, unpacker: Unpacker, apart: split.Apart = ()) -> Any:
+    """Return the frame, series or index of a stream, and of the columns that were stored apart."""
     check_stream(data)
     with need("pyarrow").ipc.open_stream(data) as reader:
         check_types(reader.schema)
@@ -130,20 +133,14 @@ def load(data: bytes, unpacker: Unpacker) -> Any:
         table = reader.read_all()
     table.validate(full=True)  # an offset out of bounds would be followed into other memory
     specs = unpacker.want(meta, "specs", list)
-    arrays = [_one_chunk(column) for column in table.columns]
+    large = [(place, split.load_arrow(streams)) for place, _, streams in apart]
+    arrays = split.placed([split.one_chunk(column) for column in table.columns], large)
     columns = [load_column(array, spec, unpacker) for array, spec in zip(arrays, specs, strict=True)]
     index = _index(unpacker.want(meta, "index", dict), columns, unpacker)
     value = _value(meta, index, columns, unpacker)
     if "attrs" in meta:
         value.attrs = unpacker.value(meta["attrs"])
     return value.set_flags(allows_duplicate_labels=False) if "unique" in meta else value
-
-
-def _one_chunk(column: Any) -> Any:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    combined = column.combine_chunks()
-    return combined.chunk(0) if hasattr(combined, "num_chunks") else combined
 
 
 def _value(meta: dict[str, Any], index: Any, columns: Sequence[Any], unpacker: Unpacker) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import words
-from nbflow.store.values import arrays, frames, pictures, polars_frames, scalars
+from nbflow.store.values import arrays, arrow_tables, frames, pictures, polars_frames, scalars, split
 from nbflow.store.values.faults import Refused, short
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _DUMPS: Mapping[str, Callable[[Any, Packer], dict[str, Any] | None]] = {
     "numpy": arrays.dump,
     "pandas": frames.dump,
     "polars": polars_frames.dump,
+    "pyarrow": arrow_tables.dump,
     "PIL": pictures.dump_image,
     "matplotlib": pictures.dump_figure,
 }
@@ -30,11 +31,30 @@ _LOADS: Mapping[str, Callable[[bytes, Unpacker], Any]] = {
     "npy": arrays.load,
     "arrow.pandas": frames.load,
     "arrow.polars": polars_frames.load,
+    "arrow.table": arrow_tables.load,
     "png": pictures.load_image,
     "figure": pictures.load_figure,
 }
 
+_FRAMES: Mapping[str, Any] = {
+    "arrow.pandas": frames.load,
+    "arrow.polars": polars_frames.load,
+    "arrow.table": arrow_tables.load,
+}
+
+
+def _load_frame(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    try:
+        return split.load(node, unpacker, _FRAMES)
+    except Refused:
+        raise
+    except Exception as error:  # as for a blob, below
+        told = " ".join(words(error).split())[:200]
+        raise Refused(f"is a frame of which a column cannot be read: {told}") from error
+
+
 FOREIGN_LOADERS: Mapping[str, Load] = {
+    "frame": _load_frame,
     "np.scalar": arrays.load_scalar,
     "pd.Timestamp": scalars.load_timestamp,
     "pd.Timedelta": scalars.load_timedelta,

@@ -10,7 +10,10 @@ from typing import Any
 
 from nbflow.store.values.faults import Refused
 
+FRAMES = "'nbflow[frames]'"
+"""The extra that stores frames."""
 _PACKAGES = {"numpy": "numpy", "pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow", "PIL.Image": "pillow"}
+_INSTALLED_BY = {"pyarrow": FRAMES}
 
 
 def need(module: str) -> Any:
@@ -23,7 +26,8 @@ def need(module: str) -> Any:
     try:
         found = import_module(module)
     except ImportError as error:
-        raise Refused(f"needs {package}, which is not installed: pip install {package}") from error
+        cure = _INSTALLED_BY.get(package, package)
+        raise Refused(f"needs {package}, which is not installed: pip install {cure}") from error
     if module == "pyarrow":
         import_module("pyarrow.ipc")
         if tuple(map(int, found.__version__.split(".")[:2])) < (15, 0):

@@ -49,6 +49,11 @@ class Packer:
         self.path: list[Step] = path if path is not None else []
         self.blobs: dict[str, Blob] = {}
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether the values are inside a blob."""
+        return self._inline
+
     def inside(self) -> Packer:
         """Return a packer for values inside a blob, which names no other: what refers to blobs would not be found."""
         return Packer(self.classes, inline=True, path=self.path)

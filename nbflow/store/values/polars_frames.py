@@ -1,4 +1,4 @@
-"""Frames and series of polars as Arrow streams, which it writes and reads by itself.
+"""Frames and series of polars as Arrow streams, which it writes and reads by itself, the columns of a large one apart.
 
 Rule: what is written is read back at once and must say the same columns and types; what does not is refused.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from nbflow.store.values import split
 from nbflow.store.values.arrow_stream import check_stream
 from nbflow.store.values.faults import Refused, a
 from nbflow.store.values.needs import need
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from nbflow.store.values.packing import Packer
     from nbflow.store.values.unpacking import Unpacker
 
-_FRAME, _SERIES = b"F", b"S"
+_CODEC, _FRAME, _SERIES = "arrow.polars", b"F", b"S"
 
 
 def dump(value: Any, packer: Packer) -> dict[str, Any]:
@@ -28,11 +29,34 @@ def dump(value: Any, packer: Packer) -> dict[str, Any]:
         lead, frame = _SERIES, value.to_frame()
     else:
         raise Refused(f"is {a(type(value))} of polars, which has no stored form; a DataFrame or Series has one")
+    columns = frame.get_columns()
+    apart = split.chosen([column.estimated_size() for column in columns], packer)
+    small = (
+        frame.select([column for place, column in enumerate(columns) if place not in set(apart)]) if apart else frame
+    )
+    head = packer.blob(_CODEC, lead + _checked(polars, small))
+    if not apart:
+        return head
+    large = [(place, columns[place].name, _dump_column(polars, columns[place], packer)) for place in apart]
+    return split.tree_of(head, _CODEC, large)
+
+
+def _dump_column(polars: Any, column: Any, packer: Packer) -> list[dict[str, Any]]:
+    dtype = column.dtype
+    # Each chunk of another column might have a dictionary of its own.
+    simple = dtype.is_numeric() or dtype.is_temporal() or dtype in (polars.Boolean, polars.String, polars.Binary)
+    rows = len(column)
+    spans = split.chunks(rows, column.estimated_size()) if simple else [(0, rows)]
+    frame = column.alias("").to_frame()
+    return [packer.blob(split.COLUMN, _checked(polars, frame.slice(start, length))) for start, length in spans]
+
+
+def _checked(polars: Any, frame: Any) -> bytes:
     data = _written(polars, frame)
     found = _read(polars, data)
     if found.schema != frame.schema or found.shape != frame.shape:
-        raise Refused(f"is {a(type(value))} of polars with columns that Arrow does not give back")
-    return packer.blob("arrow.polars", lead + data)
+        raise Refused("is a frame or series of polars with columns that Arrow does not give back")
+    return data
 
 
 def _written(polars: Any, frame: Any) -> bytes:
@@ -53,11 +77,22 @@ def _read(polars: Any, data: bytes) -> Any:
         raise Refused(f"is a frame of polars that cannot be read: {str(error)[:200]}") from None
 
 
-def load(data: bytes, unpacker: Unpacker) -> Any:
-    """Return the frame or series of a blob."""
-    lead, frame = data[:1], _read(need("polars"), data[1:])
+def load(data: bytes, unpacker: Unpacker, apart: split.Apart = ()) -> Any:
+    """Return the frame or series of a blob, and of the columns that were stored apart."""
+    polars = need("polars")
+    lead, frame = data[:1], _read(polars, data[1:])
+    if apart:
+        large = [(place, _load_column(polars, streams).alias(name)) for place, name, streams in apart]
+        frame = polars.DataFrame(split.placed(frame.get_columns(), large))
     if lead == _FRAME:
         return frame
     if lead != _SERIES or frame.width != 1:
         raise Refused("is neither a frame nor a series of polars")
     return frame.to_series()
+
+
+def _load_column(polars: Any, streams: list[bytes]) -> Any:
+    frames = [_read(polars, data) for data in streams]
+    if any(frame.width != 1 for frame in frames):
+        raise Refused("has a chunk of a column that is not one column")
+    return polars.concat(frames).to_series()

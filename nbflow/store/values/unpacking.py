@@ -21,6 +21,7 @@ from nbflow.store.values.text import DEEPEST, TAG, decode
 
 T = TypeVar("T")
 _MOST_REPEATED = 2**30
+_REPEATS = 32  # frames share columns, and each frame has its own copy of them
 
 
 class Unpacker:
@@ -36,7 +37,7 @@ class Unpacker:
         self._blobs, self._notes, self._top = blobs, notes, top
         self._in_json = False
         self._seen: set[str] = set()
-        self._repeated = 0
+        self._repeated = self._columns = 0
 
     def note(self, line: str) -> None:
         """Say once what came back as something else than it was."""
@@ -156,14 +157,27 @@ class Unpacker:
             blob = self._blobs(name)
         except LookupError:
             raise Refused(f"names the blob {short(name)}, which is not in the store") from None
-        if blob_hash(blob.codec, blob.data) != name:
-            raise Refused(f"names the blob {short(name)}, whose content does not have this hash: it was altered")
         if name in self._seen:
             self._repeated += len(blob.data)
-            if self._repeated > _MOST_REPEATED:
+            if self._repeated > max(_MOST_REPEATED, _REPEATS * self._columns):
                 raise Refused(f"names the blob {short(name)} so often that it would not fit in memory")
+            return blob
+        if blob_hash(blob.codec, blob.data) != name:
+            raise Refused(f"names the blob {short(name)}, whose content does not have this hash: it was altered")
         self._seen.add(name)
         return blob
+
+    def content(self, node: Any, codec: str) -> bytes:
+        """Return the data of a blob that a part of a value refers to, which must be of this codec."""
+        if type(node) is not dict or node.get("$") != "blob":
+            raise Refused("has a part that is not the reference to a blob that was written")
+        name = self.want(node, "hash", str)
+        is_new = name not in self._seen
+        blob = self._fetch(name)
+        self._columns += len(blob.data) if is_new else 0
+        if blob.codec != codec:
+            raise Refused(f"names the blob {blob.hash[:12]} of the codec {short(blob.codec)} as one of {codec!r}")
+        return blob.data
 
     def _inline(self, node: dict[str, Any]) -> Any:
         try:

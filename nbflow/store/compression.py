@@ -1,0 +1,99 @@
+"""How large values lie in a store: compressed where that saves space, under the hash of what they are uncompressed.
+
+Rule: a stored value says how long it is, and is never shorter than a hundredth of that. So reading a store takes at
+most a hundred times its size, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from nbflow.errors import StoreError
+from nbflow.store.rows import Blob
+from nbflow.store.values.split import COLUMN
+
+LEAST, LEAST_COLUMN = 2**20, 2**16
+"""From how many bytes on a value is compressed, and a chunk of a column of a frame."""
+_RATIO = 100
+_SAMPLES, _SAMPLE = 4, 2**15
+_WORTH = 0.9
+"""To how much of their length samples must shrink: random numbers do not, and would cost time both ways."""
+_HEAD = 16
+_ZSTD, _ZLIB = "zstd", "zlib"
+
+
+def compressed(blobs: Iterable[Blob]) -> tuple[Blob, ...]:
+    """Return blobs as they are stored."""
+    return tuple(map(_compress, blobs))
+
+
+def _compress(blob: Blob) -> Blob:
+    data = blob.data
+    if len(data) < (LEAST_COLUMN if blob.codec == COLUMN else LEAST) or not _is_worth_it(data):
+        return blob
+    # Texts and the user's own forms are read without pyarrow; frames and arrays need a library anyway.
+    method = _ZSTD if blob.codec.startswith(("arrow.", "npy")) and _has_zstd() else _ZLIB
+    packed = _zstd().compress(data, asbytes=True) if method == _ZSTD else zlib.compress(data, 1)
+    if len(packed) > len(data) * _WORTH:
+        return blob
+    head = len(data).to_bytes(8, "big") + len(packed).to_bytes(8, "big")
+    whole = (head + packed).ljust(len(data) // _RATIO + 1, b"\0")
+    return replace(blob, codec=f"{method}:{blob.codec}", data=whole)
+
+
+def _is_worth_it(data: bytes) -> bool:
+    step = max(1, (len(data) - _SAMPLE) // (_SAMPLES - 1))
+    sample = b"".join(data[start : start + _SAMPLE] for start in range(0, step * _SAMPLES, step))
+    return len(zlib.compress(sample, 1)) < len(sample) * _WORTH
+
+
+@cache
+def _has_zstd() -> bool:
+    try:
+        return find_spec("pyarrow") is not None and bool(_zstd())
+    except Exception:  # noqa: BLE001 - a pyarrow that was built without it, or that cannot be loaded
+        return False
+
+
+@cache
+def _zstd() -> Any:
+    pyarrow = import_module("pyarrow")
+    return pyarrow.Codec(_ZSTD, compression_level=1)
+
+
+def expanded(blob: Blob) -> Blob:
+    """Return a stored blob as it was before it was compressed.
+
+    Raises:
+        StoreError: It is damaged, says that it is longer than it may be, or needs a library that is missing.
+    """
+    method, _, codec = blob.codec.partition(":")
+    if method not in (_ZSTD, _ZLIB):
+        return blob
+    size, length = int.from_bytes(blob.data[:8], "big"), int.from_bytes(blob.data[8:_HEAD], "big")
+    if size > _RATIO * len(blob.data) or length > len(blob.data) - _HEAD:
+        raise StoreError(f"the value {blob.hash[:16]} says more than it may hold; the store was changed or is damaged")
+    packed = memoryview(blob.data)[_HEAD : _HEAD + length]
+    try:
+        data = _unzipped(packed, size) if method == _ZLIB else _zstd().decompress(packed, size, asbytes=True)
+    except ImportError as error:
+        raise StoreError(
+            f"the value {blob.hash[:16]} is compressed by pyarrow, which is not installed: pip install 'nbflow[frames]'"
+        ) from error
+    except Exception as error:
+        raise StoreError(f"the value {blob.hash[:16]} cannot be read: {error}; the store is damaged") from error
+    return replace(blob, codec=codec, data=data)
+
+
+def _unzipped(packed: memoryview, size: int) -> bytes:
+    reader = zlib.decompressobj()
+    data = reader.decompress(packed, size + 1)
+    if len(data) != size or not reader.eof:
+        raise ValueError(f"it does not have the {size} bytes that it says")
+    return data
