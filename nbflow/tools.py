@@ -20,6 +20,7 @@ from typing import Any, TypeVar, overload
 
 from nbflow.errors import ToolError, did_you_mean, name_list
 from nbflow.reducers import MISSING
+from nbflow.state import PathState
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 EXECUTORS = ("auto", "inline", "thread", "process", "dask")
@@ -136,7 +137,7 @@ class ToolSpec:
                     f"the state{did_you_mean(name, state)}; keys there are: {name_list(state)}"
                 )
         if self.takes_state:
-            given["state"] = dict(state)
+            given["state"] = state.as_dict() if isinstance(state, PathState) else dict(state)
         if self.takes_kwargs:
             given |= {key: value for key, value in params.items() if key not in given}
             if item is not None:

@@ -26,7 +26,7 @@ class Job:
 
     __slots__ = (
         "asks", "backoff", "checked", "definition", "function", "item_name", "mode", "mutable_defaults", "quick",
-        "retries", "spec", "timeout",
+        "retries", "spec", "takes_state", "timeout",
     )  # fmt: skip
 
     def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
@@ -47,6 +47,7 @@ class Job:
             for param in spec.params
             if not param.required and param.name not in spec.read_only and is_mutable(param.default)
         )
+        self.takes_state = spec.takes_state
         self.item_name = definition.as_ or spec.first_param()
 
     def arguments(self, task: Task) -> dict[str, Any]:

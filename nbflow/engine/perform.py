@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 BLOCKED_S = 0.1
-"""A tool that holds the loop for longer is warned of, and may have held up a cancellation: the loop gets its turns before
-the tool's outcome counts."""
+"""A tool that holds the loop for longer causes a warning, and may have delayed a cancellation: the loop gets turns
+before the tool's outcome counts."""
 TURNS = 8
 """As many as it takes from an interrupt of the kernel over the cell that awaits the run to `Run.cancel`, twice over."""
 

@@ -17,7 +17,7 @@ from nbflow.engine.context import NODE, Attempt, Coming
 from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job
 from nbflow.engine.journal import ENDING_OF, Entry, attempt_place, ending
-from nbflow.engine.ownership import Copies, Taken
+from nbflow.engine.ownership import Copies, without
 from nbflow.engine.past import Past
 from nbflow.engine.questions import Questions
 from nbflow.engine.result import ExecutionResult
@@ -165,20 +165,21 @@ class Run(SteeredRun):
         task.attempt = Coming(self, task, now, number + 1)
         self.events.add((Kind.NODE_RETRY, now, task, ended.number, ended.started, error, wait))
 
-    def completed(self, task: Task, taken: Taken, now: float, *, cached: bool = False) -> None:
-        """Record what a tool returned, now or when its output was cached, and continue."""
+    def completed(
+        self, task: Task, output: Any, unchanged: tuple[str, ...], now: float, *, cached: bool = False
+    ) -> None:
+        """Record what a tool returned, now or when its output was cached, and continue.
+
+        `output` is the engine's own value; its keys in `unchanged` are no update.
+        """
         self._composites.expire_around(task)
         if not task.live:
             return
         attempt = self.close(task)
-        if taken.unchanged:
-            entry: Entry = (
-                NODE_COMPLETE, now, task, attempt.number, attempt.started, taken.output, cached, False, taken.unchanged
-            )  # fmt: skip
-        else:
-            entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, taken.output, cached)
-        self.events.add(entry)
-        self._carry_out(self._scheduler.complete(task, taken.update), now)
+        entry: Entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, output, cached)
+        self.events.add((*entry, False, unchanged) if unchanged else entry)
+        update = without(output, unchanged) if unchanged else output
+        self._carry_out(self._scheduler.complete(task, update), now)
 
     def failed(self, task: Task, error: BaseException) -> None:
         """Take that a task failed for good, and go on."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
-from nbflow.engine.ownership import Handover, Taken
+from nbflow.engine.ownership import Handover, Taken, WholeState, is_plain_update, plain_arguments
 from nbflow.engine.perform import BLOCKED_S, give_turns, kept_loop, perform, take
 from nbflow.executors import first_step, rest
-from nbflow.values import ATOMS, is_heavy
+from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -147,31 +147,22 @@ class Workers:
         self._run.worker_left()
 
     def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Taken] | None:
-        """Run a task until it first waits; return what is left of it to await, None if it is done."""
+        """Run a task until it first waits; return the rest of it to await, None if it has ended."""
         run, handover = self._run, None
         try:
             job = run.jobs.of(task.node)
             if not job.quick or run.stragglers:
                 return perform(run, task)
-            given = arguments = job.arguments(task) if job.asks else {}
-            handover = Handover(run.copies, task, job, given)
-            if job.mutable_defaults or not ATOMS.issuperset(map(type, given.values())):
+            given = job.arguments(task) if job.asks else {}
+            arguments = plain_arguments(job, given)
+            if arguments is None:
+                handover = Handover(run.copies, task, job, given)
                 if handover.is_heavy:
                     return perform(run, task)
                 arguments = handover.arguments()
             context = run.started(task, now, 1, given, job)
             coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine)
-            end = run.clock()
-            if end - now > BLOCKED_S:
-                kept_loop(task, end - now)
-            if not finished:
-                return _rest(run, handover, rest(context, coroutine, value, run.clock, partial(kept_loop, task)))
-            box = [value]
-            del value
-            if is_heavy(box[0]):
-                return take(run, handover, box)
-            taken = handover.take(box)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
             seconds = run.clock() - now
             kept_loop(task, seconds)
@@ -181,10 +172,33 @@ class Workers:
                 return _raising(error)
             run.failed(task, error)
             return None
-        if end - now > BLOCKED_S:
-            return _giving(taken)
-        run.completed(task, taken, end)
+        end = run.clock()
+        blocked = end - now > BLOCKED_S
+        if blocked:
+            kept_loop(task, end - now)
+        elif finished and handover is None and is_plain_update(task, given, value):
+            run.completed(task, value.copy(), (), end)
+            return None
+        if handover is None:
+            state = arguments.get("state")
+            handover = Handover(run.copies, task, job, given, state if isinstance(state, WholeState) else None)
+        if not finished:
+            return _rest(run, handover, rest(context, coroutine, value, run.clock, partial(kept_loop, task)))
+        box = [value]
+        del value
+        if blocked or is_heavy(box[0]):
+            return take(run, handover, box)
+        self._end(task, handover, box, end)
         return None
+
+    def _end(self, task: Task, handover: Handover, box: list[Any], end: float) -> None:
+        """End a task that did not wait with what it returned."""
+        try:
+            taken = handover.take(box)
+        except Exception as error:  # noqa: BLE001 - it is the tool's value
+            self._run.failed(task, error)
+        else:
+            self._run.completed(task, taken.output, taken.unchanged, end)
 
     async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Taken], worker: asyncio.Task[None]) -> None:
         """Await a task that waits, while others take its place as far as there is room."""
@@ -209,7 +223,8 @@ class Workers:
             run.failed(task, error)
         else:
             self._free(task, worker)
-            run.completed(task, taken, run.clock(), cached=type(task.attempt) is Recalled)
+            cached = type(task.attempt) is Recalled
+            run.completed(task, taken.output, taken.unchanged, run.clock(), cached=cached)
 
     def _free(self, task: Task, worker: asyncio.Task[None]) -> None:
         self._room += 1
@@ -225,10 +240,6 @@ async def _rest(run: Run, handover: Handover, waits: Awaitable[Any]) -> Taken:
     except ValueError as error:
         handover.explain(error)
         raise
-
-
-async def _giving(taken: Taken) -> Taken:
-    return taken
 
 
 async def _raising(error: BaseException) -> Taken:

@@ -27,7 +27,9 @@ _BY_REPR_BASES = (int, float, complex, str, bytes)
 
 def same(one: Any, other: Any) -> bool:
     """Return whether two values are the same."""
-    return _Comparison().same(one, other)
+    if type(one) in _EXACT:
+        return type(one) is type(other) and bool(one == other)
+    return one is other or _Comparison().same(one, other)
 
 
 class _Comparison:

@@ -14,6 +14,8 @@ MOST_BYTES = 1 << 20
 
 def is_heavy(value: Any) -> bool:
     """Return whether copying or comparing a value may take more than about a millisecond; looks at few of its parts."""
+    if type(value) is dict and ATOMS.issuperset(map(type, value.values())):
+        return len(value) > MOST_PARTS
     left, waiting = MOST_PARTS, [value]
     while waiting:
         part = waiting.pop()

@@ -86,7 +86,7 @@ IMMUTABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", IMMUTABLE, ids=repr)
+@pytest.mark.parametrize("value", IMMUTABLE, ids=lambda value: type(value).__name__)
 def test_an_immutable_value_passes_as_it_is(value: Any) -> None:
     assert own(value) is value
 
