@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
+import sys
+import types
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Optional, TypedDict, TypeVar
@@ -379,3 +381,74 @@ def test_a_stored_name_is_never_imported(shelf: Any) -> None:
 
     assert found == {"x": 1}
     assert "antigravity" not in sys.modules
+
+
+MAIN = """
+import enum
+from dataclasses import dataclass
+from subprocess import CompletedProcess as Foreign
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+
+class Level(enum.Enum):
+    LOW = 1
+
+
+class Size(NamedTuple):
+    width: int
+
+
+@dataclass
+class Config:
+    level: Level
+    sizes: list
+
+    def __post_init__(self):
+        raise AssertionError("it was made once")
+
+
+class Job(BaseModel):
+    config: Config
+
+    class Inner(BaseModel):
+        n: int
+"""
+
+
+def in_main(monkeypatch: pytest.MonkeyPatch, source: str) -> dict[str, Any]:
+    """Run a cell as a kernel does, in the module `__main__`."""
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    exec(source, main.__dict__)
+    return main.__dict__
+
+
+def test_classes_of_main_are_known_again_once_their_cell_has_run(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    then = in_main(monkeypatch, MAIN)
+    config = object.__new__(then["Config"])
+    config.level, config.sizes = then["Level"].LOW, [then["Size"](2)]
+    text = shelf.put({"a": [then["Job"].model_construct(config=config), then["Job"].Inner(n=1)]})
+    shelf.codecs.register_type(then["Job"])  # what was made known before its cell ran again
+
+    now = in_main(monkeypatch, MAIN)
+    job, inner = shelf.get(text)["a"]
+
+    assert (type(job), type(inner)) == (now["Job"], now["Job"].Inner)
+    assert type(job.config) is now["Config"]
+    assert job.config.level is now["Level"].LOW
+    assert type(job.config.sizes[0]) is now["Size"]
+    assert shelf.notes == []
+
+
+def test_of_main_only_what_it_defines_itself_is_rebuilt(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_main(
+        monkeypatch,
+        "from dataclasses import dataclass\nfrom test_values_classes import Point\nhook = []\n"
+        "def __getattr__(name): hook.append(name)\n",
+    )
+
+    for name in ("__main__.Point", "__main__.Absent", "__main__.dataclass.x", "__main__", "os.Point"):
+        assert shelf.get(f'{{"$":"dataclass","c":"{name}","f":{{"x":1,"y":2}}}}') == {"x": 1, "y": 2}
+    assert sys.modules["__main__"].hook == []

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import sys
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -69,6 +71,19 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {words(error)[:200]}"
 
 
+def _of_main(name: str) -> type | None:
+    """Return the class that `__main__`, the user's own notebook or script, defines under a stored name.
+
+    It is looked up in dicts alone: nothing is imported, no attribute hook runs, and what `__main__` imported from
+    elsewhere is not taken.
+    """
+    module, _, path = name.partition(".")
+    found: Any = sys.modules.get("__main__") if module == "__main__" else None
+    for part in path.split("."):
+        found = vars(found).get(part) if isinstance(found, type | ModuleType) else None
+    return found if isinstance(found, type) and sort_of(found) and name_of(found) == name else None
+
+
 class Classes:
     """What a session knows of classes. Of two with the same name, as when a cell runs again, the newer is rebuilt."""
 
@@ -110,8 +125,8 @@ class Classes:
         return codec
 
     def known(self, name: str) -> type | None:
-        """Return the class that is rebuilt for a stored name."""
-        return self._known.get(name)
+        """Return the class that is rebuilt for a stored name: of `__main__` the present one, else one made known."""
+        return _of_main(name) or self._known.get(name)
 
     def know(self, annotation: Any) -> None:
         """Know the classes that an annotation names, in generics, unions and `Annotated` too, and in their fields."""
