@@ -188,23 +188,3 @@ def words(error: BaseException) -> str:
         return str(error)
     except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
         return f"(its words cannot be had: __str__ raised {type(worse).__name__})"
-
-
-def node_error(node: str, error: BaseException) -> BaseException:
-    """Return what ends a run or fails a subgraph when a tool raised: a NodeError that names the node's path."""
-    if isinstance(error, ExecutionError | ConditionError):
-        return error
-    told = words(error) if isinstance(error, RecordedError) else f"{type(error).__name__}: {words(error)}"
-    named = NodeError(f"node {node!r} failed: {told}", node=node)
-    named.__cause__ = error
-    return named
-
-
-def error_data(node: str, error: BaseException) -> dict[str, Any]:
-    """Return what an error edge puts under `error` in the state: node (its path), type and message."""
-    if isinstance(error, ExecutionError | ConditionError):
-        node = error.node or node
-    own = error.__cause__ if isinstance(error, NodeError) and error.__cause__ else error
-    if isinstance(own, RecordedError):
-        return dict(own.data)
-    return {"node": node, "type": type(own).__name__, "message": words(own)}

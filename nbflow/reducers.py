@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any, Final
 
 from nbflow.errors import ExecutionError, GraphError, did_you_mean, name_list
+from nbflow.failures import text_of
 from nbflow.values import own
 
 
@@ -132,6 +133,7 @@ def folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str
     try:
         return fold(value, updates)
     except Exception as error:
+        told = f"{type(error).__name__}: {text_of(error)}"
         raise ExecutionError(
-            f"the reducer of {key!r} failed on what node {writer!r} wrote: {type(error).__name__}: {error}", node=writer
+            f"the reducer of {key!r} failed on what node {writer!r} wrote: {told}", node=writer
         ) from error

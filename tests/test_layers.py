@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [
     {
         "errors",
         "events",
+        "failures",
         "state",
         "reducers",
         "conditions",

@@ -18,6 +18,7 @@ from nbflow.conditions.limits import MAX_ELEMENTS, Refused
 from nbflow.conditions.rebuild import Rebuilder
 from nbflow.conditions.scan import scan
 from nbflow.errors import ConditionError
+from nbflow.failures import text_of
 
 _UNREAD = object()
 _SHOWN = 200  # characters of another error's message
@@ -169,8 +170,5 @@ def _compile(body: list[ast.stmt], place: ast.expr, functions: dict[str, Any]) -
 
 
 def _message(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except ValueError:  # an int with too many digits to print
-        text = ""
+    text = text_of(error)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from itertools import dropwhile
 from pathlib import PurePath
+from types import TracebackType
 from typing import Any, overload
 
-from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, words
+from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError
 from nbflow.events import ENDINGS, Event, Kind
+from nbflow.failures import failure_of, raised_by, traceback_of
 from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
 
 logger = logging.getLogger("nbflow")
@@ -198,15 +200,20 @@ def ending(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an error as events carry it: type, message, traceback, and where in the user's code it was raised."""
-    own = error.__cause__ if type(error).__name__ == "NodeError" and error.__cause__ else error
-    frames = [*dropwhile(_is_machinery, traceback.extract_tb(own.__traceback__))]
-    frames = [frame for frame in frames if not _is_ours(frame)]
-    told = traceback.format_exception_only(own)
-    listed = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
-    about = {"type": type(own).__name__, "message": words(own), "traceback": "".join([*listed, *told])}
+    """Return an error as events carry it: type, message, traceback, and where in the user's code it was raised.
+
+    An exception group has `errors` too, as `error_data` has them.
+    """
+    failure = failure_of(raised_by(error))
     inner = error.node if isinstance(error, ExecutionError | ConditionError) else None
-    return ({} if inner is None else {"node": inner}) | about | {"where": _where(frames)}
+    about = failure.data() | {"traceback": traceback_of(failure, _users_frames)}
+    where = _where(_users_frames(failure.error.__traceback__))
+    return ({} if inner is None else {"node": inner}) | about | {"where": where}
+
+
+def _users_frames(traceback_: TracebackType | None) -> list[traceback.FrameSummary]:
+    frames = dropwhile(_is_machinery, traceback.extract_tb(traceback_))
+    return [frame for frame in frames if not _is_ours(frame)]
 
 
 _OWN = __file__.rpartition("engine")[0]

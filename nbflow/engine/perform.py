@@ -21,6 +21,7 @@ from nbflow.engine.ownership import Handover, Taken
 from nbflow.engine.stragglers import ToolThread
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
+from nbflow.failures import complete
 from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: 
     except GeneratorExit:
         raise
     except BaseException as error:
-        late = _is_overdue(attempt, run.loop) or (isinstance(error, TimeoutError) and limit.expired())
-        if not late or _is_cancelled(task, error):
+        is_late = _is_overdue(attempt, run.loop) or (isinstance(error, TimeoutError) and limit.expired())
+        if not is_late or _is_cancelled(task, error):
             raise
         cause = error
     else:
@@ -129,10 +130,11 @@ async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: 
             return value
     less = ", or retry less" if of > 1 else ""
     thread = "; its thread cannot be stopped and runs on" if attempt.thread and attempt.thread.ended is None else ""
-    raise TimeoutError(
+    late = TimeoutError(
         f"node {task.name!r} timed out after {job.timeout:g} s (attempt {number} of {of}); "
         f"raise timeout= on the node{less}{thread}"
-    ) from cause
+    )
+    raise complete(late) from cause
 
 
 def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:

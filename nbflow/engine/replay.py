@@ -72,6 +72,8 @@ def outcome_of(event: Event) -> Outcome | None:
     if event.kind is Kind.NODE_ERROR and data["handled"]:
         error = data["error"]
         told = {"node": error.get("node", event.node), "type": error["type"], "message": error["message"]}
+        if "errors" in error:
+            told["errors"] = error["errors"]
         return _outcome("failed", event, told)
     return None
 

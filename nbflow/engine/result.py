@@ -157,7 +157,10 @@ def _close(row: ExecutionLog, event: Event) -> None:
 
 
 def cause_of(ending: Event) -> str | None:
-    """Return why a run did not complete, as JSON: an error's node, type and message, or who cancelled it."""
+    """Return why a run did not complete, as JSON: an error with its node, type and message, or who cancelled it."""
     error = ending.data.get("error")
-    told = {key: error.get(key) for key in ("node", "type", "message")} if error else ending.data.get("reason")
-    return json.dumps(told) if told else None
+    if not error:
+        reason = ending.data.get("reason")
+        return json.dumps(reason) if reason else None
+    told = {key: error.get(key) for key in ("node", "type", "message")}
+    return json.dumps(told | {key: error[key] for key in ("errors",) if key in error})

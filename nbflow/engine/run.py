@@ -34,6 +34,7 @@ from nbflow.errors import (
     words,
 )
 from nbflow.events import Kind, Status
+from nbflow.failures import text_of
 from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
 from nbflow.values import own
 
@@ -196,7 +197,9 @@ class Run(SteeredRun):
 
     def broke(self, error: BaseException) -> None:
         """End the run by an error that no tool raised; it must not leave anybody waiting."""
-        broken = ExecutionError(f"run of {self.name or 'the graph'} broke off: {type(error).__name__}: {words(error)}")
+        broken = ExecutionError(
+            f"run of {self.name or 'the graph'} broke off: {type(error).__name__}: {text_of(error)}"
+        )
         broken.__cause__ = error
         self._carry_out(self._scheduler.stop(broken), self.clock())
 

@@ -13,6 +13,8 @@ from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from nbflow.errors import words
+
 _IDLE_S = 30.0
 
 
@@ -71,7 +73,7 @@ def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None
         future.set_result(value)
     elif isinstance(error, StopIteration | GeneratorExit):
         # A future refuses the one, and coroutines take the other for their own end.
-        named = RuntimeError(f"the tool raised {type(error).__name__}: {error}")
+        named = RuntimeError(f"the tool raised {type(error).__name__}: {words(error)}")
         named.__cause__ = error
         future.set_exception(named)
     else:

@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from nbflow import load_ipython_extension
 from nbflow.errors import NbflowError
+from nbflow.failures import text_of
 from nbflow.files.cells import NotebookError, Sifting, code_cells
 from nbflow.files.reading import read_cell
 from nbflow.session import Session, current
@@ -65,7 +66,9 @@ def _run(shell: InteractiveShell, path: Path, number: int, source: str) -> None:
         return
     if not isinstance(error, Exception):
         raise error
-    raise NotebookError(path, f"{_line_of(shell, error)}{type(error).__name__}: {error}", cell=number) from error
+    raise NotebookError(
+        path, f"{_line_of(shell, error)}{type(error).__name__}: {text_of(error)}", cell=number
+    ) from error
 
 
 def _line_of(shell: InteractiveShell, error: Exception) -> str:

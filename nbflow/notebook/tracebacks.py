@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import extract_tb
 from types import TracebackType
 from typing import Any
 
 from nbflow.errors import NbflowError
+from nbflow.failures import failure_of, traceback_of
 
 _MACHINERY = frozenset(
     {"IPython", "ipykernel", "asyncio", "concurrent", "threading", "contextlib", "tenacity", "nbflow"}
@@ -31,26 +33,26 @@ def _draw_concisely(error: Exception, shell: Any) -> None:
     if hasattr(error, "_render_traceback_") or type(error).__name__ == "UsageError":
         return
     traceback = _users_frames(error.__traceback__)
-    for cause in _causes(error):
-        cause.__traceback__ = _users_frames(cause.__traceback__)
+    for each in failure_of(error).walk():
+        if each.error is not error:
+            each.error.__traceback__ = _users_frames(each.error.__traceback__)
 
     def draw(*_ignored: Any) -> list[str]:
         if not isinstance(error, NbflowError):
             return _drawn(shell, error, traceback)
         cause = error.__cause__
         above = [] if cause is None else [*_drawn(shell, cause, cause.__traceback__), ""]
-        return [*above, f"{type(error).__name__}: {error}"]
+        return [*above, *f"{type(error).__name__}: {error}".split("\n")]
 
     error._render_traceback_ = draw  # type: ignore[attr-defined]
 
 
 def _drawn(shell: Any, error: BaseException, traceback: TracebackType | None) -> list[str]:
+    failure = failure_of(error)
+    if any(each.errors for each in failure.walk()):
+        # IPython leaves groups to Python, which would follow the machinery's frames, and without bounds.
+        return traceback_of(failure, lambda frames: extract_tb(_users_frames(frames))).splitlines()
     return list(shell.InteractiveTB.structured_traceback(type(error), error, traceback, tb_offset=0))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    while (error := error.__cause__ or error.__context__) is not None:  # type: ignore[assignment]
-        yield error
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.errors import ConditionError, ToolError, error_data, name_list, node_error
+from nbflow.errors import ConditionError, ToolError, name_list
+from nbflow.failures import error_data, node_error
 from nbflow.scheduler.answers import Cancel, Close, Open, Retry, Task
 from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.marking import Out, unfold

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbflow.errors import ConditionError, ExecutionError, LoopError, error_data, node_error
+from nbflow.errors import ConditionError, ExecutionError, LoopError
+from nbflow.failures import error_data, node_error
 from nbflow.scheduler.answers import Cancel, EdgeTaken, EdgeUntaken, Task
 from nbflow.scheduler.marking import Marking, Out, by_origin, unfold
 from nbflow.scheduler.merging import merge, overlaid

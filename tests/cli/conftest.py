@@ -9,6 +9,7 @@ import pytest
 from commands import KEPT, Command, json_of, nbflow_in
 
 TOOLS = """
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -30,6 +31,10 @@ def counted():
     with Path("counted").open("a") as file:
         file.write("x")
     return {"counted": True}
+
+async def gathers():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(breaks, 1))
 
 def holds(total):
     if Path("open").exists():

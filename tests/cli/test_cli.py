@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
-from commands import Command, on_terminal
+from commands import KEPT, Command, on_terminal
 
 
 def test_a_flow_file_runs_with_tools_of_a_module_and_shows_its_state(nbflow: Command) -> None:
@@ -49,8 +49,22 @@ def test_a_failure_names_its_node_and_exits_with_1(nbflow: Command, folder: Path
 
     assert done.returncode == 1
     assert "nbflow: node 'breaks' failed: KeyError: 'no such key'" in done.stderr
-    assert 'mytools.py", line 14, in breaks' in done.stderr
+    assert 'mytools.py", line 15, in breaks' in done.stderr
     assert "asyncio" not in done.stderr
+
+
+def test_a_failure_shows_the_errors_of_a_group_as_python_does_and_so_does_the_history(
+    nbflow: Command, folder: Path
+) -> None:
+    (folder / "bad.flow").write_text("graph bad\ngathers")
+
+    done = nbflow("run", "bad.flow", "--tools", "mytools", *KEPT)
+    listed = nbflow("runs")
+
+    assert "    | KeyError: 'no such key'" in done.stderr
+    assert 'mytools.py", line 15, in breaks' in done.stderr
+    assert done.stderr.endswith("(1 sub-exception)\n  - KeyError: 'no such key'\n")
+    assert "(1 sub-exception) - KeyError: 'no such key'" in listed.stdout
 
 
 def test_json_graphs_take_their_state_from_a_file_and_set_wins(nbflow: Command, folder: Path) -> None:

@@ -18,13 +18,27 @@ def blocks():
     time.sleep(3600)
 async def own_cancel():
     raise asyncio.CancelledError
+async def gathers():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(breaks_too())
+        group.create_task(fails())
+async def breaks_too():
+    breaks()
+async def fails():
+    error = ValueError("no rows")
+    error.add_note("while reading table 7")
+    raise error
+def circles():
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    raise first
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _graphs(kernel):
     kernel.ok(DEFINE)
-    for name in ("breaks", "sleeps", "blocks", "own_cancel"):
+    for name in ("breaks", "sleeps", "blocks", "own_cancel", "gathers", "fails", "circles"):
         kernel.ok(f"%%flow_graph g_{name}\n{name}\n")
 
 
@@ -53,6 +67,31 @@ def test_the_blocking_path_shows_the_same(kernel):
 def test_a_failed_run_can_be_caught_and_keeps_its_result(kernel):
     kernel.ok("try:\n    %flow_run g_breaks\nexcept Exception as error:\n    caught = error")
     assert kernel.ok("caught.result.status.value, type(caught.__cause__).__name__").value == "('failed', 'KeyError')"
+
+
+def test_a_group_is_shown_as_python_shows_it_with_the_users_lines_only(kernel):
+    traceback = kernel.run("%flow_run g_gathers").traceback
+    assert "| ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)" in traceback
+    assert "    | KeyError: 'severity'" in traceback
+    assert 'table["severity"]' in traceback
+    assert "    | while reading table 7" in traceback
+    assert "  - KeyError: 'severity'" in traceback
+    assert "IPython/" not in traceback
+    assert "nbflow/" not in traceback
+
+
+def test_notes_are_shown_below_the_error(kernel):
+    traceback = kernel.run("%flow_run g_fails").traceback
+    assert "NodeError: node 'fails' failed: ValueError: no rows\nwhile reading table 7" in traceback
+
+
+def test_causes_that_lead_back_to_themselves_are_shown_once(kernel):
+    traceback = kernel.run("%flow_run g_circles").traceback
+    assert traceback.splitlines()[-2:] == [
+        "NodeError: node 'circles' failed: ValueError: first",
+        "caused by ValueError: second",
+    ]
+    assert kernel.ok("1 + 1").value == "2"
 
 
 @pytest.mark.parametrize(
