@@ -6,6 +6,7 @@ ran, and its source, is told by its `ToolSpec`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import textwrap
@@ -86,15 +87,25 @@ class ToolSpec:
         return any(p.kind is p.VAR_KEYWORD for p in _signature(self.name, self.function))
 
     @cached_property
+    def is_coroutine(self) -> bool:
+        """Whether calling it makes a coroutine, and runs none of its code."""
+        return bool(_flags(self.function) & inspect.CO_COROUTINE)
+
+    @cached_property
     def is_async(self) -> bool:
-        """Whether calling it gives something to await."""
-        call = getattr(self.function, "__call__", None)  # noqa: B004 - the method is asked about, not whether it is there
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+        """Whether it is meant for the loop: a coroutine function, one marked as such, or an async generator function.
+
+        What a call gives decides how the call goes on; this tells only where it is made.
+        """
+        flags = _flags(self.function)
+        return bool(flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)) or inspect.iscoroutinefunction(
+            self.function
+        )
 
     @cached_property
     def is_generator(self) -> bool:
-        """Whether it streams: an async generator."""
-        return inspect.isasyncgenfunction(self.function)
+        """Whether it streams: a generator function, async or not."""
+        return bool(_flags(self.function) & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
     @cached_property
     def source(self) -> str | None:
@@ -164,6 +175,26 @@ def _is_read_only(annotation: Any) -> bool:
     return (typing.get_origin(annotation) or annotation) in _READ_ONLY
 
 
+def _entered(function: Any) -> types.FunctionType | None:
+    """Return the Python function that a call enters, through partials, methods and `__call__`; None for others."""
+    while not isinstance(function, types.FunctionType):
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType | staticmethod):
+            function = function.__func__
+        else:
+            method = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
+            return method if isinstance(method, types.FunctionType) else None
+    return function
+
+
+def _flags(function: Any) -> int:
+    """Return the flags of the code that a call enters; generators that are awaited count as no generators."""
+    entered = _entered(function)
+    flags = entered.__code__.co_flags if entered is not None else 0
+    return 0 if flags & inspect.CO_ITERABLE_COROUTINE else flags
+
+
 def _signature(name: str, function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
@@ -213,8 +244,6 @@ class ToolRegistry:
         for param in _signature(name, function):
             if param.kind is param.POSITIONAL_ONLY:
                 raise ToolError(f"tool {name!r}: {param.name!r} is positional-only, and arguments are given by name")
-        if inspect.isgeneratorfunction(function):
-            raise ToolError(f"tool {name!r} is a sync generator; make it async to stream, or return a list")
         before = self._tools.get(name)
         version = before.version + 1 if before else 1
         self.revision += 1

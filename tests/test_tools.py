@@ -163,7 +163,6 @@ def positional(x: int, /) -> None: ...
         ("", later, {}, "a tool's name is a text that is not empty, got ''"),
         (" ", later, {}, "a tool's name is a text that is not empty, got ' '"),
         (3, later, {}, "a tool's name is a text that is not empty, got 3"),
-        ("t", generator, {}, "tool 't' is a sync generator; make it async to stream, or return a list"),
         ("t", positional, {}, "tool 't': 'x' is positional-only, and arguments are given by name"),
         ("t", min, {}, "tool 't': Python knows no signature of <built-in function min>; wrap it in a function"),
         (

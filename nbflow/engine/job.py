@@ -25,8 +25,8 @@ class Job:
     """A node's tool and its settings; `quick` where one call on the loop is all there is to it."""
 
     __slots__ = (
-        "asks", "backoff", "checked", "definition", "function", "item_name", "mode", "mutable_defaults", "quick",
-        "retries", "spec", "takes_state", "timeout",
+        "asks", "awaits_in_thread", "backoff", "checked", "definition", "function", "item_name", "mode",
+        "mutable_defaults", "quick", "retries", "spec", "stays_on_loop", "takes_state", "timeout",
     )  # fmt: skip
 
     def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
@@ -35,13 +35,15 @@ class Job:
         self.retries: int = definition.retries if "retries" in said or spec.retries is None else spec.retries
         self.backoff: float = definition.backoff if "backoff" in said or spec.backoff is None else spec.backoff
         self.timeout = definition.timeout if "timeout" in said or spec.timeout is None else spec.timeout
-        self.mode = _mode(executor_of(definition, spec), spec)
+        executor = executor_of(definition, spec)
+        self.mode = _mode(executor, spec)
+        self.awaits_in_thread, self.stays_on_loop = executor == "thread", executor == "inline"
         self.asks = definition.map is not None or bool(spec.params) or spec.takes_state or spec.takes_kwargs
         """Whether there is anything to look up for a call."""
         self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
         """Whether values are hashed before and after, to name the tool that changes one in place."""
         plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
-        self.quick = plain and self.mode == "inline" and spec.is_async
+        self.quick = plain and self.mode == "inline" and spec.is_coroutine
         self.mutable_defaults = tuple(
             (param.name, param.default)
             for param in spec.params
@@ -103,13 +105,11 @@ def executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
 
 
 def _mode(executor: str, spec: ToolSpec) -> str:
-    if spec.is_generator:
-        return "stream"
-    if executor == "auto":
-        return "inline" if spec.is_async else "thread"
     if executor in LATER:
         raise ToolError(f"tool {spec.name!r} asks for executor {executor!r}, which this version has not; use 'thread'")
-    return executor
+    if spec.is_async and (executor == "auto" or spec.is_generator):
+        return "inline"
+    return "thread" if executor == "auto" else executor
 
 
 def check_tools(plan: Plan, registry: ToolRegistry) -> None:

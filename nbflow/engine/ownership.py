@@ -237,9 +237,13 @@ class Handover:
             ToolError: A key is no text, or a container under a reducer was handed back with the state, and changed.
             ValueChangedError: Another thread changed a value while it was copied; the message names the key.
         """
-        task = self._task
         if self._copying > NOTICED_S:
             self._notice()
+        return self.part(box)
+
+    def part(self, box: list[Any]) -> Taken:
+        """Return what a tool yielded, as the engine's own value; as `take`, while the tool goes on."""
+        task = self._task
         if task.parent is not None:
             return Taken(self._own(task.node.id, box.pop()))
         if box[0] is None:

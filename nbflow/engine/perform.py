@@ -15,10 +15,11 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.context import NODE, Attempt, Recalled
+from nbflow.engine.context import Attempt, Recalled
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
 from nbflow.engine.ownership import Handover, Taken
 from nbflow.engine.stragglers import ToolThread
+from nbflow.engine.streams import Stream, sort_of
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
 from nbflow.failures import complete
@@ -35,6 +36,8 @@ BLOCKED_S = 0.1
 before the tool's outcome counts."""
 TURNS = 8
 """As many as it takes from an interrupt of the kernel over the cell that awaits the run to `Run.cancel`, twice over."""
+MOST_AWAITED = 32
+"""As many awaitables may come out of each other; a tool that gives one without end would hold the loop for ever."""
 
 
 async def perform(run: Run, task: Task) -> Taken:
@@ -189,42 +192,90 @@ async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: 
 async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
     """Call the tool with copies of its arguments; return what it returned, as the engine's own value."""
     if job.mode == "thread":
-        result = await _threaded(run, task, context, partial(_in_thread, job, handover))
+        stream = Stream(task, handover)
+        try:
+            result = await _threaded(run, task, context, partial(_in_thread, job, handover, stream))
+        finally:
+            stream.stopped = True
         if isinstance(result, Taken):
             return result
-        box = [await _stepwise(run, task, context, _awaited(result.pop()))]
-    else:
-        arguments = handover.arguments
-        given = await run.threads.submit(context, arguments) if handover.is_heavy else arguments()
-        box = [await _on_loop(run, task, context, job, given)]
-    return await take(run, handover, box)
-
-
-async def take(run: Run, handover: Handover, box: list[Any]) -> Taken:
-    """Take what a tool returned, off the loop where copying or comparing it takes long."""
-    if is_heavy(box[0]):
-        taken: Taken = await run.threads.submit(copy_context(), partial(handover.take, box))
-        return taken
-    return handover.take(box)
-
-
-def _in_thread(job: Job, handover: Handover) -> Taken | list[Any]:
-    """Call the tool in its thread, where its values are copied too; return something to await in a list."""
-    call = partial(job.spec.function, **handover.arguments())
-    box = [asyncio.run(call()) if job.spec.is_async else call()]
-    return box if inspect.isawaitable(box[0]) else handover.take(box)
-
-
-async def _on_loop(run: Run, task: Task, context: Context, job: Job, given: dict[str, Any]) -> Any:
-    call = partial(job.spec.function, **given)
-    if job.mode == "stream":
-        return await _stepwise(run, task, context, _streamed(call(), task.name))
+        task.attempt.thread = None  # what is left of the call runs on the loop
+        return await settled(run, task, job, handover, context, *result)
+    arguments = handover.arguments
+    given = await run.threads.submit(context, arguments) if handover.is_heavy else arguments()
     began = run.clock()
     try:
-        value = context.run(call)
+        box = [context.run(partial(job.function, **given))]
     finally:
         kept_loop(task, run.clock() - began)
-    return await _stepwise(run, task, context, _awaited(value)) if inspect.isawaitable(value) else value
+    return await settled(run, task, job, handover, context, box)
+
+
+async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
+    """Take what a tool returned, or one `part` of it, off the loop where copying or comparing it takes long."""
+    function = handover.part if part else handover.take
+    if is_heavy(box[0]):
+        taken: Taken = await run.threads.submit(copy_context(), partial(function, box))
+        return taken
+    return function(box)
+
+
+def _in_thread(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
+    """Call the tool in its thread, where its values are copied too; return what is for the loop in a box.
+
+    A coroutine runs here only where a thread was asked for, as one that the tool gives may belong to the loop.
+    """
+    box = [job.function(**handover.arguments())]
+    awaited = False
+    if job.awaits_in_thread and inspect.iscoroutine(box[0]):
+        box = [asyncio.run(box.pop())]
+        awaited = True
+    sort = sort_of(box[0], awaited=awaited)
+    if sort == "value":
+        return handover.take(box)
+    return stream.consume(box.pop()) if sort == "generator" else (box, awaited)
+
+
+async def settled(
+    run: Run, task: Task, job: Job, handover: Handover, context: Context, box: list[Any], awaited: bool = False
+) -> Taken:
+    """Await and consume what a call gave until it is a value; return it as the engine's own.
+
+    Raises:
+        ToolError: Too many awaitables came out of each other, or a generator yielded neither text nor a dict.
+    """
+    for _ in range(MOST_AWAITED):
+        match sort_of(box[0], awaited=awaited):
+            case "value":
+                return await take(run, handover, box)
+            case "awaitable":
+                box = [await _stepwise(run, task, context, _awaited(box.pop()))]
+                awaited = True
+            case "async generator":
+                coroutine = _streamed(run, handover, Stream(task, handover), box.pop())
+                taken: Taken = await _stepwise(run, task, context, coroutine)
+                return taken
+            case "generator":
+                return await _consumed(run, task, job, Stream(task, handover), context, box.pop())
+    if inspect.iscoroutine(box[0]):
+        box[0].close()
+    raise ToolError(f"node {task.name!r}: awaiting its tool gave something to await {MOST_AWAITED} times over")
+
+
+async def _consumed(run: Run, task: Task, job: Job, stream: Stream, context: Context, generator: Any) -> Taken:
+    """Consume a generator that the loop got: in a thread, but on the loop where the node asks for that."""
+    taken: Taken
+    if job.stays_on_loop:
+        taken = await _stepwise(run, task, context, stream.consume_in_turns(generator))
+        return taken
+    # An attempt in a thread has its slot already.
+    async with nullcontext() if job.mode == "thread" else run.thread_slots:
+        task.attempt.in_thread = True
+        try:
+            taken = await _threaded(run, task, context, partial(stream.consume, generator))
+        finally:
+            stream.stopped = True
+    return taken
 
 
 async def _threaded(run: Run, task: Task, context: Context, function: Callable[[], Any]) -> Any:
@@ -256,23 +307,13 @@ async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> A
     return value if finished else await rest(context, coroutine, value, run.clock, partial(kept_loop, task))
 
 
-async def _streamed(stream: Any, name: str) -> Any:
+async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any) -> Taken:
     """Pass on the text that an async generator yields; a dict it yields is its update, else the text is its value."""
-    texts: list[str] = []
-    update: dict[str, Any] | None = None
-    attempt = NODE.get()
-    async with aclosing(stream):
-        async for piece in stream:
-            if isinstance(piece, dict):
-                update = {**(update or {}), **piece}
-            elif isinstance(piece, str):
-                texts.append(piece)
-                if attempt is not None:
-                    attempt.log(piece, "stream")
-            else:
-                kind = type(piece).__name__
-                raise ToolError(f"node {name!r} yielded {kind}; a stream yields text, and a dict as its update")
-    return "".join(texts) if update is None else update
+    async with aclosing(generator):
+        async for piece in generator:
+            if stream.is_update(piece):
+                stream.add(await take(run, handover, [piece], part=True))
+    return stream.result()
 
 
 def kept_loop(task: Task, seconds: float) -> None:

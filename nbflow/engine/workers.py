@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
 from nbflow.engine.ownership import Handover, Taken, WholeState, is_plain_update, plain_arguments
-from nbflow.engine.perform import BLOCKED_S, give_turns, kept_loop, perform, take
+from nbflow.engine.perform import BLOCKED_S, give_turns, kept_loop, perform, settled, take
+from nbflow.engine.streams import sort_of
 from nbflow.executors import first_step, rest
 from nbflow.values import is_heavy
 
@@ -183,7 +184,10 @@ class Workers:
             state = arguments.get("state")
             handover = Handover(run.copies, task, job, given, state if isinstance(state, WholeState) else None)
         if not finished:
-            return _rest(run, handover, rest(context, coroutine, value, run.clock, partial(kept_loop, task)))
+            waits = rest(context, coroutine, value, run.clock, partial(kept_loop, task))
+            return _rest(handover, waits, partial(settled, run, task, job, handover, context, awaited=True))
+        if sort_of(value, awaited=True) != "value":
+            return settled(run, task, job, handover, context, [value], awaited=True)
         box = [value]
         del value
         if blocked or is_heavy(box[0]):
@@ -233,10 +237,10 @@ class Workers:
             worker.uncancel()  # the next task is to find nothing of the run's cancelling this one
 
 
-async def _rest(run: Run, handover: Handover, waits: Awaitable[Any]) -> Taken:
-    """Await the rest of a tool that first waited, and take what it returns."""
+async def _rest(handover: Handover, waits: Awaitable[Any], settle: Callable[[list[Any]], Awaitable[Taken]]) -> Taken:
+    """Await the rest of a tool that first waited, and settle what it returns."""
     try:
-        return await take(run, handover, [await waits])
+        return await settle([await waits])
     except ValueError as error:
         handover.explain(error)
         raise

@@ -15,6 +15,7 @@ from nbflow import parsing
 if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
 
+_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _PLAIN = (int, float, str, bool, bytes, list, tuple, set)
 
 
@@ -29,7 +30,7 @@ def written_keys(spec: ToolSpec, node: str) -> frozenset[str] | None:
         (function,) = parsing.module(spec.source).body
     except (SyntaxError, ValueError):
         return None
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or spec.is_generator:
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _yields(function):
         return None
     keys: set[str] = set()
     for value in _returned(function):
@@ -40,12 +41,20 @@ def written_keys(spec: ToolSpec, node: str) -> frozenset[str] | None:
     return frozenset(keys)
 
 
+def _yields(function: ast.AST) -> bool:
+    """Return whether the function itself, not one inside it, yields."""
+    return any(
+        isinstance(child, ast.Yield | ast.YieldFrom) or (not isinstance(child, _INNER) and _yields(child))
+        for child in ast.iter_child_nodes(function)
+    )
+
+
 def _returned(function: ast.AST) -> Iterator[ast.expr | None]:
     """Give what the function's own return statements return, not those of functions inside it."""
     for child in ast.iter_child_nodes(function):
         if isinstance(child, ast.Return):
             yield child.value
-        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        elif not isinstance(child, _INNER):
             yield from _returned(child)
 
 
