@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +154,31 @@ def test_error_is_there_where_an_error_edge_is(registry: ToolRegistry) -> None:
     registry.register("alert", alert)
 
     assert warnings("load -> check\ncheck -> alert on error", registry) == []
+
+
+@pytest.mark.parametrize(
+    ("returned", "warned"),
+    [("items", True), ("[*items, 1]", True), ("items + [1]", True), ("[1]", False), ("[len(items)]", False)],
+)
+def test_an_update_that_repeats_the_value_of_its_key_under_a_reducer_is_a_warning(
+    returned: str, warned: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "repeating.py").write_text(f'def grow(items: list) -> dict:\n    return {{"items": {returned}}}\n')
+    spec = importlib.util.spec_from_file_location("repeating", tmp_path / "repeating.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    registry = ToolRegistry()
+    registry.register("grow", module.grow)
+
+    warnings = lint(GraphDefinition.from_text("grow\nreduce items with extend"), registry, {})
+
+    assert warnings == (
+        [
+            "node 'grow' returns 'items' with the value that it was given in it, and the reducer 'extend' adds it to that "
+            "value once more; return only what is new"
+        ]
+        if warned
+        else []
+    )

@@ -32,10 +32,14 @@ _STR = frozenset({str})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a tool returned, as the engine's own value; the keys in `unchanged` are no update."""
+    """What a tool returned, as the engine's own value; the keys in `unchanged` are no update.
+
+    `bare` says that the tool returned no dict, so that the only key of `output` is the node's id.
+    """
 
     output: Any
     unchanged: tuple[str, ...] = ()
+    bare: bool = False
 
 
 def plain_arguments(job: Job, given: dict[str, Any]) -> dict[str, Any] | None:
@@ -248,16 +252,18 @@ class Handover:
             return Taken(self._own(task.node.id, box.pop()))
         if box[0] is None:
             return Taken(None)
-        if not isinstance(box[0], dict):
+        bare = not isinstance(box[0], dict)
+        if bare:
             value: dict[str, Any] = {task.node.id: box.pop()}
             alone = _held_by_nobody_else(value)
         else:
             alone = _held_by_nobody_else(box[0]) if _references(box) <= _ALONE else ()
             value = box.pop()
             _check_keys(task.name, list(dict.__iter__(value)))
-        return self._split(value, alone)
+        output, unchanged = self._split(value, alone)
+        return Taken(output, unchanged, bare)
 
-    def _split(self, value: dict[str, Any], alone: Collection[str]) -> Taken:
+    def _split(self, value: dict[str, Any], alone: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Tell the keys that are updates from those that only hand back what the tool was given."""
         pairs = list(dict.items(value))
         output: dict[str, Any] = {}
@@ -278,7 +284,7 @@ class Handover:
             else:
                 output[key] = current
                 unchanged.append(key)
-        return Taken(output, tuple(unchanged))
+        return output, tuple(unchanged)
 
     def _own(self, key: str, value: Any) -> Any:
         try:

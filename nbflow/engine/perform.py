@@ -92,7 +92,8 @@ async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
     while not run.workers.hold.passes(task):
         await run.workers.hold.passed(task)
     run.started(task, run.clock(), number, given, job, Recalled)
-    return cached
+    # The output of a tool that returned no dict goes to the key of this node, which may be another than before.
+    return await take(run, Handover(run.copies, task, job, given), [cached.output]) if cached.bare else cached
 
 
 async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:

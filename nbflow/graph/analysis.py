@@ -13,6 +13,7 @@ from nbflow.errors import did_you_mean, name_list
 from nbflow.graph.before import circles
 from nbflow.graph.model import GraphDefinition
 from nbflow.graph.needs import Flow
+from nbflow.graph.writes import repeated_keys
 
 if TYPE_CHECKING:
     import networkx
@@ -42,8 +43,9 @@ def lint(
 ) -> list[str]:
     """Return warnings, a sentence each.
 
-    They name unknown tools and graphs, unreachable nodes, loops without a way out, and parameters that no path
-    provides. `given` are keys of the initial state; None if they are not known.
+    They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
+    and updates that repeat what a key with a reducer holds. `given` are keys of the initial state; None if they are not
+    known.
     """
     flow = Flow(graph, registry, graphs)
     return [
@@ -51,6 +53,7 @@ def lint(
         *_unreachable(graph, flow.reached),
         *_no_way_out(graph, flow),
         *_unprovided(graph, flow, given),
+        *_repeated(graph, registry),
     ]
 
 
@@ -86,6 +89,19 @@ def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
             shown = " -> ".join(_cycle(graph, members))
             cure = "give one of its edges an 'if', or add an edge that leaves it"
             yield f"cycle {shown} has no way out but its limit; {cure}"
+
+
+def _repeated(graph: GraphDefinition, registry: ToolRegistry) -> Iterator[str]:
+    """Name updates that a reducer adds to the value which they contain already."""
+    adding = {key: name for key, name in graph.reducers.items() if name in ("append", "extend", "add")}
+    for node in graph.nodes if adding else ():
+        if node.tool is None or node.map is not None or node.tool not in registry:
+            continue
+        for key in sorted(repeated_keys(registry.get(node.tool)) & adding.keys() - node.params.keys()):
+            yield (
+                f"node {node.node_id!r} returns {key!r} with the value that it was given in it, and the reducer "
+                f"{adding[key]!r} adds it to that value once more; return only what is new"
+            )
 
 
 def _cycle(graph: GraphDefinition, members: set[str]) -> list[str]:

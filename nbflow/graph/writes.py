@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nbflow import parsing
@@ -47,6 +48,39 @@ def _yields(function: ast.AST) -> bool:
         isinstance(child, ast.Yield | ast.YieldFrom) or (not isinstance(child, _INNER) and _yields(child))
         for child in ast.iter_child_nodes(function)
     )
+
+
+def repeated_keys(spec: ToolSpec) -> frozenset[str]:
+    """Return the keys that a tool returns with the value of its own parameter of that name in them.
+
+    Under a reducer that adds, such as `extend`, these updates repeat what the key holds already (SEMANTICS rule 11).
+    """
+    function = None
+    if spec.source is not None:
+        with suppress(SyntaxError, ValueError):
+            function = next(iter(parsing.module(spec.source).body), None)
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        return frozenset()
+    names = {param.name for param in spec.params}
+    found: set[str] = set()
+    for value in _returned(function):
+        if isinstance(value, ast.Dict):
+            for key, part in zip(value.keys, value.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value in names and _starts_with(part, key.value):
+                    found.add(str(key.value))
+    return frozenset(found)
+
+
+def _starts_with(value: ast.expr, name: object) -> bool:
+    """Return whether a value is a variable, or a list that begins with the variable's items."""
+    match value:
+        case ast.Name(id=variable):
+            return variable == name
+        case ast.BinOp(left=left, op=ast.Add()):
+            return _starts_with(left, name)
+        case ast.List(elts=[ast.Starred(value=first), *_]):
+            return _starts_with(first, name)
+    return False
 
 
 def _returned(function: ast.AST) -> Iterator[ast.expr | None]:

@@ -111,6 +111,8 @@ class OutputCache:
 def _split(taken: Taken, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return an output by keys, without the values of those that are no update: a later call has them as inputs."""
     output = taken.output
+    if taken.bare:
+        return {_WHOLE: next(iter(output.values()))}
     if type(output) is not dict or not all(type(key) is str for key in output):
         return {_WHOLE: output}
     parts: dict[str, Any] = {}
@@ -131,7 +133,7 @@ def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Taken:
     if any(isinstance(item, Unstored) for item in stored.values()):
         raise StoreError("a part of it was not stored")
     if _WHOLE in stored:
-        return Taken(stored[_WHOLE])
+        return Taken(stored[_WHOLE], bare=True)
     sources = {_VALUE: stored, _GIVEN: given, _STATE: given.get("state")}
     try:
         output = {

@@ -428,3 +428,12 @@ def test_every_kind_of_return_comes_back_in_its_place(value: str) -> None:
 
     assert set(from_cache(second).values()) == {True}
     assert first.state == second.state
+
+
+def test_a_cached_output_that_is_no_dict_goes_to_the_key_of_the_node_that_asks() -> None:
+    graph = "a = work [cache=true]\nb = work [cache=true]\na -> b"
+
+    first = ran("def work(n): return [n + 1]", graph, n=1)
+    second = ran("def work(n): return [n + 1]", "c = work [cache=true]", n=1)
+
+    assert (first.state["a"], first.state["b"], second.state["c"]) == ([2], [2], [2])
