@@ -1,25 +1,32 @@
 """The same graphs by other engines, each as its own documentation builds them, without tracing or storage.
 
-Rule: a peer that is not installed is skipped, and what it can build beforehand is not timed.
+Each tool takes two keys, `x` and `by`, and writes one. A way returns what the graph computed.
+
+Invariant: a peer that is not installed is skipped, and what it can build beforehand is not timed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from measuring import AsyncWay
 from workloads import FAST_S, SLOW_S
 
+START = {"x": 0, "by": 1}
+
 
 class Counted(TypedDict):
     """The state of peers that need one declared."""
 
-    n: int
+    x: int
+    by: int
+    total: Annotated[int, operator.add]
 
 
 def need(module: str) -> Any:
@@ -27,11 +34,54 @@ def need(module: str) -> Any:
     return pytest.importorskip(module, reason=f"{module} is not installed; the extra nbflow[bench] has it")
 
 
+# asyncio
+
+
+async def _step(x: int, by: int) -> dict[str, int]:
+    return {"x": x + by}
+
+
+def awaited(count: int) -> AsyncWay:
+    """Return a way that awaits the tool, one call after the other."""
+
+    async def way() -> int:
+        state = dict(START)
+        for _ in range(count):
+            state.update(await _step(state["x"], state["by"]))
+        return state["x"]
+
+    return way
+
+
+def tasks(count: int) -> AsyncWay:
+    """Return a way that makes and awaits one asyncio task a node."""
+
+    async def way() -> int:
+        state = dict(START)
+        for _ in range(count):
+            state.update(await asyncio.create_task(_step(state["x"], state["by"])))
+        return state["x"]
+
+    return way
+
+
+def gathered(count: int) -> AsyncWay:
+    """Return a way that gathers as many calls, a task each, and adds up what they return."""
+
+    async def way() -> int:
+        return sum(found["x"] for found in await asyncio.gather(*(_step(**START) for _ in range(count))))
+
+    return way
+
+
 # langgraph
 
 
 def langgraph(
-    nodes: dict[str, Callable[[Any], Any]], edges: Sequence[tuple[Any, str]], way_on: Callable[[Any], str] | None = None
+    nodes: dict[str, Callable[[Any], Any]],
+    edges: Sequence[tuple[Any, str]],
+    way_on: Callable[[Any], str] | None = None,
+    key: str = "x",
 ) -> AsyncWay:
     """Return a way that runs a graph of LangGraph; `way_on` chooses what follows node `b`."""
     module = need("langgraph.graph")
@@ -44,34 +94,47 @@ def langgraph(
     if way_on is not None:
         builder.add_conditional_edges("b", way_on, ["a", module.END])
     app = builder.compile()
-    return lambda: app.ainvoke({"n": 0}, {"recursion_limit": 1_000_000})
+
+    async def way() -> int:
+        state: dict[str, int] = await app.ainvoke({**START, "total": 0}, {"recursion_limit": 1_000_000})
+        return state[key]
+
+    return way
 
 
-async def _nothing(state: Any) -> dict[str, Any]:
+async def _langgraph_step(state: Any) -> dict[str, Any]:
+    return {"x": state["x"] + state["by"]}
+
+
+async def _langgraph_branch(state: Any) -> dict[str, Any]:
+    return {"total": state["x"] + state["by"]}
+
+
+async def _langgraph_pass(state: Any) -> dict[str, Any]:
     return {}
 
 
 def langgraph_chain(count: int) -> AsyncWay:
     """Return a way through nodes one after the other."""
     names = [f"n{i}" for i in range(count)]
-    return langgraph(dict.fromkeys(names, _nothing), list(pairwise(names)))
+    return langgraph(dict.fromkeys(names, _langgraph_step), list(pairwise(names)))
 
 
 def langgraph_loop(count: int) -> AsyncWay:
     """Return a way through two nodes that take turns."""
-
-    async def counts(state: Any) -> dict[str, Any]:
-        return {"n": state["n"] + 1}
-
-    nodes = {"a": _nothing, "b": counts}
-    return langgraph(nodes, [("a", "b")], lambda state: "a" if state["n"] < count // 2 else "__end__")
+    nodes = dict.fromkeys("ab", _langgraph_step)
+    return langgraph(nodes, [("a", "b")], lambda state: "a" if state["x"] < count else "__end__")
 
 
 def langgraph_fan(count: int) -> AsyncWay:
     """Return a way through branches that join."""
     names = [f"n{i}" for i in range(count)]
-    edges = [("split", name) for name in names]
-    return langgraph(dict.fromkeys(["split", *names, "join"], _nothing), [*edges, (names, "join")])
+    nodes = {
+        "split": _langgraph_pass,
+        **dict.fromkeys(names, _langgraph_branch),
+        "join": _langgraph_pass,
+    }
+    return langgraph(nodes, [*(("split", name) for name in names), (names, "join")], key="total")
 
 
 def langgraph_diamond() -> AsyncWay:
@@ -85,7 +148,7 @@ def langgraph_diamond() -> AsyncWay:
         await asyncio.sleep(FAST_S)
         return {}
 
-    nodes = {"split": _nothing, "a1": slow, "a2": fast, "b1": fast, "b2": slow, "join": _nothing}
+    nodes = {"split": _langgraph_pass, "a1": slow, "a2": fast, "b1": fast, "b2": slow, "join": _langgraph_pass}
     edges = [("split", "a1"), ("split", "b1"), ("a1", "a2"), ("b1", "b2"), (["a2", "b2"], "join")]
     return langgraph(nodes, edges)
 
@@ -97,68 +160,157 @@ def _pydantic_builder() -> Any:
     return need("pydantic_graph").GraphBuilder(auto_instrument=False, state_type=dict, output_type=int)
 
 
-async def _step(context: Any) -> None:
-    pass
+def _pydantic_way(built: Any) -> AsyncWay:
+    async def way() -> int:
+        return int(await built.run(state=dict(START)))
+
+    return way
+
+
+async def _pydantic_step(context: Any) -> int:
+    context.state["x"] += context.state["by"]
+    return int(context.state["x"])
+
+
+async def _pydantic_branch(context: Any) -> int:
+    return int(context.state["x"] + context.state["by"])
 
 
 def pydantic_chain(count: int) -> AsyncWay:
     """Return a way through nodes one after the other."""
     builder = _pydantic_builder()
-    steps = [builder.step(_step, node_id=f"n{i}") for i in range(count)]
+    steps = [builder.step(_pydantic_step, node_id=f"n{i}") for i in range(count)]
     for source, target in zip([builder.start_node, *steps], [*steps, builder.end_node], strict=True):
         builder.add_edge(source, target)
-    built = builder.build()
-    return lambda: built.run(state={})
+    return _pydantic_way(builder.build())
 
 
 def pydantic_loop(count: int) -> AsyncWay:
     """Return a way through two nodes that take turns."""
     builder = _pydantic_builder()
-
-    async def counts(context: Any) -> int:
-        context.state["n"] += 1
-        return int(context.state["n"])
-
-    a, b = builder.step(_step, node_id="a"), builder.step(counts, node_id="b")
-    again = builder.match(int, matches=lambda n: n < count // 2).to(a)
+    a, b = (builder.step(_pydantic_step, node_id=name) for name in "ab")
+    again = builder.match(int, matches=lambda x: x < count).to(a)
     builder.add(
         builder.edge_from(builder.start_node).to(a),
         builder.edge_from(a).to(b),
         builder.edge_from(b).to(builder.decision().branch(again).branch(builder.match(int).to(builder.end_node))),
     )
-    built = builder.build()
-    return lambda: built.run(state={"n": 0})
+    return _pydantic_way(builder.build())
 
 
 def pydantic_fan(count: int) -> AsyncWay:
     """Return a way through branches that join."""
     builder = _pydantic_builder()
-    split = builder.step(_step, node_id="split")
-    steps = [builder.step(_step, node_id=f"n{i}") for i in range(count)]
-    join = builder.join(need("pydantic_graph").reduce_null, initial=None, node_id="join")
+
+    async def nothing(context: Any) -> None:
+        pass
+
+    split = builder.step(nothing, node_id="split")
+    steps = [builder.step(_pydantic_branch, node_id=f"n{i}") for i in range(count)]
+    join = builder.join(need("pydantic_graph").reduce_sum, initial=0, node_id="join")
     builder.add(
         builder.edge_from(builder.start_node).to(split),
         builder.edge_from(split).to(*steps),
         builder.edge_from(*steps).to(join),
         builder.edge_from(join).to(builder.end_node),
     )
-    built = builder.build()
-    return lambda: built.run(state={})
+    return _pydantic_way(builder.build())
 
 
-# burr
+# burr; an application runs once, so building it is timed too
 
 
-def burr_chain(count: int) -> AsyncWay:
-    """Return a way through nodes one after the other; an application runs once, so building it is timed too."""
+def _burr_way(names: Sequence[str], transitions: Sequence[tuple[Any, ...]], last: str) -> AsyncWay:
     need("burr")
     core = import_module("burr.core")
 
-    @core.action(reads=[], writes=[])
+    @core.action(reads=["x", "by"], writes=["x"])
     async def step(state: Any) -> Any:
-        return state
+        return state.update(x=state["x"] + state["by"])
 
-    names = [f"n{i}" for i in range(count)]
     builder = core.ApplicationBuilder().with_actions(**dict.fromkeys(names, step))
-    builder = builder.with_transitions(*pairwise(names)).with_entrypoint(names[0]).with_state()
-    return lambda: builder.build().arun(halt_after=[names[-1]])
+    builder = builder.with_transitions(*transitions).with_entrypoint(names[0]).with_state(**START)
+
+    async def way() -> int:
+        _, _, state = await builder.build().arun(halt_after=[last])
+        return int(state["x"])
+
+    return way
+
+
+def burr_chain(count: int) -> AsyncWay:
+    """Return a way through nodes one after the other."""
+    names = [f"n{i}" for i in range(count)]
+    return _burr_way(names, list(pairwise(names)), names[-1])
+
+
+def burr_loop(count: int) -> AsyncWay:
+    """Return a way through two nodes that take turns; a third one, where it halts, is the last firing."""
+    need("burr")
+    again = import_module("burr.core").expr(f"x < {count - 1}")
+    return _burr_way("abc", [("a", "b", again), ("b", "a", again), ("a", "c"), ("b", "c")], "c")
+
+
+# pocketflow
+
+
+def _pocketflow_nodes(count: int, last: int) -> tuple[Any, list[Any]]:
+    module = need("pocketflow")
+
+    class Step(module.AsyncNode):  # type: ignore[misc]
+        async def prep_async(self, shared: Any) -> tuple[int, int]:
+            return shared["x"], shared["by"]
+
+        async def exec_async(self, taken: tuple[int, int]) -> int:
+            x, by = taken
+            return x + by
+
+        async def post_async(self, shared: Any, taken: Any, found: int) -> str:
+            shared["x"] = found
+            return "default" if found < last else "end"
+
+    return module, [Step() for _ in range(count)]
+
+
+def _pocketflow_way(module: Any, first: Any) -> AsyncWay:
+    flow = module.AsyncFlow(start=first)
+
+    async def way() -> int:
+        shared = dict(START)
+        await flow.run_async(shared)
+        return shared["x"]
+
+    return way
+
+
+def pocketflow_chain(count: int) -> AsyncWay:
+    """Return a way through nodes one after the other."""
+    module, nodes = _pocketflow_nodes(count, count + 1)
+    for source, target in pairwise(nodes):
+        _ = source >> target
+    return _pocketflow_way(module, nodes[0])
+
+
+def pocketflow_loop(count: int) -> AsyncWay:
+    """Return a way through two nodes that take turns; a third one is the last firing."""
+    module, (a, b, end) = _pocketflow_nodes(3, count - 1)
+    _ = a >> b, b >> a, a - "end" >> end, b - "end" >> end
+    return _pocketflow_way(module, a)
+
+
+def pocketflow_fan(count: int) -> AsyncWay:
+    """Return a way through a batch whose items are worked on side by side."""
+    module = need("pocketflow")
+
+    class Branches(module.AsyncParallelBatchNode):  # type: ignore[misc]
+        async def prep_async(self, shared: Any) -> list[tuple[int, int]]:
+            return [(shared["x"], shared["by"])] * count
+
+        async def exec_async(self, taken: tuple[int, int]) -> int:
+            x, by = taken
+            return x + by
+
+        async def post_async(self, shared: Any, taken: Any, found: list[int]) -> None:
+            shared["x"] = sum(found)
+
+    return _pocketflow_way(module, Branches())

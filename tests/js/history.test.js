@@ -113,11 +113,15 @@ test('the last index up to a value', () => {
   assert.deepEqual([0, 1, 2, 9].map((value) => lastUpTo([1, 1, 3], value)), [-1, 1, 1, 2]);
 });
 
-test('any of ten thousand moments is there within two milliseconds', () => {
-  const history = historyOf(stepsOf(10_000));
-  for (let i = 0; i < 200; i += 1) history.at((i * 7919) % 10_000); // warm
-  const begin = performance.now();
-  for (let i = 0; i < 200; i += 1) history.at((i * 7919) % 10_000);
-  const each = (performance.now() - begin) / 200;
-  assert.ok(each < 2, `${each.toFixed(2)} ms`);
+test('a moment of ten thousand takes no longer than one of a thousand', () => {
+  const histories = [1_000, 10_000].map((count) => [count, historyOf(stepsOf(count))]);
+  const least = [Infinity, Infinity]; // of many short samples in turn: what else the machine does makes some longer
+  for (let round = 0; round < 60; round += 1) {
+    histories.forEach(([count, history], which) => {
+      const begin = performance.now();
+      for (let i = 0; i < 20; i += 1) history.at(((round * 20 + i) * 7919) % count);
+      least[which] = Math.min(least[which], performance.now() - begin);
+    });
+  }
+  assert.ok(least[1] < 5 * least[0], `${least}`);
 });

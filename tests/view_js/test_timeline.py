@@ -167,12 +167,15 @@ def test_a_run_that_is_over_is_still(view: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 1])  # stages, and a lane for each node
-def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_is_drawn_in_time(view: Any, width: int) -> None:
-    graph = layered(1000, width)
-    show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(1000, width))
+def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_costs_as_that_of_few(view: Any, width: int) -> None:
+    costs = []
+    for count in (200, 1000):
+        graph = layered(count, width)
+        show(view, graph, snapshot({one.node_id: node() for one in graph.nodes}, {}), layered_spans(count, width))
+        costs.append(view.page.evaluate(FRAMES))
     assert view.page.locator(".nf-tl-lanes").get_attribute("aria-label") == f"Timeline, {1000 // width} lanes"
     assert view.page.locator(".nf-tl-row").count() < 40
-    assert view.page.evaluate(FRAMES) < 33
+    assert costs[1] < MOST * costs[0]
 
 
 def test_a_run_of_many_nodes_is_first_seen_with_the_groups_open_in_which_something_goes_on(view: Any) -> None:
@@ -219,20 +222,27 @@ def test_a_bar_of_a_group_tells_of_its_own_node(view: Any) -> None:
     assert view.text(".nf-tl-tip").startswith("work_11_")
 
 
-def test_a_loop_of_ten_thousand_visits_is_drawn_in_time(view: Any) -> None:
-    spans = looping_spans(10_000)
-    show(view, GraphDefinition.model_validate({"name": "loop", "nodes": [{"node_id": n, "tool": n} for n in "ab"], "edges": []}),
-         snapshot({"a": node("completed"), "b": node("running")}, {}), spans)  # fmt: skip
-    assert view.page.evaluate(FRAMES) < 33
+def test_a_frame_of_ten_thousand_visits_costs_as_one_of_a_thousand(view: Any) -> None:
+    graph = GraphDefinition.model_validate(
+        {"name": "loop", "nodes": [{"node_id": n, "tool": n} for n in "ab"], "edges": []}
+    )
+    costs = []
+    for visits in (1_000, 10_000):
+        show(view, graph, snapshot({"a": node("completed"), "b": node("running")}, {}), looping_spans(visits))
+        costs.append(view.page.evaluate(FRAMES))
+    assert costs[1] < MOST * costs[0]
 
 
-# Scroll and zoom in turn, a frame each; the mean ms of script, layout and paint calls that they cost.
-FRAMES = """async () => { const lanes = document.querySelector('.nf-tl-lanes'); let spent = 0;
+MOST = 4
+"""How many times the cost of a small run's frame that of a large one may be; were all of it drawn, it were 5 or 10."""
+# Scroll and zoom in turn, a frame each; the least ms of script, layout and paint calls that one costs, which the rest of
+# the machine does not change.
+FRAMES = """async () => { const lanes = document.querySelector('.nf-tl-lanes'); let spent = Infinity;
     for (let i = 0; i < 40; i += 1) {
       lanes.scrollTop += 97;
       lanes.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 2 ? -200 : 190, ctrlKey: true, clientX: 500, bubbles: true, cancelable: true }));
       await new Promise((done) => requestAnimationFrame(done));
       const begin = performance.now();
       await new Promise((done) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = done; port2.postMessage(0); });
-      spent += performance.now() - begin;
-    } return spent / 40 }"""
+      spent = Math.min(spent, performance.now() - begin);
+    } return spent }"""
