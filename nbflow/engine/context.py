@@ -29,11 +29,13 @@ class Attempt:
     """One attempt that is under way, and the ear for what its tool says, from any thread.
 
     `started` is clock time, `number` counts from 1. What is said after the attempt's end is dropped. `thread` is the
-    call of a sync tool; `held` tells that the tool held the loop for long, and that the loop has had no turn since.
+    call of a sync tool; `held` tells that the tool held the loop for long, and that the loop has had no turn
+    since, `warned` that this was reported.
     """
 
     __slots__ = (
         "_asked", "_due", "_left", "_run", "_task", "held", "in_thread", "limit", "number", "said", "started", "thread",
+        "warned",
     )  # fmt: skip
 
     def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
@@ -43,7 +45,7 @@ class Attempt:
         self.said: list[tuple[Kind, str, Any]] = []
         self.limit: asyncio.Timeout | None = None
         self.thread: ToolThread | None = None
-        self.held = False
+        self.held = self.warned = False
         self._left: float | None = None
         self._due, self._asked = False, 0
 

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from contextvars import Context, copy_context
 from functools import partial
@@ -208,7 +208,7 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
     try:
         box = [context.run(partial(job.function, **given))]
     finally:
-        kept_loop(task, run.clock() - began)
+        held_loop(run, task, run.clock() - began)
     return await settled(run, task, job, handover, context, box)
 
 
@@ -304,8 +304,8 @@ async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> A
     try:
         finished, value = first_step(context, coroutine)
     finally:
-        kept_loop(task, run.clock() - began)
-    return value if finished else await rest(context, coroutine, value, run.clock, partial(kept_loop, task))
+        held_loop(run, task, run.clock() - began)
+    return value if finished else await rest_of(run, task, context, coroutine, value)
 
 
 async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any) -> Taken:
@@ -317,12 +317,23 @@ async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any
     return stream.result()
 
 
-def kept_loop(task: Task, seconds: float) -> None:
-    """Note how long a step of a tool held the loop, and warn where that was too long."""
-    if seconds > BLOCKED_S:
-        if task.attempt is not None:
-            task.attempt.held = True
+def rest_of(run: Run, task: Task, context: Context, coroutine: Any, waits_for: Any) -> Awaitable[Any]:
+    """Run a tool on from its first step."""
+    return rest(context, coroutine, waits_for, run.clock, partial(held_loop, run, task), run.workers.watch)
+
+
+def held_loop(run: Run, task: Task, seconds: float) -> None:
+    """Note how long a step of a tool held the loop; warn, once an attempt, where the tool's own code did for long."""
+    if seconds <= BLOCKED_S:
+        return
+    attempt = task.attempt
+    held = run.workers.watch.held(seconds)
+    if held > BLOCKED_S and not (attempt is not None and attempt.warned):
         logger.warning(
-            "node %r kept the event loop busy for %.2f s, and nothing else ran meanwhile; make its tool a plain "
-            "function, so that it runs in a thread, or await inside it", task.name, seconds,
+            "node %r blocked the event loop for %.2f s; make its tool a plain function, so that it runs in a thread, "
+            "or await inside it", task.name, held,
         )  # fmt: skip
+        if attempt is not None:
+            attempt.warned = True
+    if attempt is not None:
+        attempt.held = True

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
 from nbflow.engine.ownership import Handover, Taken, WholeState, is_plain_update, plain_arguments
-from nbflow.engine.perform import BLOCKED_S, give_turns, kept_loop, perform, settled, take
+from nbflow.engine.perform import BLOCKED_S, give_turns, held_loop, perform, rest_of, settled, take
 from nbflow.engine.streams import sort_of
-from nbflow.executors import first_step, rest
+from nbflow.engine.watchdog import watch_here
+from nbflow.executors import first_step
 from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Workers:
         self._all: set[asyncio.Task[None]] = set()
         self._spares, self._crew = 0, 1
         self._breath = run.clock()
+        self.watch = watch_here()
         self.context = copy_context()
 
     @property
@@ -88,6 +90,8 @@ class Workers:
         self._spares -= 1
         if first:
             self._breath = self._run.clock()
+        if self.watch.asleep:
+            self.watch.wake()
         if not self._ready:
             self._crew = 1
         elif not self._spares:
@@ -114,6 +118,8 @@ class Workers:
                 await asyncio.sleep(0)
                 self._spares = 0
                 self._breath = now = clock()
+                if self.watch.asleep:
+                    self.watch.wake()
                 if not ready or self._room <= 0 or (hold.paused and not hold.steps):
                     return
             task = ready.popleft()
@@ -166,7 +172,7 @@ class Workers:
             finished, value = first_step(context, coroutine)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
             seconds = run.clock() - now
-            kept_loop(task, seconds)
+            held_loop(run, task, seconds)
             if handover is not None:
                 handover.explain(error)
             if seconds > BLOCKED_S:
@@ -176,7 +182,7 @@ class Workers:
         end = run.clock()
         blocked = end - now > BLOCKED_S
         if blocked:
-            kept_loop(task, end - now)
+            held_loop(run, task, end - now)
         elif finished and handover is None and is_plain_update(task, given, value):
             run.completed(task, value.copy(), (), end)
             return None
@@ -184,7 +190,7 @@ class Workers:
             state = arguments.get("state")
             handover = Handover(run.copies, task, job, given, state if isinstance(state, WholeState) else None)
         if not finished:
-            waits = rest(context, coroutine, value, run.clock, partial(kept_loop, task))
+            waits = rest_of(run, task, context, coroutine, value)
             return _rest(handover, waits, partial(settled, run, task, job, handover, context, awaited=True))
         if sort_of(value, awaited=True) != "value":
             return settled(run, task, job, handover, context, [value], awaited=True)

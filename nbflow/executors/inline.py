@@ -9,7 +9,16 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any
+from typing import Any, Protocol
+
+
+class Sleeper(Protocol):
+    """What watches the loop's thread while something runs there."""
+
+    asleep: bool
+
+    def wake(self) -> None:
+        """Watch from now on."""
 
 
 def first_step(context: Context, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
@@ -27,23 +36,29 @@ def rest(
     waits_for: Any,
     clock: Callable[[], float],
     slow: Callable[[float], None],
+    watch: Sleeper,
 ) -> Generator[Any, Any, Any]:
-    """Run a coroutine on from where `first_step` left it; tell `slow` the longest time (s) that it kept the loop."""
+    """Run a coroutine on from where `first_step` left it.
+
+    Report to `slow` each step that held the loop for longer (s) than all before; wake `watch` before a step.
+    """
     longest = 0.0
-    try:
-        while True:
-            call: Callable[..., Any] = coroutine.send
-            argument: Any = None
-            try:
-                yield waits_for
-            except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation too, is the tool's to see
-                call, argument = coroutine.throw, error
-            began = clock()
-            try:
-                waits_for = context.run(call, argument)
-            except StopIteration as stop:
-                return stop.value
-            finally:
-                longest = max(longest, clock() - began)
-    finally:
-        slow(longest)
+    while True:
+        call: Callable[..., Any] = coroutine.send
+        argument: Any = None
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation too, is the tool's to see
+            call, argument = coroutine.throw, error
+        if watch.asleep:
+            watch.wake()
+        began = clock()
+        try:
+            waits_for = context.run(call, argument)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            seconds = clock() - began
+            if seconds > longest:
+                longest = seconds
+                slow(seconds)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
 import time
 from typing import Any
 
@@ -113,7 +118,7 @@ def test_a_tool_that_keeps_the_loop_for_itself_is_named(
     with caplog.at_level(logging.WARNING, logger="nbflow"):
         asyncio.run(main())
     (record,) = caplog.records
-    assert record.getMessage().startswith("node 'greedy' kept the event loop busy for 0.1")
+    assert record.getMessage().startswith("node 'greedy' blocked the event loop for 0.1")
     assert record.getMessage().endswith(
         "make its tool a plain function, so that it runs in a thread, or await inside it"
     )
@@ -131,4 +136,109 @@ def test_a_tool_that_waits_is_not_warned_of(caplog: pytest.LogCaptureFixture) ->
 
     with caplog.at_level(logging.WARNING, logger="nbflow"):
         asyncio.run(main())
-    assert [record for record in caplog.records if "kept the event loop" in record.getMessage()] == []
+    assert [record for record in caplog.records if "event loop" in record.getMessage()] == []
+
+
+def blamed(caplog: pytest.LogCaptureFixture, tool: Any) -> list[str]:
+    """Return what a run of a tool warns of."""
+
+    async def main() -> None:
+        await engine_of(tool).start(graph(f"t = {tool.__name__}")).wait()
+
+    with caplog.at_level(logging.WARNING, logger="nbflow"):
+        asyncio.run(main())
+    return [record.getMessage() for record in caplog.records if "event loop" in record.getMessage()]
+
+
+async def computes() -> None:
+    end = time.thread_time() + 0.4
+    while time.thread_time() < end:
+        pass
+
+
+async def holds_the_interpreters_lock() -> int:
+    return sum(range(30_000_000))
+
+
+async def sleeps_after_a_long_wait() -> None:
+    await asyncio.sleep(1.5)
+    time.sleep(0.4)
+
+
+@pytest.mark.parametrize("tool", [computes, holds_the_interpreters_lock, sleeps_after_a_long_wait])
+def test_a_tool_that_computes_or_sleeps_on_the_loop_is_named(caplog: pytest.LogCaptureFixture, tool: Any) -> None:
+    (warning,) = blamed(caplog, tool)
+
+    assert warning.startswith("node 't' blocked the event loop for ")
+
+
+def test_a_pause_of_the_collector_is_not_the_tools(caplog: pytest.LogCaptureFixture) -> None:
+    garbage: list[Any] = [[[]] for _ in range(1_500_000)]
+
+    async def trivial() -> float:
+        began = time.perf_counter()
+        gc.collect()
+        return time.perf_counter() - began
+
+    with caplog.at_level(logging.WARNING, logger="nbflow"):
+        assert blamed(caplog, trivial) == []
+    assert garbage
+
+
+def test_a_suspension_of_the_process_is_not_the_tools() -> None:
+    code = """
+        import asyncio
+        from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
+
+        registry = ToolRegistry()
+
+        @registry.tool
+        async def count(n: int = 0):
+            return {"n": n + 1}
+
+        text = "count -> count if n < 8000 [max=9999]"
+        print("ready", flush=True)
+        asyncio.run(WorkflowEngine(registry).execute(GraphDefinition.from_text(text)))
+        """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    while child.poll() is None:
+        time.sleep(0.1)
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(0.2)
+        child.send_signal(signal.SIGCONT)
+    _, errors = child.communicate()
+
+    assert (child.returncode, errors) == (0, "")
+
+
+def test_threads_that_compute_are_not_the_tools_fault(caplog: pytest.LogCaptureFixture) -> None:
+    over = threading.Event()
+
+    def busy() -> None:
+        while not over.is_set():
+            pass
+
+    async def brief() -> None:
+        for _ in range(20_000):
+            pass
+
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert blamed(caplog, brief) == []
+    finally:
+        over.set()
+
+
+def test_the_watch_over_the_loop_ends_when_no_tool_runs(caplog: pytest.LogCaptureFixture) -> None:
+    assert len(blamed(caplog, computes)) == 1
+
+    deadline = time.monotonic() + 60
+    while any(thread.name == "nbflow-watchdog" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
