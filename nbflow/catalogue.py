@@ -19,6 +19,7 @@ from nbflow.errors import GraphError, GraphNotFoundError, StoreError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.runlist import RunList, place, row_of
+from nbflow.secrets import Supply
 from nbflow.store.rows import GraphRow, RunRow
 from nbflow.tools import ToolRegistry
 
@@ -44,7 +45,7 @@ class StoredGraph:
         """The graph, validated again."""
         from nbflow.store.archive import graph_of
 
-        return graph_of(self.row.definition)
+        return graph_of(self.row.definition, Supply())
 
     def is_same(self, graph: GraphDefinition) -> bool:
         """Return whether a graph is defined just so."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import AnswerError, NbflowError, RunStateError
+from nbflow.errors import AnswerError, NbflowError, RunStateError, words
 
 Message = Mapping[str, Any]
 STOPPED = "by you"
@@ -109,4 +109,4 @@ def refusal(message: Message, error: NbflowError) -> dict[str, Any]:
     """Return what a page is told of a command that was refused."""
     told = {key: message[key] for key in ("node", "question", "view") if key in message}
     faults = {"errors": error.faults} if isinstance(error, AnswerError) else {}
-    return {"type": "refused", "name": message.get("name"), "message": str(error), **told, **faults}
+    return {"type": "refused", "name": message.get("name"), "message": words(error), **told, **faults}

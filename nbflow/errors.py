@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nbflow.secrets import mask, variable_of
+
 if TYPE_CHECKING:
     from nbflow.engine.result import ExecutionResult
 
@@ -146,6 +148,19 @@ class RunStateError(NbflowError):
     """The run is in a status that does not allow what was asked."""
 
 
+class SecretsNeededError(RunStateError):
+    """A run cannot be resumed without secrets, which are never stored; `names` are where they belong."""
+
+    def __init__(self, run_id: str, names: Iterable[str]) -> None:
+        self.run_id, self.names = run_id, tuple(names)
+        options = " ".join(f"--secret {name}" for name in self.names[:3])
+        super().__init__(
+            f"run {run_id} needs secrets, which are not stored: {name_list(map(repr, self.names))}; give them as "
+            f"secrets={{name: value}}, by nbflow resume {run_id} {options}, or in the environment: "
+            f"{name_list(map(variable_of, self.names), most=3)}"
+        )
+
+
 class AnswerError(NbflowError):
     """An answer does not fit its question; `faults` are by place in the answer: `items.0.name`, "" for the whole."""
 
@@ -183,8 +198,11 @@ class RecordedError(NbflowError):
 
 
 def words(error: BaseException) -> str:
-    """Return what an exception says; one whose own `__str__` fails must not take the run down with it."""
+    """Return what an exception says, known secrets masked.
+
+    One whose own `__str__` fails must not take the run down with it.
+    """
     try:
-        return str(error)
+        return mask(str(error))
     except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
         return f"(its words cannot be had: __str__ raised {type(worse).__name__})"

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from nbflow.errors import ConditionError, ExecutionError, NbflowError, NodeError, RecordedError, words
+from nbflow.secrets import mask
 
 Frames = Callable[[TracebackType | None], list[traceback.FrameSummary]]
 
@@ -159,7 +160,7 @@ def _notes(error: BaseException) -> list[str]:
 
 def _as_text(note: object) -> str:
     try:
-        return str(note)
+        return mask(str(note))
     except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
         return f"(a note whose __str__ raised {type(worse).__name__})"
 
@@ -175,7 +176,7 @@ def text_of(error: BaseException) -> str:
 
 def traceback_of(failure: Failure, frames: Frames) -> str:
     """Return a traceback as Python formats it, groups and causes too; `frames` chooses what it shows of each."""
-    return "".join(_formatted(failure, frames).format())
+    return mask("".join(_formatted(failure, frames).format()))
 
 
 def _formatted(failure: Failure, frames: Frames) -> traceback.TracebackException:

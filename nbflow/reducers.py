@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from nbflow.errors import ExecutionError, GraphError, did_you_mean, name_list
 from nbflow.failures import text_of
+from nbflow.secrets import Redacted
 from nbflow.values import own
 
 
@@ -128,7 +129,7 @@ def folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str
         ExecutionError: The reducer failed.
     """
     for operand in (value, *updates):
-        if type(operand) is Unstored:
+        if type(operand) in (Unstored, Redacted):
             return operand
     try:
         return fold(value, updates)

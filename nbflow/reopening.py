@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import RunStateError
+from nbflow.errors import RunStateError, SecretsNeededError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.living import Living
+from nbflow.secrets import Supply
 
 if TYPE_CHECKING:
     from nbflow.engine.past import Past
@@ -62,7 +63,7 @@ class Reopening(Living):
 
     async def reopen(
         self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
-        breaks: Collection[str] = (),
+        breaks: Collection[str] = (), secrets: Mapping[str, Any] | None = None,
     ) -> Run:  # fmt: skip
         """Go on with a run that ended or whose process died, or fork it, and return it at once.
 
@@ -73,33 +74,42 @@ class Reopening(Living):
             at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
             state: Fork with these keys written over what every path sees.
             breaks: The nodes to pause at, as by `start`.
+            secrets: Values, by name, of secrets that the run had in another process, as they are never stored. They
+                count as no edit. Those not given are taken from environment variables, NBFLOW_SECRET_ and the name.
 
         Raises:
             RunNotFoundError: No such run.
+            SecretsNeededError: It lacks secrets; `names` are theirs.
             RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
                 or `breaks`.
         """
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
 
-        fork = at is not None or bool(state)
+        fork, supply = at is not None or bool(state), Supply(secrets or {})
         run_id = run_id or await (self._newest() if fork else self._last_unfinished())
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
-        source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork)
+        source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork, supply=supply)
         if source.status is Status.COMPLETED and not fork:
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
+        known_before = dict(self.graphs)
         graph = source.adopted(self.graphs)
+        if lacking := [name for name in supply.lacking if name not in (state or {})]:
+            for name in self.graphs.keys() - known_before.keys():
+                del self.graphs[name]  # it lacks the secrets too
+            raise SecretsNeededError(source.id, lacking)
         upto = resuming.cut(source, at) if fork else len(source.events)
         with uncollected():
             plan = self.engine.plan(graph, breaks=breaks)
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
         past = resuming.past_of(source, plan, upto, state, fork=fork)
-        return await self._go_on(source, graph, past, breaks, fork=fork)
+        return await self._go_on(source, graph, past, breaks, supply, fork=fork)
 
     async def _go_on(
-        self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], *, fork: bool
-    ) -> Run:
+        self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], supply: Supply, *,
+        fork: bool,
+    ) -> Run:  # fmt: skip
         from nbflow.store import resuming
 
         self.history.notices += source.notes
@@ -117,7 +127,7 @@ class Reopening(Living):
                 epoch = await _claimed(store, run_id)
                 if await resuming.has_moved_on(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
-                    return await self.reopen(run_id, breaks=breaks)
+                    return await self.reopen(run_id, breaks=breaks, secrets=supply.given)
                 keeper = self.history.going_on(store, run_id, epoch, strict=strict, kept=past.kept)
             self._kept.add(run_id)
         run = self.engine.start(
@@ -141,14 +151,15 @@ class Reopening(Living):
         return found[0].id
 
     async def resume(
-        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
-    ) -> Run:
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+    ) -> Run:  # fmt: skip
         """Go on with a run to its end, as by `reopen`; return it.
 
         Raises:
             ExecutionError: As by `run`.
         """
-        run = await self.reopen(run_id, at=at, state=state)
+        run = await self.reopen(run_id, at=at, state=state, secrets=secrets)
         await run
         return run
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, TypeVar
 
+from nbflow.secrets import hidden, mask
+
 Row = TypeVar("Row")
 
 _WIDEST = 120
@@ -75,7 +77,7 @@ class Records(list[Row], ABC):
 def shown(value: Any) -> str:
     """Return a value in short, for a cell; one that has no repr is named by its type."""
     try:
-        return _values.repr(value)
+        return mask(_values.repr(hidden(value)))
     except Exception:  # noqa: BLE001 - a value's own code may raise anything, and must not spoil the table
         return f"<{type(value).__name__}>"
 

@@ -2,9 +2,9 @@
 
 Rule: what JSON can say is said as it is, the rest as people read it: times in ISO 8601, sets and tuples as lists,
 models and dataclasses as objects, bytes in hexadecimal digits, `NaN` and infinities as texts, numbers and arrays of
-other libraries as numbers and lists, `{"unstored": why}` for what was lost with a killed process, and all else as its
-`str`. The store's own form would come back exactly, but names values by their hashes and its reader is nbflow; whoever
-needs the values themselves resumes or reads the run.
+other libraries as numbers and lists, `{"unstored": why}` for what was lost with a killed process, `***` for secrets,
+and all else as its `str`. The store's own form would come back exactly, but names values by their hashes and its reader
+is nbflow; whoever needs the values themselves resumes or reads the run.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from nbflow.errors import words
 from nbflow.reducers import Unstored
+from nbflow.secrets import MASK, are_known, covers, has_names, is_secret, mask
 
 if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult
     from nbflow.engine.result import ExecutionLog
     from nbflow.store.rows import RunRow
 
+_PYDANTIC_MASK = "**********"
 _LONGEST_INT = 10_000
 """Bits: with more than 4300 digits Python refuses to write it."""
 
@@ -55,7 +57,7 @@ def log_data(row: ExecutionLog) -> dict[str, Any]:
 def object_data(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of keys as plain data."""
     # Value by value, so that one that cannot be said costs none of the others its form.
-    return {str(key): plain(value) for key, value in values.items()}
+    return {str(key): MASK if covers(key, value) else plain(value) for key, value in values.items()}
 
 
 def time_of(seconds: float | None) -> str | None:
@@ -102,8 +104,12 @@ def plain(value: Any) -> Any:
 
 def _parts(value: Any) -> Any:
     match value:
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return mask(value)
+        case _ if is_secret(value):
+            return MASK
         case int() if value.bit_length() < _LONGEST_INT:
             return value
         case float() if isfinite(value):
@@ -113,14 +119,34 @@ def _parts(value: Any) -> Any:
         case Enum():
             return _parts(value.value)
         case Mapping():
-            return {str(key): _parts(part) for key, part in value.items()}
+            return {str(key): _part(key, part) for key, part in value.items()}
         case list() | tuple() | Set():
             return [_parts(part) for part in value]
         case Iterator():
             return _text(value)  # reading a file or a generator would use it up
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _parts(getattr(value, field.name)) for field in fields(value)}
-    return json.loads(to_json(value, inf_nan_mode="strings", bytes_mode="hex", fallback=_foreign))
+            return {field.name: _part(field.name, getattr(value, field.name)) for field in fields(value)}
+    try:
+        data = json.loads(to_json(value, inf_nan_mode="strings", bytes_mode="hex", fallback=_foreign))
+    except PydanticSerializationError:
+        if not hasattr(type(value), "__pydantic_fields__"):
+            raise
+        # A model read back from a store may lack a secret, which its own serializer does not expect.
+        return {name: _part(name, part) for name, part in value.__dict__.items()}
+    return _masked(data) if are_known() or has_names() else data
+
+
+def _part(key: Any, value: Any) -> Any:
+    return MASK if covers(key, value) else _parts(value)
+
+
+def _masked(data: Any) -> Any:
+    """Return plain data that another library made, less its secrets."""
+    if isinstance(data, str):
+        return MASK if data == _PYDANTIC_MASK else mask(data)
+    if isinstance(data, dict):
+        return {mask(key): MASK if covers(key, part) else _masked(part) for key, part in data.items()}
+    return list(map(_masked, data)) if isinstance(data, list) else data
 
 
 def _foreign(value: Any) -> Any:
@@ -131,6 +157,6 @@ def _foreign(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     try:
-        return str(value)
+        return mask(str(value))
     except Exception as error:  # noqa: BLE001 - as above
         return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}: {words(error)}>"

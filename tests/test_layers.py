@@ -22,6 +22,7 @@ LAYERS: list[set[str]] = [
         "failures",
         "state",
         "reducers",
+        "secrets",
         "conditions",
         "fingerprint",
         "graph",

@@ -23,6 +23,8 @@ from nbflow.cli.telling import errors_told, tell
 from nbflow.engine.record import RunRecord
 from nbflow.files.program import register_modules
 from nbflow.graph import GraphDefinition
+from nbflow.graph.params import without_secrets
+from nbflow.secrets import MASK
 from nbflow.session import current
 from nbflow.wire import result_data
 
@@ -76,7 +78,7 @@ def _show_graph(
     if print_alone is not None:
         print_alone(graph.model_dump(mode="json", by_alias=True, exclude_unset=True))
     elif svg is None and png is None:
-        typer.echo(graph.to_text(), nl=False)
+        typer.echo(without_secrets(graph, MASK).to_text(), nl=False)
 
 
 def _show_run(run_id: str, svg: Path | None, png: Path | None, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ Rule: what a run did is the store's to tell; what its tools do is told by files 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program
 from nbflow.cli.results import printer
 from nbflow.cli.telling import errors_told, tell, warnings_told
-from nbflow.errors import GraphError, NbflowError, RunStateError
+from nbflow.errors import GraphError, NbflowError, RunStateError, SecretsNeededError
 from nbflow.files.origin import file_of
 from nbflow.files.program import register_modules
 from nbflow.session import Session, current
@@ -51,15 +52,25 @@ Moment = Annotated[
 ]
 
 
+Secret = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Ask for this secret of the run, or read it as a line of standard input; may be given again.",
+    ),
+]
+
+
 def resume(
     run: RunId = None, file: ToolsFile = None, tools: Tools = None, set_: Edits = None, from_: Moment = None,
-    as_json: AsJson = False,
+    secret: Secret = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Go on with a run that failed, was stopped, or whose process died; what completed is not run again.
 
     With --set or --from a new run goes on from the old one's past, which stays as it is. The store is .nbflow in the
     folder of work, or what NBFLOW_DATABASE_URL names. Tools come from --file, else from the file that the run was
-    started from if it lies beside the store, and from --tools.
+    started from if it lies beside the store, and from --tools. Secrets are never stored: a terminal asks for those that
+    the run had, else --secret reads them, or NBFLOW_SECRET_NAME has them.
 
     Example: nbflow resume --tools mytools
 
@@ -78,15 +89,29 @@ def resume(
             tell(line)
         _load_tools(row, file, tools or [], here)
 
+        given = {name: _secret(name) for name in secret or []}
+
         async def begin() -> Run:
             try:
-                return await session.reopen(row.id, at=at, state=edits or None)
+                return await session.reopen(row.id, at=at, state=edits or None, secrets=given)
+            except SecretsNeededError as error:
+                if not sys.stdin.isatty():
+                    raise
+                asked = {name: _secret(name) for name in error.names}
+                return await session.reopen(row.id, at=at, state=edits or None, secrets=given | asked)
             except GraphError as error:
                 raise NbflowError(
                     f"{error}\n  tools come from --file FILE and --tools MODULE; a store names no modules"
                 ) from error
 
         carry(begin, print_result, session.history, kept=True)
+
+
+def _secret(name: str) -> str:
+    """Return a secret that a person types unseen, or the next line of what is piped in."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _row(session: Session, run_id: str | None) -> RunRow:

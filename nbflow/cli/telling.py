@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, NbflowError
+from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, NbflowError, words
 
 INTERRUPTED = 130
 # Messages are written for whoever works in a notebook; these magics have commands of the same meaning.
@@ -49,12 +49,12 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except ExecutionCancelled as error:
-        fail(str(error), INTERRUPTED)
+        fail(words(error), INTERRUPTED)
     except (ExecutionError, ConditionError) as error:
         _tell_origin(error)
-        fail(str(error))
+        fail(words(error))
     except (NbflowError, ImportError) as error:  # ImportError: an extra is missing, and it says which
-        fail(str(error))
+        fail(words(error))
     except KeyboardInterrupt:
         fail("cancelled", INTERRUPTED)
 

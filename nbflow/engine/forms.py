@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.json_schema import faults_by_schema
 from nbflow.errors import AnswerError, ToolError, name_list
+from nbflow.secrets import revealed
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -62,13 +63,18 @@ class Form:
         from pydantic_core import PydanticSerializationError, to_jsonable_python
 
         try:
-            data = to_jsonable_python(answer)
+            data = to_jsonable_python(revealed(answer))
         except PydanticSerializationError as error:
             raise AnswerError(node, {"": f"it cannot be said in JSON: {error}"}) from None
         data = self._chosen(data)
         if faults := self._faults(data):
             raise AnswerError(node, faults)
         return data
+
+    @cached_property
+    def is_secret(self) -> bool:
+        """Whether the answer, or a part of it, is a secret: its schema says `writeOnly`, as for pydantic's types."""
+        return b'"writeOnly":true' in _json(self.told().get("schema"))
 
     def _chosen(self, data: Any) -> Any:
         """Return the choice that a text says, as people write texts; anything else as it is."""

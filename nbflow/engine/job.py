@@ -11,8 +11,10 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from nbflow import secrets
 from nbflow.errors import GraphError, ToolError, name_list
 from nbflow.graph import NodeDefinition
+from nbflow.graph.params import lacking
 from nbflow.scheduler import Plan, Task
 from nbflow.scheduler.plan import NodePlan
 from nbflow.tools import ToolRegistry, ToolSpec
@@ -127,6 +129,12 @@ def check_tools(plan: Plan, registry: ToolRegistry) -> None:
 def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: set[int]) -> None:
     seen.add(id(plan))
     for node in plan.nodes:
+        secrets.learn(node.definition.params)
+        faults += [
+            f"node {node.id!r} needs the secret {name!r}, which is not stored; "
+            f"set {secrets.variable_of(name)} or define the graph again"
+            for name in lacking(node.definition.params)
+        ]
         if node.subplan is not None:
             if id(node.subplan) not in seen:
                 _tool_faults(node.subplan, registry, faults, seen)

@@ -18,6 +18,7 @@ from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.failures import failure_of, raised_by, traceback_of
 from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
+from nbflow.secrets import mask
 
 logger = logging.getLogger("nbflow")
 
@@ -239,5 +240,5 @@ def _where(frames: list[traceback.FrameSummary]) -> dict[str, Any] | None:
         "file": place.filename,
         "line": line,
         "function": place.name,
-        "code": [[n, text] for n, text in lines if text or n == line],
+        "code": [[n, mask(text)] for n, text in lines if text or n == line],
     }

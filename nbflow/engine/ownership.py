@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbflow import secrets
 from nbflow.errors import ToolError, name_list
 from nbflow.reducers import MISSING
 from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, own, same
@@ -157,6 +158,7 @@ class Copies:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.snapshots, self.clock = Snapshots(), clock
+        self.names_secrets = secrets.has_names()
         self.noticed: set[str] = set()
 
 
@@ -249,7 +251,9 @@ class Handover:
         """Return what a tool yielded, as the engine's own value; as `take`, while the tool goes on."""
         task = self._task
         if task.parent is not None:
-            return Taken(self._own(task.node.id, box.pop()))
+            item = self._own(task.node.id, box.pop())
+            secrets.learn({task.node.id: item})
+            return Taken(item)
         if box[0] is None:
             return Taken(None)
         bare = not isinstance(box[0], dict)
@@ -284,6 +288,8 @@ class Handover:
             else:
                 output[key] = current
                 unchanged.append(key)
+        if self._copies.names_secrets or not ATOMS.issuperset(map(type, output.values())):
+            secrets.learn(output)
         return output, tuple(unchanged)
 
     def _own(self, key: str, value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.result import Key
 from nbflow.errors import RunStateError, name_list
 from nbflow.events import Kind
+from nbflow.secrets import learn_value
 from nbflow.values import own
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ class Questions:
         self._answers[_key(question)] = data
         self.open.remove(question)
         self._resume_clock(question.task)
-        self._tell(Kind.NODE_ANSWERED, question, {"answer": data})
+        # Nothing shows or stores a secret answer, so a resumed run asks the question again.
+        told = {"secret": True} if question.form.is_secret else {"answer": data}
+        if question.form.is_secret:
+            learn_value(data)
+        self._tell(Kind.NODE_ANSWERED, question, told)
         _give(question, data)
 
     def drop(self, task: Task) -> None:

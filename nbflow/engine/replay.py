@@ -18,6 +18,7 @@ from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
+from nbflow.secrets import Redacted
 
 _DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 
@@ -86,7 +87,7 @@ def _outcome(kind: Any, event: Event, value: Any) -> Outcome:
 def lacks(value: Any) -> bool:
     """Return whether a value, or one of a dict or list, could not be stored."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-    return Unstored in map(type, inner)
+    return not {Unstored, Redacted}.isdisjoint(map(type, inner))
 
 
 def is_decided(event: Event) -> bool:
@@ -121,7 +122,7 @@ class Replay:
         self.answers: dict[tuple[Key, int], Any] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
         self._closed: dict[Key, Any] = {}
-        self._as_told = as_told or any(type(value) is Unstored for value in initial.values())
+        self._as_told = as_told or lacks(dict(initial))
         self._note(self.scheduler.begin())
 
     def feed(self, events: Iterable[Event]) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
 from nbflow.events import Event, Kind, Status
+from nbflow.secrets import hidden, mask
 from nbflow.tables import Records, Table
 from nbflow.values import own
 
@@ -38,6 +39,9 @@ class ExecutionLog:
     scope: str = ""
     cached: bool = False
     overlaps: bool = False
+
+    def __repr__(self) -> str:
+        return masked_repr(self)
 
 
 class Logs(Records[ExecutionLog]):
@@ -74,10 +78,19 @@ class ExecutionResult:
         state: dict[str, Any] = own(self._state)
         return state
 
+    def __repr__(self) -> str:
+        return masked_repr(self)
+
     @cached_property
     def logs(self) -> Logs:
         """One row per attempt of a node, in the order in which they started."""
         return logs_of(self._events)
+
+
+def masked_repr(record: Any) -> str:
+    """Return the repr of a dataclass with `***` for the secrets among its values."""
+    shown = (f"{each.name}={hidden(getattr(record, each.name))!r}" for each in fields(record) if each.repr)
+    return mask(f"{type(record).__name__}({', '.join(shown)})")
 
 
 Key = tuple[str, int, int | None]

@@ -36,6 +36,7 @@ from nbflow.errors import (
 from nbflow.events import Kind, Status
 from nbflow.failures import text_of
 from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
+from nbflow.secrets import learn, mask
 from nbflow.values import own
 
 logger = logging.getLogger("nbflow")
@@ -59,6 +60,7 @@ class Run(SteeredRun):
         keeper: Keeper | None = None, past: Past | None = None,
     ) -> None:  # fmt: skip
         super().__init__(plan, state, around, run_id=run_id)
+        learn(state)
         self.threads, self.thread_slots = around.threads, around.thread_slots
         self.stragglers, self.grace = around.stragglers, around.grace
         self.started_at = past.events[0].time if past and past.events else around.epoch + self._began
@@ -151,7 +153,7 @@ class Run(SteeredRun):
     def say(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
         """Note what a tool said, while it is live."""
         if task.live:
-            self.events.add((kind, self.clock(), task.name, data))
+            self.events.add((kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
             self.events.notify()
 
     def retrying(self, task: Task, attempt: int, error: BaseException | None, wait: float) -> None:

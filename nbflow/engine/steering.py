@@ -19,6 +19,7 @@ from nbflow.engine.workers import Workers
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import Kind, Status
 from nbflow.scheduler import Answer, Plan, Scheduler, Task
+from nbflow.secrets import learn
 from nbflow.values import own
 
 _GOING = (Status.RUNNING, Status.WAITING)
@@ -153,6 +154,7 @@ class SteeredRun(AwaitedRun):
         """
         task = self._live(node)
         output = own(output)
+        learn({node: output})
         if task.item is None and output is not None:
             key = task.node.definition.into if task.node.definition.map is not None else None
             output = as_update(output, key or task.node.id)

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from nbflow import secrets
 from nbflow.errors import NbflowError, name_list
 from nbflow.files.cells import Sifting
 from nbflow.files.plain import ExportError, Magic, Plain, blank_lines, cell_magic, plain
 from nbflow.files.reading import Transform, read_cell
 from nbflow.graph import GraphDefinition
+from nbflow.graph.params import without_secrets
 from nbflow.tools import EXECUTORS
 
 _PAGES = frozenset({"html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG", "timeit"})
@@ -42,7 +44,10 @@ class Module:
 
 def export_graphs(graphs: Mapping[str, GraphDefinition], source: str) -> Module:
     """Return a module that defines graphs by their names; `source` is what their file is called."""
-    parts = [_graph_call("session", name, "\n" + graph.to_text()) for name, graph in graphs.items()]
+    parts = [
+        _graph_call("session", name, "\n" + without_secrets(graph, secrets.MASK).to_text())
+        for name, graph in graphs.items()
+    ]
     return Module(_text(source, "session", parts, []), graphs=dict.fromkeys(graphs))
 
 
@@ -179,6 +184,7 @@ def _text(source: str, session: str, parts: list[str], future: list[str]) -> str
     head += [f"from __future__ import {', '.join(future)}"] if future else []
     first = "\n\n".join([*head, f"from nbflow import session{alias}"])
     text = "\n\n\n".join([first, *parts]) + "\n"
+    text = secrets.mask(text)
     compile(text, source.replace("\0", " "), "exec")
     return text
 

@@ -30,6 +30,7 @@ from nbflow.notebook.arguments import argument, arguments, place, positive, take
 from nbflow.notebook.body import any_awaited, names_for, read_body, read_expression, run_codes, value_of, values_of
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.output import Place, RunOutput, describe_tool, tell_notices
+from nbflow.notebook.secrets import with_secrets
 from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.transformer import AwaitedMagics
 from nbflow.notebook.waiting import blocking, finished, in_background, in_loop, ticking, without_loop
@@ -183,7 +184,11 @@ class RunMagics(Magics):
         options = self._options(self.flow_resume, asked)
 
         async def begin(state: dict[str, Any]) -> Run:
-            return await session.current().reopen(options.run, at=options.place, state=state, breaks=options.breaks)
+            return await with_secrets(
+                lambda secrets: session.current().reopen(
+                    options.run, at=options.place, state=state, breaks=options.breaks, secrets=secrets
+                )
+            )
 
         expressions, namespace = self._expressions(asked), names_for(self._shell, local_ns)
         return Order(begin, options.background, asked.quiet, expressions, [], [], namespace)

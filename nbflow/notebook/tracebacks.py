@@ -11,8 +11,9 @@ from traceback import extract_tb
 from types import TracebackType
 from typing import Any
 
-from nbflow.errors import NbflowError
+from nbflow.errors import NbflowError, words
 from nbflow.failures import failure_of, traceback_of
+from nbflow.secrets import mask
 
 _MACHINERY = frozenset(
     {"IPython", "ipykernel", "asyncio", "concurrent", "threading", "contextlib", "tenacity", "nbflow"}
@@ -42,7 +43,7 @@ def _draw_concisely(error: Exception, shell: Any) -> None:
             return _drawn(shell, error, traceback)
         cause = error.__cause__
         above = [] if cause is None else [*_drawn(shell, cause, cause.__traceback__), ""]
-        return [*above, *f"{type(error).__name__}: {error}".split("\n")]
+        return [*above, *f"{type(error).__name__}: {words(error)}".split("\n")]
 
     error._render_traceback_ = draw  # type: ignore[attr-defined]
 
@@ -52,7 +53,7 @@ def _drawn(shell: Any, error: BaseException, traceback: TracebackType | None) ->
     if any(each.errors for each in failure.walk()):
         # IPython leaves groups to Python, which would follow the machinery's frames, and without bounds.
         return traceback_of(failure, lambda frames: extract_tb(_users_frames(frames))).splitlines()
-    return list(shell.InteractiveTB.structured_traceback(type(error), error, traceback, tb_offset=0))
+    return list(map(mask, shell.InteractiveTB.structured_traceback(type(error), error, traceback, tb_offset=0)))
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:

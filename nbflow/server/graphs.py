@@ -11,6 +11,8 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from nbflow.graph import GraphDefinition
+from nbflow.graph.params import without_secrets
+from nbflow.secrets import MASK
 from nbflow.server import models
 from nbflow.server.problems import problems
 from nbflow.server.sent import MOST_OF_A_NAME, NAME
@@ -64,7 +66,8 @@ async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> 
     """Return a graph, by default as it would run now."""
     found = await service.shelf.get(graph_id, version)
     schema = await asyncio.to_thread(state_schema, found.graph, service.session)
-    shown = {"definition": _definition(found.graph), "text": found.graph.to_text(), "state_schema": schema}
+    graph = without_secrets(found.graph, MASK)
+    shown = {"definition": _definition(graph), "text": graph.to_text(), "state_schema": schema}
     return sent(_listed(found) | shown)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from nbflow.secrets import mask
 from nbflow.server.answered import Answered
 
 requests = logging.getLogger("nbflow.server.requests")
@@ -39,7 +40,7 @@ class AsJson(logging.Formatter):
         }
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
-        line = json.dumps(told, default=str)
+        line = mask(json.dumps(told, default=str))
         for text in self._hidden:
             line = line.replace(text, "[token]")
         return line

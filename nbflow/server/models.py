@@ -45,6 +45,13 @@ class ForkRequest(Request):
 
     at: Annotated[int, Field(ge=1, strict=True)] | Annotated[str, Field(min_length=1, max_length=500)] | None = None
     state: Json = Field(default_factory=dict, description="keys written over what every path sees")
+    secrets: Json = Field(default_factory=dict, description="secrets that the run had, by name")
+
+
+class ResumeRequest(Request):
+    """What a run needs to continue: the secrets that it had, by name, as they are never stored."""
+
+    secrets: Json = Field(default_factory=dict)
 
 
 class GraphMade(BaseModel):

@@ -116,13 +116,15 @@ class Service:
             return None
 
     async def reopen(
-        self, record: RunRecord, *, at: int | str | None = None, state: Mapping[str, Any] | None = None
-    ) -> Run:
+        self, record: RunRecord, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+    ) -> Run:  # fmt: skip
         """Go on with a run, or fork it, as `Session.reopen` does; with its graph as it would run now."""
         self._check_state(state or {})
+        self._check_state(secrets or {})
         with self._place():
             await self.shelf.find(record.name)
-            run = await self.session.reopen(record.id, at=at, state=state)
+            run = await self.session.reopen(record.id, at=at, state=state, secrets=secrets)
         self.follow(run)
         await self._stored(run)
         return run

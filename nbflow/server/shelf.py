@@ -14,6 +14,7 @@ from typing import Any
 
 from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
 from nbflow.graph import GraphDefinition, reachable
+from nbflow.secrets import Supply
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
@@ -116,7 +117,7 @@ class Shelf:
             self._drop(name)
             return
         if self._sent_version(name) != rows[0].version:
-            self._put(graph_of(rows[0].definition), rows[0].version)
+            self._put(graph_of(rows[0].definition, Supply()), rows[0].version)
         await self._with_inner(self._session.graphs[name], seen)
 
     async def _with_inner(self, graph: GraphDefinition, seen: set[str]) -> None:
@@ -200,7 +201,9 @@ class Shelf:
         return deleted
 
     def _shelved(self, row: GraphRow) -> Shelved:
-        return Shelved(graph_of(row.definition), row.version, row.created, row.runs, sent=not self.is_own(row.name))
+        return Shelved(
+            graph_of(row.definition, Supply()), row.version, row.created, row.runs, sent=not self.is_own(row.name)
+        )
 
     def _own(self, graph: GraphDefinition, row: GraphRow | None) -> Shelved:
         same = row is not None and row.definition == row_of(graph).definition

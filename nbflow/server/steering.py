@@ -47,9 +47,10 @@ async def answer_run(run_id: RunId, answer: models.AnswerRequest, service: Servi
 
 
 @router.post("/resume", operation_id="resume_run", **_BEGUN)
-async def resume_run(run_id: RunId, service: Serving) -> Response:
+async def resume_run(run_id: RunId, service: Serving, request: models.ResumeRequest | None = None) -> Response:
     """Go on with a run that failed, was stopped, or whose process died; what was completed does not run again."""
-    return _stands(await service.reopen(await service.read(run_id)), 202)
+    secrets = request.secrets if request else {}
+    return _stands(await service.reopen(await service.read(run_id), secrets=secrets), 202)
 
 
 @router.post("/fork", operation_id="fork_run", **_BEGUN)
@@ -57,7 +58,7 @@ async def fork_run(run_id: RunId, fork: models.ForkRequest, service: Serving) ->
     """Begin a new run that goes on from a moment of this one, with keys of the state changed."""
     run = await service.read(run_id)
     at = len(run.events) if fork.at is None and not fork.state else fork.at
-    return _stands(await service.reopen(run, at=at, state=fork.state), 202)
+    return _stands(await service.reopen(run, at=at, state=fork.state, secrets=fork.secrets), 202)
 
 
 def _stands(run: RunRecord, status: int = 200) -> Response:

@@ -23,7 +23,9 @@ from nbflow.engine.result import ExecutionResult
 from nbflow.errors import NbflowError, StoreError
 from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
+from nbflow.graph.params import PLACEHOLDER, with_secrets, without_secrets
 from nbflow.scheduler import Plan
+from nbflow.secrets import Supply
 from nbflow.store.encoding import Decoder, texts_of
 from nbflow.store.rows import Blob, GraphRow, RunHead
 from nbflow.store.values import Codecs
@@ -40,6 +42,7 @@ class Archived:
     initial: dict[str, Any]
     events: list[Event]
     notes: list[str] = field(default_factory=list)
+    supply: Supply | None = None
 
     @cached_property
     def graph(self) -> GraphDefinition:
@@ -48,12 +51,12 @@ class Archived:
         Raises:
             StoreError: It is no sound graph.
         """
-        return graph_of(self.head.definition)
+        return graph_of(self.head.definition, self.supply)
 
     @cached_property
     def subgraphs(self) -> dict[str, GraphDefinition]:
         """The subgraphs by name, likewise."""
-        return {name: graph_of(json.dumps(data)) for name, data in self.inner_names.items()}
+        return {name: graph_of(json.dumps(data), self.supply) for name, data in self.inner_names.items()}
 
     @cached_property
     def inner_names(self) -> Mapping[str, Any]:
@@ -61,8 +64,12 @@ class Archived:
         return _names(self.head.subgraphs)
 
 
-def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) -> Archived:
+def read(
+    store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None, supply: Supply | None = None
+) -> Archived:
     """Return a run, with its events up to `upto`. Blocks: call it on a thread where a loop waits.
+
+    Secrets are what `supply` has for them, else `Redacted`.
 
     Raises:
         RunNotFoundError: No such run.
@@ -73,12 +80,12 @@ def read(store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None) 
         rows = store.log(head.row.id, upto=upto).result()
         blobs = Blobs(store, codecs)
         blobs.fetch([head.initial, *texts_of(rows)])
-        decoder = Decoder(codecs, blobs.get)
-        initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes)
+        decoder = Decoder(codecs, blobs.get, supply=supply)
+        initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes, supply)
         events = [decoder.event(row) for row in rows]
     if events and events[0].kind is Kind.EXECUTION_START:
         events[0].data["input"] = dict(initial)
-    return Archived(head, initial, events, decoder.notes)
+    return Archived(head, initial, events, decoder.notes, supply)
 
 
 @contextmanager
@@ -118,21 +125,22 @@ class Blobs:
         return self._known[name]
 
 
-def graph_of(text: str) -> GraphDefinition:
-    """Return a stored graph, validated again.
+def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
+    """Return a stored graph, validated again; the secrets among its nodes' params are taken from `supply`.
 
     Raises:
         StoreError: It is no sound graph; its faults are told.
     """
     try:
-        return GraphDefinition.model_validate(json.loads(text))
+        data = json.loads(text)
+        return GraphDefinition.model_validate(with_secrets(data, supply) if supply and PLACEHOLDER in text else data)
     except (NbflowError, ValueError, RecursionError) as error:
         raise StoreError(f"a stored graph is not sound, so it was changed or is damaged: {error}") from error
 
 
 def text_of(graph: GraphDefinition) -> str:
     """Return a graph as it is stored: only what its author said, as the rest is its tools' to say."""
-    return graph.model_dump_json(exclude_unset=True, by_alias=True)
+    return without_secrets(graph).model_dump_json(exclude_unset=True, by_alias=True)
 
 
 def row_of(graph: GraphDefinition) -> GraphRow:

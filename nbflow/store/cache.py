@@ -68,9 +68,10 @@ class OutputCache:
 
     def _packed(self, value: Any) -> str | None:
         try:
-            return self._codecs.pack(value).text
+            packed = self._codecs.pack(value)
         except Unstorable:
             return None
+        return None if self._codecs.has_secret(packed.text, packed.blobs) else packed.text
 
     def _cached(self, key: str, spec: ToolSpec, given: Mapping[str, Any]) -> Taken | None:
         store = self._history.open()
@@ -97,7 +98,9 @@ class OutputCache:
             text, blobs, reasons = self._codecs.pack_state(_split(taken, given))
             for why in reasons.values():
                 self._tell(f"the output of tool {spec.name!r} is not cached: {why}")
-            if not reasons:
+            if self._codecs.has_secret(text, blobs):
+                self._tell(f"the output of tool {spec.name!r} is not cached: it contains a secret")
+            elif not reasons:
                 self._history.open().cache(key, spec.name, text, blobs).result()
         except Exception as error:  # noqa: BLE001 - as above; the output is there, and the run goes on with it
             self._tell(f"the output of tool {spec.name!r} is not cached: {error}")

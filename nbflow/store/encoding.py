@@ -19,6 +19,7 @@ from nbflow.engine.result import count_completed
 from nbflow.errors import StoreError
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.scheduler import EdgeTaken, Task
+from nbflow.secrets import Supply, contains, mask
 from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.store.values import Codecs
 from nbflow.store.values.text import TAG
@@ -37,6 +38,8 @@ _PACKED = {
     Kind.EXECUTION_RESUMED: "edited",
 }
 """The one field of an event that holds values of the user; it stands last in the row's text."""
+_READ_AGAIN = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED, Kind.EXECUTION_RESUMED)
+"""The kinds whose values a resumed run goes on with."""
 _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
 _KINDS = {kind.value: kind for kind in Kind}
 PLAIN = 1000
@@ -123,7 +126,7 @@ class Encoder:
         """Return what the starts with these arguments have in common: a text, and defaults that may be among them."""
         if (spec.name, spec.version) not in self._told:
             self._told.add((spec.name, spec.version))
-            self._tools.append(ToolRow(spec.name, spec.version, spec.source_hash, spec.source))
+            self._tools.append(ToolRow(spec.name, spec.version, spec.source_hash, spec.source and mask(spec.source)))
         about = {"tool": spec.name, "version": spec.version, "source": spec.source_hash, "given": list(given)}
         defaults = tuple((p.name, p.default) for p in spec.params if p.name in given and not p.required)
         return _dump(about)[1:-1], defaults
@@ -149,12 +152,14 @@ class Encoder:
         values = data.pop(name, None) if name else None
         if name == "values":
             data = _short_edge(event, data)
+        if kind is Kind.NODE_ANSWERED and contains(data.get("answer")):
+            del data["answer"]  # without one, a resumed run asks the question again
         if values is None or data.get("derived"):
-            return _dump(data) if data else None
+            return mask(_dump(data)) if data else None
         if "item" in data and name == "output":
             values = {"": values}
         text = self._packed(event.seq, event.node, values)
-        return f'{_dump(data)[:-1]}{"," if data else ""}"{name}":{text}}}'
+        return f'{mask(_dump(data))[:-1]}{"," if data else ""}"{name}":{text}}}'
 
     def _packed(self, seq: int, node: str | None, values: Any) -> str:
         sizes: dict[str, int] = {}
@@ -193,6 +198,7 @@ class Decoder:
     codecs: Codecs
     blobs: Callable[[str], Blob]
     notes: list[str] = field(default_factory=list)
+    supply: Supply | None = None
 
     def event(self, row: LogRow) -> Event:
         """Return a row's event, without what replay puts back.
@@ -220,7 +226,11 @@ class Decoder:
             values = data.pop(_PACKED.get(kind, ""), None)
             return data, None if values is None else _dict(values)
         data, packed = split(kind, text)
-        return data, None if packed in (None, "null") else self.codecs.unpack_state(packed, self.blobs, self.notes)
+        if packed in (None, "null"):
+            return data, None
+        # Values that conditions read, and defaults, are shown and never read again.
+        supply = self.supply if kind in _READ_AGAIN else None
+        return data, self.codecs.unpack_state(packed or "", self.blobs, self.notes, supply)
 
 
 def split(kind: Kind, text: str) -> tuple[dict[str, Any], str | None]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.result import count_completed
 from nbflow.errors import RunNotFoundError
 from nbflow.graph import GraphDefinition, reachable
+from nbflow.secrets import Supply
 from nbflow.settings import Settings, settings
 from nbflow.store import archive
 from nbflow.store.notices import RunNotices
@@ -123,8 +124,10 @@ class History:
             strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=kept, notices=told,
         )  # fmt: skip
 
-    def read(self, run_id: str, *, upto: int | None = None) -> archive.Archived:
+    def read(self, run_id: str, *, upto: int | None = None, supply: Supply | None = None) -> archive.Archived:
         """Return a stored run; blocks. Types in the annotations of tools come back as what they were.
+
+        Secrets are what `supply` has for them.
 
         Raises:
             RunNotFoundError: No such run.
@@ -134,7 +137,7 @@ class History:
         store = self.there()
         if store is None:
             raise RunNotFoundError(run_id)
-        return archive.read(store, self.codecs, run_id, upto=upto)
+        return archive.read(store, self.codecs, run_id, upto=upto, supply=supply)
 
     def know_types(self) -> None:
         """Let the types in the annotations of tools come back as what they were."""

@@ -17,6 +17,7 @@ from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
+from nbflow.secrets import Supply, learn
 from nbflow.store.archive import uncollected
 from nbflow.store.rows import LogRow, RunHead
 from nbflow.values import own
@@ -60,7 +61,7 @@ class Source:
         return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
 
 
-async def find(history: History, known: Run | None, run_id: str, *, kept: bool, fork: bool) -> Source:
+async def find(history: History, known: Run | None, run_id: str, *, kept: bool, fork: bool, supply: Supply) -> Source:
     """Return a run to go on with: from this process if it has it, values that no store could keep and all.
 
     Args:
@@ -69,6 +70,7 @@ async def find(history: History, known: Run | None, run_id: str, *, kept: bool, 
         run_id: Its id, or the beginning of it.
         kept: Whether it is in the store.
         fork: Whether it is another run that goes on from there; this one may go on itself then.
+        supply: Has the secrets that a stored run lacks; of one of this process they are in memory.
 
     Raises:
         RunNotFoundError: No such run.
@@ -85,7 +87,7 @@ async def find(history: History, known: Run | None, run_id: str, *, kept: bool, 
         head = (await asyncio.to_thread(history.open().head(known.id).result)) if kept else None
         if head is None or head.row.seq == len(known.events):
             return Source(known.id, known.name, known, list(known.events), head)
-    archived = await asyncio.to_thread(history.read, run_id)
+    archived = await asyncio.to_thread(history.read, run_id, supply=supply)
     row = archived.head.row
     return Source(row.id, row.graph, archived, archived.events, archived.head, archived.notes)
 
@@ -170,6 +172,7 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
         replay.feed(events)
     told: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
     if edits:
+        learn(edits)
         told["edited"] = own(dict(edits))
         replay.scheduler.edit(told["edited"])
     return Past(replay, events, kept=upto, seconds=seconds_of(events), told=told)

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from nbflow.secrets import is_secret_type, revealed
 from nbflow.values.atoms import ATOMS
 from nbflow.values.kinds import attributes, kind_of
 
@@ -186,6 +187,9 @@ def _same_immutables(one: Any, other: Any) -> bool:
     """Compare two values of a class derived from an immutable one, by what the immutable one has of them."""
     if isinstance(one, Enum | type):
         return False
+    if is_secret_type(type(one)):
+        mine, theirs = revealed(one), revealed(other)
+        return type(mine) is type(theirs) and type(mine) in (str, bytes) and bool(mine == theirs)
     base = next((base for base in _BY_REPR_BASES if isinstance(one, base)), None)
     if base is None or getattr(one, "__dict__", None) or getattr(other, "__dict__", None):
         return False

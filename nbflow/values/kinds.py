@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
 
+from nbflow.secrets import is_secret_type
 from nbflow.values import libraries
 from nbflow.values.atoms import ATOMS
 
@@ -103,7 +104,7 @@ def _determine(cls: type) -> Kind:
     functions = libraries.functions_of(cls)
     if functions is not None:
         return IMMUTABLE if functions is libraries.IMMUTABLE else Kind("library", library=functions)
-    if issubclass(cls, _IMMUTABLE_BASES):
+    if issubclass(cls, _IMMUTABLE_BASES) or is_secret_type(cls):
         return IMMUTABLE
     base = next((base for base in _BASES if issubclass(cls, base)), None)
     if base is not None:

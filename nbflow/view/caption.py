@@ -11,6 +11,7 @@ import tokenize
 from collections.abc import Mapping
 from typing import Any
 
+from nbflow.secrets import covered
 from nbflow.view.plain import clean, line
 from nbflow.view.preview import short
 
@@ -20,12 +21,12 @@ Parts = list[list[str]]
 
 def caption_parts(condition: str, values: Mapping[str, Any] | None, most: int = 40) -> Parts:
     """Return the text in parts, `[text]` or `[value, "v"]`, at most about `most` characters together."""
-    return _bounded(_parts(condition, values or {}), most)
+    return _bounded(_parts(condition, covered(values or {})), most)
 
 
 def with_values(condition: str, values: Mapping[str, Any] | None) -> str:
     """Return the condition on one line with the values it read after their names."""
-    return line("".join(part[0] for part in _parts(condition, values or {})), 200)
+    return line("".join(part[0] for part in _parts(condition, covered(values or {}))), 200)
 
 
 def _parts(condition: str, values: Mapping[str, Any]) -> Parts:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from nbflow.reducers import MISSING
+from nbflow.secrets import MASK, covers, mask
 from nbflow.view.plain import clean
 from nbflow.view.preview import render, short
 from nbflow.view.steps import ADDED, SET
@@ -69,7 +70,7 @@ def _added(before: Any, after: Any, update: Any) -> tuple[str, list[Line]]:
 
 
 def _pairs(sign: str, pairs: Iterable[tuple[Any, Any]], count: int) -> list[Line]:
-    shown = [[sign, f"{short(key, 60)}: {short(value, _WIDTH - 64)}"] for key, value in islice(pairs, _KEYS)]
+    shown = [[sign, f"{short(key, 60)}: {_value(key, value)}"] for key, value in islice(pairs, _KEYS)]
     return shown + _more(count - _KEYS, "keys")
 
 
@@ -77,7 +78,7 @@ def _dicts(before: dict[Any, Any], after: dict[Any, Any]) -> list[Line]:
     """Return the entries that differ, of those that come first."""
     lines: list[Line] = []
     for key in islice({**before, **after}, 1_000):
-        old, new = (short(held[key], _WIDTH - 64) if key in held else None for held in (before, after))
+        old, new = (_value(key, held[key]) if key in held else None for held in (before, after))
         if old == new:
             continue
         lines += [[sign, f"{short(key, 60)}: {text}"] for sign, text in (("-", old), ("+", new)) if text is not None]
@@ -86,8 +87,13 @@ def _dicts(before: dict[Any, Any], after: dict[Any, Any]) -> list[Line]:
     return lines[:_LINES] or [[" ", "looks the same"]]
 
 
+def _value(key: Any, value: Any) -> str:
+    return MASK if covers(key, value) else short(value, _WIDTH - 64)
+
+
 def _texts(before: str, after: str) -> list[Line]:
     """Return the lines that differ with one line around them."""
+    before, after = mask(before), mask(after)
     old, new = (clean(str.__getitem__(text, slice(0, _DIFFED))).split("\n")[:_DIFFED_LINES] for text in (before, after))
     told = [text for text in unified_diff(old, new, n=1, lineterm="") if not text.startswith(("---", "+++"))]
     lines = [[" ", "\u2026"] if text.startswith("@@") else [text[0], text[1 : _WIDTH + 1]] for text in told]

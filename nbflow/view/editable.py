@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from nbflow.secrets import contains, covers
 from nbflow.view.plain import line
 
 _KEYS, _TEXT, _TEXTS = 200, 20_000, 200_000
@@ -33,6 +34,8 @@ def editable(state: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _text(key: str, value: Any, most: int) -> tuple[str | None, str | None]:
     if line(key, _NAME) != key:
         return None, "its name cannot be typed"
+    if covers(key, value) or contains(value):
+        return None, "is a secret"
     if not is_json(value):
         return None, "is no plain JSON"
     text = json.dumps(value, ensure_ascii=False, indent=2)

@@ -10,6 +10,7 @@ from typing import Any
 
 from nbflow.events import Event
 from nbflow.graph import END, GraphDefinition
+from nbflow.secrets import covered
 from nbflow.view.caption import with_values
 from nbflow.view.fold import Locate, RunView
 from nbflow.view.history import Route, error_parts, place_of
@@ -106,7 +107,7 @@ def _question(event: Event) -> dict[str, Any]:
 
 
 def _condition(route: Route) -> dict[str, Any]:
-    values = {line(name, 40): short(read, 40) for name, read in (route.values or {}).items()}
+    values = {line(name, 40): short(read, 40) for name, read in covered(route.values or {}).items()}
     result = "yes" if route.taken else "no"
     return {"text": line(route.line.condition or "", 400), "to": route.line.target, "values": values, "result": result}
 

@@ -11,6 +11,8 @@ import xml.etree.ElementTree as ET
 from typing import Any, Protocol
 
 from nbflow.graph import GraphDefinition
+from nbflow.graph.params import without_secrets
+from nbflow.secrets import MASK
 from nbflow.view.plain import clean
 from nbflow.view.recorded import Recorded, unfed
 from nbflow.view.static import static_svg
@@ -54,7 +56,7 @@ class GraphPicture:
         return static_svg(self.graph, None, dark=dark, title=self.title)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        text = self.graph.to_text()
+        text = without_secrets(self.graph, MASK).to_text()
         return {
             "text/plain": text,
             "text/html": _html("nbflow-graph", self.svg(), f"Workflow graph {self.title}".strip()),

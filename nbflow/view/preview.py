@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from nbflow.reducers import Unstored
+from nbflow.secrets import MASK, Redacted, covers, is_secret, mask
 from nbflow.view.plain import TIMES, clean, line
 
 FULL = 20_000
@@ -20,6 +21,8 @@ _DEPTH, _ITEMS, _INT_BITS = 6, 200, 4_000
 
 def value(key: str, obj: Any) -> dict[str, Any]:
     """Return `{"key", "type", "size", "preview", "full"}`: at most 6 lines, and at most 20 000 characters."""
+    if covers(key, obj):
+        obj = Redacted(key)
     full = render(obj, FULL)
     return {
         "key": line(key, 100),
@@ -32,6 +35,8 @@ def value(key: str, obj: Any) -> dict[str, Any]:
 
 def type_of(obj: Any) -> str:
     """Return what a value is called: its type, or that it was not stored."""
+    if type(obj) is Redacted:
+        return "secret"
     return "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60)
 
 
@@ -42,6 +47,8 @@ def size(obj: Any) -> str | None:
 
 def short(obj: Any, most: int = 16) -> str:
     """Return the value on one short line, for a caption."""
+    if issubclass(type(obj), str):
+        obj = mask(obj)
     shown = repr(str.__getitem__(obj, slice(0, 4 * most))) if issubclass(type(obj), str) else render(obj, 4 * most)
     return line(shown, most)
 
@@ -52,7 +59,7 @@ def render(obj: Any, most: int) -> str:
     shown = _guarded(lambda: writer.show(obj, 0))
     if shown is None:
         shown = f"<{line(type(obj).__name__, 60)}: its repr failed>"
-    text = clean(shown[: most + 1])
+    text = clean(mask(shown)[: most + 1])
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -86,7 +93,10 @@ class _Writer:
         return text
 
     def _shown(self, obj: Any, depth: int) -> str:
+        if is_secret(obj):
+            return MASK
         if isinstance(obj, str):
+            obj = mask(obj)
             text = str.__getitem__(obj, slice(0, self.budget))
             return text if depth == 0 and text.strip() else repr(text) + ("…" if len(text) < str.__len__(obj) else "")
         if isinstance(obj, bytes | bytearray):
@@ -112,11 +122,14 @@ class _Writer:
         return None
 
     def _pairs(self, obj: Mapping[Any, Any], depth: int) -> Iterable[str]:
-        return (f"{self.show(str(key) if isinstance(key, str) else key, depth + 1)}: {self.show(item, depth + 1)}"
+        return (f"{self.show(str(key) if isinstance(key, str) else key, depth + 1)}: {self._part(key, item, depth)}"
                 for key, item in obj.items())  # fmt: skip
 
     def _fields(self, pairs: Iterable[tuple[str, Any]], depth: int) -> Iterable[str]:
-        return (f"{name}={self.show(item, depth + 1)}" for name, item in pairs)
+        return (f"{name}={self._part(name, item, depth)}" for name, item in pairs)
+
+    def _part(self, key: Any, item: Any, depth: int) -> str:
+        return MASK if covers(key, item) else self.show(item, depth + 1)
 
     def _braces(self, left: str, right: str, items: Iterable[str], total: int, depth: int) -> str:
         shown: list[str] = []

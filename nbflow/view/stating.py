@@ -14,6 +14,7 @@ from typing import Any
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.reducers import MISSING
+from nbflow.secrets import covered
 from nbflow.view.difference import difference
 from nbflow.view.editable import editable
 from nbflow.view.fold import Locate
@@ -75,7 +76,7 @@ class StateAnswers:
             state = self._states.at(min(seq, self._steps.seq))
             if state is None or seq > self._steps.seq:
                 return None
-            states.append(state)
+            states.append(dict(covered(state)))
         return states
 
     # -- steps and keys
@@ -127,7 +128,7 @@ class StateAnswers:
 
     def _change(self, key: str, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
         mark = step.marks[key]
-        old, update = before.get(key, MISSING), step.wrote[key]
+        old, update = before.get(key, MISSING), covered(step.wrote)[key]
         # Without a reducer the value is what the step wrote, even where another path still sees the one before.
         new = after.get(key, MISSING) if key in self._steps.folded else update
         note, lines = self._glances.look(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nbflow.secrets import MASK, covers, mask
 from nbflow.view.loaded import is_a
 from nbflow.view.plain import line
 from nbflow.view.preview import short
@@ -43,20 +44,27 @@ def _name(name: Any) -> str:
 
 
 def _page(names: Iterable[Any], rows: Iterable[Iterable[Any]], start: int, shape: Sequence[int], index: bool) -> Any:
+    named = [*names]
     return {
         "kind": "table",
-        "columns": [_name(name) for name in names],
-        "rows": [[_cell(value) for value in row] for row in rows],
+        "columns": [_name(name) for name in named],
+        "rows": [[_named_cell(*pair) for pair in zip(named, row, strict=False)] for row in rows],
         "index": index,
         "from": start,
         "shape": [int(shape[0]), int(shape[1])],
     }
 
 
+def _named_cell(name: Any, value: Any) -> str | None:
+    return MASK if covers(name, value) else _cell(value)
+
+
 def _cell(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _NOTHING:
         return None
-    return line(str.__getitem__(value, slice(0, 4 * _CELL)), _CELL) if isinstance(value, str) else short(value, _CELL)
+    if isinstance(value, str):
+        return line(str.__getitem__(mask(value), slice(0, 4 * _CELL)), _CELL)
+    return short(value, _CELL)
 
 
 def _pandas(obj: Any, start: int) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from nbflow.secrets import Redacted, covered, covers, is_secret
 from nbflow.view.plain import line
 from nbflow.view.preview import fields_of, render, short
 from nbflow.view.words import counted
@@ -29,12 +30,16 @@ def tree(obj: Any, start: int = 0) -> dict[str, Any] | None:
 def _inside(obj: Any) -> Iterator[tuple[str, Any]]:
     """Give the parts of a value with their labels."""
     if isinstance(obj, Mapping):
-        return ((line(key, 60) if isinstance(key, str) else short(key, 60), value) for key, value in obj.items())
+        return ((_label(key), Redacted(key) if covers(key, value) else value) for key, value in obj.items())
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
-        return zip(map(str, obj._fields), obj, strict=False)
+        return iter(covered(dict(zip(map(str, obj._fields), obj, strict=False))).items())
     if isinstance(obj, list | tuple | set | frozenset):
         return ((str(at), value) for at, value in enumerate(obj))
-    return iter((fields_of(obj) or {}).items())
+    return iter(covered({} if is_secret(obj) else fields_of(obj) or {}).items())
+
+
+def _label(key: Any) -> str:
+    return line(key, 60) if isinstance(key, str) else short(key, 60)
 
 
 def _count(obj: Any) -> int:

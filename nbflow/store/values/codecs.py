@@ -6,17 +6,18 @@ holds runs code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from nbflow import values
+from nbflow import secrets, values
 from nbflow.errors import StoreError, words
+from nbflow.secrets import Supply
 from nbflow.store.rows import Blob
 from nbflow.store.values.classes import Classes, name_of, sort_of
 from nbflow.store.values.faults import Refused, Unstorable, Unstored, place
 from nbflow.store.values.packing import Packer, blob_of
-from nbflow.store.values.text import TAG, decode, encode, named_blobs, quote
+from nbflow.store.values.text import SECRET_TAG, TAG, decode, encode, named_blobs, quote
 from nbflow.store.values.unpacking import Unpacker
 
 T = TypeVar("T")
@@ -59,8 +60,11 @@ class Codecs:
         blobs: dict[str, Blob] = {}
         reasons: dict[str, str] = {}
         parts = []
+        known, named = secrets.are_known(), secrets.has_names()
         for key, value in state.items():
-            if type(value) is str and len(value) < 100:
+            if named and secrets.covers(key, value):
+                text = encode(Packer(self._classes, root=key).secret(value))
+            elif type(value) is str and len(value) < 100 and not known:
                 text = quote(value)
             else:
                 text, size = self._text_or_mark(key, value, blobs, reasons)
@@ -81,14 +85,23 @@ class Codecs:
         unpacker = Unpacker(self._classes, blobs, notes)
         return _guarded(unpacker, lambda: unpacker.tree_of(text))
 
-    def unpack_state(self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None) -> dict[str, Any]:
+    def unpack_state(
+        self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None, supply: Supply | None = None
+    ) -> dict[str, Any]:
         """Return the values by key of a text of `pack_state`; a key that was not stored has an `Unstored`.
+
+        A secret is what `supply` has for it, else a `Redacted`.
 
         Raises:
             StoreError: As `unpack`.
         """
-        unpacker = Unpacker(self._classes, blobs, notes, top=1)
+        unpacker = Unpacker(self._classes, blobs, notes, top=1, supply=supply)
         return _guarded(unpacker, lambda: _state(unpacker, text))
+
+    @staticmethod
+    def has_secret(text: str, blobs: Iterable[Blob] = ()) -> bool:
+        """Return whether a stored form leaves a secret out, so that it does not tell a value from another."""
+        return SECRET_TAG in text or any(blob.codec == "json" and SECRET_TAG.encode() in blob.data for blob in blobs)
 
     def refs(self, text: str) -> set[str]:
         """Return the hashes of the blobs that a text names, not those that a named JSON blob names in turn."""
@@ -133,17 +146,17 @@ class Codecs:
         self, key: str, value: Any, blobs: dict[str, Blob], reasons: dict[str, str]
     ) -> tuple[str, int]:  # fmt: skip
         try:
-            return self._text(value, blobs)
+            return self._text(value, blobs, key)
         except Unstorable as error:
             why = reasons[key] = value.why if type(value) is Unstored else error.reason
             return encode({"$": "unstored", "why": why}), 0
 
-    def _text(self, value: Any, blobs: dict[str, Blob]) -> tuple[str, int]:
+    def _text(self, value: Any, blobs: dict[str, Blob], key: str = "") -> tuple[str, int]:
         """Return a value's text, and the bytes of its blobs; these are added only once all of it is packed."""
-        if type(value) is str:
+        if type(value) is str and not secrets.are_known():
             text, inner = quote(value), {}
         else:
-            packer = Packer(self._classes)
+            packer = Packer(self._classes, root=key)
             text, inner = _packed(packer, value), packer.blobs
         if len(text) > MOST_INLINE:
             whole = blob_of("json", text.encode())

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
+from nbflow import secrets
 from nbflow.store.rows import Blob
 from nbflow.store.values.classes import Classes
 from nbflow.store.values.faults import Refused, Said, Step, Unstored, a, short
@@ -20,7 +21,8 @@ from nbflow.store.values.pictures import Picture, dump_picture
 from nbflow.store.values.structures import dump_structure
 from nbflow.store.values.text import DEEPEST
 
-_SIMPLE = frozenset({str, bool, type(None)})
+_SIMPLE: frozenset[type] = frozenset({str, bool, type(None)})
+_NO_TEXT: frozenset[type] = frozenset({bool, type(None)})
 _INT, _FLOAT, _STR = frozenset({int}), frozenset({float}), frozenset({str})
 # Under the least limit that Python can be given for digits of an int (640), so any session reads what another wrote.
 _BIG = 2**1024
@@ -42,10 +44,15 @@ def blob_hash(codec: str, data: bytes) -> str:
 class Packer:
     """Packs one value. `path` leads to where it is; `inline` puts what would be a blob into the tree itself."""
 
-    __slots__ = ("_inline", "blobs", "classes", "path")
+    __slots__ = ("_inline", "_named", "_root", "_simple", "blobs", "classes", "path")
 
-    def __init__(self, classes: Classes, *, inline: bool = False, path: list[Step] | None = None) -> None:
-        self.classes, self._inline = classes, inline
+    def __init__(
+        self, classes: Classes, *, inline: bool = False, path: list[Step] | None = None, root: str = ""
+    ) -> None:
+        self.classes, self._inline, self._root = classes, inline, root
+        # Each text has to be looked at only where the process knows of a secret.
+        self._simple = _NO_TEXT if secrets.are_known() else _SIMPLE
+        self._named = secrets.has_names()
         self.path: list[Step] = path if path is not None else []
         self.blobs: dict[str, Blob] = {}
 
@@ -56,13 +63,15 @@ class Packer:
 
     def inside(self) -> Packer:
         """Return a packer for values inside a blob, which names no other: what refers to blobs would not be found."""
-        return Packer(self.classes, inline=True, path=self.path)
+        return Packer(self.classes, inline=True, path=self.path, root=self._root)
 
     def tree(self, value: Any) -> Any:
         """Return the value as plain JSON where that is exact, else tagged."""
         kind = type(value)
-        if kind in _SIMPLE:
+        if kind in self._simple:
             return value
+        if kind is str:
+            return self.secret(value) if secrets.contains(value) else value
         if kind is int:
             return value if -_BIG < value < _BIG else {"$": "int", "v": hex(value)}
         if kind is float:
@@ -77,12 +86,12 @@ class Packer:
         """Return the trees of values in order, each placed by its index, or all by `step`."""
         listed = list(values)
         self._deeper(0 if step is None else Said(step))
-        if _is_plain(listed):
+        if _is_plain(listed, self._simple):
             self.path.pop()
             return listed
         trees = []
         for index, value in enumerate(listed):
-            if type(value) not in _SIMPLE:
+            if type(value) not in self._simple:
                 if step is None:
                     self.path[-1] = index
                 value = self.tree(value)
@@ -95,7 +104,10 @@ class Packer:
         self._deeper("")
         trees = {}
         for key, value in values.items():
-            if type(value) not in _SIMPLE:
+            if self._named and secrets.covers(key, value):
+                self.path[-1] = key if lead is None else Said(lead + key)
+                value = self.secret(value)
+            elif type(value) not in self._simple:
                 self.path[-1] = key if lead is None else Said(lead + key)
                 value = self.tree(value)
             trees[key] = value
@@ -111,7 +123,8 @@ class Packer:
             self.path[-1] = Said(f"{named} as a key")
             key_tree = self.tree(key)
             self.path[-1] = named
-            trees.append([key_tree, self.tree(value)])
+            hides = self._named and secrets.covers(key, value)
+            trees.append([key_tree, self.secret(value) if hides else self.tree(value)])
         self.path.pop()
         return trees
 
@@ -123,12 +136,20 @@ class Packer:
         self.blobs[blob.hash] = blob
         return {"$": "blob", "hash": blob.hash}
 
+    def secret(self, value: Any) -> dict[str, Any]:
+        """Return what stands for a secret in the tree: its name and type, and nothing of its value."""
+        secrets.learn_value(value)
+        name = value.name if type(value) is secrets.Redacted else self._root + "".join(map(_step, self.path))
+        return {"$": "secret", "n": name.removeprefix("."), "k": secrets.kind_of(value)}
+
     def _deeper(self, step: Step) -> None:
         if len(self.path) >= DEEPEST:
             raise Refused(f"is nested deeper than {DEEPEST} levels, or holds itself")
         self.path.append(step)
 
     def _tagged(self, value: Any, kind: type) -> Any:
+        if secrets.is_secret(value):
+            return self.secret(value)
         codec, form = self.classes.codec_of(kind), FORMS.get(kind)
         if form is not None and not self.classes.has_codec(kind):  # a form is nearer than the codec of a base
             return {"$": form.tag, **form.dump(value, self)}
@@ -150,10 +171,17 @@ def _is_object(value: dict[Any, Any]) -> bool:
     return set(map(type, value)) <= _STR and "$" not in value
 
 
-def _is_plain(values: list[Any]) -> bool:
+def _step(step: Step) -> str:
+    """Return a step of a secret's name, as people write it: `.key`, `[3]`."""
+    if isinstance(step, int):
+        return f"[{step}]"
+    return step if isinstance(step, Said) else f".{step}"
+
+
+def _is_plain(values: list[Any], simple: frozenset[type]) -> bool:
     """Tell lists that JSON says as they are, without a look at each item by Python code."""
     kinds = set(map(type, values))
-    if kinds <= _SIMPLE:
+    if kinds <= simple:
         return True
     if kinds == _INT:
         return bool(min(values) > -_BIG and max(values) < _BIG)

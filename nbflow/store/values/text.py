@@ -19,6 +19,9 @@ DEEPEST = 200
 TAG = '"$'
 """What a text with a tagged object, or an escaped key, has somewhere."""
 
+SECRET_TAG = '{"$":"secret",'  # noqa: S105 - it is none
+"""How the tagged object of a secret begins; no text inside a JSON text can look so, as its quotes are escaped."""
+
 _DEEPEST_TEXT = 3 * DEEPEST + 50  # a level of a dict with other keys than strings takes an object and two lists
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from nbflow.secrets import Redacted, Supply
 from nbflow.store.rows import Blob
 from nbflow.store.values.classes import Classes
 from nbflow.store.values.faults import Refused, Said, Step, Unstored, short
@@ -28,13 +29,14 @@ class Unpacker:
     """Unpacks one value, or a state of them. `path` leads to where it is; `top` is the path's length at a value."""
 
     def __init__(
-        self, classes: Classes, blobs: Callable[[str], Blob], notes: list[str] | None, *, top: int = 0
-    ) -> None:
+        self, classes: Classes, blobs: Callable[[str], Blob], notes: list[str] | None, *, top: int = 0,
+        supply: Supply | None = None,
+    ) -> None:  # fmt: skip
         self.classes = classes
         self.path: list[Step] = []
         self.degraded = False
         """Whether a class was not known, so that what should be hashable may be a dict."""
-        self._blobs, self._notes, self._top = blobs, notes, top
+        self._blobs, self._notes, self._top, self._supply = blobs, notes, top, supply
         self._in_json = False
         self._seen: set[str] = set()
         self._repeated = self._columns = 0
@@ -129,6 +131,9 @@ class Unpacker:
                 return self._inline(node)
             case "unstored":
                 return Unstored(self.want(node, "why", str))
+            case "secret":
+                name, sort = self.want(node, "n", str), self.want(node, "k", str)
+                return Redacted(name) if self._supply is None else self._supply.value(name, sort)
         load = LOADERS.get(tag) or STRUCTURE_LOADERS.get(tag) or FOREIGN_LOADERS.get(tag)
         if load is None:
             raise Refused(f"has the tag {short(tag)}, which this version of nbflow does not know")
