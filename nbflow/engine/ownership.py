@@ -29,6 +29,8 @@ NOTICED_S = 0.01
 _READ_ONLY_ERRORS = ("read-only", "WRITEABLE", "not writeable")
 """Parts of NumPy's messages where a write to a read-only array is refused."""
 _STR = frozenset({str})
+_SIMPLE = frozenset({int, float, str, bool, bytes, type(None)})
+"""Types whose comparison by `==` never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,15 @@ def is_plain_update(task: Task, given: Mapping[str, Any], value: Any) -> bool:
     """
     if type(value) is not dict or task.parent is not None:
         return False
-    if not (ATOMS.issuperset(map(type, value.values())) and _STR.issuperset(map(type, value))):
+    if not (_SIMPLE.issuperset(map(type, value.values())) and _STR.issuperset(map(type, value))):
         return False
     state = given.get("state")
     known = state if type(state) is dict else given
     for key, item in value.items():
-        # Equal ones may be the same, and NaN is unequal to itself.
-        if (key in known and item == known[key]) or (key in given and item == given[key]) or item != item:
-            return False
+        for source in (known, given):
+            # NaN is unequal to itself.
+            if key in source and type(source[key]) is type(item) and (source[key] == item or item != item):
+                return False
     return True
 
 

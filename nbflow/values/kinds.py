@@ -98,9 +98,8 @@ def is_mutable(value: Any) -> bool:
 def _determine(cls: type) -> Kind:
     if cls in ATOMS:
         return IMMUTABLE
-    codec = next((_codecs[base] for base in cls.__mro__ if base in _codecs), None) if _codecs else None
-    if codec is not None:
-        return Kind("codec", codec=codec)
+    if cls in _codecs:
+        return Kind("codec", codec=_codecs[cls])
     functions = libraries.functions_of(cls)
     if functions is not None:
         return IMMUTABLE if functions is libraries.IMMUTABLE else Kind("library", library=functions)
@@ -109,6 +108,10 @@ def _determine(cls: type) -> Kind:
     base = next((base for base in _BASES if issubclass(cls, base)), None)
     if base is not None:
         return Kind("container", base, _slots(cls))
+    # As in a store, a form of nbflow's own is nearer than the codec of a base class.
+    codec = next((_codecs[base] for base in cls.__mro__ if base in _codecs), None) if _codecs else None
+    if codec is not None:
+        return Kind("codec", codec=codec)
     if issubclass(cls, _OPEN) or cls in _types:
         return Kind("object", None, _slots(cls))
     return Kind("record", None, _slots(cls)) if _is_record(cls) else HANDLE

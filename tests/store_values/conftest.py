@@ -9,6 +9,15 @@ import pytest
 
 from nbflow.store.rows import Blob
 from nbflow.store.values import Codecs
+from nbflow.values import kinds
+
+
+@pytest.fixture(autouse=True)
+def _codecs_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what a test registers for the whole process: a codec for `object` would copy every later test's handles."""
+    for registry in ("_codecs", "_kinds"):
+        monkeypatch.setattr(kinds, registry, {})
+    monkeypatch.setattr(kinds, "_types", set())
 
 
 @dataclass
