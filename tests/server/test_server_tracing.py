@@ -290,6 +290,7 @@ def test_a_server_sends_its_runs_and_nothing_else(tmp_path: Path) -> None:
     assert services == {"nbflow"}
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_or_sent_where_nothing_asks_for_it() -> None:
     """The exporter is not even imported."""
     code = """
@@ -309,6 +310,7 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
         assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "told"),
     [

@@ -257,6 +257,7 @@ for n in range(first, 100_000):
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_it_writes_leaves_all_that_it_was_told_is_written(url: str, opened: Open) -> None:
     store, last = opened(url), 0
     for kill_after in (1, 7, 12, 3):
