@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Warm
 from fault_graph import Witness, session
+from warm_process import Warm
 from wreck import Left, check_whole, look
 
 from nbflow.events import Kind

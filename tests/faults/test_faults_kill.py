@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Warm
 from fault_graph import Ran, Witness, session, witnessed
+from warm_process import Warm
 from wreck import (
     Left,
     before_last_sitting,

@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Warm
 from fault_graph import START, Witness, session, witnessed
 from live import WHOLE
 from sqlalchemy import text
+from warm_process import Warm
 from wreck import Left, check_whole, look
 
 from nbflow.errors import RunStateError
