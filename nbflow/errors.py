@@ -11,8 +11,6 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nbflow.secrets import mask, variable_of
-
 if TYPE_CHECKING:
     from nbflow.engine.result import ExecutionResult
 
@@ -152,6 +150,8 @@ class SecretsNeededError(RunStateError):
     """A run cannot be resumed without secrets, which are never stored; `names` are where they belong."""
 
     def __init__(self, run_id: str, names: Iterable[str]) -> None:
+        from nbflow.secrets import variable_of  # what it imports is much for a module that every other one imports
+
         self.run_id, self.names = run_id, tuple(names)
         options = " ".join(f"--secret {name}" for name in self.names[:3])
         super().__init__(
@@ -202,6 +202,8 @@ def words(error: BaseException) -> str:
 
     One whose own `__str__` fails must not take the run down with it.
     """
+    from nbflow.secrets import mask
+
     try:
         return mask(str(error))
     except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here

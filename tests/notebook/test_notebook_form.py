@@ -194,7 +194,7 @@ def test_keys_that_are_given_prefill_the_form(kernel: Kernel) -> None:
     assert page.found("extra")[1]["value"] == "thing"
     page.click()
 
-    assert got(kernel, "form.run.initial['rules'] is rules and form.run.initial['other'] is thing") == "True"
+    assert got(kernel, "form.run.initial['rules'] == rules and form.run.initial['other'] is thing") == "True"
     assert (
         got(kernel, "form.run.state['got'][3:6:2], form.run.state['got'][-1] is thing")
         == "((3, <Level.high: 2>), True)"
