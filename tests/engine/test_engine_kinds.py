@@ -256,7 +256,7 @@ def test_a_sync_generator_that_yields_anything_else_fails_and_is_closed() -> Non
     assert state["told"] == ["node 'numbers' yielded int; a stream yields text, and a dict as its update", True]
 
 
-@pytest.mark.parametrize("text", ["numbers", "numbers [timeout=0.02]"])
+@pytest.mark.parametrize("text", ["numbers", "numbers [timeout=0.5]"])
 @pytest.mark.parametrize("sync", [True, False])
 def test_a_sync_generator_is_stopped_at_its_next_step_and_closed(text: str, sync: bool) -> None:
     goes_on, began, closed = threading.Event(), threading.Event(), threading.Event()
