@@ -83,8 +83,7 @@ class _Comparison:
         """Compare two dicts, lists or tuples by recursion; the last levels of deep ones in `holds`."""
         if len(one) != len(other):
             return False
-        if self._pairs.setdefault(id(one), id(other)) != id(other):
-            self._pairs[id(one)] = id(other)
+        self._pairs[id(one)] = id(other)
         mine, theirs = one, other
         if cls is dict:
             for key, other_key in zip(one, other, strict=True):

@@ -47,10 +47,6 @@ def functions_of(cls: type) -> Functions | None:
     return None
 
 
-def _repr_same(one: Any, other: Any, _: Same) -> bool:
-    return one is other or repr(one) == repr(other)
-
-
 # NumPy
 
 
