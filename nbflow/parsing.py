@@ -1,16 +1,20 @@
 """Python's own parser, in a process where tools may use it too, in threads.
 
-Rule: of a sound source a tree always comes. CPython 3.11 and 3.12 count in one place how deep the trees of all threads
-are (python/cpython#106905), and where two threads parse at once one of them may be told SystemError of any source: that
-means nothing, so it is asked again.
+Rule: a sound source always gives its tree. CPython 3.11 and 3.12 count the depth of the trees of all threads in one
+place (python/cpython#106905). A parse is interrupted where the garbage collector runs a finaliser in its midst; the
+count then holds the depth of both threads, and either parse raises SystemError. Such a parse is tried again with the
+collector off, so that nothing interrupts it.
 """
 
 from __future__ import annotations
 
 import ast
+import gc
+import threading
 from typing import cast
 
-_TRIES = 20
+_one_at_a_time = threading.Lock()
+"""Held while the collector is off, so that one thread does not switch it on again under another."""
 
 
 def module(source: str) -> ast.Module:
@@ -24,9 +28,18 @@ def expression(source: str) -> ast.expr:
 
 
 def _parsed(source: str, mode: str) -> ast.AST:
-    for _ in range(_TRIES - 1):
-        try:
-            return ast.parse(source, mode=mode)
-        except SystemError:
-            continue
-    return ast.parse(source, mode=mode)
+    try:
+        return ast.parse(source, mode=mode)
+    except SystemError:
+        with _one_at_a_time:
+            return _uninterrupted(source, mode)
+
+
+def _uninterrupted(source: str, mode: str) -> ast.AST:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source, mode=mode)
+    finally:
+        if collects:
+            gc.enable()

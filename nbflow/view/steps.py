@@ -15,6 +15,7 @@ from nbflow.engine.ownership import without
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, is_decided, outcome_of
 from nbflow.events import Event, Kind
+from nbflow.values.equality import same
 
 SET, CHANGED, ADDED = 0, 1, 2
 """How a step wrote a key: for the first time, anew, or onto what was there."""
@@ -25,7 +26,6 @@ _EDGES = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN)
 _ENDS = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED)
 _KEPT, _BEFORE = 160, 64  # states
 _FEW = 50  # firings side by side, of which each has a state of its own
-_PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(slots=True)
@@ -116,12 +116,7 @@ def longer(before: Any, after: Any) -> bool:
     """Return whether a list begins with all that another one holds, as far as its first and last items tell."""
     if not (type(before) is type(after) is list and 0 < len(before) < len(after)):
         return False
-    return _same(before[0], after[0]) and _same(before[-1], after[len(before) - 1])
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Return whether two values are one, or plain and equal; no code of theirs is run."""
-    return one is other or (type(one) is type(other) and type(one) in _PLAIN and one == other)
+    return same(before[0], after[0]) and same(before[-1], after[len(before) - 1])
 
 
 class States:
