@@ -55,12 +55,16 @@ class StoredGraph:
 
 
 class Catalogue:
-    """The tools, graphs and runs of a session, and what the store has. `live` are the runs of this process by id."""
+    """The tools, graphs and runs of a session, and what the store has.
+
+    `live` are the runs of this process by id, `last` is the one that was started or resumed last.
+    """
 
     def __init__(self) -> None:
         self.registry = ToolRegistry()
         self.graphs: dict[str, GraphDefinition] = {}
         self.live: dict[str, Run] = {}
+        self.last: Run | None = None
         self._kept: set[str] = set()
         # Done once the store has the run. Not their keepers: these know their runs, which then would never go.
         self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
@@ -132,7 +136,11 @@ class Catalogue:
     def _unlisted(self) -> list[RunRow]:
         """Return the runs of this process that a store does not have, or not yet."""
         # The list is made at once: another thread adds to what it is made of.
-        return [row_of(run, kept=run.id in self._kept) for run in list(self.live.values()) if not self._is_stored(run)]
+        notebook = self.history.notebook()
+        return [
+            row_of(run, kept=run.id in self._kept, notebook=notebook)
+            for run in list(self.live.values()) if not self._is_stored(run)
+        ]  # fmt: skip
 
     def _is_stored(self, run: Run) -> bool:
         begun = self._begun.get(run)

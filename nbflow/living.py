@@ -60,6 +60,8 @@ class Living(Catalogue):
         if self.live.get(run.id) is run:
             del self.live[run.id]
             self._kept.discard(run.id)
+            if self.last is run:
+                self.last = None
 
     async def here(self, run_id: str) -> Run | None:
         """Return a run of this process by its whole id; let go of one that ended, and that another process has resumed.

@@ -38,7 +38,7 @@ class Reopening(Living):
         self.on_return: list[Callable[[Run], None]] = []
 
     def _known_here(self, run: Run, keeper: Recorder | None, *, again: bool = False) -> None:
-        self.live[run.id] = run
+        self.live[run.id] = self.last = run
         if keeper is not None:
             self._begun[run] = keeper.begun
         for told in tuple(self.on_return) if again else ():
@@ -70,7 +70,8 @@ class Reopening(Living):
         What was completed is not run again. The graph is the session's of that name, else the one stored.
 
         Args:
-            run_id: By default the newest that did not complete; to fork, the newest.
+            run_id: By default the newest that did not complete, to fork the newest: of this process's notebook, where
+                that is known.
             at: Fork there: after an event (its `seq`), or before a node's last start (`NODE`), or its third (`NODE#3`).
             state: Fork with these keys written over what every path sees.
             breaks: The nodes to pause at, as by `start`.
@@ -81,13 +82,14 @@ class Reopening(Living):
             RunNotFoundError: No such run.
             SecretsNeededError: It lacks secrets; `names` are theirs.
             RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
-                or `breaks`.
+                or `breaks`; or none is named, and the last one belongs to another notebook.
         """
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
 
         fork, supply = at is not None or bool(state), Supply(secrets or {})
-        run_id = run_id or await (self._newest() if fork else self._last_unfinished())
+        if run_id is None:
+            run_id = str(await asyncio.to_thread(self.meant, unfinished=not fork))
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
         source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork, supply=supply)
@@ -124,7 +126,7 @@ class Reopening(Living):
                 )
             else:
                 store = self.history.open()
-                epoch = await _claimed(store, run_id)
+                epoch = await _claimed(store, run_id, self.history.notebook())
                 if await resuming.has_moved_on(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
                     return await self.reopen(run_id, breaks=breaks, secrets=supply.given)
@@ -137,18 +139,25 @@ class Reopening(Living):
         self._known_here(run, keeper, again=not fork)
         return run
 
-    async def _last_unfinished(self) -> str:
-        here = [run for run in self.live.values() if run.done and run.status is not Status.COMPLETED]
-        found = here[-1].id if here else await asyncio.to_thread(self.history.last_unfinished)
-        if found is None:
-            raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
-        return found
+    def meant(self, *, unfinished: bool) -> str:
+        """Return the id of the run to resume or, not only among the `unfinished`, to fork where none is named. Blocks.
 
-    async def _newest(self) -> str:
-        found = await asyncio.to_thread(self.runs, limit=1)
-        if not found:
-            raise RunStateError("there is no run here to fork; %flow_run starts one")
-        return found[0].id
+        Raises:
+            RunStateError: There is none, or the last one belongs to another notebook.
+        """
+        from nbflow.store import resuming
+
+        here = [run for run in list(self.live.values()) if not unfinished or _is_unfinished(run)]
+        if unfinished and here:
+            return here[-1].id
+        if here:
+            return max(here, key=lambda run: (run.started_at, run.id)).id
+        found = resuming.latest(self.history, unfinished=unfinished)
+        if found is not None:
+            return found.id
+        if unfinished:
+            raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
+        raise RunStateError("there is no run here to fork; %flow_run starts one")
 
     async def resume(
         self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
@@ -164,9 +173,13 @@ class Reopening(Living):
         return run
 
 
-async def _claimed(store: Store, run_id: str) -> int:
-    """Take a run over; whoever gives up waiting for it does not keep it."""
-    claim = store.claim(run_id)
+def _is_unfinished(run: Run) -> bool:
+    return run.done and run.status is not Status.COMPLETED
+
+
+async def _claimed(store: Store, run_id: str, notebook: str | None) -> int:
+    """Take a run over for a notebook; whoever gives up waiting for it does not keep it."""
+    claim = store.claim(run_id, notebook=notebook)
     try:
         return await asyncio.wrap_future(claim)
     except asyncio.CancelledError:

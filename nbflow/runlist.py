@@ -21,7 +21,10 @@ class RunList(Records[RunRow]):
     kind = RunRow
 
     def table(self, *, stable: bool = False) -> Table:
-        """Return a row for each run; with `stable` without what differs from one time to the next: ids and times."""
+        """Return a row for each run; with `stable` without what differs from one time to the next.
+
+        That is ids, times, and the notebook, which a program that executes notebooks does not know.
+        """
         from nbflow.view.words import duration
 
         columns = {
@@ -32,10 +35,11 @@ class RunList(Records[RunRow]):
             "duration": [duration(row.seconds * 1000) if row.ended is not None else "" for row in self],
             "nodes": [str(row.nodes) for row in self],
             "error": [_error(row.error) for row in self],
+            "notebook": [row.notebook or "" for row in self],
         }
         if any(row.parent for row in self):
             columns["fork of"] = [_parent(row, stable=stable) for row in self]
-        for name in ("run", "started", "duration") if stable else ():
+        for name in ("run", "started", "duration", "notebook") if stable else ():
             del columns[name]
         return Table(tuple(columns), zip(*columns.values(), strict=True))
 
@@ -69,7 +73,7 @@ def place(row: RunRow) -> tuple[float, str]:
     return row.started, row.id
 
 
-def row_of(run: Run, *, kept: bool) -> RunRow:
+def row_of(run: Run, *, kept: bool, notebook: str | None = None) -> RunRow:
     """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
     last = run.events[-1]
     ended = last.time if last.kind in ENDINGS else None
@@ -78,6 +82,7 @@ def row_of(run: Run, *, kept: bool) -> RunRow:
         seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
         durability="async" if kept else "off",
         error=None if ended is None else cause_of(last), origin=None, **_fork(run), owner="this process",
+        notebook=notebook,
     )  # fmt: skip
 
 

@@ -165,6 +165,10 @@ class Session(Reopening):
 Kept = TypeVar("Kept")
 _own = Session()
 
+if TYPE_CHECKING:
+    last: Run | None
+    """The run that was started or resumed last in this process, whatever became of it; None before the first."""
+
 
 def register_codec(cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
     """Store values of a type as what `dump` makes of them, and rebuild them by `load`, from now on."""
@@ -206,3 +210,13 @@ tools = _own.tools
 def graphs() -> dict[str, GraphDefinition]:
     """Return the session's graphs by name."""
     return dict(_own.graphs)
+
+
+def __getattr__(name: str) -> Run | None:
+    if name == "last":
+        return _own.last
+    raise AttributeError(f"module 'nbflow.session' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "last"])

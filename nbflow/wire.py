@@ -83,6 +83,7 @@ def row_data(row: RunRow) -> dict[str, Any]:
         "parent": row.parent,
         "parent_event": row.parent_seq,
         "owner": row.owner,
+        "notebook": row.notebook,
     }
 
 

@@ -35,8 +35,8 @@ def runs(
     Example: nbflow runs --status failed --since 2d
 
     With --json one array: of each run its run_id, graph, version, status, started, ended, execution_time (seconds),
-    nodes (how many completed), events, durability, error, origin, parent, parent_event, and owner (the process that
-    has it now).
+    nodes (how many completed), events, durability, error, origin, parent, parent_event, owner (the process that has
+    it now), and notebook (the file of the notebook that it was started or last resumed in).
     """
     began = None if since is None else moment(since, now=time.time())
     with errors_told():

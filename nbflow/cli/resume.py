@@ -18,7 +18,7 @@ from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program
 from nbflow.cli.results import printer
 from nbflow.cli.telling import errors_told, tell, warnings_told
-from nbflow.errors import GraphError, NbflowError, RunStateError, SecretsNeededError
+from nbflow.errors import GraphError, NbflowError, SecretsNeededError
 from nbflow.files.origin import file_of
 from nbflow.files.program import register_modules
 from nbflow.session import Session, current
@@ -116,10 +116,7 @@ def _secret(name: str) -> str:
 
 def _row(session: Session, run_id: str | None) -> RunRow:
     store = session.history.open()
-    row = store.last_unfinished().result() if run_id is None else store.head(run_id).result().row
-    if row is None:
-        raise RunStateError("no run here is unfinished, so there is nothing to go on with; %flow_runs lists them")
-    return row
+    return store.head(session.meant(unfinished=True) if run_id is None else run_id).result().row
 
 
 def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) -> None:

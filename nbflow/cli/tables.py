@@ -19,9 +19,12 @@ def show_table(table: Table, *, yielding: str) -> None:
         console.print(Text(repr(table)), soft_wrap=True)
         return
     drawn = rich.table.Table(box=None, pad_edge=False, header_style="bold")
-    for heading in table.headings:
-        drawn.add_column(heading, no_wrap=heading != yielding)
-    for row in table.rows:
+    # What no row has is left out: a terminal has no room for it.
+    rows, headings = table.rows, table.headings
+    used = [at for at, heading in enumerate(headings) if heading == yielding or any(row[at] for row in rows)]
+    for at in used:
+        drawn.add_column(headings[at], no_wrap=headings[at] != yielding)
+    for row in rows:
         # On the text and not on the column: only columns that may wrap are made narrower than what is in them.
-        drawn.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+        drawn.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in (row[at] for at in used)))
     console.print(drawn)

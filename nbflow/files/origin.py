@@ -31,6 +31,15 @@ def origin_of(file: Path, folder: Path) -> str | None:
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else None
 
 
+def notebook_of(file: Path, folder: Path) -> str:
+    """Return what a run keeps of the notebook that it is started in.
+
+    That is the notebook's path from `folder` where the store lies there, and its whole path for a notebook that lies
+    elsewhere or a database that a setting names.
+    """
+    return origin_of(file, folder) or Path(os.path.abspath(file)).as_posix()  # noqa: PTH100 - `resolve` follows links
+
+
 def file_of(origin: str, folder: Path) -> Path:
     """Return the file of a stored run, whose store lies in `folder`.
 

@@ -31,7 +31,7 @@ from nbflow.notebook.body import any_awaited, names_for, read_body, read_express
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.output import Place, RunOutput, describe_tool, tell_notices
 from nbflow.notebook.secrets import with_secrets
-from nbflow.notebook.tracebacks import readable
+from nbflow.notebook.tracebacks import LAST, readable
 from nbflow.notebook.transformer import AwaitedMagics
 from nbflow.notebook.waiting import blocking, finished, in_background, in_loop, ticking, without_loop
 
@@ -249,7 +249,8 @@ class RunMagics(Magics):
     async def _run(self, order: Order, state: dict[str, Any]) -> Run | None:
         run, output = await self._start(order, state)
         try:
-            await finished(run, self._shell)
+            with readable(self._shell, last=LAST):
+                await finished(run, self._shell)
         finally:
             output.end(run)
         return None if order.hide else run

@@ -1,11 +1,11 @@
-"""What a cell shows when something fails: the user's own lines, not the machinery between them.
+"""What a cell shows when something fails: the user's own lines, not the machinery between them, and where the run is.
 
 Rule: nothing of the exception is lost: type, message, cause and `.result` stay; only how it is drawn changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from traceback import extract_tb
 from types import TracebackType
@@ -20,18 +20,25 @@ _MACHINERY = frozenset(
 )
 
 
+LAST = "the run is nbflow.session.last"
+"""Said where the end of a run is raised: a name that the cell was to bind, as by `run = %flow_run g`, stays unbound."""
+
+
 @contextmanager
-def readable(shell: Any) -> Iterator[None]:
-    """Let errors inside be drawn without the frames of IPython, asyncio and nbflow."""
+def readable(shell: Any, *, last: str = "") -> Iterator[None]:
+    """Let errors inside be drawn without the frames of IPython, asyncio and nbflow; `last` says where the run is."""
     try:
         yield
     except Exception as error:
-        _draw_concisely(error, shell)
+        _draw_concisely(error, shell, last)
         raise
 
 
-def _draw_concisely(error: Exception, shell: Any) -> None:
-    if hasattr(error, "_render_traceback_") or type(error).__name__ == "UsageError":
+def _draw_concisely(error: Exception, shell: Any, last: str) -> None:
+    own: Callable[[], list[str]] | None = getattr(error, "_render_traceback_", None)
+    if own is not None and last:
+        error._render_traceback_ = lambda *_ignored: [f"{line}; {last}" for line in own()]  # type: ignore[attr-defined]
+    if own is not None or type(error).__name__ == "UsageError":
         return
     traceback = _users_frames(error.__traceback__)
     for each in failure_of(error).walk():
@@ -43,7 +50,7 @@ def _draw_concisely(error: Exception, shell: Any) -> None:
             return _drawn(shell, error, traceback)
         cause = error.__cause__
         above = [] if cause is None else [*_drawn(shell, cause, cause.__traceback__), ""]
-        return [*above, *f"{type(error).__name__}: {words(error)}".split("\n")]
+        return [*above, *([last] if last else []), *f"{type(error).__name__}: {words(error)}".split("\n")]
 
     error._render_traceback_ = draw  # type: ignore[attr-defined]
 

@@ -102,7 +102,8 @@ async def list_runs(
 
 
 def _listed(row: RunRow) -> dict[str, Any]:
-    return row_data(row) | {"origin": row.origin and name_of(row.origin)}
+    files = {"origin": row.origin, "notebook": row.notebook}
+    return row_data(row) | {key: file and name_of(file) for key, file in files.items()}
 
 
 def _cursor(started: float, run_id: str) -> str:

@@ -147,7 +147,11 @@ class RunResult(BaseModel):
 
 
 class RunListed(BaseModel):
-    """A run in a list; `owner` names the process that has it now, `origin` the file that it was begun from."""
+    """A run in a list.
+
+    `owner` names the process that has it now, `origin` the file that it was started from, `notebook` the notebook that
+    it was started or last resumed in.
+    """
 
     run_id: str
     graph: str
@@ -164,6 +168,7 @@ class RunListed(BaseModel):
     parent: str | None
     parent_event: int | None
     owner: str | None
+    notebook: str | None
 
 
 class Runs(BaseModel):

@@ -52,7 +52,7 @@ known_graph = Statement(
 # Inline, as not every SQLite can return the new number.
 add_run = Statement(
     insert(Execution).inline(), "id", "graph", "status", "started", "seconds", "epoch", "owner", "lease_until",
-    "durability", "origin", "parent", "parent_seq",
+    "durability", "origin", "parent", "parent_seq", "notebook",
 )  # fmt: skip
 add_texts = Statement(insert(ExecutionTextModel), "execution", "subgraphs", "initial")
 set_going = Statement(update(Execution).where(Execution.number == _run), "status", "ended", "error")
@@ -103,7 +103,7 @@ def _insert_run(connection: Connection, run: NewRun, owner: Owner) -> int:
     add_run(
         connection, id=run.id, graph=_graph(connection, run.graph, run.started), status=Status.RUNNING.value,
         started=run.started, seconds=0.0, durability=run.durability, origin=run.origin,
-        parent=run.parent, parent_seq=run.parent_seq,
+        parent=run.parent, parent_seq=run.parent_seq, notebook=run.notebook,
         epoch=1, owner=owner.text(time_now), lease_until=time_now + LEASE_S,
     )  # fmt: skip
     number = _number(known_run(connection, id=run.id))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 
 
 class History:
-    """The store of a session, and the codecs of its values. `folder` is where the store's file lies by default."""
+    """The store of a session, and the codecs of its values. `folder` is where the store's file lies by default.
+
+    `origin` is the file that gives a run its tools, `notebook` returns the notebook that the process belongs to, both
+    as `files.origin` says; of a process without a notebook, such as a server or a command, it returns None.
+    """
 
     def __init__(self, registry: ToolRegistry, codecs: Codecs) -> None:
         self.codecs = codecs
         self.folder: Path | None = None
         self.origin: str | None = None
+        self.notebook: Callable[[], str | None] = _no_notebook
         self.notices: list[str] = []
         self._registry = registry
         self._lock = threading.Lock()
@@ -98,6 +103,7 @@ class History:
         parent, past = fork or (None, None)
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
         told = RunNotices(run_id, settings().large_value, self.notices.append)
+        notebook = self.notebook()
 
         def made() -> NewRun:
             row = archive.row_of(graph)
@@ -108,7 +114,9 @@ class History:
                 told.unstored(f"{key!r} of the initial state", why)
             told.sizes(None, sizes)
             durability = "sync" if strict else "async"
-            return NewRun(run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes)
+            return NewRun(
+                run_id, row, texts, text, started, durability, blobs, self.origin, parent, seq, nodes, notebook=notebook
+            )
 
         allowed = settings().allow_unstored if allow_unstored is None else allow_unstored
         return Recorder(
@@ -147,8 +155,6 @@ class History:
                 for annotation in self._registry.get(name).types.values():
                     self.codecs.know_annotation(annotation)
 
-    def last_unfinished(self) -> str | None:
-        """Return the id of the newest run that has not completed; blocks."""
-        store = self.there()
-        row = None if store is None else store.last_unfinished().result()
-        return None if row is None else row.id
+
+def _no_notebook() -> None:
+    return None

@@ -111,8 +111,12 @@ class Leases:
             told(asked[0])
 
 
-def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool]) -> Held:
+def claim(
+    connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool], notebook: str | None = None
+) -> Held:  # fmt: skip
     """Make `owner` the owner of a run under a new epoch; `holds` tells which runs it still has itself.
+
+    The run belongs to `notebook` from then on; where that is None, to the one that it had.
 
     Raises:
         RunNotFoundError: No such run.
@@ -126,6 +130,8 @@ def claim(connection: Connection, run_id: str, owner: Owner, *, holds: Callable[
     if other and (holds(run_id) if other.id == owner.id else other.is_alive(until - time_now)):
         raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
+    if notebook is not None:
+        values["notebook"] = notebook
     # What was asked of the owner before was asked of it alone.
     connection.execute(update(Execution).where(where).values(**values, cancel_asked=None))
     return Held(run_id, number, epoch + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Float, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "2_0.1.0"
+SCHEMA = "3_0.1.0"
 """The version that this code writes: its number, and the first nbflow that reads it."""
 VERSION_TABLE = "nbflow_version"
 
@@ -37,7 +37,8 @@ class GraphModel(Base):
 class ExecutionModel(Base):
     """A run. `number` stands for it in other tables; `epoch` grows with each owner, and fences off the one before.
 
-    `cancel_asked` is why its owner is to stop it, written by another process.
+    `cancel_asked` is why its owner is to stop it, written by another process; `notebook` is the notebook file that the
+    run was last started or resumed in.
     """
 
     __tablename__ = "nbflow_executions"
@@ -64,6 +65,7 @@ class ExecutionModel(Base):
     parent_seq: Mapped[int | None]
     error: Mapped[str | None]
     cancel_asked: Mapped[str | None]
+    notebook: Mapped[str | None]
 
 
 class ExecutionTextModel(Base):

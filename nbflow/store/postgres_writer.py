@@ -29,6 +29,8 @@ UPGRADING = 0x6E62666C6F77
 class PostgresDatabase:
     """A store in a database of a server."""
 
+    shared = True
+
     def __init__(self, url: URL) -> None:
         self.place = url.render_as_string(hide_password=True)
         self._loop = Loop()

@@ -54,11 +54,14 @@ def runs(
     return [_run(row) for row in connection.execute(query)]
 
 
-def last_unfinished(connection: Connection) -> RunRow | None:
-    """Return the newest run that did not complete, None where all did."""
-    query = _runs(connection).where(Execution.status != Status.COMPLETED)
-    row = connection.execute(query.order_by(Execution.started.desc(), Execution.number.desc()).limit(1)).first()
-    return _run(row) if row else None
+def latest(connection: Connection, *, notebook: str | None, unfinished: bool, limit: int) -> list[RunRow]:
+    """Return runs, newest first: of one notebook or of all, with `unfinished` only those that did not complete."""
+    query = _runs(connection).order_by(Execution.started.desc(), Execution.number.desc()).limit(limit)
+    if notebook is not None:
+        query = query.where(Execution.notebook == notebook)
+    if unfinished:
+        query = query.where(Execution.status != Status.COMPLETED)
+    return [_run(row) for row in connection.execute(query)]
 
 
 def abandoned(connection: Connection) -> list[RunRow]:
@@ -188,14 +191,15 @@ def _runs(connection: Connection) -> Select[Any]:
         run.id, GraphModel.name, GraphModel.version, run.status, run.started, run.ended, run.seconds,
         func.coalesce(last_nodes(), 0), func.coalesce(last_seq(), 0),
         run.durability, run.error, run.origin, run.parent, run.parent_seq, run.owner,
-        (run.lease_until - now(connection)).label("left"), run.cancel_asked,
+        (run.lease_until - now(connection)).label("left"), run.cancel_asked, run.notebook,
     ]  # fmt: skip
     return select(*columns).join(GraphModel, GraphModel.number == run.graph)
 
 
 def _run(row: Row[Any]) -> RunRow:
     owner = Owner.read(row.owner)
-    values: list[Any] = [*row[:14], str(owner) if owner and owner.is_alive(row.left) else None, row.cancel_asked]
+    alive = str(owner) if owner and owner.is_alive(row.left) else None
+    values: list[Any] = [*row[:14], alive, row.cancel_asked, row.notebook]
     return RunRow(*values)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.past import Past
@@ -19,7 +20,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Plan
 from nbflow.secrets import Supply, learn
 from nbflow.store.archive import uncollected
-from nbflow.store.rows import LogRow, RunHead
+from nbflow.store.rows import LogRow, RunHead, RunRow
 from nbflow.values import own
 
 if TYPE_CHECKING:
@@ -59,6 +60,64 @@ class Source:
     def status(self) -> Status:
         """How it ended, or that it has not."""
         return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
+
+
+def latest(history: History, *, unfinished: bool) -> RunRow | None:
+    """Return the stored run that is meant where a person names none, None without one; blocks.
+
+    It is the last of this process's notebook. Where the notebook is not known, of this process or of the last run of
+    all, it is that one, and a notice says in which file it was started.
+
+    Args:
+        history: The session's.
+        unfinished: Whether only runs count that did not complete.
+
+    Raises:
+        RunStateError: This notebook has none, and the last one belongs to another notebook; it is named.
+    """
+    store = history.there()
+    if store is None:
+        return None
+    notebook = history.notebook()
+    own = store.latest(notebook=notebook, unfinished=unfinished).result() if notebook else []
+    if own:
+        return _idle(own) or own[0]
+    found = store.latest(unfinished=unfinished).result()
+    others = [row for row in found if row.owner is None] if unfinished else found
+    if notebook and others and _is_elsewhere(others[0], store, history):
+        raise _of_another_notebook(notebook, others[0], unfinished=unfinished)
+    if notebook:
+        found = others
+    row = _idle(found) or next(iter(found), None)
+    if row is not None:
+        file = row.notebook or row.origin
+        begun = f"it was started in {file}" if file else "the file that it was started in is not known"
+        history.notices.append(f"{'resuming' if unfinished else 'forking'} run {row.id} of {row.graph}: {begun}")
+    return row
+
+
+def _idle(rows: Sequence[RunRow]) -> RunRow | None:
+    """Return the first run that no living process has."""
+    return next((row for row in rows if row.owner is None), None)
+
+
+def _is_elsewhere(row: RunRow, store: Store, history: History) -> bool:
+    """Return whether a run is known to belong to another notebook than that of this process.
+
+    A file that is not there was renamed, so that nobody can tell: unless other machines use the store as well.
+    """
+    return row.notebook is not None and (store.shared or ((history.folder or Path()) / row.notebook).is_file())
+
+
+def _of_another_notebook(notebook: str, row: RunRow, *, unfinished: bool) -> RunStateError:
+    none, one, way = (
+        ("no run of {} is unfinished", "did not complete", "resumes it") if unfinished
+        else ("{} has no run to fork", "is the last", "forks it")
+    )  # fmt: skip
+    return RunStateError(
+        f"{none.format(notebook)}; run {row.id} of {row.graph} in another notebook, {row.notebook}, {one}: "
+        f"%flow_resume {row.id} {way}"
+    )
 
 
 async def find(history: History, known: Run | None, run_id: str, *, kept: bool, fork: bool, supply: Supply) -> Source:

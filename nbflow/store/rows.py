@@ -57,7 +57,8 @@ class GraphRow:
 class NewRun:
     """A run at its start. `subgraphs` is a JSON object of definitions by name, `initial` one of values by key.
 
-    `origin` is the file that it was started from, as `files.origin` tells it; `parent` and `parent_seq` are the run and
+    `origin` is the file that it was started from, and `notebook` the notebook that its kernel belongs to, both as
+    `files.origin` returns them; None where that is not known. `parent` and `parent_seq` are the run and
     event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes. `first` is the
     run's own first event, with the edits of a fork; it is committed with the run, so that no process reads one without
     the other.
@@ -75,6 +76,7 @@ class NewRun:
     parent_seq: int | None = None
     nodes: int = 0
     first: Batch | None = None
+    notebook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Batch:
 class RunRow:
     """A stored run. `seconds` is how long it ran in all; `owner` names the live process that has it, else None.
 
-    `cancel_asked` is why another process asked its owner to end it.
+    `cancel_asked` is why another process asked its owner to end it. `notebook` is the file of the notebook that it was
+    last started or resumed in, None where that is not known.
     """
 
     id: str
@@ -123,6 +126,7 @@ class RunRow:
     parent_seq: int | None
     owner: str | None
     cancel_asked: str | None = None
+    notebook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ class SqliteConnection:
 class SqliteDatabase:
     """A store in a file; `path` None is one in memory, where the writer's connection is the only one."""
 
+    shared = False
+
     def __init__(self, path: Path | None, connection: SqliteConnection) -> None:
         self.place = str(path) if path else "in memory"
         self._path, self._connection = path, connection

@@ -57,6 +57,11 @@ class Store:
         return self._database.place
 
     @property
+    def shared(self) -> bool:
+        """Whether it may be in use on other machines too, whose files are not here."""
+        return self._database.shared
+
+    @property
     def owner(self) -> str:
         """This process, as `RunRow.owner` names it."""
         return str(self._leases.owner)
@@ -109,15 +114,21 @@ class Store:
 
         return self._writer.submit(Job(change, lambda: _small(make()), after, durable=durable))
 
-    def claim(self, run_id: str) -> Future[int]:
+    def claim(self, run_id: str, *, notebook: str | None = None) -> Future[int]:
         """Take over a run that nobody living has; return its new epoch. Of several at once one gets it.
+
+        Args:
+            run_id: The run.
+            notebook: The notebook that resumes it, and that it belongs to from then on; None leaves it as it is.
 
         Raises:
             RunNotFoundError: No such run.
             RunStateError: A living process has it; the error says which, and since when.
         """
         return self._owning(
-            lambda connection, _: leases.claim(connection, run_id, self._leases.owner, holds=self._leases.holds)
+            lambda connection, _: leases.claim(
+                connection, run_id, self._leases.owner, holds=self._leases.holds, notebook=notebook
+            )
         )
 
     def _owning(
@@ -197,9 +208,13 @@ class Store:
         """
         return self._read(lambda connection: reading.head(connection, run_id))
 
-    def last_unfinished(self) -> Future[RunRow | None]:
-        """Return the newest run that did not complete, None where all did."""
-        return self._read(reading.last_unfinished)
+    def latest(
+        self, *, notebook: str | None = None, unfinished: bool = False, limit: int = 20
+    ) -> Future[list[RunRow]]:  # fmt: skip
+        """Return runs, newest first: of one notebook or of all, with `unfinished` only those that did not complete."""
+        return self._read(
+            lambda connection: reading.latest(connection, notebook=notebook, unfinished=unfinished, limit=limit)
+        )
 
     def abandoned(self) -> Future[list[RunRow]]:
         """Return the runs that were going on when their process died, newest first."""

@@ -26,6 +26,7 @@ class Database(Protocol):
     """What a store is kept in."""
 
     place: str
+    shared: bool
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
         """Do all in one transaction, again where it has to be; raises StoreError where that is no use."""

@@ -15,9 +15,9 @@ from commands import Command, json_of, nbflow_in, on_terminal
 def test_runs_are_listed_newest_first(nbflow: Command, ids: list[str]) -> None:
     lines = nbflow("runs").stdout.splitlines()
 
-    assert lines[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error"]
+    assert lines[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error", "notebook"]
     assert lines[1].split()[:3] == [ids[1], "door", "failed"]
-    assert lines[1].endswith("needs_open: OSError: the door is shut")
+    assert lines[1].rstrip().endswith("needs_open: OSError: the door is shut")
     assert lines[2].split()[:3] == [ids[0], "sums", "completed"]
 
 
@@ -27,6 +27,7 @@ def test_runs_as_json_are_an_array(nbflow: Command, ids: list[str]) -> None:
     assert (failed["run_id"], failed["status"], failed["nodes"]) == (ids[1], "failed", 1)
     assert failed["error"] == {"node": "needs_open", "type": "OSError", "message": "the door is shut"}
     assert (completed["graph"], completed["origin"], completed["durability"]) == ("sums", "sums.flow", "sync")
+    assert completed["notebook"] is None
     assert datetime.fromisoformat(completed["started"]) < datetime.fromisoformat(completed["ended"])
 
 

@@ -33,11 +33,11 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def test_runs_that_are_kept_and_those_that_are_not_are_listed_newest_first(keeping: Kernel) -> None:
     listed = keeping.ok("%flow_runs").value.splitlines()
 
-    assert listed[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error"]
+    assert listed[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error", "notebook"]
     assert [line.split()[1:3] for line in listed[1:]] == [
         ["good", "completed"], ["bad", "failed"], ["good", "completed"],
     ]  # fmt: skip
-    assert listed[2].endswith("breaks: ZeroDivisionError: division by zero")
+    assert listed[2].rstrip().endswith("breaks: ZeroDivisionError: division by zero")
 
 
 def test_the_list_is_a_table_on_a_page(keeping: Kernel) -> None:

@@ -244,14 +244,12 @@ def test_runs_are_found_by_graph_status_and_age(store: Store) -> None:
 
 
 def test_the_last_unfinished_run_is_the_newest_that_did_not_complete(store: Store) -> None:
-    assert store.last_unfinished().result(WAIT_S) is None
+    assert store.latest(unfinished=True).result(WAIT_S) == []
     end(store, "failed", create(store, "failed", started=1.0), 1, "failed")
     finished(store, "completed", started=2.0)
 
-    found = store.last_unfinished().result(WAIT_S)
-
-    assert found is not None
-    assert found.id == "failed"
+    assert ids(store.latest(unfinished=True).result(WAIT_S)) == ["failed"]
+    assert ids(store.latest().result(WAIT_S)) == ["completed", "failed"]
 
 
 def test_a_fork_begins_with_its_parents_log_and_all_its_tools_and_values(store: Store) -> None:

@@ -21,18 +21,18 @@ from nbflow.store.models import SCHEMA, VERSION_TABLE, Base
 
 Open = Callable[[str], Store]
 
-THIRD = """
+FOURTH = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "3_9.9.9"
-down_revision = "2_0.1.0"
+revision = "4_9.9.9"
+down_revision = "3_0.1.0"
 
 
 def upgrade() -> None:
-    op.add_column("nbflow_executions", sa.Column("note", sa.Text(), server_default="from version 2"))
+    op.add_column("nbflow_executions", sa.Column("note", sa.Text(), server_default="from version 3"))
     upgrades = op.create_table("nbflow_upgrades", sa.Column("upgraded_to", sa.Text()))
-    op.execute(sa.insert(upgrades).values(upgraded_to="version 3"))
+    op.execute(sa.insert(upgrades).values(upgraded_to="version 4"))
     with op.batch_alter_table("nbflow_log", recreate="always") as log:  # SQLite makes it anew, rows and all
         log.add_column(sa.Column("more", sa.Text()))
 """
@@ -45,9 +45,9 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     def take_place() -> None:
         folder = tmp_path / "versions 100%"
         folder.mkdir()
-        (folder / "v3_third.py").write_text(THIRD)
+        (folder / "v4_fourth.py").write_text(FOURTH)
         monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, folder])
-        monkeypatch.setattr(opening, "SCHEMA", "3_9.9.9")
+        monkeypatch.setattr(opening, "SCHEMA", "4_9.9.9")
 
     return take_place
 
@@ -75,7 +75,7 @@ def test_an_older_store_is_upgraded_when_it_is_opened(url: str, opened: Open, ne
     newer = opened(url)
 
     note = newer._read(lambda c: c.execute(text("SELECT note FROM nbflow_executions")).scalar_one())
-    assert note.result(WAIT_S) == "from version 2"
+    assert note.result(WAIT_S) == "from version 3"
     assert seqs(newer, "r1") == [1]
     finished(newer, "r2")
 
@@ -89,8 +89,8 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
 
     with monkeypatch.context() as patch:
         next_version()
-        script = tmp_path / "versions 100%" / "v3_third.py"
-        script.write_text(THIRD + '    raise ValueError("in the midst")\n')
+        script = tmp_path / "versions 100%" / "v4_fourth.py"
+        script.write_text(FOURTH + '    raise ValueError("in the midst")\n')
         with pytest.raises(StoreError, match="in the midst"):
             opened(url)
         patch.undo()
@@ -111,10 +111,10 @@ def test_a_newer_store_is_refused_with_the_version_that_it_needs(
     newer.close()
     monkeypatch.undo()
 
-    with pytest.raises(StoreError, match=r"has version 3, which needs nbflow 9\.9\.9 or newer.*up to 2; pip install"):
+    with pytest.raises(StoreError, match=r"has version 4, which needs nbflow 9\.9\.9 or newer.*up to 3; pip install"):
         opened(url)
 
-    monkeypatch.setattr(opening, "SCHEMA", "3_9.9.9")
+    monkeypatch.setattr(opening, "SCHEMA", "4_9.9.9")
     assert seqs(opened(url), "r1") == [1]
 
 
@@ -169,7 +169,7 @@ def test_a_run_of_an_older_store_goes_on_in_the_upgraded_one(
     newer.history.close()
     again = session(ran, broken=False)
     assert again.read(run_id).state == run.state
-    assert column(again.history.open(), "SELECT note FROM nbflow_executions") == ["from version 2"]
+    assert column(again.history.open(), "SELECT note FROM nbflow_executions") == ["from version 3"]
     again.history.close()
 
 
@@ -183,7 +183,7 @@ UPGRADES = """
 from pathlib import Path
 from nbflow.store import migrations, opening
 migrations.VERSIONS.append(Path(args[2]))
-opening.SCHEMA = "3_9.9.9"
+opening.SCHEMA = "4_9.9.9"
 print("ready", flush=True)
 input()
 store = Store.open(args[0])
@@ -201,8 +201,8 @@ def test_of_processes_that_open_an_older_store_at_once_one_upgrades_it(
     older.close()
     next_version()
     folder = tmp_path / "versions 100%"
-    slow = THIRD.replace("None:\n", "None:\n    __import__('time').sleep(0.3)\n")
-    (folder / "v3_third.py").write_text(slow)
+    slow = FOURTH.replace("None:\n", "None:\n    __import__('time').sleep(0.3)\n")
+    (folder / "v4_fourth.py").write_text(slow)
     opening_it = [process(UPGRADES, url, f"by-{n}", folder) for n in range(4)]
 
     at_once(opening_it)
@@ -210,6 +210,6 @@ def test_of_processes_that_open_an_older_store_at_once_one_upgrades_it(
         result_of(each)
 
     store = opened(url)
-    assert column(store, "SELECT upgraded_to FROM nbflow_upgrades") == ["version 3"]
-    assert column(store, f"SELECT version_num FROM {VERSION_TABLE}") == ["3_9.9.9"]
+    assert column(store, "SELECT upgraded_to FROM nbflow_upgrades") == ["version 4"]
+    assert column(store, f"SELECT version_num FROM {VERSION_TABLE}") == ["4_9.9.9"]
     assert {run.id for run in store.runs().result(WAIT_S)} == {"r1", "by-0", "by-1", "by-2", "by-3"}
