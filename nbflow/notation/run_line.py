@@ -38,7 +38,7 @@ class RunLine:
         name: The graph or run, None where the line begins with a key or an option.
         assignments: Keys of the state and the sources of their expressions.
         options: The words of `--word value`, in order.
-        quiet: Whether a last `;` hides the result.
+        quiet: Whether a last `;` hides the value where it would be shown.
     """
 
     name: str | None
@@ -71,6 +71,14 @@ def parse_run_line(line: str) -> RunLine:
             else:
                 raise _stray(line, at, end)
         return RunLine(name, tuple(assignments.items()), tuple(options), quiet)
+
+
+def hides_value(line: str) -> bool:
+    """Return whether the line of a magic ends in `;`, which hides its value; also of a line that cannot be read."""
+    try:
+        return _end(line)[1]
+    except Fault:
+        return line.rstrip().endswith(";")
 
 
 def _blank(line: str, at: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from nbflow.engine import capture
+from nbflow.notebook.cell_context import CellContext
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.transformer import AWAITED_PREFIX, AwaitedMagics
 
@@ -23,6 +24,7 @@ _RUNS = ("nbflow.engine.run.Run", "nbflow.store.archive.StoredRun")
 @dataclass(frozen=True, slots=True)
 class _Installed:
     cells: Cells
+    context: CellContext
     awaited: AwaitedMagics
     completion: Completion
     names: tuple[tuple[str, str], ...]
@@ -54,6 +56,8 @@ def load(shell: Any) -> None:
     shell.register_magic_function(definitions.flow_tool_awaited, "cell", AWAITED_PREFIX + "flow_tool")
     for kind in _RUNS:
         _formatter(shell).for_type(kind, lambda run, printer, _cycle: printer.text(describe_run(run)))
+    context = CellContext(shell)
+    context.install()
     cells.install()
     awaited.install()
     capture.install()
@@ -63,7 +67,7 @@ def load(shell: Any) -> None:
     if hasattr(shell, "kernel"):
         import nbflow.notebook.live  # noqa: F401 - widgets take a while to load: now, not at the first run
     look_in_background(shell)
-    _installed[shell] = _Installed(cells, awaited, completion, tuple(_names(shell) - before))
+    _installed[shell] = _Installed(cells, context, awaited, completion, tuple(_names(shell) - before))
 
 
 def unload(shell: Any) -> None:
@@ -77,6 +81,7 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop(name, None)
     for kind in _RUNS:
         _formatter(shell).pop(kind, None)
+    parts.context.uninstall()
     parts.cells.uninstall()
     parts.awaited.uninstall()
     parts.completion.uninstall()

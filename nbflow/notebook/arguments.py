@@ -36,8 +36,8 @@ def takes(*described: Any, sign: str = "%") -> Callable[[object], Any]:
     return decorate
 
 
-def words(line: str) -> tuple[list[str], bool]:
-    """Split a magic's line like a shell, without comments; also whether it ends in `;`, which hides the value.
+def words(line: str) -> list[str]:
+    """Split a magic's line like a shell, without comments and a last `;`.
 
     Raises:
         UsageError: A quote is not closed.
@@ -46,10 +46,9 @@ def words(line: str) -> tuple[list[str], bool]:
         found = shlex.split(line, comments=True)
     except ValueError as error:
         raise UsageError(f"{error}, in: {line.strip()}") from None
-    hidden = bool(found) and found[-1].endswith(";")
-    if hidden:
+    if found:
         found[-1] = found[-1].removesuffix(";")
-    return [word for word in found if word], hidden
+    return [word for word in found if word]
 
 
 def arguments(magic: Any, tokens: list[str]) -> argparse.Namespace:

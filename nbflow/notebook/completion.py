@@ -17,7 +17,7 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from nbflow.notation import parse_run_line
+from nbflow.notation import hides_value, parse_run_line
 from nbflow.notebook.arguments import words
 from nbflow.notebook.offers import EXPRESSION, OFFERS, Given, Offer, keys_of
 
@@ -79,9 +79,9 @@ def read(name: str, parser: argparse.ArgumentParser, left: str, cell: str) -> Gi
     if any(action.metavar == EXPRESSION for action in parser._actions):
         asked = parse_run_line(left)
         tokens = [*([asked.name] if asked.name else []), *asked.options]
-        given, quiet = Given(name, cell, keys={key for key, _ in asked.assignments}), asked.quiet
+        given = Given(name, cell, keys={key for key, _ in asked.assignments})
     else:
-        tokens, quiet = words(left)
+        tokens = words(left)
         given = Given(name, cell)
     for token in tokens:
         if given.waiting is not None:
@@ -94,7 +94,7 @@ def read(name: str, parser: argparse.ArgumentParser, left: str, cell: str) -> Gi
             given.waiting = action if action and action.nargs is None and not value else None
         else:
             given.names.append(token)
-    given.closed = quiet or re.search(r"(?<!\S)#", left) is not None
+    given.closed = hides_value(left) or re.search(r"(?<!\S)#", left) is not None
     return given
 
 

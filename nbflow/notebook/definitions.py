@@ -55,7 +55,7 @@ class DefinitionMagics(Magics):
                 return {"page": requests.get(url).text}
         """
         with readable(self._shell), unchanged_on_failure():
-            options = arguments(self.flow_tool, words(line)[0])
+            options = arguments(self.flow_tool, words(line))
             body = self._read(cell, self._shell.transform_cell(cell))
             codes = body.codes(show=True)
             running = run_codes(codes, self._shell.user_ns)
@@ -69,7 +69,7 @@ class DefinitionMagics(Magics):
     async def flow_tool_awaited(self, line: str, cell: str) -> None:
         """Do what %%flow_tool does, in a cell that awaits."""
         with readable(self._shell), unchanged_on_failure():
-            options = arguments(self.flow_tool, words(line)[0])
+            options = arguments(self.flow_tool, words(line))
             body = self._read(cell, self._awaited.transform_body(cell))
             with ticking(self._shell):
                 await run_codes(body.codes(show=True), self._shell.user_ns)
@@ -105,7 +105,7 @@ class DefinitionMagics(Magics):
             revise -> merge [max=5]
         """
         with readable(self._shell), unchanged_on_failure():
-            tokens, hidden = words(line)
+            tokens = words(line)
             name = arguments(self.flow_graph, tokens).name
             here = session.current()
             # One empty line in the place of the magic's: errors count lines as the cell does.
@@ -114,7 +114,7 @@ class DefinitionMagics(Magics):
                 if here.graphs.get(old) is definition:
                     del here.graphs[old]
             _tell(here.lint(name))
-            return None if hidden else here.show(name)
+            return here.show(name)
 
 
 def _functions(names: list[str], body: Body, namespace: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class ListingMagics(Magics):
     @no_var_expand
     @line_magic
     def flow_show(self, line: str) -> Any:
-        """Show a graph, or a run as it stands, which is the value; a last `;` hides it.
+        """Show a graph, or a run as it stands, which is the value; a last `;` does not display it.
 
         A run is shown alive: every moment of it can be gone to, and one that did not complete goes on
         by its buttons.
@@ -77,12 +77,12 @@ class ListingMagics(Magics):
             %flow_show 1a2b
         """
         with readable(self._shell):
-            tokens, hidden = words(line)
+            tokens = words(line)
             shown: Any = session.show(arguments(self.flow_show, tokens).name)
             if isinstance(shown, RunPicture):
                 shown = shown.run
                 show_run(shown, self._shell, self._cells)
-            return None if hidden else shown
+            return shown
 
     @takes(
         argument(
@@ -105,7 +105,7 @@ class ListingMagics(Magics):
             %flow_graphs --delete review@1 --force
         """
         with readable(self._shell):
-            tokens, hidden = words(line)
+            tokens = words(line)
             asked = arguments(self.flow_graphs, tokens)
             if asked.load and (asked.delete or asked.force):
                 raise UsageError("--load and --delete are two wishes, and --force belongs to --delete; write one")
@@ -115,8 +115,8 @@ class ListingMagics(Magics):
                 return self._delete(*asked.delete, force=asked.force)
             if asked.load:
                 session.load_graph(*asked.load)
-                return None if hidden else session.show(asked.load[0])
-            return None if hidden else graph_table()
+                return session.show(asked.load[0])
+            return graph_table()
 
     def _delete(self, name: str, version: int | None, *, force: bool) -> None:
         gone = session.delete_graph(name, version, force=force)
@@ -133,10 +133,10 @@ class ListingMagics(Magics):
             %flow_tools
         """
         with readable(self._shell):
-            tokens, hidden = words(line)
+            tokens = words(line)
             arguments(self.flow_tools, tokens)
             rows = [(spec.name, _called(spec), spec.doc) for spec in session.tools()]
-            return None if hidden else Table(("tool", "parameters", "what it does"), rows)
+            return Table(("tool", "parameters", "what it does"), rows)
 
     @takes(
         argument("--graph", metavar="NAME", help="only runs of this graph"),
@@ -157,9 +157,7 @@ class ListingMagics(Magics):
             %flow_runs --graph review --status failed --since 2d
         """
         with readable(self._shell):
-            tokens, hidden = words(line)
+            tokens = words(line)
             asked = arguments(self.flow_runs, tokens)
             found = session.runs(graph=asked.graph, status=asked.status, since=asked.since, limit=asked.limit)
-            if hidden:
-                return None
             return found.table(stable=True) if deterministic() else found

@@ -49,7 +49,6 @@ class Order:
 
     begin: Callable[[dict[str, Any]], Awaitable[Run]]
     background: bool
-    hide: bool
     expressions: dict[str, CodeType]
     body: list[CodeType]
     assigned: list[str]
@@ -100,13 +99,11 @@ class RunMagics(Magics):
     @needs_local_scope
     @no_var_expand
     @line_cell_magic
-    def flow_run(
-        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
-    ) -> Run | Form | None:
+    def flow_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Run | Form:
         """Run a graph, watch it live, and wait for its end; the value is the finished run.
 
-        With %% the assignments in the cell are the initial state. A last `;` hides the value. The run
-        is kept as it goes: %flow_resume goes on with one that did not come to its end.
+        With %% the assignments in the cell are the initial state. A last `;` does not display the
+        value. The run is kept as it goes: %flow_resume goes on with one that did not come to its end.
 
         Examples::
 
@@ -125,7 +122,7 @@ class RunMagics(Magics):
     @no_var_expand
     async def flow_run_awaited(
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
-    ) -> Run | Form | None:
+    ) -> Run | Form:
         """Do what %flow_run does, in a cell that awaits."""
         with readable(self._shell):
             return await self._await(self._read(line, cell, local_ns, self._awaited.transform_body))
@@ -142,12 +139,12 @@ class RunMagics(Magics):
     @needs_local_scope
     @no_var_expand
     @line_magic
-    def flow_resume(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form | None:
+    def flow_resume(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form:
         """Go on with a run that failed, was stopped, or whose kernel died; the value is the finished run.
 
         What was completed does not run again: mend the tool in its cell, run the cell, and resume.
         With --from or a key the run stays as it is, and a new one goes on from that place. %flow_runs
-        lists the runs. A last `;` hides the value.
+        lists the runs. A last `;` does not display the value.
 
         Examples::
 
@@ -163,7 +160,7 @@ class RunMagics(Magics):
 
     @needs_local_scope
     @no_var_expand
-    async def flow_resume_awaited(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form | None:
+    async def flow_resume_awaited(self, line: str, local_ns: Mapping[str, Any] | None = None) -> Run | Form:
         """Do what %flow_resume does, in a cell that awaits."""
         with readable(self._shell):
             return await self._await(self._reread(line, local_ns))
@@ -191,7 +188,7 @@ class RunMagics(Magics):
             )
 
         expressions, namespace = self._expressions(asked), names_for(self._shell, local_ns)
-        return Order(begin, options.background, asked.quiet, expressions, [], [], namespace)
+        return Order(begin, options.background, expressions, [], [], namespace)
 
     def _read(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None, transform: Any) -> Order:
         asked = parse_run_line(line)
@@ -212,13 +209,13 @@ class RunMagics(Magics):
 
         namespace = names_for(self._shell, local_ns)
         return Order(
-            begin, options.background, asked.quiet, expressions, codes, assigned, namespace,
+            begin, options.background, expressions, codes, assigned, namespace,
             options.name if options.form else None, dict(asked.assignments),
         )  # fmt: skip
 
     # what is done
 
-    def _block(self, order: Order) -> Run | Form | None:
+    def _block(self, order: Order) -> Run | Form:
         state = blocking(order.state()) if order.awaits() else without_loop(order.state())
         if order.form is not None:
             return self._form(order, state)
@@ -226,7 +223,7 @@ class RunMagics(Magics):
             return in_background(lambda: self._start_followed(order, state))
         return blocking(self._run(order, state))
 
-    async def _await(self, order: Order) -> Run | Form | None:
+    async def _await(self, order: Order) -> Run | Form:
         with ticking(self._shell):
             state = await order.state()
         if order.form is not None:
@@ -246,21 +243,21 @@ class RunMagics(Magics):
             tell_notices()
         return run, output
 
-    async def _run(self, order: Order, state: dict[str, Any]) -> Run | None:
+    async def _run(self, order: Order, state: dict[str, Any]) -> Run:
         run, output = await self._start(order, state)
         try:
             with readable(self._shell, last=LAST):
                 await finished(run, self._shell)
         finally:
             output.end(run)
-        return None if order.hide else run
+        return run
 
-    async def _start_followed(self, order: Order, state: dict[str, Any]) -> Run | None:
+    async def _start_followed(self, order: Order, state: dict[str, Any]) -> Run:
         run, output = await self._start(order, state)
         output.follow(run)
-        return None if order.hide else run
+        return run
 
-    def _form(self, order: Order, state: dict[str, Any]) -> Form | None:
+    def _form(self, order: Order, state: dict[str, Any]) -> Form:
         from nbflow.notebook.fields import Given
         from nbflow.notebook.form import Form
         from nbflow.notebook.live import home_of
@@ -281,4 +278,4 @@ class RunMagics(Magics):
         form.show()
         for output in self._cells.gone(form):
             output.close()
-        return None if order.hide else form
+        return form

@@ -53,7 +53,7 @@ class ServingMagics(Magics):
             %flow_serve --stop
         """
         with readable(self._shell):
-            options = arguments(self.flow_serve, words(line)[0])
+            options = arguments(self.flow_serve, words(line))
             if options.stop:
                 self._stop()
                 return None

@@ -72,7 +72,7 @@ class SteeringMagics(Magics):
             %flow_cancel 1a2b
         """
         with readable(self._shell):
-            run = session.current().cancel(arguments(self.flow_cancel, words(line)[0]).run)
+            run = session.current().cancel(arguments(self.flow_cancel, words(line)).run)
             name = "the run" if deterministic() else f"run {run.id}"
             stands = f"is {run.status}" if run.result else "goes on in another process, which is asked to stop it"
             show({"text/plain": f"{name} of {run.name} {stands}"})

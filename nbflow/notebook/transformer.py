@@ -1,9 +1,11 @@
-"""Rewrites the calls of awaited magics in a cell, so that the kernel's own loop runs them.
+"""Rewrites the calls of magics in a cell: the kernel's own loop runs those that wait, and a last `;` hides a value.
 
 Rule: a cell is never broken by it. Whatever it does not understand stays as it is and meets the plain magic, which
 gives the same result by blocking.
 
 IPython has no async magics, and ipykernel decides by a cell's text whether to await it; so the text is where to act.
+IPython hides the value of a magic by giving None for it, so that `run = %magic g;` binds None. Here the value is lost
+only where it would be displayed: where the call is a statement of its own.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from nbflow import parsing
+from nbflow.notation import hides_value
 from nbflow.notebook.body import leading_blank_lines
 
 AWAITED_PREFIX = "_"
+OWN_PREFIX = "flow_"
+"""How the names of all magics begin that are rewritten here."""
 
 
 class AwaitedMagics:
@@ -46,11 +51,16 @@ class AwaitedMagics:
         self._shell.events.unregister("post_run_cell", self._leave)
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Return the cell's lines with the calls rewritten; a cell that runs inside another one is left alone."""
-        # The outer magic (%%capture, %time) compiles the inner text itself, without leave to await.
-        if getattr(self._running, "depth", 0) or not self._shell.autoawait:
+        """Return the cell's lines with the calls rewritten; a cell that runs inside another one awaits nothing."""
+        source = "".join(lines)
+        if "get_ipython" not in source or OWN_PREFIX not in source:
             return lines
-        return self._rewrite(lines)
+        # The outer magic (%%capture, %time) compiles the inner text itself, without leave to await.
+        may_await = self._shell.autoawait and not getattr(self._running, "depth", 0)
+        try:
+            return self._rewrite(source, may_await=may_await)
+        except Exception:  # noqa: BLE001 - an input transformer that raises would break every cell of the user
+            return lines
 
     def transform_body(self, body: str) -> str:
         """Return a magic's body as Python, with awaits where they may stand: for a body that is itself awaited."""
@@ -60,19 +70,13 @@ class AwaitedMagics:
         finally:
             self._running.depth = depth
 
-    def _rewrite(self, lines: list[str]) -> list[str]:
-        source = "".join(lines)
-        if "get_ipython" not in source or not any(name in source for name in self._always | self._by_body):
-            return lines
-        try:
-            tree = parsing.module(source)
-            if (body := self._unreadable_body(tree)) is not None:
-                return body
-            finder = _MagicCalls(self._is_awaited)
-            finder.visit(tree)
-            return _with_awaits(source, finder.found)
-        except Exception:  # noqa: BLE001 - an input transformer that raises would break every cell of the user
-            return lines
+    def _rewrite(self, source: str, *, may_await: bool) -> list[str]:
+        tree = parsing.module(source)
+        if may_await and (body := self._unreadable_body(tree)) is not None:
+            return body
+        finder = _MagicCalls(self._is_awaited, may_await=may_await)
+        finder.visit(tree)
+        return _rewritten(source, finder)
 
     def _unreadable_body(self, tree: ast.Module) -> list[str] | None:
         """Return the body of a cell of ours that is no Python, at its place: Python's own complaint is the best."""
@@ -106,12 +110,18 @@ class AwaitedMagics:
 
 
 class _MagicCalls(ast.NodeVisitor):
-    """Finds `get_ipython().run_line_magic(...)` and `run_cell_magic(...)` where Python allows an await."""
+    """Finds `get_ipython().run_line_magic(...)` and `run_cell_magic(...)`.
 
-    def __init__(self, wanted: Callable[[str, Sequence[str]], bool]) -> None:
+    `awaited` are the wanted calls that stand where Python allows an await, `hidden` those whose value is not displayed,
+    `misread` those of which IPython takes the last `;` for a part of the name: `%flow_runs;`.
+    """
+
+    def __init__(self, wanted: Callable[[str, Sequence[str]], bool], *, may_await: bool) -> None:
         self._wanted = wanted
-        self._may_await = True
-        self.found: list[ast.Call] = []
+        self._may_await = self._async_functions_may = may_await
+        self.awaited: list[ast.Call] = []
+        self.hidden: list[ast.Call] = []
+        self.misread: list[ast.Call] = []
 
     def _scope(self, node: ast.AST, may_await: bool) -> None:
         before, self._may_await = self._may_await, may_await
@@ -128,15 +138,28 @@ class _MagicCalls(ast.NodeVisitor):
         self._scope(node, False)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._scope(node, True)
+        self._scope(node, self._async_functions_may)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Call) and _is_magic_call(node.value):
+            name, line, *_ = _arguments(node.value)
+            if name.startswith(OWN_PREFIX) and (name.endswith(";") or hides_value(line)):
+                self.hidden.append(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
-        if not (self._may_await and _is_magic_call(node)):
+        if not _is_magic_call(node):
             return
-        name, *arguments = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
-        if self._wanted(str(name), [str(argument) for argument in arguments]):
-            self.found.append(node)
+        name, *arguments = _arguments(node)
+        if self._may_await and self._wanted(name.removesuffix(";"), arguments):
+            self.awaited.append(node)
+        elif name.startswith(OWN_PREFIX) and name.endswith(";"):
+            self.misread.append(node)
+
+
+def _arguments(call: ast.Call) -> list[str]:
+    return [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)]
 
 
 def _is_magic_call(node: ast.Call) -> bool:
@@ -152,15 +175,18 @@ def _is_magic_call(node: ast.Call) -> bool:
     )
 
 
-def _with_awaits(source: str, calls: Iterable[ast.Call]) -> list[str]:
+def _rewritten(source: str, calls: _MagicCalls) -> list[str]:
     # ast counts columns in UTF-8 bytes; from the last call to the first, earlier positions stay true.
     lines = [line.encode() for line in source.splitlines(keepends=True)]
-    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
-        name = call.args[0]
-        awaited = AWAITED_PREFIX + str(ast.literal_eval(name))
-        _splice(lines, call.end_lineno, call.end_col_offset, call.end_col_offset, b")")
-        _splice(lines, name.lineno, name.col_offset, name.end_col_offset, repr(awaited).encode())
-        _splice(lines, call.lineno, call.col_offset, call.col_offset, b"(await ")
+    found = dict.fromkeys([*calls.awaited, *calls.hidden, *calls.misread])
+    for call in sorted(found, key=lambda call: (call.lineno, call.col_offset), reverse=True):
+        awaits, hides = call in calls.awaited, call in calls.hidden
+        _splice(lines, call.end_lineno, call.end_col_offset, call.end_col_offset, b")" * awaits + b", None)[1]" * hides)
+        if awaits or call in calls.misread:
+            at = call.args[0]
+            name = AWAITED_PREFIX * awaits + str(ast.literal_eval(at)).removesuffix(";")
+            _splice(lines, at.lineno, at.col_offset, at.end_col_offset, repr(name).encode())
+        _splice(lines, call.lineno, call.col_offset, call.col_offset, b"(" * hides + b"(await " * awaits)
     return [line.decode() for line in lines]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.commands import STOPPED
 from nbflow.errors import ExecutionCancelled
+from nbflow.notebook.cell_context import adopt, changed_since
 from nbflow.notebook.pump import comm_gate, comm_pump
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ async def ended(run: Run) -> None:
 def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on a loop of its own, in a helper thread; the calling thread stays interruptible.
 
-    Objects bound to the kernel's loop cannot be used inside.
+    Objects bound to the kernel's loop cannot be used inside. Context variables that it sets are set for the caller.
     """
     loop = asyncio.new_event_loop()
-    task = loop.create_task(coroutine)
+    before = contextvars.copy_context()
+    context = before.copy()
+    task = loop.create_task(coroutine, context=context)
 
     def main() -> None:
         asyncio.set_event_loop(loop)
@@ -101,6 +104,7 @@ def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
         thread.join(2 * CLEANUP)
         if not task.done() or task.cancelled():
             raise ExecutionCancelled("stopped by you") from None
+    adopt(context.run(changed_since, before))
     return task.result()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow.errors import NotationError
-from nbflow.notation import RunLine, parse_run_line
+from nbflow.notation import RunLine, hides_value, parse_run_line
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,21 @@ def test_a_line_that_cannot_be_read_is_refused_at_its_column(line: str, column: 
 def test_an_expression_is_tried_at_few_places_only() -> None:
     with pytest.raises(NotationError, match="no expression of Python"):
         parse_run_line("g x=" + "lambda a=1 " * 80_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "hidden"),
+    [
+        ("g;", True),
+        ("g x=1 ;  # text", True),
+        ("--status failed;", True),
+        ("g --from 'a b';", True),
+        ("", False),
+        ("g", False),
+        ("g x=';'", False),
+        ("g # text;", False),
+        ("it's;", True),
+    ],
+)
+def test_a_last_semicolon_hides_the_value(line: str, hidden: bool) -> None:
+    assert hides_value(line) is hidden

@@ -89,8 +89,52 @@ def test_a_cell_body_may_await_and_use_magics(kernel):
     assert kernel.ok("run = _; run.state['y'], len(run.state['here']) > 1").value == "(42, True)"
 
 
-def test_a_semicolon_hides_the_value(kernel):
-    assert kernel.ok("%flow_run chain x=1;").value == ""
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%flow_run chain x=1;",
+        "%flow_run chain x=1 --max-parallel 2 ; # a comment",
+        "%%flow_run chain ;\nx = 1\n",
+        "%flow_run chain x=1 --background;",
+        "%flow_resume {run_id} x=2;",
+        "%flow_show {run_id};",
+        "%flow_show chain;",
+        "%flow_graphs;",
+        "%flow_tools ;",
+        "%flow_runs --graph chain;",
+        "%%capture said\n%flow_run chain x=1;",
+        "if True:\n    %flow_run chain x=1;",
+    ],
+)
+def test_a_semicolon_hides_the_value_where_it_would_be_displayed(kernel, cell):
+    kernel.ok("run = %flow_run chain x=1;")
+    run_id = kernel.ok("print(run.id)").stdout.strip()
+    kernel.ok("get_ipython().ast_node_interactivity = 'all'")
+    try:
+        assert kernel.ok(cell.format(run_id=run_id)).result == {}
+    finally:
+        kernel.ok("get_ipython().ast_node_interactivity = 'last_expr'")
+
+
+@pytest.mark.parametrize(
+    ("magic", "kind"),
+    [
+        ("%flow_run chain x=1;", "Run"),
+        ("%flow_run chain x=1 --max-parallel 2 ; # a comment", "Run"),
+        ("%flow_run chain x=1 --background;", "Run"),
+        ("%flow_resume {run_id} x=2;", "Run"),
+        ("%flow_show {run_id};", "Run"),
+        ("%flow_graphs;", "Table"),
+        ("%flow_tools ;", "Table"),
+        ("%flow_runs --graph chain;", "RunList"),
+    ],
+)
+@pytest.mark.parametrize("inside", ["{0}", "%%capture said\n{0}"])
+def test_a_semicolon_leaves_the_name_bound(kernel, magic, kind, inside):
+    kernel.ok("run = %flow_run chain x=1;")
+    run_id = kernel.ok("print(run.id)").stdout.strip()
+    assert kernel.ok(inside.format("value = " + magic.format(run_id=run_id))).result == {}
+    assert kernel.ok("type(value).__name__").value == repr(kind)
 
 
 def test_without_a_semicolon_the_value_is_the_run_in_one_line(kernel):

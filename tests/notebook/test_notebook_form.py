@@ -123,7 +123,7 @@ def test_a_form_shows_itself_and_is_no_value_that_is_shown(kernel: Kernel) -> No
     assert (
         kernel.ok("form = %flow_run counts --form\nform.run is None, repr(form)").value == "(True, \"Form('counts')\")"
     )
-    assert kernel.ok("form = %flow_run counts --form;\nform is None").value == "True"
+    assert kernel.ok("form = %flow_run counts --form;\nrepr(form)").value == "\"Form('counts')\""
 
 
 def test_a_form_that_a_later_cell_ends_with_stands_there_too_and_once(kernel: Kernel) -> None:
