@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import ast
 import gc
-import threading
+from contextlib import suppress
 from typing import cast
 
-_one_at_a_time = threading.Lock()
-"""Held while the collector is off, so that one thread does not switch it on again under another."""
+_TRIES = 20
 
 
 def module(source: str) -> ast.Module:
@@ -28,11 +27,14 @@ def expression(source: str) -> ast.expr:
 
 
 def _parsed(source: str, mode: str) -> ast.AST:
-    try:
+    with suppress(SystemError):
         return ast.parse(source, mode=mode)
-    except SystemError:
-        with _one_at_a_time:
+    for _ in range(_TRIES):
+        try:
             return _uninterrupted(source, mode)
+        except SystemError:
+            continue  # another thread switched the collector on again meanwhile
+    return _uninterrupted(source, mode)
 
 
 def _uninterrupted(source: str, mode: str) -> ast.AST:

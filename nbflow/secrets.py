@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,8 +167,17 @@ def learn(values: Mapping[str, Any]) -> None:
                     if covers(key, part):
                         learn_value(part)
             parts = parts.values()
-        if not _ATOMS.issuperset(map(type, parts)):
-            left += [part for part in parts if type(part) not in _ATOMS]
+        inner = [part for part in parts if type(part) not in _ATOMS]
+        if set(map(type, inner)) != {dict} or _may_hold_secrets(inner, named=named):
+            left += inner
+
+
+def _may_hold_secrets(rows: list[dict[Any, Any]], *, named: bool) -> bool:
+    """Return whether any of the dicts, such as rows or messages, may hold a secret; looks at all of them at once."""
+    if not _ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
+        return True
+    names = os.environ.get(KEYS_VARIABLE, "") if named else ""
+    return bool(names) and any(type(key) is not str or _matches(names, key) for key in set(chain.from_iterable(rows)))
 
 
 def learn_value(value: Any) -> None:

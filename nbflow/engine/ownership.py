@@ -6,6 +6,7 @@ and the engine takes a copy of what it returns.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow import secrets
 from nbflow.errors import ToolError, name_list
 from nbflow.reducers import MISSING
-from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, own, same
+from nbflow.values import ATOMS, Snapshots, ValueChangedError, adopt, is_heavy, is_heavy_to_take, own, same
 from nbflow.values.libraries import freeze
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ logger = logging.getLogger("nbflow")
 
 NOTICED_S = 0.01
 """Copying that takes less is not worth a notice."""
+_FEW = 100
+"""Keys of an update that are looked at one by one."""
 _READ_ONLY_ERRORS = ("read-only", "WRITEABLE", "not writeable")
 """Parts of NumPy's messages where a write to a read-only array is refused."""
 _STR = frozenset({str})
@@ -161,6 +164,8 @@ class Copies:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.snapshots, self.clock = Snapshots(), clock
+        self.turn = asyncio.Lock()
+        """Held by the attempt whose large arguments are being copied."""
         self.names_secrets = secrets.has_names()
         self.noticed: set[str] = set()
 
@@ -189,9 +194,11 @@ class Handover:
     @property
     def is_heavy(self) -> bool:
         """Whether copying the arguments takes so long that it is not done on the loop."""
-        read_only = self._job.spec.read_only
+        read_only, snapshots = self._job.spec.read_only, self._copies.snapshots
         return any(
-            is_heavy(value) for name, value in self.given.items() if type(value) not in ATOMS and name not in read_only
+            snapshots.is_heavy(value)
+            for name, value in self.given.items()
+            if type(value) not in ATOMS and name not in read_only
         )
 
     def arguments(self) -> dict[str, Any]:
@@ -232,10 +239,22 @@ class Handover:
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} could not copy {key!r}: {error}") from error
         took = clock() - started
+        if took > NOTICED_S and not self._copies.snapshots.is_heavy(value):
+            return copy  # the garbage collector, or another thread, took the time
         self._copying += took
         if took > self._longest:
             self._longest, self._slowest, self._largest = took, key, value
         return copy
+
+    def is_heavy_to_take(self, value: Any) -> bool:
+        """Return whether comparing and copying what the tool returned takes so long that it is not done on the loop."""
+        if type(value) in ATOMS:
+            return False
+        if type(value) is not dict:
+            return is_heavy_to_take(value, self._from_state(self._task.node.id))
+        if len(value) > _FEW:
+            return is_heavy(value)
+        return any(is_heavy_to_take(item, self._from_state(key)) for key, item in value.items())
 
     def take(self, box: list[Any]) -> Taken:
         """Return what the tool returned, as the engine's own value; `box` holds it and is emptied.
@@ -287,7 +306,7 @@ class Handover:
                 hands_back = self._hands_back(value) if hands_back is None else hands_back
                 is_update = not hands_back or self._adds(key, item, current)
             if is_update:
-                output[key] = item if key in alone and freeze(item) else self._own(key, item)
+                output[key] = item if key in alone and freeze(item) else self._own(key, item, current)
             else:
                 output[key] = current
                 unchanged.append(key)
@@ -295,9 +314,9 @@ class Handover:
             secrets.learn(output)
         return output, tuple(unchanged)
 
-    def _own(self, key: str, value: Any) -> Any:
+    def _own(self, key: str, value: Any, current: Any = MISSING) -> Any:
         try:
-            return own(value)
+            return own(value) if current is MISSING else adopt(value, current)
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
 

@@ -23,7 +23,6 @@ from nbflow.engine.streams import Stream, sort_of
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
 from nbflow.failures import complete
-from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -202,8 +201,7 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
             return result
         task.attempt.thread = None  # what is left of the call runs on the loop
         return await settled(run, task, job, handover, context, *result)
-    arguments = handover.arguments
-    given = await run.threads.submit(context, arguments) if handover.is_heavy else arguments()
+    given = await _copied(run, handover, context) if handover.is_heavy else handover.arguments()
     began = run.clock()
     try:
         box = [context.run(partial(job.function, **given))]
@@ -212,10 +210,23 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
     return await settled(run, task, job, handover, context, box)
 
 
+async def _copied(run: Run, handover: Handover, context: Context) -> dict[str, Any]:
+    """Return the arguments of a tool, copied off the loop.
+
+    Python copies one value at a time however many threads there are, so attempts take turns. What waits for its turn
+    retains no copy, and mostly finds a snapshot by then, from which it copies on the loop.
+    """
+    async with run.copies.turn:
+        if handover.is_heavy:
+            given: dict[str, Any] = await run.threads.submit(context, handover.arguments)
+            return given
+    return handover.arguments()
+
+
 async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
     """Take what a tool returned, or one `part` of it, off the loop where copying or comparing it takes long."""
     function = handover.part if part else handover.take
-    if is_heavy(box[0]):
+    if handover.is_heavy_to_take(box[0]):
         taken: Taken = await run.threads.submit(copy_context(), partial(function, box))
         return taken
     return function(box)

@@ -21,7 +21,6 @@ from nbflow.engine.perform import BLOCKED_S, give_turns, held_loop, perform, res
 from nbflow.engine.streams import sort_of
 from nbflow.engine.watchdog import watch_here
 from nbflow.executors import first_step
-from nbflow.values import is_heavy
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -196,7 +195,7 @@ class Workers:
             return settled(run, task, job, handover, context, [value], awaited=True)
         box = [value]
         del value
-        if blocked or is_heavy(box[0]):
+        if blocked or handover.is_heavy_to_take(box[0]):
             return take(run, handover, box)
         self._end(task, handover, box, end)
         return None

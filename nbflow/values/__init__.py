@@ -5,6 +5,7 @@ crosses that boundary, and its own values never change. Objects of classes that 
 they pass as they are.
 """
 
+from nbflow.values.adoption import adopt as adopt
 from nbflow.values.atoms import ATOMS as ATOMS
 from nbflow.values.copies import ValueChangedError as ValueChangedError
 from nbflow.values.copies import own as own
@@ -15,3 +16,4 @@ from nbflow.values.kinds import register_codec as register_codec
 from nbflow.values.kinds import register_type as register_type
 from nbflow.values.snapshots import Snapshots as Snapshots
 from nbflow.values.weight import is_heavy as is_heavy
+from nbflow.values.weight import is_heavy_to_take as is_heavy_to_take

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,9 +21,11 @@ from nbflow.values.kinds import Kind, attributes, holds_handle, is_ordered, kind
 
 _PENDING: Any = object()
 """Stands for a copy whose parts are still being copied."""
-_UNKNOWN: Any = object()
+UNKNOWN: Any = object()
+_FEW = 8
+"""Parts of a container for which a look at all of them costs as much as copying one after the other."""
 _CHANGED = "another thread changed the value while it was copied"
-_DEEPEST_RECURSION = 100
+DEEPEST_RECURSION = 100
 """Levels of dicts and lists that are copied by recursion, which is twice as fast as a stack of one's own."""
 
 
@@ -43,14 +46,27 @@ def own(value: Any) -> Any:
         if kind is dict:
             if ATOMS.issuperset(map(type, value.values())):
                 return value.copy()
-            return _Copying().plain(value, kind, 0)
+            return Copying().plain(value, kind, 0)
         if kind is list:
-            return value.copy() if ATOMS.issuperset(map(type, value)) else _Copying().plain(value, kind, 0)
-        return _Copying().copy_of(value)
+            if ATOMS.issuperset(map(type, value)):
+                return value.copy()
+            if len(value) >= _FEW and type(value[0]) is dict and are_rows(value):
+                return list(map(dict.copy, value))
+            return Copying().plain(value, kind, 0)
+        return Copying().copy_of(value)
     except RuntimeError as error:
         if "changed size during iteration" not in str(error) and "mutated during iteration" not in str(error):
             raise
         raise ValueChangedError(_CHANGED) from error
+
+
+def are_rows(parts: Collection[Any]) -> bool:
+    """Return whether all parts of a container are dicts of immutable values, such as rows or messages, each its own."""
+    return (
+        set(map(type, parts)) == {dict}
+        and len(set(map(id, parts))) == len(parts)
+        and ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, parts))))
+    )
 
 
 def pure(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +92,7 @@ class _Frame:
         self.shell: Any = None
 
 
-class _Copying:
+class Copying:
     """One walk through a value: `_copies` are the copies made so far, by the ids of their originals."""
 
     def __init__(self) -> None:
@@ -88,7 +104,9 @@ class _Copying:
     def plain(self, value: Any, cls: type, depth: int) -> Any:
         """Return the copy of a dict or list whose copy has not been made: the fast way, by recursion."""
         copy: Any = cls()
-        self._remember(value, copy)
+        self.remember(value, copy)
+        if self._fill_with_rows(copy, value, cls):
+            return copy
         if cls is dict:
             for key, part in value.items():
                 copy[key] = part if type(part) in ATOMS else self._part(part, depth)
@@ -99,13 +117,30 @@ class _Copying:
             raise ValueChangedError(_CHANGED)
         return copy
 
+    def _fill_with_rows(self, copy: Any, value: Any, cls: type) -> bool:
+        """Fill the copy of a container of rows at once, in a third of the time; return whether it is one."""
+        parts = list(value.values()) if cls is dict else list(value)
+        if len(parts) < _FEW or type(parts[0]) is not dict or not are_rows(parts):
+            return False
+        if self.knows_any(parts):
+            return False
+        rows = list(map(dict.copy, parts))
+        if len(parts) != len(value):
+            raise ValueChangedError(_CHANGED)
+        self.remember_all(parts, rows)
+        if cls is dict:
+            copy.update(zip(value, rows, strict=True))
+        else:
+            copy.extend(rows)
+        return True
+
     def _part(self, part: Any, depth: int) -> Any:
-        copy = self._copies.get(id(part), _UNKNOWN)
-        if copy is not _UNKNOWN:
+        copy = self._copies.get(id(part), UNKNOWN)
+        if copy is not UNKNOWN:
             return copy
         cls = type(part)
         if cls is dict or cls is list:
-            if depth < _DEEPEST_RECURSION:
+            if depth < DEEPEST_RECURSION:
                 return self.plain(part, cls, depth + 1)
         elif cls is tuple and ATOMS.issuperset(map(type, part)):
             return part
@@ -132,8 +167,8 @@ class _Copying:
 
     def _enter(self, value: Any, stack: list[_Frame]) -> Any:
         """Return the copy of a value, or push a frame for its parts and return `_PENDING`."""
-        copy = self._copies.get(id(value), _UNKNOWN)
-        if copy is not _UNKNOWN:
+        copy = self._copies.get(id(value), UNKNOWN)
+        if copy is not UNKNOWN:
             return copy
         cls = type(value)
         if cls is tuple and ATOMS.issuperset(map(type, value)):
@@ -144,20 +179,34 @@ class _Copying:
         if kind.sort == "library" or kind.sort == "codec":
             functions = kind.library or kind.codec
             assert functions is not None  # noqa: S101 - as the sort says
-            return self._remember(value, functions.copy(value, self.copy_of))
+            return self.remember(value, functions.copy(value, self.copy_of))
         if kind.sort == "record" and id(value) not in self._whole and holds_handle(value, kind, self._whole):
             return value
         frame = _frame(value, kind)
         frame.shell = _shell(value, kind)
         if frame.shell is not None:
-            self._remember(value, frame.shell)
+            self.remember(value, frame.shell)
         stack.append(frame)
         return _PENDING
 
-    def _remember(self, value: Any, copy: Any) -> Any:
+    def known(self, value: Any) -> Any:
+        """Return the copy that was made of a value; `UNKNOWN` where none was."""
+        return self._copies.get(id(value), UNKNOWN)
+
+    def knows_any(self, values: list[Any]) -> bool:
+        """Return whether a copy was made of any of several values."""
+        return not self._copies.keys().isdisjoint(map(id, values))
+
+    def remember(self, value: Any, copy: Any) -> Any:
+        """Note the copy of a value, for where the walk meets the value again, and return the copy."""
         self._copies[id(value)] = copy
         self._originals.append(value)
         return copy
+
+    def remember_all(self, values: list[Any], copies: list[Any]) -> None:
+        """Note the copies of several values."""
+        self._copies.update(zip(map(id, values), copies, strict=True))
+        self._originals.extend(values)
 
     def _finish(self, frame: _Frame) -> Any:
         source, kind, done = frame.source, frame.kind, frame.done
@@ -166,10 +215,10 @@ class _Copying:
             raise ValueChangedError(_CHANGED)
         copy = frame.shell
         if copy is None:
-            known = self._copies.get(id(source), _UNKNOWN)
-            if known is not _UNKNOWN:
+            known = self._copies.get(id(source), UNKNOWN)
+            if known is not UNKNOWN:
                 return known  # a cycle led back to it, and its copy was made there
-            copy = self._remember(source, _sealed(source, kind, contents, changed=bool(extra)))
+            copy = self.remember(source, _sealed(source, kind, contents, changed=bool(extra)))
         else:
             _fill(copy, kind, frame.keys, contents)
         if copy is not source:

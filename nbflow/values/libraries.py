@@ -6,6 +6,7 @@ read-only views, and frames as copies that share their columns until one of them
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +20,25 @@ Same = Callable[[Any, Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """`copy` takes a value and what copies an object inside it; `same` two values of one type and what compares."""
+    """How values of a class are copied and compared.
+
+    `copy` takes a value and what copies an object inside it; `same` two values of one type and what compares. `shares`
+    tells whether a copy shares the data of its value, and `is_shared` whether two values have their data in one place;
+    copying, or comparing, them then takes microseconds whatever their size.
+    """
 
     copy: Callable[[Any, Own], Any]
     same: Callable[[Any, Any, Same], bool]
+    shares: Callable[[Any], bool] = lambda value: False
+    is_shared: Callable[[Any, Any], bool] = operator.is_
 
 
 def _identity(value: Any, _: Own) -> Any:
     return value
+
+
+def _always(_: Any) -> bool:
+    return True
 
 
 def _is_identical(one: Any, other: Any, _: Same) -> bool:
@@ -54,13 +66,13 @@ def _numpy(cls: type) -> Functions | None:
     import numpy as np
 
     if issubclass(cls, np.memmap):
-        return Functions(_identity, _is_identical)
+        return Functions(_identity, _is_identical, _always)
     if issubclass(cls, np.ndarray):
-        return Functions(_copy_array, _same_arrays)
+        return Functions(_copy_array, _same_arrays, _is_shareable, _is_in_place_of)
     if issubclass(cls, np.void):
         return Functions(lambda value, own: value.copy(), _same_scalars)
     if issubclass(cls, np.generic):
-        return Functions(_identity, _same_scalars)
+        return Functions(_identity, _same_scalars, _always)
     return None
 
 
@@ -95,18 +107,28 @@ def freeze(array: Any) -> bool:
 
 
 def _copy_array(array: Any, own: Own) -> Any:
-    import numpy as np
 
     if array.dtype.hasobject:
         copy = array.copy()
         for index, cell in enumerate(copy.flat) if array.dtype == object else ():
             copy.flat[index] = own(cell)
-    elif type(array) is np.ndarray and is_frozen(array):
+    elif _is_shareable(array):
         return array.view()
     else:
         copy = array.copy(order="K")
     copy.flags.writeable = False
     return copy
+
+
+def _is_shareable(array: Any) -> bool:
+    import numpy as np
+
+    return type(array) is np.ndarray and not array.dtype.hasobject and is_frozen(array)
+
+
+def _is_in_place_of(one: Any, other: Any) -> bool:
+    """Return whether two plain arrays are the same cells of the same memory."""
+    return not one.dtype.hasobject and not _is_masked(one) and _place(one) == _place(other)
 
 
 def _place(array: Any) -> tuple[Any, ...]:
@@ -164,9 +186,9 @@ def _pandas(cls: type) -> Functions | None:
     import pandas as pd  # type: ignore[import-untyped]  # it has no types of its own
 
     if issubclass(cls, pd.DataFrame):
-        return Functions(_copy_frame, _same_frames)
+        return Functions(_copy_frame, _same_frames, _shares_cells, _share_columns)
     if issubclass(cls, pd.Series):
-        return Functions(_copy_frame, _same_series)
+        return Functions(_copy_frame, _same_series, _shares_cells, _share_columns)
     if issubclass(cls, pd.Index):
         return Functions(_copy_index, _same_index)
     if issubclass(cls, pd.api.extensions.ExtensionArray):
@@ -187,14 +209,30 @@ def _shares_columns() -> bool:
     return int(pd.__version__.partition(".")[0]) >= 3 or pd.options.mode.copy_on_write is True
 
 
+def _shares_cells(frame: Any) -> bool:
+    """Return whether a copy shares the cells of a frame: pandas copies on write, and no cell is an object."""
+    return _shares_columns() and not _has_objects(frame)
+
+
+def _has_objects(frame: Any) -> bool:
+    """Return whether a frame or series has cells that are objects of Python."""
+    blocks = _blocks(frame)
+    if blocks is not None:
+        return any(_is_object(values.dtype) for values, _ in blocks)
+    return _is_object(frame.dtype) if frame.ndim == 1 else any(map(_is_object, frame.dtypes))
+
+
 def _copy_frame(frame: Any, own: Own) -> Any:
     copy = frame.copy(deep=not _shares_columns())
-    copy.attrs = own(frame.attrs) if frame.attrs else {}
+    if frame.attrs:
+        copy.attrs = own(frame.attrs)
+    if not _has_objects(frame):
+        return copy
     if frame.ndim == 1:
         cells = _objects(frame)
         return copy if cells is None else _with_attrs(_series(frame, [own(cell) for cell in cells]), copy.attrs)
-    for place in range(frame.shape[1]):
-        cells = _objects(frame.iloc[:, place]) if _may_hold_objects(frame, place) else None
+    for place, dtype in enumerate(frame.dtypes):
+        cells = _objects(frame.iloc[:, place]) if _is_object(dtype) else None
         if cells is not None:
             copy.isetitem(place, _series(frame.iloc[:, place], [own(cell) for cell in cells]))
     return copy
@@ -203,10 +241,6 @@ def _copy_frame(frame: Any, own: Own) -> Any:
 def _with_attrs(series: Any, attrs: Any) -> Any:
     series.attrs = attrs
     return series
-
-
-def _may_hold_objects(frame: Any, place: int) -> bool:
-    return frame.shape[1] > 0 and _is_object(frame.dtypes.iloc[place])
 
 
 def _is_object(dtype: Any) -> bool:
@@ -273,7 +307,7 @@ def _same_frames(one: Any, other: Any, same: Same) -> bool:
         return False
     if _share_columns(one, other):
         return True
-    return all(
+    return list(one.dtypes) == list(other.dtypes) and all(
         _same_extension(one.iloc[:, place].array, other.iloc[:, place].array, same) for place in range(one.shape[1])
     )
 
@@ -281,7 +315,6 @@ def _same_frames(one: Any, other: Any, same: Same) -> bool:
 def _same_frame_heads(one: Any, other: Any, same: Same) -> bool:
     return (
         _same_index(one.columns, other.columns, same)
-        and list(one.dtypes) == list(other.dtypes)
         and _same_index(one.index, other.index, same)
         and same(one.attrs, other.attrs)
         and one.flags.allows_duplicate_labels == other.flags.allows_duplicate_labels
@@ -364,9 +397,9 @@ def _polars(cls: type) -> Functions | None:
     if issubclass(cls, pl.LazyFrame | pl.Expr):
         return IMMUTABLE
     if issubclass(cls, pl.DataFrame):
-        return Functions(_copy_polars, _same_polars)
+        return Functions(_copy_polars, _same_polars, lambda frame: pl.Object not in frame.dtypes)
     if issubclass(cls, pl.Series):
-        return Functions(_copy_column, _same_columns)
+        return Functions(_copy_column, _same_columns, lambda column: column.dtype != pl.Object)
     return None
 
 
@@ -415,7 +448,7 @@ def _same_columns(one: Any, other: Any, same: Same) -> bool:
 def _arrow(cls: type) -> Functions | None:
     if cls.__name__ in ("ResizableBuffer",):
         return None
-    return Functions(_identity, _same_arrow)
+    return Functions(_identity, _same_arrow, _always)
 
 
 def _same_arrow(one: Any, other: Any, _: Same) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import marshal
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.values.atoms import ATOMS
 from nbflow.values.copies import own
+from nbflow.values.weight import is_heavy
 
 _PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, dict, list, tuple, set, frozenset})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
@@ -23,8 +25,20 @@ _SMALL = 32
 """Entries of a flat container for which looking it up costs as much as copying it."""
 _MOST_TEXT = 1 << 18
 """Characters and bytes that a snapshot may repeat; a structural copy shares them."""
+_MOST_DATA = 100_000
+"""Bytes that `marshal` reads in about a millisecond."""
 _DEEPEST = 500
 """Nesting that `marshal` reads without a large stack."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """A value that was seen: whether copying it takes long, and what makes copies of it once it was asked for again."""
+
+    value: Any
+    is_heavy: bool | None = None
+    is_copied: bool = False
+    make: Callable[[], Any] | None = None
 
 
 class Snapshots:
@@ -34,7 +48,7 @@ class Snapshots:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, tuple[Any, Callable[[], Any] | None]] = OrderedDict()
+        self._known: OrderedDict[int, _Known] = OrderedDict()
 
     def copy(self, value: Any) -> Any:
         """Return a copy of a value, as `own` does."""
@@ -43,18 +57,35 @@ class Snapshots:
             return value
         if (kind is not dict and kind is not list) or (len(value) < _SMALL and _is_flat(value)):
             return own(value)
-        known = self._known.get(id(value))
-        if known is None or known[0] is not value:
-            self._remember(value, None)
-            return own(value)
-        make = known[1]
-        if make is None:
-            make = _maker(value)
-            self._remember(value, make)
-        return make()
+        known = self._find(value)
+        if known.make is None:
+            if not known.is_copied:
+                known.is_copied = True
+                return own(value)
+            known.make, known.is_heavy = _maker(value, heavy=known.is_heavy)
+        return known.make()
 
-    def _remember(self, value: Any, make: Callable[[], Any] | None) -> None:
-        self._known[id(value)] = (value, make)
+    def is_heavy(self, value: Any) -> bool:
+        """Return whether the next copy of a value may take more than about a millisecond."""
+        kind = type(value)
+        if kind is not dict and kind is not list:
+            return is_heavy(value)
+        if len(value) < _SMALL and _is_flat(value):
+            return False
+        known = self._find(value)
+        if known.is_heavy is None:
+            known.is_heavy = is_heavy(value)
+        return known.is_heavy
+
+    def _find(self, value: Any) -> _Known:
+        known = self._known.get(id(value))
+        if known is None or known.value is not value:
+            known = _Known(value)
+            self._remember(known)
+        return known
+
+    def _remember(self, known: _Known) -> None:
+        self._known[id(known.value)] = known
         while len(self._known) > _MOST:
             try:
                 self._known.popitem(last=False)
@@ -66,15 +97,15 @@ def _is_flat(value: Any) -> bool:
     return ATOMS.issuperset(map(type, value.values() if type(value) is dict else value))
 
 
-def _maker(value: Any) -> Callable[[], Any]:
-    """Return what makes copies of a value."""
+def _maker(value: Any, *, heavy: bool | None) -> tuple[Callable[[], Any], bool | None]:
+    """Return what makes copies of a value, and whether one of them takes more than about a millisecond."""
     if _is_flat(value):
         copy: Callable[[], Any] = value.copy
-        return copy
+        return copy, heavy
     if not _is_worth_a_snapshot(value):
-        return lambda: own(value)
+        return lambda: own(value), heavy
     data = marshal.dumps(value)
-    return lambda: marshal.loads(data)  # noqa: S302 - what this process wrote a moment ago
+    return lambda: marshal.loads(data), len(data) > _MOST_DATA  # noqa: S302 - what this process wrote a moment ago
 
 
 def _is_worth_a_snapshot(value: Any) -> bool:

@@ -1,35 +1,43 @@
-"""Which values take so long to copy or compare that it is done off the event loop (SEMANTICS rule 22)."""
+"""Which values take so long to copy or compare that it is done off the event loop (SEMANTICS rule 22).
+
+The limits stand for about a millisecond: 2 000 parts of any kind, 10 000 entries of flat containers, 1 MB of an array.
+"""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from nbflow.values.atoms import ATOMS
-from nbflow.values.kinds import attributes, kind_of
+from nbflow.values.kinds import Kind, attributes, kind_of
 
 MOST_PARTS = 2_000
-"""Parts that are copied on the loop: about a millisecond."""
+"""Parts that are copied one by one."""
+MOST_ENTRIES = 10_000
+"""Entries of flat containers, which are copied at once."""
 MOST_BYTES = 1 << 20
 
 
 def is_heavy(value: Any) -> bool:
-    """Return whether copying or comparing a value may take more than about a millisecond; looks at few of its parts."""
-    if type(value) is dict and ATOMS.issuperset(map(type, value.values())):
-        return len(value) > MOST_PARTS
+    """Return whether copying a value may take more than about a millisecond; looks at few of its parts."""
     left, waiting = MOST_PARTS, [value]
     while waiting:
         part = waiting.pop()
         cls = type(part)
         if cls in ATOMS:
             continue
-        kind = kind_of(cls)
-        if kind.sort in ("library", "codec"):
-            if kind.sort == "codec" or _bytes_of(part) > MOST_BYTES:
+        flat = _flat_entries(part, cls)
+        if flat is not None:
+            left -= 1 + flat * MOST_PARTS // MOST_ENTRIES
+            if left < 0:
                 return True
             continue
-        if kind.sort in ("immutable", "handle"):
+        kind = kind_of(cls)
+        if kind.sort == "codec" or (kind.sort == "library" and _copies_much(part, kind)):
+            return True
+        if kind.sort in ("immutable", "handle", "library"):
             continue
-        parts = _parts(part, cls, kind.base, kind.slots)
+        parts = _parts(part, cls, kind)
         left -= len(parts) + 1
         if left < 0:
             return True
@@ -37,14 +45,51 @@ def is_heavy(value: Any) -> bool:
     return False
 
 
-def _parts(value: Any, cls: type, base: type | None, slots: tuple[str, ...]) -> list[Any]:
-    found = [] if cls is base else list(attributes(value, slots).values())
+def is_heavy_to_take(value: Any, held: Any) -> bool:
+    """Return whether taking a value over from a tool may take more than about a millisecond.
+
+    `held` is the engine's own value that the tool was given in its place, with which it is compared first.
+    """
+    cls = type(value)
+    if cls in ATOMS:
+        return False
+    kind = kind_of(cls)
+    if kind.sort != "library" or kind.library is None:
+        return is_heavy(value)
+    if _bytes_of(value) <= MOST_BYTES:
+        return False
+    if type(held) is cls and not kind.library.is_shared(value, held):
+        return True
+    return not kind.library.shares(value)
+
+
+def _flat_entries(value: Any, cls: type) -> int | None:
+    """Return how many entries a flat list or dict, or a list of flat dicts, has; None for any other value."""
+    if cls is not dict and cls is not list:
+        return None
+    parts = value.values() if cls is dict else value
+    types = set(map(type, parts)) if len(value) <= MOST_ENTRIES else set()
+    if types == {dict}:
+        rows = list(parts)
+        if ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
+            return 4 * len(rows) + sum(map(len, rows))
+        return None
+    return len(value) if types <= ATOMS else None
+
+
+def _copies_much(value: Any, kind: Kind) -> bool:
+    """Return whether an array, a frame or a picture is large, and its copy repeats its data."""
+    return _bytes_of(value) > MOST_BYTES and not (kind.library is not None and kind.library.shares(value))
+
+
+def _parts(value: Any, cls: type, kind: Kind) -> list[Any]:
+    base: Any = kind.base
+    found = [] if cls is base else list(attributes(value, kind.slots).values())
     if base is None:
         return found
-    length = base.__len__(value)  # type: ignore[attr-defined]  # all of these have a length
-    if length > MOST_PARTS:
+    if base.__len__(value) > MOST_PARTS:
         return [None] * (MOST_PARTS + 1)
-    return [*found, *(dict.values(value) if base is dict else base.__iter__(value))]  # type: ignore[attr-defined]
+    return [*found, *(dict.values(value) if base is dict else base.__iter__(value))]
 
 
 def _bytes_of(value: Any) -> int:

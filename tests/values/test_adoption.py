@@ -1,0 +1,204 @@
+"""Copies that share what did not change with an older value: SEMANTICS rule 9."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbflow.values import adopt, own, same
+
+
+@dataclass
+class Message:
+    role: str
+    content: str
+
+
+@dataclass
+class Thread:
+    messages: list[Any]
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"message {n}"} for n in range(count)]
+
+
+def leaves() -> st.SearchStrategy[Any]:
+    return st.sampled_from([None, True, 1, 1.0, -0.0, 0.0, float("nan"), "a", b"a"])
+
+
+def plain_values() -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves(),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+            | st.tuples(inner, inner)
+            | st.builds(Message, st.just("user"), leaves())
+            | st.builds(Thread, st.lists(inner, max_size=2))
+        ),
+        max_leaves=20,
+    )
+
+
+def shape(value: Any) -> list[Any]:
+    """Return what a value holds in order, each mutable part by its number when it is met again."""
+    numbers: dict[int, int] = {}
+    found: list[Any] = []
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list | dict | Message | Thread):
+            if id(part) in numbers:
+                found.append(("again", numbers[id(part)]))
+                continue
+            numbers[id(part)] = len(numbers)
+        found.append(type(part))
+        if isinstance(part, dict):
+            found.append(list(part))
+            waiting += part.values()
+        elif isinstance(part, list | tuple):
+            found.append(len(part))
+            waiting += part
+        elif isinstance(part, Message | Thread):
+            waiting += vars(part).values()
+        else:
+            found.append(repr(part))
+    return found
+
+
+@st.composite
+def changed_values(draw: st.DrawFn) -> tuple[Any, Any]:
+    """Draw a value and one made of its parts: some dropped, moved, repeated, changed or new."""
+    pool = draw(st.lists(plain_values(), min_size=1, max_size=4))
+    place = st.integers(0, len(pool) - 1)
+    held = [pool[at] for at in draw(st.lists(place, max_size=5))]
+    copies = own([pool, held])
+    value = [*copies[1][: draw(st.integers(0, 5))], *(copies[0][at] for at in draw(st.lists(place, max_size=3)))]
+    if draw(st.booleans()):
+        value = [own(part) for part in value]  # parts that were one are apart now
+    for part in value:
+        if isinstance(part, list) and draw(st.booleans()):
+            part.append(draw(leaves()))
+        elif isinstance(part, dict) and draw(st.booleans()):
+            part["b"] = draw(leaves())
+    if draw(st.booleans()):
+        return {"x": value, "y": value}, {"x": held, "y": held}
+    return value, held
+
+
+@given(changed_values())
+def test_what_is_adopted_is_shaped_as_the_value_and_shares_nothing_mutable_with_it(pair: tuple[Any, Any]) -> None:
+    value, held = pair
+    before = shape(held)
+
+    adopted = adopt(value, held)
+
+    assert same(adopted, value)
+    assert shape(adopted) == shape(own(value))
+    assert shape(held) == before
+    value_parts = _parts(value)
+    assert not [part for part in _parts(adopted).values() if id(part) in value_parts]
+
+
+def _parts(value: Any) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list | dict | Message | Thread) and id(part) not in found:
+            found[id(part)] = part
+            waiting += (
+                part if isinstance(part, list) else (part.values() if isinstance(part, dict) else vars(part).values())
+            )
+        elif isinstance(part, tuple):
+            waiting += part
+    return found
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_the_messages_of_a_list_that_grew_are_shared(count: int) -> None:
+    held = rows(count)
+    value = [*own(held), {"role": "tool", "content": "new"}]
+
+    adopted = adopt(value, held)
+
+    assert all(one is other for one, other in zip(adopted, held, strict=False))
+    assert adopted[-1] is not value[-1]
+    assert adopted is not held
+    assert len(held) == count
+
+
+def test_records_and_nested_lists_that_did_not_change_are_shared() -> None:
+    held = {"chat": [Message("user", "a"), {"parts": [{"text": "b"}]}], "n": 1}
+    value = own(held)
+    value["chat"].append(Message("tool", "c"))
+
+    adopted = adopt(value, held)
+
+    assert [one is other for one, other in zip(adopted["chat"], held["chat"], strict=False)] == [True, True]
+
+
+def test_a_row_that_is_twice_in_the_new_list_stays_one_row() -> None:
+    held = rows(20)
+    value = own(held)
+    value.append(value[0])
+
+    adopted = adopt(value, held)
+
+    assert adopted[-1] is adopted[0] is held[0]
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_rows_that_were_one_and_are_apart_now_stay_apart(count: int) -> None:
+    row = {"n": 1}
+    held: list[Any] = [row, row] * count
+    value: list[Any] = [{"n": 1} for _ in range(2 * count)] + [None]
+
+    adopted = adopt(value, held)
+
+    assert len(set(map(id, adopted))) == 2 * count + 1
+
+
+@pytest.mark.parametrize(
+    "row", [{"n": True}, {"n": 1.0}, {"n": 1, "m": 2}, {"m": 1}, {1: 1}], ids=["bool", "float", "more", "key", "keys"]
+)
+def test_a_row_that_only_looks_the_same_is_copied(row: dict[Any, Any]) -> None:
+    held = [{"n": 1} for _ in range(20)]
+    value = [*own(held[:-1]), row, {"n": 2}]
+
+    adopted = adopt(value, held)
+
+    assert same(adopted, value)
+
+
+def test_the_order_of_a_rows_keys_counts() -> None:
+    held = [{"a": 1, "b": 2} for _ in range(20)]
+    value = [{"b": 2, "a": 1} for _ in range(20)] + [{}]
+
+    assert list(adopt(value, held)[0]) == ["b", "a"]
+
+
+def test_a_cycle_in_either_value_ends() -> None:
+    held: list[Any] = [1]
+    held.append(held)
+    value: list[Any] = [1, 2]
+    value[1] = value
+
+    adopted = adopt(value, held)
+
+    assert adopted[1] is adopted
+    assert adopted is not value
+
+
+def test_deep_lists_are_adopted_without_recursion() -> None:
+    held: Any = []
+    value: Any = [1]
+    for _ in range(10_000):
+        held, value = [held], [value]
+
+    assert same(adopt(value, held), value)
