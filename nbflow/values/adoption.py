@@ -30,9 +30,26 @@ def adopt(value: Any, held: Any) -> Any:
         value: A value that is not the same as `held`.
         held: A value that never changes.
     """
-    if type(value) in _CONTAINERS and type(value) is type(held):
-        return _Adoption().part(value, held, 0)
-    return Copying().copy_of(value)
+    if type(value) not in _CONTAINERS or type(value) is not type(held):
+        return Copying().copy_of(value)
+    grown = _grown(value, held) if type(value) is list else None
+    return _Adoption().part(value, held, 0) if grown is None else grown
+
+
+def _grown(value: list[Any], held: list[Any]) -> list[Any] | None:
+    """Return the copy of a list of rows that begins with all rows of the older list; None for any other list.
+
+    The general walk notes each part, and takes twice as long.
+    """
+    count = len(held)
+    first, more = value[:count], value[count:]
+    if not _FEW <= count < len(value) or type(first[0]) is not dict or not same_rows(first, held):
+        return None
+    if len(set(map(id, value))) < len(value) or len(set(map(id, held))) < count:
+        return None
+    if not all(type(part) is dict and ATOMS.issuperset(map(type, part.values())) for part in more):
+        return None
+    return [*held, *map(dict.copy, more)]
 
 
 class _Adoption:
