@@ -9,10 +9,11 @@ import os
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nbflow.errors import NbflowError
+from nbflow.errors import NbflowError, StoreError
+from nbflow.store.url import parsed
 
 _PREFIX = "NBFLOW_"
 Durability = Literal["sync", "async", "off"]
@@ -36,12 +37,22 @@ class Settings(BaseSettings):
     prune_older_than_days: float | None = Field(None, gt=0)
     """How old the others have to be to go; by default they go whatever their age."""
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_understood(cls, url: str | None) -> str | None:
+        """Refuse a URL that names no store; not as a ValueError, whose report pydantic would give, password and all."""
+        try:
+            return url if url is None or parsed(url) else None
+        except StoreError as error:
+            raise StoreError(f"the setting NBFLOW_DATABASE_URL: {error}") from error
+
 
 def settings() -> Settings:
     """Return the settings as the environment has them now.
 
     Raises:
         NbflowError: One of them has a value that is not allowed.
+        ImportError: The driver of the database that one of them names is not installed.
     """
     return _as_set(tuple(map(os.environ.get, _NAMES)))
 

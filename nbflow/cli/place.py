@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbflow.errors import StoreError
 from nbflow.settings import settings
 from nbflow.store.places import FOLDER, default_file
+from nbflow.store.url import FILE, file_in, parsed
 
 if TYPE_CHECKING:
     from nbflow.store import Store
@@ -24,9 +24,6 @@ def store_url() -> str | None:
     Raises:
         StoreError: There is none.
     """
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
     chosen = settings().database_url
     if chosen is None:
         if not default_file(None).is_file():
@@ -35,12 +32,11 @@ def store_url() -> str | None:
                 "folder, or name a store by NBFLOW_DATABASE_URL"
             )
         return None
-    try:
-        parsed = make_url(chosen)
-    except ArgumentError:
-        return chosen  # opening it says what is wrong
-    file = parsed.database if parsed.get_backend_name() == "sqlite" else None
-    if file and file != ":memory:" and not Path(file).is_file():
+    read = parsed(chosen)
+    file = file_in(read)
+    if file is None and read.drivername == FILE:
+        raise StoreError("NBFLOW_DATABASE_URL names a store in memory, which no other process can look into")
+    if file is not None and not file.is_file():
         raise StoreError(f"there is no store {file}, which NBFLOW_DATABASE_URL names")
     return chosen
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from nbflow import session
-from nbflow.errors import StoreError
+from nbflow.errors import NbflowError
 from nbflow.notebook.output import deterministic
 
 
@@ -31,9 +31,9 @@ def look_in_background(shell: Any) -> None:
 def _look(folder: Path) -> None:
     history = session.current().history
     history.folder = history.folder or folder
-    history.origin = history.origin or notebook_in(folder)
-    if not deterministic():
-        with contextlib.suppress(StoreError):  # whoever needs the store hears of it
+    with contextlib.suppress(NbflowError, ImportError):  # whoever needs the store hears of it
+        history.origin = history.origin or notebook_in(folder)
+        if not deterministic():
             history.there()
 
 

@@ -21,6 +21,7 @@ from nbflow.store.notices import RunNotices
 from nbflow.store.places import default_file
 from nbflow.store.recorder import Recorder
 from nbflow.store.rows import NewRun
+from nbflow.store.url import file_in, parsed, refuse_place
 from nbflow.store.values import Codecs
 from nbflow.tools import ToolRegistry
 
@@ -98,7 +99,12 @@ class History:
         initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, Past] | None = None,
         allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
-        """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from."""
+        """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from.
+
+        Raises:
+            StoreError: The file that a setting names cannot be there.
+        """
+        self._refuse_place()
         inner = reachable(graph, subgraphs)
         parent, past = fork or (None, None)
         seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
@@ -123,6 +129,12 @@ class History:
             self._store, self.open, made, self.codecs,
             strict=strict, allow_unstored=allowed, kept=seq or 0, notices=told,
         )  # fmt: skip
+
+    def _refuse_place(self) -> None:
+        """Refuse a file that a setting names where none can be: before the run starts, which would be stored there."""
+        url = settings().database_url
+        if self._store is None and url is not None and (file := file_in(parsed(url))) is not None:
+            refuse_place(file)
 
     def going_on(self, store: Store, run_id: str, epoch: int, *, strict: bool, kept: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""

@@ -10,12 +10,10 @@ import logging
 import sqlite3
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-from sqlalchemy import URL, Connection, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, inspect, text
 
 from nbflow.errors import StoreError
 from nbflow.store.faults import is_locked, of_file, told
@@ -25,6 +23,7 @@ from nbflow.store.patience import patiently
 from nbflow.store.permissions import make_file, make_folder, make_private
 from nbflow.store.places import default_file
 from nbflow.store.sqlite_writer import SqliteConnection, SqliteDatabase
+from nbflow.store.url import SERVER, file_in, parsed, refuse_place
 from nbflow.store.writer import Database
 
 # Several machines may mount these, and the write-ahead log lies in memory that they do not share.
@@ -50,33 +49,17 @@ def open_database(url: str | None, folder: Path | None) -> Database:
     """Open the store at a URL; without one the file in `folder`, or in the folder of work.
 
     Raises:
-        StoreError: It is unknown, of a newer version, damaged, not ours, or cannot be reached.
+        StoreError: The URL is not understood; the store is of a newer version, damaged, not ours, or not reached.
     """
     if url is None:
         return open_file(_made(default_file(folder)))
-    parsed = _parsed(url)
-    match parsed.drivername:
-        case "sqlite+aiosqlite" if parsed.database in (None, "", ":memory:"):
-            return _in_memory()
-        case "sqlite+aiosqlite":
-            return open_file(Path(parsed.database or "").absolute())
-        case "postgresql+asyncpg":
-            return _on_server(parsed)
-        case other:
-            raise StoreError(
-                f"a store cannot be kept in {other!r}; the URL is sqlite+aiosqlite:///FILE or "
-                "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
-            )
+    read = parsed(url)
+    if read.drivername == SERVER:
+        from nbflow.store.postgres_writer import PostgresDatabase
 
-
-def _parsed(url: str) -> URL:
-    try:
-        return make_url(url)
-    except ArgumentError as error:
-        raise StoreError(
-            "the URL of the store cannot be read; it is sqlite+aiosqlite:///FILE or "
-            "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
-        ) from error
+        return PostgresDatabase.open(read, bring_up)
+    file = file_in(read)
+    return _in_memory() if file is None else open_file(file)
 
 
 def _made(file: Path) -> Path:
@@ -94,8 +77,7 @@ def _made(file: Path) -> Path:
 
 def open_file(path: Path) -> SqliteDatabase:
     """Open or make a file."""
-    if path.is_dir() or not path.parent.is_dir():
-        raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
+    refuse_place(path)
     with told(lambda error: of_file(error, str(path)), doing=f"opening the store {path}"):
         return patiently(is_locked)(_open_file, path)
 
@@ -180,14 +162,6 @@ def _in_memory() -> SqliteDatabase:
     connection = SqliteConnection(None)
     connection.transact(lambda within: bring_up(within, "in memory"))
     return SqliteDatabase(None, connection)
-
-
-def _on_server(url: URL) -> Database:
-    if find_spec("asyncpg") is None:
-        raise ImportError("a store in PostgreSQL needs the extra 'postgres': pip install 'nbflow[postgres]'")
-    from nbflow.store.postgres_writer import PostgresDatabase
-
-    return PostgresDatabase.open(url, bring_up)
 
 
 def bring_up(connection: Connection, place: str) -> None:

@@ -18,6 +18,7 @@ from nbflow.errors import StoreError
 from nbflow.store.faults import is_away, of_server, told
 from nbflow.store.loop import Loop
 from nbflow.store.patience import patiently, patiently_awaited
+from nbflow.store.url import shown
 from nbflow.store.writer import Change
 
 POOL, OVERFLOW = 20, 10
@@ -32,7 +33,7 @@ class PostgresDatabase:
     shared = True
 
     def __init__(self, url: URL) -> None:
-        self.place = url.render_as_string(hide_password=True)
+        self.place = shown(url.render_as_string(hide_password=False))
         self._loop = Loop()
         self._engine: AsyncEngine = create_async_engine(url, pool_size=POOL, max_overflow=OVERFLOW, pool_pre_ping=True)
 

@@ -228,3 +228,21 @@ def test_a_run_with_a_reducer_of_its_own_says_which_and_is_shown_with_its_module
     assert "--tools MODULE" in bare.stderr
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "total: 135" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["runs"], ["db", "info"], ["resume"], ["run", "sums.flow"], ["serve", "sums.flow"]]
+)
+def test_a_database_url_that_is_not_understood_is_refused_by_every_command(folder: Path, arguments: list[str]) -> None:
+    done = nbflow_in(folder, NBFLOW_DATABASE_URL="postgres://me:secret@localhost/x")(*arguments)
+
+    assert done.returncode == 1
+    assert "NBFLOW_DATABASE_URL: the URL of the store, 'postgres://me:***@localhost/x', is not" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_in_memory_cannot_be_looked_into_by_a_command(folder: Path) -> None:
+    done = nbflow_in(folder, NBFLOW_DATABASE_URL="sqlite+aiosqlite://")("runs")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "names a store in memory" in done.stderr

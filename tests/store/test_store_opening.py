@@ -163,23 +163,6 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path, opened: Open) -> None:
     finished(opened(file_url(path)), "r1")
 
 
-@pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("mysql://localhost/x", "cannot be kept in 'mysql'"),
-        ("postgresql://user:secret@localhost/x", "cannot be kept in 'postgresql'"),
-        ("sqlite:///runs.db", "cannot be kept in 'sqlite'"),
-        ("no url at all", "the URL of the store cannot be read"),
-    ],
-)
-def test_other_urls_are_refused_with_those_that_are_known(url: str, problem: str) -> None:
-    with pytest.raises(StoreError, match=problem) as caught:
-        Store.open(url)
-
-    assert "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE" in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
 def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="its folder is not there"):
         Store.open(file_url(tmp_path / "nowhere" / "runs.db"))

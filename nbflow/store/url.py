@@ -1,0 +1,122 @@
+"""The URL of a store: read, and refused where it is not understood.
+
+Rule: nothing of a URL is passed over. What SQLAlchemy would ignore or read as something else, such as a file's name
+after two slashes or an unknown option, is an error that names the URL without its password, and what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbflow.errors import StoreError, did_you_mean, name_list
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+FILE, SERVER = "sqlite+aiosqlite", "postgresql+asyncpg"
+FORMS = f"{FILE}:///FILE, with four slashes for a whole path, or {SERVER}://USER:PASSWORD@HOST/DATABASE"
+_OPTIONS = {
+    "host", "port", "user", "password", "database", "passfile", "service", "servicefile", "ssl",
+    "target_session_attrs", "krbsrvname", "gsslib", "prepared_statement_cache_size",
+}  # fmt: skip
+"""What SQLAlchemy hands to asyncpg as the text that it is; its other options take numbers, which a URL has not."""
+_SSL = ("disable", "prefer", "allow", "require", "verify-ca", "verify-full")
+_PASSWORD = re.compile(r":(?!//).*@", re.DOTALL)
+_SECRET_OPTION = re.compile(r"([?&][^=&]*pass(?:word|wd)?=)[^&]*", re.IGNORECASE)
+
+
+def shown(url: str) -> str:
+    """Return a URL, readable or not, without its passwords."""
+    return _SECRET_OPTION.sub(r"\1***", _PASSWORD.sub(":***@", url))
+
+
+def parsed(url: str) -> URL:
+    """Return a URL of a store, read.
+
+    Raises:
+        StoreError: It is not understood.
+        ImportError: The driver of its database is not installed.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        read = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # ValueError: a port that is no number.
+        raise StoreError(f"the URL of the store cannot be read: {shown(url)!r}; it is {FORMS}") from error
+    fault = _of_scheme(read, url) or (_of_file(read) if read.drivername == FILE else _of_server(read))
+    if fault:
+        raise StoreError(f"the URL of the store, {shown(url)!r}, is not understood: {fault}. It is {FORMS}")
+    if read.drivername == SERVER and find_spec("asyncpg") is None:
+        raise ImportError(
+            f"a store in PostgreSQL, {shown(url)!r}, needs the extra 'postgres': pip install 'nbflow[postgres]'"
+        )
+    return read
+
+
+def file_in(url: URL) -> Path | None:
+    """Return the file of a URL, None for a store in memory or on a server."""
+    if url.drivername != FILE or url.database in (None, "", ":memory:"):
+        return None
+    return Path(url.database or "").absolute()
+
+
+def refuse_place(path: Path) -> None:
+    """Refuse a file that cannot be there.
+
+    Raises:
+        StoreError: It is a folder, or its own folder is not there.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
+
+
+def _of_scheme(url: URL, text: str) -> str | None:
+    if url.drivername in (FILE, SERVER):
+        return None
+    backend = url.drivername.partition("+")[0]
+    wanted = {"sqlite": FILE, "postgres": SERVER, "postgresql": SERVER}.get(backend)
+    known = f"; write {shown(text).replace(url.drivername, wanted, 1)}" if wanted else ""
+    known = known or did_you_mean(url.drivername, (FILE, SERVER))
+    if wanted == SERVER and find_spec("asyncpg") is None:
+        known += ", which needs pip install 'nbflow[postgres]'"
+    return f"a store cannot be kept in {url.drivername!r}{known}"
+
+
+def _of_file(url: URL) -> str | None:
+    path = "/".join(filter(None, (url.host, url.database)))
+    if url.host or url.username or url.password or url.port:
+        return f"after two slashes stands a server, which a file has not; write {FILE}:///{path}"
+    if url.query:
+        return f"a file has no options, and {name_list(map(repr, url.query))} is one"
+    if url.database == "":
+        return f"the file's name is missing; {FILE}:// alone is a store in memory"
+    if url.database and (url.database.startswith(("file:", "~")) or url.database.endswith(("/", "\\"))):
+        return f"{url.database!r} is no path of a file; write all of it"
+    return None
+
+
+def _of_server(url: URL) -> str | None:
+    if "sslmode" in url.query:
+        return f"the option 'sslmode' is called 'ssl' here; write ssl={_last(url.query['sslmode'])}"
+    unknown = [name for name in url.query if name not in _OPTIONS]
+    if unknown:
+        near = did_you_mean(unknown[0], _OPTIONS)
+        return f"it has no option {unknown[0]!r}{near}; known options: {name_list(sorted(_OPTIONS), most=20)}"
+    for name, value in url.query.items():
+        if not isinstance(value, str) and name not in ("host", "port"):
+            return f"the option {name!r} stands there twice"
+    if (ssl := url.query.get("ssl")) is not None and ssl not in _SSL:
+        return f"ssl={ssl} is none of {', '.join(_SSL)}"
+    count = url.query.get("prepared_statement_cache_size", "0")
+    if not str(count).isdecimal():
+        return f"prepared_statement_cache_size={count} is no number"
+    return None
+
+
+def _last(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else value[-1]
