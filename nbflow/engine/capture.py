@@ -1,7 +1,7 @@
 """Sends what a tool prints to its node; all other text goes where it always went.
 
-Rule: the context decides, not the thread or the cell: `NODE` holds the sink of the node that is running here, so nodes
-side by side never mix.
+Rule: the attempt that the code runs for decides, not the cell: nodes side by side never mix, and threads that a tool
+starts belong to its node (`tool_threads`). After the node's end their text goes where all other text goes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,27 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from nbflow.engine.context import NODE
+from nbflow.engine import tool_threads
+from nbflow.engine.context import current_attempt
+
+
+class Bytes:
+    """The stream for bytes beneath a `Tee`: bytes of a tool are text of its node."""
+
+    def __init__(self, tee: Tee, base: BinaryIO) -> None:
+        self._tee, self._base = tee, base
+
+    def write(self, data: Any) -> int:
+        """Write bytes; return how many."""
+        if current_attempt() is None:
+            return self._base.write(data)
+        self._tee.write(bytes(data).decode(self._tee.encoding, "replace"))
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._base, name)
 
 
 class Tee(io.TextIOBase):
@@ -22,10 +40,9 @@ class Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write the text; return its length."""
-        node = NODE.get()
-        if node is None:
+        attempt = current_attempt()
+        if attempt is None or not attempt.log(text, stream=self.stream_name):
             return self.base.write(text)
-        node.log(text, stream=self.stream_name)
         return len(text)
 
     def flush(self) -> None:
@@ -48,6 +65,11 @@ class Tee(io.TextIOBase):
         return self.base.fileno()
 
     @property
+    def buffer(self) -> Bytes:
+        """The stream for bytes, where the base has one."""
+        return Bytes(self, self.base.buffer)
+
+    @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has it as a plain attribute
         """The base's encoding."""
         return getattr(self.base, "encoding", None) or "utf-8"
@@ -64,6 +86,7 @@ class Tee(io.TextIOBase):
 
 def install() -> None:
     """Put a `Tee` before sys.stdout and sys.stderr, once; log handlers that hold these streams follow."""
+    tool_threads.install()
     for name in ("stdout", "stderr"):
         base = getattr(sys, name)
         if base is not None and not isinstance(base, Tee):
@@ -74,6 +97,7 @@ def install() -> None:
 
 def uninstall() -> None:
     """Take the tees away."""
+    tool_threads.uninstall()
     for name in ("stdout", "stderr"):
         tee = getattr(sys, name)
         if isinstance(tee, Tee):
@@ -83,7 +107,9 @@ def uninstall() -> None:
 
 def _redirect_handlers(old: Any, new: Any) -> None:
     """Point log handlers at the new stream: those made earlier keep the very object that sys.stderr was then."""
-    loggers = [logging.root, *(x for x in logging.root.manager.loggerDict.values() if isinstance(x, logging.Logger))]
-    for handler in [handler for logger in loggers for handler in logger.handlers]:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is old:
+    # The list of all handlers is that which logging itself shuts down at exit; it holds them weakly.
+    for reference in list(getattr(logging, "_handlerList", [])):
+        handler = reference()
+        # The handler of last resort has no stream of its own: it asks for sys.stderr each time.
+        if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is old:
             handler.setStream(new)

@@ -1,12 +1,13 @@
 """What a tool can say while it runs: progress, what it prints, and what it asks a person.
 
-Rule: a tool's words find their node by the context that it runs in, in threads too, and reach the journal on the loop,
-in order, before the node's end.
+Rule: a tool's words find their node by the context that it runs in, or by the thread, where the tool has started one.
+They reach the journal on the loop, in order, in whole lines, before the node's end.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -14,28 +15,34 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.print_buffer import PrintBuffer
 from nbflow.events import Kind
 
 if TYPE_CHECKING:
     import asyncio
+    import weakref
 
     from nbflow.engine.forms import Form
     from nbflow.engine.run import Run
     from nbflow.engine.stragglers import ToolThread
     from nbflow.scheduler import Task
 
+OPEN_LINE_S = 0.5
+"""A line that stays open for as long is shown; later on at each tenth of the time that the attempt has run, so that a
+bar that moves for a day causes some hundred events."""
+
 
 class Attempt:
     """One attempt that is under way, and the ear for what its tool says, from any thread.
 
-    `started` is clock time, `number` counts from 1. What is said after the attempt's end is dropped. `thread` is the
+    `started` is clock time, `number` counts from 1. Nothing is taken after the attempt's end. `thread` is the
     call of a sync tool; `held` tells that the tool held the loop for long, and that the loop has had no turn
     since, `warned` that this was reported.
     """
 
     __slots__ = (
-        "_asked", "_due", "_left", "_run", "_task", "held", "in_thread", "limit", "number", "said", "started", "thread",
-        "warned",
+        "__weakref__", "_asked", "_due", "_fraction", "_left", "_printed", "_run", "_shown", "_task", "_timer", "held",
+        "in_thread", "is_over", "limit", "number", "said", "started", "thread", "warned",
     )  # fmt: skip
 
     def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
@@ -48,13 +55,33 @@ class Attempt:
         self.held = self.warned = False
         self._left: float | None = None
         self._due, self._asked = False, 0
+        self.is_over = False
+        self._printed: dict[str, PrintBuffer] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._fraction: float | None = None
+        self._shown = ""
 
-    def log(self, text: str, stream: str = "stdout") -> None:
-        """Take printed text."""
-        self._say(Kind.NODE_OUTPUT, stream, text)
+    def log(self, text: str, stream: str = "stdout") -> bool:
+        """Take printed text; return whether it was taken: after the end only that of the tool's own thread, to drop it.
+
+        Of the stream `stream` each piece is told as it comes, of others whole lines.
+        """
+        if stream == "stream":
+            self._say(Kind.NODE_OUTPUT, stream, text)
+            return True
+        buffer = self._printed.get(stream)
+        if buffer is None:
+            buffer = self._printed.setdefault(stream, PrintBuffer(stream, self.said))
+        completes = None if self.is_over else buffer.write(text)
+        if completes is None:
+            return self.thread is not None and self.thread.ident == threading.get_ident()
+        if completes or self._timer is None:
+            self._call_flush()
+        return True
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Take how far the tool is."""
+        self._fraction = fraction
         self._say(Kind.NODE_PROGRESS, text, fraction)
 
     def ask(self, form: Form, told: Mapping[str, Any]) -> Future[Any]:
@@ -78,6 +105,9 @@ class Attempt:
         # No lock, since a print may come in the midst of anything. First the words, then the flag, and `flush` the
         # other way round: so no words are left lying, whatever thread comes between.
         self.said.append((kind, label, what))
+        self._call_flush()
+
+    def _call_flush(self) -> None:
         if self._due:
             return
         self._due = True
@@ -89,6 +119,8 @@ class Attempt:
     def flush(self) -> None:
         """Tell what was said since the last time, text of one stream as one event."""
         self._due = False
+        if self._printed and self._timer is None and not self.is_over:
+            self._timer = self._run.loop.call_later(OPEN_LINE_S, self._show_open_line)
         said = self.said[:]
         del self.said[: len(said)]
         if self._task.attempt is not self:
@@ -100,6 +132,27 @@ class Attempt:
                     self._run.say(self._task, kind, {"progress": fraction, "text": label})
             else:
                 self._run.say(self._task, kind, {"text": "".join(whats), "stream": label})
+
+    def end(self) -> None:
+        """Tell all that was said, lines that are still open too, and take no more; on the run's loop."""
+        self.is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for buffer in list(self._printed.values()):
+            buffer.close()
+        if self.said:
+            self.flush()
+
+    def _show_open_line(self) -> None:
+        """Show a line that is still open, as progress."""
+        run, text = self._run, ""
+        for buffer in list(self._printed.values()):
+            text = buffer.open_line() or text
+        if text and text != self._shown:
+            self._shown = text
+            run.say(self._task, Kind.NODE_PROGRESS, {"progress": self._fraction, "text": text})
+        wait = max(OPEN_LINE_S, (run.clock() - self.started) / 10)
+        self._timer = run.loop.call_later(wait, self._show_open_line)
 
 
 class Coming(Attempt):
@@ -115,7 +168,18 @@ class Recalled(Attempt):
 
 
 NODE: ContextVar[Attempt | None] = ContextVar("nbflow_node", default=None)
-"""The attempt that this code runs for; None outside of one."""
+"""The attempt that this code runs for; None outside of one, and in threads that a tool starts."""
+INHERITED = "_nbflow_attempt"
+"""The attribute of a thread that a tool has started: a weak reference to the attempt."""
+
+
+def current_attempt() -> Attempt | None:
+    """Return the attempt that this code runs for: by its context, else by its thread."""
+    attempt = NODE.get()
+    if attempt is None:
+        found: weakref.ref[Attempt] | None = vars(threading.current_thread()).get(INHERITED)
+        attempt = None if found is None else found()
+    return attempt
 
 
 def progress(fraction: float, text: str = "") -> None:
@@ -127,6 +191,6 @@ def progress(fraction: float, text: str = "") -> None:
         fraction: From 0 to 1; what lies outside is taken to the nearer end.
         text: What it is at, in a few words.
     """
-    attempt = NODE.get()
+    attempt = current_attempt()
     if attempt is not None and not math.isnan(fraction):
         attempt.progress(min(1.0, max(0.0, float(fraction))), str(text))

@@ -253,8 +253,7 @@ class Run(SteeredRun):
     def close(self, task: Task) -> Attempt:
         """End the task's attempt, once all that it said is told; return it."""
         attempt: Attempt = task.attempt
-        if attempt.said:
-            attempt.flush()
+        attempt.end()
         if attempt.thread is not None and attempt.thread.ended is None:
             self.stragglers.add(position_of(self.id, task), attempt.thread)
         if self.questions.open:

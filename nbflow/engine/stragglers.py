@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -59,22 +60,28 @@ def position_of(run_id: str, task: Task) -> Position:
 
 
 class ToolThread:
-    """One call of a sync tool, made in a thread. `ended` is when it ended (monotonic s), None before that."""
+    """One call of a sync tool, made in a thread whose number is `ident`.
 
-    __slots__ = ("_function", "_waiting", "ended")
+    `ended` is when it ended (monotonic s), None before that.
+    """
+
+    __slots__ = ("_function", "_waiting", "ended", "ident")
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function = function
         self._waiting: list[Callable[[], None]] = []
         self.ended: float | None = None
+        self.ident = 0
 
     def __call__(self) -> Any:
         """Call the tool."""
+        self.ident = threading.get_ident()
         function = self._function
         del self._function  # with the arguments, as this object may outlive the call
         try:
             return function()
         finally:
+            self.ident = 0
             self.ended = time.monotonic()
             for wake in tuple(self._waiting):
                 wake()

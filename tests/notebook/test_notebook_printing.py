@@ -77,6 +77,31 @@ def test_a_thread_that_carries_the_context_prints_to_the_node(kernel):
     assert kernel.ok("printed(run, 'helper_thread')").value == "'from a thread\\n'"
 
 
+def test_threads_that_a_tool_starts_print_log_and_warn_to_the_node(kernel):
+    kernel.ok(
+        "%%flow_tool\n"
+        "import warnings\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def speaks(item):\n"
+        "    print('doubling', item)\n"
+        "    logging.getLogger('mine').warning(f'logged {item}')\n"
+        "    warnings.warn(f'warned {item}')\n"
+        "def threads():\n"
+        "    with ThreadPoolExecutor(4) as pool:\n"
+        "        list(pool.map(speaks, range(20)))\n"
+        "    thread = threading.Thread(target=print, args=('plain', 'thread'))\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+    )
+    kernel.ok("%%flow_graph threads\nthreads\n")
+    reply = kernel.ok("run = %flow_run threads")
+    assert (reply.stdout, reply.stderr) == ("", "")
+    kernel.ok("lines = printed(run, 'threads').splitlines()")
+    assert kernel.ok("sum(f'doubling {n}' in lines for n in range(20))").value == "20"
+    assert kernel.ok("sum(f'logged {n}' in lines for n in range(20)), 'plain thread' in lines").value == "(20, True)"
+    assert kernel.ok("any('UserWarning: warned' in line for line in lines)").value == "True"
+
+
 def test_a_captured_cell_captures_what_it_prints_and_not_what_nodes_print(kernel):
     kernel.ok("%%capture said\nprint('mine')\nrun = %flow_run choir")
     assert kernel.ok("said.stdout").value == "'mine\\n'"

@@ -1,0 +1,185 @@
+r"""The lines of a text that overwrites itself, as a terminal shows them.
+
+Progress bars write `\r` and their new state over the old one; nested bars also move the cursor up (`\x1b[A`). A log
+has use for the last state alone, so that a row is settled only once nothing can overwrite it any longer:
+
+- A row that was written plainly, as the last one, is settled by its `\n`, with all rows above it.
+- A row that was written after `\r`, or written over, may be one of several bars, and is retained after its `\n`: the
+  cursor may come back. It is settled by the next plain row, or once it lies `HEIGHT` rows above the last one.
+
+Invariant: at most `HEIGHT` rows of `WIDTH` characters are retained, whatever is written.
+"""
+
+from __future__ import annotations
+
+import re
+
+HEIGHT, WIDTH = 40, 20_000
+
+CONTROL = re.compile(r"[\r\b\x1b]")
+_PART = re.compile(r"\x1b\[[0-9;?]*[@-~] | [\r\n\b] | [^\r\n\b\x1b]+ | \x1b", re.VERBOSE)
+_MOVE = re.compile(r"\x1b\[(\d*)([A-GJK])")
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]{0,32})?\Z")
+
+
+class Screen:
+    """The rows of a text that are not settled, and the cursor in them."""
+
+    __slots__ = ("_column", "_live", "_returned", "_row", "_rows", "_settled", "_unfinished")
+
+    def __init__(self) -> None:
+        self._rows: list[str] = [""]
+        self._live: list[bool] = [False]
+        """Of each row, whether it was written over, or after a carriage return."""
+        self._row = self._column = 0
+        self._returned = False
+        self._settled: list[str] = []
+        self._unfinished = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it retains nothing, so that a plain text need not pass through it."""
+        return len(self._rows) == 1 and not self._rows[0] and not self._unfinished
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the cursor stands in an empty last row."""
+        return self._row == len(self._rows) - 1 and not self._rows[-1] and not self._unfinished
+
+    @property
+    def open_row(self) -> str:
+        """The row that the cursor is in; where it is empty the last one that is not."""
+        found = self._rows[self._row] or next((row for row in reversed(self._rows) if row), "")
+        return found.rstrip()
+
+    def write(self, text: str) -> str:
+        """Write a text; return the rows that are settled by it."""
+        text = self._unfinished + text
+        if unfinished := _UNFINISHED.search(text):
+            text = text[: unfinished.start()]
+        self._unfinished = unfinished.group() if unfinished else ""
+        for part in _PART.findall(text):
+            self._take(part)
+        return self._taken()
+
+    def settle(self) -> str:
+        """Return all rows, and retain none; a row that the cursor has not left comes without a line feed."""
+        filled = max((place + 1 for place, row in enumerate(self._rows) if row.strip()), default=0)
+        left = self._row >= filled or filled < len(self._rows)
+        for place in range(filled):
+            self._settle(place, "\n" if place < filled - 1 or left else "")
+        self._rows, self._live = [""], [False]
+        self._row = self._column = 0
+        self._returned = False
+        self._unfinished = ""
+        return self._taken()
+
+    def _taken(self) -> str:
+        settled, self._settled = "".join(self._settled), []
+        return settled
+
+    def _take(self, part: str) -> None:
+        if part == "\n":
+            self._feed()
+        elif part == "\r":
+            self._return()
+        elif part == "\b":
+            self._column, self._live[self._row] = max(0, self._column - 1), True
+        elif move := _MOVE.fullmatch(part):
+            self._move(move[2], move[1])
+        else:
+            self._put(part)
+
+    def _return(self) -> None:
+        self._column, self._returned = 0, True
+        if self._live[self._row] and not self._rows[self._row].strip():
+            self._rows[self._row], self._live[self._row] = "", False  # a bar that was cleared by spaces
+
+    def _put(self, text: str) -> None:
+        if self._returned and not self._live[self._row]:
+            self._live[self._row] = True
+            self._rows[self._row] = re.sub(r"\x1b\[[0-9;]*m", "", self._rows[self._row])
+        self._returned = False
+        if self._live[self._row] and text.startswith("\x1b"):
+            return  # a colour has no place in cells that are written over
+        row = self._rows[self._row].ljust(self._column)
+        row = row[: self._column] + text + row[self._column + len(text) :]
+        self._column += len(text)
+        if len(row) > WIDTH and self._row == len(self._rows) - 1 and not self._live[self._row]:
+            self._rows[self._row] = row
+            self._settle_upto(self._row, end="")  # no longer a line, and more than anybody reads
+            self._column = 0
+        else:
+            self._rows[self._row] = row[:WIDTH]
+            self._column = min(self._column, WIDTH)
+
+    def _feed(self) -> None:
+        last = len(self._rows) - 1
+        self._returned = False
+        self._column = 0
+        if self._row == last and not self._live[last] and (self._rows[last] or last == 0):
+            self._settle_upto(last)
+        else:
+            self._down(1)
+
+    def _down(self, rows: int) -> None:
+        self._row += min(rows, HEIGHT)
+        while self._row >= len(self._rows):
+            self._rows.append("")
+            self._live.append(False)
+        while len(self._rows) > HEIGHT:
+            self._settle(0, "\n")
+            del self._rows[0], self._live[0]
+            self._row -= 1
+
+    def _move(self, kind: str, amount: str) -> None:
+        by = min(int(amount[:6] or 1) or 1, WIDTH)
+        self._returned = False
+        match kind:
+            case "A" | "F":
+                self._row = max(0, self._row - by)
+            case "B" | "E":
+                self._down(by)
+            case "C":
+                self._column = min(WIDTH, self._column + by)
+            case "D":
+                self._column = max(0, self._column - by)
+            case "G":
+                self._column = by - 1
+            case "J":
+                self._erase_below(amount)
+            case "K":
+                self._erase(amount)
+        if kind in "EF":
+            self._column = 0
+
+    def _erase(self, how: str) -> None:
+        row, self._live[self._row] = self._rows[self._row], True
+        if how == "2":
+            row = ""
+        elif how == "1":
+            row = " " * min(self._column, len(row)) + row[self._column :]
+        else:
+            row = row[: self._column]
+        self._rows[self._row] = row
+
+    def _erase_below(self, how: str) -> None:
+        if how in ("", "0"):
+            self._erase("")
+            for place in range(self._row + 1, len(self._rows)):
+                self._rows[place] = ""
+
+    def _settle_upto(self, last: int, end: str = "\n") -> None:
+        """Settle the rows up to the last one, and go on with an empty one."""
+        for place in range(last + 1):
+            self._settle(place, "\n" if place < last else end)
+        self._rows, self._live = [""], [False]
+        self._row = 0
+
+    def _settle(self, place: int, end: str) -> None:
+        row = self._rows[place]
+        if self._live[place]:
+            row = row.rstrip()  # bars are padded to cover what stood there
+            if not row:
+                return
+        self._settled.append(row + end)
