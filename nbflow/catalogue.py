@@ -146,6 +146,10 @@ class Catalogue:
         begun = self._begun.get(run)
         return begun is not None and begun.done() and begun.exception() is None
 
+    def outlives(self, run: Run) -> bool:
+        """Return whether the store has all that happened in a run, so that it can be resumed after this process."""
+        return self._is_stored(run) and run.is_kept and self.history.lasts
+
     def read(self, run_id: str) -> RunRecord:
         """Return a run by its id or the beginning of it: of this process if it has it, else from the store. Blocks.
 

@@ -19,40 +19,40 @@ from nbflow.events import Status
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
-    from nbflow.store.history import History
+    from nbflow.session import Session
 
 Begin = Callable[[], Awaitable["Run"]]
 
 
-def carry(begin: Begin, show: Callable[[Run], None], history: History, *, kept: bool) -> None:
+def carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
     """Begin a run, follow it to its end and show what it came to.
 
     Args:
         begin: Starts the run; called on the loop.
         show: Prints the result.
-        history: The session's, whose notices are told as they come.
-        kept: Whether it is in the store, so that one that did not complete can go on later.
+        session: The session of the run. Its notices are shown as they come, and a run that did not complete and that
+            its store has can be resumed later.
 
     Raises:
         NbflowError: What ended the run.
     """
-    asyncio.run(_carry(begin, show, history, kept=kept))
+    asyncio.run(_carry(begin, show, session))
 
 
-async def _carry(begin: Begin, show: Callable[[Run], None], history: History, *, kept: bool) -> None:
+async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
     capture.install()
     run = await begin()
-    following = asyncio.ensure_future(follow(run, history.take_notices))
+    following = asyncio.ensure_future(follow(run, session.take_notices))
     try:
         await asyncio.shield(following)
     except asyncio.CancelledError:
         run.cancel("by Ctrl-C")
         await following
-    for line in history.take_notices():
+    for line in session.take_notices():
         tell(line)
     show(run)
-    if kept and run.status is not Status.COMPLETED:
-        tell(f"to go on with it: {_command(run.id, history.folder)}")
+    if run.status is not Status.COMPLETED and session.outlives(run):
+        tell(f"to go on with it: {_command(run.id, session.history.folder)}")
     await run
 
 

@@ -104,7 +104,7 @@ def resume(
                     f"{error}\n  tools come from --file FILE and --tools MODULE; a store names no modules"
                 ) from error
 
-        carry(begin, print_result, session.history, kept=True)
+        carry(begin, print_result, session)
 
 
 def _secret(name: str) -> str:

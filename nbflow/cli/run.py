@@ -60,7 +60,7 @@ def run(
     warnings_told()
     print_result = printer(as_json=as_json)
     with errors_told():
-        kept = (durability or settings().durability) != "off"
+        settings()  # one that is not understood is refused before anything of the file runs
         session = _session_beside(file)
         program = open_program(file, tools or [])
         definition = picked(program, graph)
@@ -73,7 +73,7 @@ def run(
                 cache=not no_cache,
             )  # fmt: skip
 
-        carry(begin, print_result, session.history, kept=kept)
+        carry(begin, print_result, session)
 
 
 def _session_beside(file: Path) -> Session:

@@ -50,6 +50,11 @@ class Gate:
         """Whether nothing is left to wait for."""
         return self._keeper is None or self.kept >= len(self._run.events)
 
+    @property
+    def keeping(self) -> bool:
+        """Whether the keeper has not given up."""
+        return self._keeper is not None
+
     def add(self, task: Task) -> None:
         """Let a task through, now or when it may start."""
         keeper, upto = self._keeper, len(self._run.events)

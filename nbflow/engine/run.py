@@ -223,6 +223,11 @@ class Run(SteeredRun):
 
     # what the keeper tells
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its events are kept as they come; not with a keeper that has given up."""
+        return self._gate is not None and self._gate.keeping
+
     def kept(self, upto: int) -> None:
         """Note that the first `upto` events are safe, and go on with what waited for it."""
         assert self._gate is not None  # noqa: S101 - only a keeper calls this
@@ -245,7 +250,8 @@ class Run(SteeredRun):
             self.error, self.status = error, Status.FAILED
             self.result = replace(self.result, status=Status.FAILED, error=words(error))
         elif not fatal:
-            logger.warning("run %s goes on in memory alone, and cannot be resumed from here on: %s", self.id, error)
+            what = "goes on in memory alone" if self.result is None else "has ended, and its end is in memory alone"
+            logger.warning("run %s %s, and cannot be resumed from here on: %s", self.id, what, error)
         self._gate.open()
         self.workers.wake()
         self.worker_left()

@@ -236,7 +236,8 @@ class Service:
             await asyncio.wait(set(self._following), timeout=self.options.drain)
         left = self.session.all_going()
         if left:
-            logger.warning("%d runs did not end in time; they can be resumed", len(left))
+            stored = sum(map(self.session.outlives, left))
+            logger.warning("%d runs did not end in time; of these %d are stored and can be resumed", len(left), stored)
         await asyncio.to_thread(self.session.history.close)
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 
 from nbflow.errors import NbflowError, StoreError
+from nbflow.store.delays import spoken
 
 KEPT = "What was committed before is kept."
 _SQLITE = {
-    sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space, then resume the run",
+    sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space",
     sqlite3.SQLITE_CORRUPT: "the file is damaged. It is left as it is; move it away to begin a new one",
     sqlite3.SQLITE_NOTADB: "it is not of SQLite, or damaged at its head. It is left as it is; choose another place",
     sqlite3.SQLITE_READONLY: f"it may not be written. {KEPT} Check the rights of the file and its folder",
@@ -26,6 +27,7 @@ _SQLITE = {
 }
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 # Connection lost, server starting or stopping, too many connections, two that wait for each other.
+_LOCKED_STATE = "55P03"
 _PASSING_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
 
 
@@ -58,23 +60,31 @@ def is_away(error: BaseException) -> bool:
     return state.startswith(_PASSING_STATES)
 
 
-def of_file(error: BaseException, place: str) -> StoreError | None:
-    """Return what an error of SQLite's means, None for one that does not come from the file."""
+def of_file(error: BaseException, place: str, seconds: float) -> StoreError | None:
+    """Return what an error of SQLite's means after so long a wait, None for one that does not come from the file."""
     code = _code(error)
     if code in _PASSING:
-        return StoreError(f"the store {place} was locked by another program all the time{_holders(place)}")
+        return StoreError(
+            f"the store {place} was locked by another program all the time, "
+            f"for {spoken(seconds)}{holders(place)}. {KEPT}"
+        )
     if code in _SQLITE:
         return StoreError(f"the store {place} could not be used: {_SQLITE[code]} ({_origin(error)})")
     return None
 
 
-def of_server(error: BaseException, place: str) -> StoreError | None:
-    """Return what an error of PostgreSQL's means, None for one that does not come from the server's being away."""
+def of_server(error: BaseException, place: str, seconds: float) -> StoreError | None:
+    """Return what an error of PostgreSQL's means after so long a wait, None for one that waiting does not concern."""
+    if getattr(_origin(error), "sqlstate", None) == _LOCKED_STATE:
+        return StoreError(
+            f"the store {place} was locked by another session all the time, for {spoken(seconds)}. {KEPT} "
+            "See in pg_stat_activity who holds the lock, and end it"
+        )
     if not is_away(error):
         return None
     return StoreError(
-        f"the store {place} cannot be reached: {_origin(error)}. {KEPT} "
-        "See that the server runs and lets this user in, then resume the run"
+        f"the store {place} cannot be reached: {_origin(error)}. That has been so for {spoken(seconds)}. {KEPT} "
+        "See that the server runs and lets this user in"
     )
 
 
@@ -89,7 +99,7 @@ def _code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _holders(place: str) -> str:
+def holders(place: str) -> str:
     """Return who has the file open, as far as it can be seen: one of them holds it."""
     names = {place, f"{place}-wal", f"{place}-journal"}
     found = []

@@ -64,6 +64,11 @@ class History:
         named = self._store is not None or settings().database_url is not None
         return self.open() if named or default_file(self.folder).exists() else None
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the store is open and outlives this process."""
+        return self._store is not None and self._store.lasts
+
     def close(self) -> None:
         """Close the store, if it is open; the next use opens it again."""
         with self._lock:

@@ -59,6 +59,11 @@ class Leases:
         """Return whether this store has the run."""
         return run_id in self._held
 
+    @property
+    def ids(self) -> list[str]:
+        """The runs that are held."""
+        return list(self._held)
+
     def keep(self, held: Held) -> None:
         """Renew the lease from now on."""
         self._held[held.id] = held

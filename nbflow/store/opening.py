@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ import psutil
 from sqlalchemy import Connection, inspect, text
 
 from nbflow.errors import StoreError
-from nbflow.store.faults import is_locked, of_file, told
+from nbflow.store.delays import delay_logged
+from nbflow.store.faults import holders, is_locked, of_file, told
 from nbflow.store.logmarks import is_damaged, is_foreign
 from nbflow.store.models import SCHEMA, VERSION_TABLE
 from nbflow.store.patience import patiently
@@ -78,7 +80,13 @@ def _made(file: Path) -> Path:
 def open_file(path: Path) -> SqliteDatabase:
     """Open or make a file."""
     refuse_place(path)
-    with told(lambda error: of_file(error, str(path)), doing=f"opening the store {path}"):
+    began = time.monotonic()
+
+    def explain(error: BaseException) -> StoreError | None:
+        return of_file(error, str(path), time.monotonic() - began)
+
+    waits = delay_logged(f"the store {path} is locked or slow, and has not opened", lambda: holders(str(path)))
+    with told(explain, doing=f"opening the store {path}"), waits:
         return patiently(is_locked)(_open_file, path)
 
 

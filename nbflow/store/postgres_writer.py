@@ -7,14 +7,18 @@ that made them lives on and could not add to a log with a gap. It costs a run no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import URL, Connection, func, select
+from sqlalchemy import URL, Connection, event, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from nbflow.errors import StoreError
+from nbflow.store import patience
+from nbflow.store.delays import ANSWERING, UNREACHED, Pending
 from nbflow.store.faults import is_away, of_server, told
 from nbflow.store.loop import Loop
 from nbflow.store.patience import patiently, patiently_awaited
@@ -23,6 +27,7 @@ from nbflow.store.writer import Change
 
 POOL, OVERFLOW = 20, 10
 CLOSING_S = 5.0
+ASKING_S = 2.0
 UPGRADING = 0x6E62666C6F77
 """The lock of the server that whoever upgrades a store holds."""
 
@@ -30,12 +35,15 @@ UPGRADING = 0x6E62666C6F77
 class PostgresDatabase:
     """A store in a database of a server."""
 
-    shared = True
+    lasts = shared = True
 
     def __init__(self, url: URL) -> None:
         self.place = shown(url.render_as_string(hide_password=False))
         self._loop = Loop()
         self._engine: AsyncEngine = create_async_engine(url, pool_size=POOL, max_overflow=OVERFLOW, pool_pre_ping=True)
+        event.listen(self._engine.sync_engine, "connect", _limit_lock_waits)
+        self.pending = Pending()
+        self._backend = 0
 
     @classmethod
     def open(cls, url: URL, bring_up: Callable[[Connection, str], None]) -> PostgresDatabase:
@@ -50,8 +58,13 @@ class PostgresDatabase:
             connection.execute(select(func.pg_advisory_xact_lock(UPGRADING)))
             bring_up(connection, database.place)
 
+        began = time.monotonic()
+
+        def explain(error: BaseException) -> StoreError | None:
+            return of_server(error, database.place, time.monotonic() - began)
+
         try:
-            with told(database._explain, doing=f"opening the store {database.place}"):
+            with told(explain, doing=f"opening the store {database.place}"):
                 database.transact(alone)
         except BaseException:
             database.close()
@@ -72,8 +85,16 @@ class PostgresDatabase:
         Raises:
             StoreError: It did not come back.
         """
-        with told(self._explain):
-            patiently(is_away)(self.transact, apply)
+        began = time.monotonic()
+
+        def applied(connection: Connection) -> None:
+            self._backend = _backend_of(connection)
+            self.pending.begin(ANSWERING)
+            apply(connection)
+
+        with told(lambda error: of_server(error, self.place, time.monotonic() - began)):
+            self.pending.begin(UNREACHED)
+            patiently(is_away)(self.transact, applied)
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
         """Do a small change on a connection of its own."""
@@ -88,11 +109,20 @@ class PostgresDatabase:
             async with self._engine.connect() as connection:
                 return await connection.run_sync(query)
 
-        with told(self._explain, doing=f"reading the store {self.place}"):
+        began = time.monotonic()
+        doing = f"reading the store {self.place}"
+        with told(lambda error: of_server(error, self.place, time.monotonic() - began), doing=doing):
             return await patiently_awaited(is_away)(attempt)
 
-    def _explain(self, error: BaseException) -> StoreError | None:
-        return of_server(error, self.place)
+    def detail(self, step: str) -> str:
+        """Return which session of the server holds a lock that a change waits for, if one does."""
+        if step != ANSWERING:
+            return ""
+        with suppress(Exception):  # it tells more of a wait; that is not worth a failure
+            asked = self._loop.submit(self._read(lambda connection: _blocking(connection, self._backend)))
+            if holding := asked.result(ASKING_S):
+                return f"; it waits for a lock that session {', '.join(map(str, holding))} of the server holds"
+        return ""
 
     def shrink_log(self) -> None:
         """Do nothing: the server sees to its own log."""
@@ -100,3 +130,20 @@ class PostgresDatabase:
     def close(self) -> None:
         """Let go of the connections."""
         self._loop.close(self._engine.dispose(), CLOSING_S)
+
+
+def _limit_lock_waits(driver: Any, _: object) -> None:
+    """Let a lock be waited for as long as a server that is away, and not for ever."""
+    cursor = driver.cursor()
+    cursor.execute(f"SET lock_timeout = {round(patience.PATIENCE_S * 1e3)}")
+    cursor.close()
+
+
+def _backend_of(connection: Connection) -> int:
+    driver: Any = connection.connection.driver_connection
+    return int(driver.get_server_pid())
+
+
+def _blocking(connection: Connection, backend: int) -> list[int]:
+    """Return the sessions that hold locks which another one waits for."""
+    return list(connection.scalar(select(func.pg_blocking_pids(backend))) or [])

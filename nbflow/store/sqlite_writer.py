@@ -7,6 +7,7 @@ begins with a look at the file, as SQLite itself would go on writing to one that
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,7 +21,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from nbflow.errors import StoreError
 from nbflow.store import logmarks
-from nbflow.store.faults import is_locked, of_file, told
+from nbflow.store.delays import LOCKED, WRITING, Pending
+from nbflow.store.faults import holders, is_locked, of_file, told
 from nbflow.store.filewatch import FileWatch
 from nbflow.store.loop import Loop
 from nbflow.store.patience import patiently, patiently_awaited
@@ -94,11 +96,13 @@ class SqliteDatabase:
     def __init__(self, path: Path | None, connection: SqliteConnection) -> None:
         self.place = str(path) if path else "in memory"
         self._path, self._connection = path, connection
+        self.lasts = path is not None
         self._beating: SqliteConnection | None = None
         self._watch = FileWatch(path, Asked(path)) if path else None
         self._marked: int | None = None
         self._loop = Loop()
         self._engine: AsyncEngine | None = self._reader(path) if path else None
+        self.pending = Pending()
 
     @staticmethod
     def _reader(path: Path) -> AsyncEngine:
@@ -117,16 +121,23 @@ class SqliteDatabase:
         Raises:
             StoreError: The file is gone, damaged, full or locked for too long.
         """
-        with told(self._explain):
+        began = time.monotonic()
+
+        def applied(connection: Connection) -> None:
+            self.pending.begin(WRITING)  # the lock was had
+            apply(connection)
+
+        with told(lambda error: of_file(error, self.place, time.monotonic() - began)):
+            self.pending.begin(LOCKED)
             self._look()
             written = self._watch.written if self._watch else None
             mark = written != self._marked
             try:
-                self._connection.transact(apply, durable=durable, mark=mark)
+                self._connection.transact(applied, durable=durable, mark=mark)
             except Exception as error:
                 if not is_locked(error):
                     raise
-                patiently(is_locked)(self._connection.transact, apply, durable=durable, mark=mark)
+                patiently(is_locked)(self._connection.transact, applied, durable=durable, mark=mark)
             self._marked = written
             if self._watch:
                 self._watch.written_to()
@@ -162,7 +173,9 @@ class SqliteDatabase:
             async with engine.connect() as connection:
                 return await connection.run_sync(query)
 
-        with told(self._explain, doing=f"reading the store {self.place}"):
+        began = time.monotonic()
+        doing = f"reading the store {self.place}"
+        with told(lambda error: of_file(error, self.place, time.monotonic() - began), doing=doing):
             self._look()
             return await patiently_awaited(is_locked)(attempt)
 
@@ -170,8 +183,9 @@ class SqliteDatabase:
         if self._watch:
             self._watch.look()
 
-    def _explain(self, error: BaseException) -> StoreError | None:
-        return of_file(error, self.place)
+    def detail(self, step: str) -> str:
+        """Return who else has the file open, where it is locked."""
+        return holders(self.place) if step == LOCKED else ""
 
     def close(self) -> None:
         """Close what is open."""

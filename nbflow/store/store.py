@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from nbflow.store import changes, leases, reading, retention
 from nbflow.store.compression import compressed
+from nbflow.store.delays import DelayWatch
 from nbflow.store.leases import Held, Leases
 from nbflow.store.opening import open_database
 from nbflow.store.owners import Owner
@@ -34,6 +35,9 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer, self._leases = Writer(database), Leases(database)
+        self._delays = DelayWatch(
+            self.place, database.pending, detail=database.detail, waiting=lambda: self._leases.ids
+        )  # fmt: skip
         self._open = True
         atexit.register(self._close, EXIT_S)
 
@@ -55,6 +59,11 @@ class Store:
     def place(self) -> str:
         """Where it is, for people: the file's path, `in memory`, or the URL without its password."""
         return self._database.place
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it outlives this process, which one in memory does not."""
+        return self._database.lasts
 
     @property
     def shared(self) -> bool:
@@ -112,7 +121,7 @@ class Store:
                 self._leases.drop(run_id, epoch)
                 self._database.shrink_log()
 
-        return self._writer.submit(Job(change, lambda: _small(make()), after, durable=durable))
+        return self._submit(Job(change, lambda: _small(make()), after, durable=durable))
 
     def claim(self, run_id: str, *, notebook: str | None = None) -> Future[int]:
         """Take over a run that nobody living has; return its new epoch. Of several at once one gets it.
@@ -153,7 +162,7 @@ class Store:
 
         job = Job(take, make, durable=durable)
         job.future.add_done_callback(lambda done: give_back() if done.exception() else None)
-        return self._writer.submit(job)
+        return self._submit(job)
 
     def release(self, run_id: str, epoch: int) -> Future[None]:
         """Let others have the run; nothing more can be added to it under this epoch."""
@@ -164,7 +173,7 @@ class Store:
         job = Job(change)
         # Even if it cannot be written: this process is through with it.
         job.future.add_done_callback(lambda _: self._leases.drop(run_id, epoch))
-        return self._writer.submit(job)
+        return self._submit(job)
 
     def hear(self, run_id: str, told: Callable[[str], None]) -> None:
         """Call `told` where another process asks for the end of a run that this store has: with the reason, often.
@@ -298,14 +307,19 @@ class Store:
         self._open = False
         atexit.unregister(self._close)
         self._leases.close()
+        self._delays.stop()
         last = self._change(self._leases.give_up)
         self._writer.close(timeout_s)
         if last.done():  # else it still writes, and ends with the process
             with suppress(Exception):
                 self._database.close()
 
+    def _submit(self, job: Job) -> Future[Any]:
+        self._delays.start()
+        return self._writer.submit(job)
+
     def _change(self, change: Change) -> Future[Any]:
-        return self._writer.submit(Job(lambda connection, _: change(connection)))
+        return self._submit(Job(lambda connection, _: change(connection)))
 
     def _read(self, query: Change) -> Future[Any]:
         begun = self._database.read(query) if self._open else None

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from nbflow.errors import NbflowError, StoreError
+from nbflow.store.delays import Pending
 
 MOST_TOGETHER = 500
 """Changes of one commit: the file is held by us for that long, and others wait."""
@@ -26,7 +27,9 @@ class Database(Protocol):
     """What a store is kept in."""
 
     place: str
+    lasts: bool
     shared: bool
+    pending: Pending
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
         """Do all in one transaction, again where it has to be; raises StoreError where that is no use."""
@@ -36,6 +39,9 @@ class Database(Protocol):
 
     def read(self, query: Change) -> Future[Any] | None:
         """Begin to read; None where only the writer can."""
+
+    def detail(self, step: str) -> str:
+        """Return what can be seen of a step that takes long, nothing where that is all; may block."""
 
     def shrink_log(self) -> None:
         """Give back the space of a log that large values made long; call on the thread that writes."""
@@ -161,5 +167,6 @@ class Writer:
                 return
             failure = StoreError(f"the store {self._database.place} could not write: {error}")
             failure.__cause__ = error
+        self._database.pending.end()
         for job in jobs:
             job.settle(failure)
