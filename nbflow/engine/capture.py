@@ -11,7 +11,7 @@ import logging
 import sys
 from typing import Any, BinaryIO, TextIO
 
-from nbflow.engine import tool_threads
+from nbflow.engine import figures, tool_threads
 from nbflow.engine.context import current_attempt
 
 
@@ -87,6 +87,7 @@ class Tee(io.TextIOBase):
 def install() -> None:
     """Put a `Tee` before sys.stdout and sys.stderr, once; log handlers that hold these streams follow."""
     tool_threads.install()
+    figures.install()
     for name in ("stdout", "stderr"):
         base = getattr(sys, name)
         if base is not None and not isinstance(base, Tee):
@@ -98,6 +99,7 @@ def install() -> None:
 def uninstall() -> None:
     """Take the tees away."""
     tool_threads.uninstall()
+    figures.uninstall()
     for name in ("stdout", "stderr"):
         tee = getattr(sys, name)
         if isinstance(tee, Tee):

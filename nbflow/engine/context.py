@@ -21,12 +21,15 @@ from nbflow.events import Kind
 if TYPE_CHECKING:
     import asyncio
     import weakref
+    from collections import OrderedDict
 
     from nbflow.engine.forms import Form
     from nbflow.engine.run import Run
     from nbflow.engine.stragglers import ToolThread
     from nbflow.scheduler import Task
 
+PICTURE = "picture"
+"""The stream of a node's output events that carry a picture."""
 OPEN_LINE_S = 0.5
 """A line that stays open for as long is shown; later on at each tenth of the time that the attempt has run, so that a
 bar that moves for a day causes some hundred events."""
@@ -35,14 +38,14 @@ bar that moves for a day causes some hundred events."""
 class Attempt:
     """One attempt that is under way, and the ear for what its tool says, from any thread.
 
-    `started` is clock time, `number` counts from 1. Nothing is taken after the attempt's end. `thread` is the
-    call of a sync tool; `held` tells that the tool held the loop for long, and that the loop has had no turn
-    since, `warned` that this was reported.
+    `started` is clock time, `number` counts from 1. Nothing is taken after the attempt's end. `thread` is the call of a
+    sync tool; `figures` are those that its tool has open in pyplot, `pictures` counts what came of such; `held` tells
+    that the tool held the loop for long, and that the loop has had no turn since, `warned` that this was reported.
     """
 
     __slots__ = (
-        "__weakref__", "_asked", "_due", "_fraction", "_left", "_printed", "_run", "_shown", "_task", "_timer", "held",
-        "in_thread", "is_over", "limit", "number", "said", "started", "thread", "warned",
+        "__weakref__", "_asked", "_due", "_fraction", "_left", "_printed", "_run", "_shown", "_task", "_timer",
+        "figures", "held", "in_thread", "is_over", "limit", "number", "pictures", "said", "started", "thread", "warned",
     )  # fmt: skip
 
     def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
@@ -56,6 +59,8 @@ class Attempt:
         self._left: float | None = None
         self._due, self._asked = False, 0
         self.is_over = False
+        self.figures: OrderedDict[Any, Any] | None = None
+        self.pictures = 0
         self._printed: dict[str, PrintBuffer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._fraction: float | None = None
@@ -78,6 +83,11 @@ class Attempt:
         if completes or self._timer is None:
             self._call_flush()
         return True
+
+    def picture(self, picture: dict[str, Any]) -> None:
+        """Take a picture, `{"mime", "data" (base64), "width", "height"}`."""
+        text = f"picture of {picture['width']} x {picture['height']} pixels\n"
+        self._say(Kind.NODE_OUTPUT, PICTURE, {"text": text, "stream": PICTURE, "picture": picture})
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Take how far the tool is."""
@@ -130,6 +140,9 @@ class Attempt:
             if kind is Kind.NODE_PROGRESS:
                 for fraction in whats:
                     self._run.say(self._task, kind, {"progress": fraction, "text": label})
+            elif label == PICTURE:
+                for data in whats:
+                    self._run.say(self._task, kind, data)
             else:
                 self._run.say(self._task, kind, {"text": "".join(whats), "stream": label})
 

@@ -15,7 +15,8 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.context import Attempt, Recalled
+from nbflow.engine.context import Attempt, Recalled, current_attempt
+from nbflow.engine.figures import take_figures
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
 from nbflow.engine.ownership import Handover, Taken
 from nbflow.engine.stragglers import ToolThread
@@ -232,11 +233,25 @@ async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = Fal
     return function(box)
 
 
+async def draw_figures(run: Run, attempt: Attempt | None) -> None:
+    """Take the figures that a tool left open, off the loop."""
+    if attempt is not None and attempt.figures:
+        await run.threads.submit(copy_context(), partial(take_figures, attempt))
+
+
 def _in_thread(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
     """Call the tool in its thread, where its values are copied too; return what is for the loop in a box.
 
     A coroutine runs here only where a thread was asked for, as one that the tool gives may belong to the loop.
     """
+    try:
+        return _called(job, handover, stream)
+    except BaseException:
+        take_figures(current_attempt())  # here, and not on the loop: drawing takes a while
+        raise
+
+
+def _called(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
     box = [job.function(**handover.arguments())]
     awaited = False
     if job.awaits_in_thread and inspect.iscoroutine(box[0]):

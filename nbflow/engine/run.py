@@ -14,6 +14,8 @@ from typing import Any
 
 from nbflow.engine.composites import Composites
 from nbflow.engine.context import NODE, Attempt, Coming
+from nbflow.engine.figures import install as give_figures
+from nbflow.engine.figures import take_figures
 from nbflow.engine.gate import Gate, Keeper
 from nbflow.engine.job import Job
 from nbflow.engine.journal import ENDING_OF, Entry, attempt_place, ending
@@ -61,6 +63,7 @@ class Run(SteeredRun):
     ) -> None:  # fmt: skip
         super().__init__(plan, state, around, run_id=run_id)
         learn(state)
+        give_figures()
         self.threads, self.thread_slots = around.threads, around.thread_slots
         self.stragglers, self.grace = around.stragglers, around.grace
         self.started_at = past.events[0].time if past and past.events else around.epoch + self._began
@@ -151,9 +154,9 @@ class Run(SteeredRun):
                 await self.stragglers.wait(position, until)
 
     def say(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
-        """Note what a tool said, while it is live."""
-        if task.live:
-            self.events.add((kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
+        """Note what a tool said in its attempt; also that of a task which was cancelled, right before its end."""
+        self.events.add((kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
+        if task.live:  # else listeners hear of it once the cancellation is carried out
             self.events.notify()
 
     def retrying(self, task: Task, attempt: int, error: BaseException | None, wait: float) -> None:
@@ -259,6 +262,8 @@ class Run(SteeredRun):
     def close(self, task: Task) -> Attempt:
         """End the task's attempt, once all that it said is told; return it."""
         attempt: Attempt = task.attempt
+        if attempt.figures and (attempt.thread is None or attempt.thread.ended is not None):
+            take_figures(attempt)
         attempt.end()
         if attempt.thread is not None and attempt.thread.ended is None:
             self.stragglers.add(position_of(self.id, task), attempt.thread)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.context import Recalled
 from nbflow.engine.hold import Hold
 from nbflow.engine.ownership import Handover, Taken, WholeState, is_plain_update, plain_arguments
-from nbflow.engine.perform import BLOCKED_S, give_turns, held_loop, perform, rest_of, settled, take
+from nbflow.engine.perform import BLOCKED_S, draw_figures, give_turns, held_loop, perform, rest_of, settled, take
 from nbflow.engine.streams import sort_of
 from nbflow.engine.watchdog import watch_here
 from nbflow.executors import first_step
 
 if TYPE_CHECKING:
+    from nbflow.engine.context import Attempt
     from nbflow.engine.run import Run
     from nbflow.scheduler import Task
 
@@ -167,6 +168,7 @@ class Workers:
                     return perform(run, task)
                 arguments = handover.arguments()
             context = run.started(task, now, 1, given, job)
+            attempt: Attempt = task.attempt
             coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
@@ -182,7 +184,7 @@ class Workers:
         blocked = end - now > BLOCKED_S
         if blocked:
             held_loop(run, task, end - now)
-        elif finished and handover is None and is_plain_update(task, given, value):
+        elif finished and handover is None and not attempt.figures and is_plain_update(task, given, value):
             run.completed(task, value.copy(), (), end)
             return None
         if handover is None:
@@ -219,6 +221,7 @@ class Workers:
         try:
             try:
                 taken = await waits
+                await draw_figures(run, task.attempt)
             finally:
                 if task.live and task.attempt is not None:
                     await give_turns(task.attempt)

@@ -176,7 +176,7 @@ class RunView:
             case Kind.NODE_PROGRESS:
                 node.report(event)
             case Kind.NODE_OUTPUT:
-                node.history.printed.add(str(event.data.get("text") or ""))
+                node.history.take_output(event)
             case Kind.NODE_RETRY:
                 self._retries += 1
                 node.retry(event)
@@ -191,7 +191,7 @@ class RunView:
             node.inside(place, event, becomes)
         match event.kind:
             case Kind.NODE_OUTPUT:
-                node.history.printed.add(str(event.data.get("text") or ""))
+                node.history.take_output(event)
             case Kind.NODE_RETRY:
                 self._retries += 1
             case Kind.NODE_WAITING:

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbflow.events import Event
 from nbflow.view.outline import Line
 from nbflow.view.plain import clean, line
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbflow.view.fold import Locate
 
 PRINTED = 20_000
+PICTURES, PICTURE_LETTERS = 20, 3_000_000
 _ATTEMPTS, _CHUNK = 20, 4_000
 
 
@@ -83,12 +85,16 @@ class Route:
 
 @dataclass(slots=True)
 class History:
-    """A node's last visit. `error` is an event's error data; `took_us` adds up its visits but those in `passed`."""
+    """A node's last visit, what it printed and its last pictures.
+
+    `error` is an event's error data; `took_us` adds up its visits but those in `passed`.
+    """
 
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS))
     input: Any = None
     output: Any = None
     printed: Printed = field(default_factory=Printed)
+    pictures: deque[Event] = field(default_factory=lambda: deque(maxlen=PICTURES))
     error: Mapping[str, Any] | None = None
     routes: list[Route] = field(default_factory=list)
     took_us: int = 0
@@ -102,12 +108,37 @@ class History:
         self._add_up()
         return self.took_us / 1e3
 
+    def take_output(self, event: Event) -> None:
+        """Take what a tool printed or drew."""
+        if isinstance(event.data.get("picture"), Mapping):
+            self.pictures.append(event)
+        else:
+            self.printed.add(str(event.data.get("text") or ""))
+
+    def shown_pictures(self) -> list[dict[str, Any]]:
+        """Return the last pictures, as many as may be sent at once, in the order in which they were drawn."""
+        shown: list[dict[str, Any]] = []
+        letters = 0
+        for event in reversed(self.pictures):
+            picture = event.data["picture"]
+            data, mime = str(picture.get("data") or ""), picture.get("mime")
+            letters += len(data)
+            if letters > PICTURE_LETTERS:
+                break
+            size = {side: int(picture.get(side) or 0) for side in ("width", "height")}
+            if mime == "image/png":
+                shown.append(
+                    {"kind": "image", "seq": event.seq, "node": event.node, "mime": mime, "data": data, **size}
+                )
+        return shown[::-1]
+
     def copy(self) -> History:
         """Return a history that goes on by itself."""
         self._add_up()
         other = copy(self)
         other.attempts = deque(map(copy, self.attempts), self.attempts.maxlen)
         other.printed, other.routes, other.passed = self.printed.copy(), [*self.routes], []
+        other.pictures = self.pictures.copy()
         return other
 
     def _add_up(self) -> None:

@@ -60,6 +60,8 @@ def inspect(
         "output": previews.of(past.output),
         "printed": printed,
         "printed_dropped": dropped,
+        "pictures": past.shown_pictures(),
+        "pictures_of": len(past.pictures),
         "error": _error(past.error, locate or view.locate),
         "next": _next(past.routes),
         "conditions": [_condition(route) for route in past.routes if route.line.condition is not None],

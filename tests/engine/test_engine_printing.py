@@ -348,6 +348,20 @@ def test_what_an_async_tool_leaves_running_prints_to_the_cell_after_its_node() -
     assert (said(run, "tool"), cell.getvalue()) == ([], "late\n")
 
 
+def test_a_tool_that_is_cancelled_leaves_its_open_line() -> None:
+    async def waits() -> None:
+        print("open", end="")
+        await asyncio.sleep(300)
+
+    async def fails() -> None:
+        await asyncio.sleep(0.01)
+        raise ValueError("no")
+
+    run = finished("pass -> waits & fails", waits, fails)
+    told = [(event.kind.value, event.data.get("text")) for event in run.events if event.node == "waits"]
+    assert told == [("node_start", None), ("node_output", "open"), ("node_cancelled", None)]
+
+
 def test_a_thread_and_a_pool_keep_no_run_alive() -> None:
     stop = threading.Event()
     pool = ThreadPoolExecutor(1)

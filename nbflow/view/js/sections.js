@@ -128,6 +128,15 @@ function printedNote(data) {
   return cut ? `last ${PREVIEW} of ${lines}${data.printed_dropped ? '+' : ''}` : '';
 }
 
+// Figures that the tool left open, or showed; they come as PNG, and nothing else is drawn.
+function pictures(data) {
+  const list = (data.pictures ?? []).filter(({ mime }) => mime === 'image/png');
+  return list.length ? list.map(({ data: bytes, width, height }, i) => h('img', { class: 'nf-drawn', width, height,
+    alt: `Picture ${i + 1} of ${list.length}, ${width} by ${height} pixels`, src: `data:image/png;base64,${bytes}` })) : null;
+}
+
+const picturesNote = (data) => (data.pictures_of > (data.pictures?.length ?? 0) ? `last ${data.pictures.length} of ${data.pictures_of}` : '');
+
 function timing(data, { run }) {
   const { started, ms, total_ms: total, share } = data.timing ?? {};
   const took = [seconds(ms), total && total !== ms ? `${seconds(total)} in all` : null].filter(Boolean).join(', ');
@@ -149,6 +158,7 @@ const SECTIONS = {
   output: ['Output', (d, tools) => values('output', d.output ?? [], tools), null, 'output'],
   input: ['Input', (d, tools) => values('input', d.input ?? [], tools), null, 'input'],
   printed: ['Printed', printed, printedNote, 'printed printed_dropped'],
+  pictures: ['Pictures', pictures, picturesNote, 'pictures pictures_of'],
   timing: ['Timing', timing, null, 'timing visits'],
   about: ['About', about, null, 'tool doc'],
 };
@@ -161,11 +171,11 @@ const lastFailed = (data) => data.attempts.filter((a) => a.status === 'failed').
 /** The names of a node's sections, what a person looks for first: the error, the tries, the items, else the output. */
 export function sectionOrder(data) {
   const { status } = data;
-  const rest = ['output', 'input', 'printed', 'timing', 'about'];
+  const rest = ['pictures', 'output', 'input', 'printed', 'timing', 'about'];
   if (status === 'pending') return ['waits', 'attempts', 'error', 'items', 'inside', 'next', ...rest];
-  if (status === 'failed') return ['error', 'attempts', 'items', 'inside', 'input', 'next', 'printed', 'output', 'timing', 'about'];
-  if (status === 'retrying') return ['attempts', 'error', 'inside', 'input', 'printed', 'timing', 'about'];
-  if (data.items) return ['items', 'inside', 'error', 'printed', 'next', 'input', 'output', 'timing', 'about'];
+  if (status === 'failed') return ['error', 'attempts', 'items', 'inside', 'input', 'next', 'pictures', 'printed', 'output', 'timing', 'about'];
+  if (status === 'retrying') return ['attempts', 'error', 'inside', 'pictures', 'input', 'printed', 'timing', 'about'];
+  if (data.items) return ['items', 'inside', 'error', 'pictures', 'printed', 'next', 'input', 'output', 'timing', 'about'];
   return ['attempts', 'error', 'inside', 'next', ...rest];
 }
 
