@@ -13,7 +13,7 @@ from view_samples import ASKING, ERROR, PAIR, PULL, Story, wide
 
 from nbflow.view import RunView, inspect
 from nbflow.view.caption import caption_parts, with_values
-from nbflow.view.history import PRINTED
+from nbflow.view.history import PICTURE_LETTERS, PRINTED
 from nbflow.view.preview import FULL, render, value
 
 
@@ -181,6 +181,44 @@ def test_the_tail_of_what_was_printed_is_kept_and_the_rest_counted() -> None:
     assert len(seen["printed"]) == PRINTED
     assert seen["printed"].endswith("line 002999\n")
     assert seen["printed_dropped"] == 3_000 * 12 - PRINTED
+
+
+def _picture(letters: int = 8, **fields: Any) -> dict[str, Any]:
+    return {"mime": "image/png", "data": "A" * letters, "width": 4, "height": 3} | fields
+
+
+def test_pictures_are_shown_in_their_order_and_are_no_printed_text() -> None:
+    story = Story()("node_start", "a")
+    story("node_output", "a", text="printed\n", stream="stdout")
+    for width in (1, 2):
+        story("node_output", "a", text="picture\n", stream="picture", picture=_picture(width=width))
+
+    seen = inspect(story.events, PAIR, "a")
+
+    assert [(one["width"], one["height"], one["mime"]) for one in seen["pictures"]] == [
+        (1, 3, "image/png"),
+        (2, 3, "image/png"),
+    ]
+    assert (seen["printed"], seen["pictures_of"]) == ("printed\n", 2)
+
+
+def test_of_many_or_large_pictures_the_last_are_shown_and_the_rest_counted() -> None:
+    story = Story()("node_start", "a")
+    for width in range(1, 31):
+        story("node_output", "a", text="", stream="picture", picture=_picture(PICTURE_LETTERS // 4, width=width))
+
+    seen = inspect(story.events, PAIR, "a")
+
+    assert [one["width"] for one in seen["pictures"]] == [27, 28, 29, 30]
+    assert seen["pictures_of"] == 20
+
+
+def test_what_is_no_png_is_not_shown_as_a_picture() -> None:
+    story = Story()("node_start", "a")
+    story("node_output", "a", text="", picture=_picture(mime="text/html"))
+    story("node_output", "a", text="", picture={})
+
+    assert inspect(story.events, PAIR, "a")["pictures"] == []
 
 
 def test_an_unknown_node_is_a_key_error() -> None:

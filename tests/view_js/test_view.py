@@ -238,6 +238,23 @@ def test_a_click_opens_the_whole_of_a_value_and_an_update_leaves_it_open(running
     assert "last" in running.page.locator(".nf-insp .nf-box.open").text_content()
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+
+
+def test_pictures_of_a_node_are_shown_and_nothing_but_png_is(running: Any) -> None:
+    running.node("fetch_pr").click()
+    pictures = [{"kind": "image", "mime": mime, "data": PIXEL, "width": 640, "height": 480, "seq": seq, "node": "fetch_pr"}
+                for seq, mime in enumerate(("image/png", "image/svg+xml", "image/png"))]  # fmt: skip
+    running.push(inspector("fetch_pr", pictures=pictures, pictures_of=5))
+    drawn = running.page.locator(".nf-insp img.nf-drawn")
+    assert drawn.count() == 2
+    assert drawn.first.get_attribute("alt") == "Picture 1 of 2, 640 by 480 pixels"
+    assert running.page.evaluate("document.querySelector('.nf-drawn').naturalWidth") == 1
+    body = running.page.locator(".nf-ib").bounding_box()
+    assert drawn.first.bounding_box()["width"] <= body["width"]
+    assert "last 3 of 5" in running.text(".nf-ib")
+
+
 def test_updates_leave_selection_scroll_and_focus_alone(running: Any) -> None:
     running.node("fetch_pr").click()
     running.push(fetch_details())
