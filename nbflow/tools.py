@@ -1,44 +1,29 @@
 """Tools: the functions that nodes run, and the registry that knows them by name.
 
-Rule: a name is looked up when a node starts, so a redefined function is used by whatever starts after it; which version
-ran, and its source, is told by its `ToolSpec`.
+Rule: a name is looked up when a node starts, so a redefined function is used by whatever starts after it, and so is one
+that was changed in place: `ToolRegistry.get` notices that, and gives the tool a new version. Which version ran, and its
+source, is in its `ToolSpec`.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
-import textwrap
-import types
-import typing
-from collections import abc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, TypeVar, overload
 
 from nbflow.errors import ToolError, did_you_mean, name_list
-from nbflow.reducers import MISSING
-from nbflow.state import PathState
+from nbflow.names import by_identifier
+from nbflow.parameters import Parameters
+from nbflow.present import Definition, Unchanged, present, source_of, unchanged_since
+from nbflow.signatures import ByPosition, Signature, entered_by, signature_of
+from nbflow.signatures import ToolParam as ToolParam
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 EXECUTORS = ("auto", "inline", "thread", "process", "dask")
-
-
-@dataclass(frozen=True)
-class ToolParam:
-    """One parameter of a tool; `default` is MISSING where it has none."""
-
-    name: str
-    annotation: Any
-    default: Any
-
-    @property
-    def required(self) -> bool:
-        """Whether the tool cannot run without it."""
-        return self.default is MISSING
 
 
 @dataclass(frozen=True)
@@ -52,39 +37,73 @@ class ToolSpec:
     retries: int | None = None
     backoff: float | None = None
     timeout: float | None = None
+    difference: str = field(default="", repr=False)
+    """What was set in place that the source does not show, as a text; part of `source_hash`."""
 
     @cached_property
+    def unchanged(self) -> Unchanged:
+        """Tells whether the function is as it was when this was first read, which `ToolRegistry.register` does."""
+        return unchanged_since(self.function)
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The defaults that the function had when its source was read."""
+        return Definition(self.function)
+
+    @cached_property
+    def signature(self) -> Signature:
+        """What a call accepts.
+
+        Raises:
+            ToolError: Python knows no signature, or an argument can only be given by position.
+        """
+        signature = signature_of(self.name, self.function)
+        for name in signature.positional_only:
+            raise ToolError(f"tool {self.name!r}: {name!r} is positional-only, and arguments are given by name")
+        return signature
+
+    @cached_property
+    def callable(self) -> Callable[..., Any]:
+        """What is called with arguments by name: the function, or what passes some of them by position."""
+        by_position = self.signature.by_position
+        if not by_position:
+            return self.function
+        return ByPosition(self.function, tuple(each for each in self.signature.params if each.name in by_position))
+
+    @property
+    def parameters(self) -> Parameters:
+        """Its parameters, read with their types."""
+        known: Parameters | None = self.__dict__.get("_parameters")
+        if known is None:
+            known = Parameters.read(self.name, self.signature)
+            if known.resolved:  # else a type may be defined later
+                self.__dict__["_parameters"] = known
+        return known
+
+    @property
     def params(self) -> tuple[ToolParam, ...]:
-        """The parameters that are given by name; without `state` and `**kwargs`."""
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return tuple(
-            ToolParam(p.name, p.annotation, MISSING if p.default is p.empty else p.default)
-            for p in _signature(self.name, self.function)
-            if p.kind in kinds and p.name != "state"
-        )
+        """The parameters that are given by name; without one that takes the whole state, and `**kwargs`."""
+        return self.parameters.named
 
-    @cached_property
-    def types(self) -> dict[str, Any]:
+    @property
+    def types(self) -> Mapping[str, Any]:
         """The types that it names for its parameters and, as `return`, its output, as far as they can be known."""
-        try:
-            return typing.get_type_hints(self.function, include_extras=True)
-        except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
-            return {}
+        return self.parameters.types
 
-    @cached_property
+    @property
     def read_only(self) -> frozenset[str]:
         """The parameters whose annotation promises not to change the value, so that it is passed without a copy."""
-        return frozenset(name for name, annotation in self.types.items() if _is_read_only(annotation))
+        return self.parameters.read_only
 
-    @cached_property
+    @property
     def takes_state(self) -> bool:
-        """Whether it is given a copy of the whole state."""
-        return any(p.name == "state" for p in _signature(self.name, self.function))
+        """Whether it is given a copy of the whole state, or a model made of it."""
+        return self.parameters.whole is not None
 
-    @cached_property
+    @property
     def takes_kwargs(self) -> bool:
         """Whether it is given the node's params that no parameter is named for."""
-        return any(p.kind is p.VAR_KEYWORD for p in _signature(self.name, self.function))
+        return self.signature.takes_kwargs
 
     @cached_property
     def is_coroutine(self) -> bool:
@@ -109,16 +128,14 @@ class ToolSpec:
 
     @cached_property
     def source(self) -> str | None:
-        """Its source text; None where Python does not know it."""
-        try:
-            return textwrap.dedent(inspect.getsource(inspect.unwrap(self.function)))
-        except (OSError, TypeError):
-            return None
+        """The source text of the function that does the work, behind decorators; None where Python does not know it."""
+        return source_of(self.function)
 
     @cached_property
     def source_hash(self) -> str | None:
         """What tells its source from another's: 12 hex digits."""
-        return hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()[:12] if self.source else None
+        text = self.source and self.source + self.difference
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12] if text else None
 
     @cached_property
     def doc(self) -> str:
@@ -128,78 +145,29 @@ class ToolSpec:
     def arguments(
         self, state: Mapping[str, Any], params: Mapping[str, Any], *, node: str, item: tuple[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what to call it with: the map's item, then the node's params, the state, the parameter's default.
-
-        Raises:
-            ToolError: A parameter is in none of these.
-        """
-        given: dict[str, Any] = {}
-        for param in self.params:
-            name = param.name
-            if item is not None and name == item[0]:
-                given[name] = item[1]
-            elif name in params:
-                given[name] = params[name]
-            elif (value := state.get(name, MISSING)) is not MISSING:
-                given[name] = value
-            elif param.default is MISSING:
-                raise ToolError(
-                    f"node {node!r}: tool {self.name!r} needs {name!r}, which is neither in the node's params nor in "
-                    f"the state{did_you_mean(name, state)}; keys there are: {name_list(state)}"
-                )
-        if self.takes_state:
-            given["state"] = state.as_dict() if isinstance(state, PathState) else dict(state)
-        if self.takes_kwargs:
-            given |= {key: value for key, value in params.items() if key not in given}
-            if item is not None:
-                given.setdefault(*item)
-        return given
+        """Return what to call it with, as `Parameters.arguments` does."""
+        return self.parameters.arguments(state, by_identifier(params), node=node, item=item)
 
     def first_param(self) -> str | None:
         """Return the name that a map binds its items to unless told otherwise."""
         return self.params[0].name if self.params else None
 
 
-_READ_ONLY = frozenset(
-    {abc.Mapping, abc.Sequence, abc.Collection, abc.Set, abc.Iterable, abc.Container, abc.Reversible}
-)
-
-
-def _is_read_only(annotation: Any) -> bool:
-    """Return whether an annotation is a read-only type of `collections.abc`, also within `Annotated` and unions."""
-    if typing.get_origin(annotation) is typing.Annotated:
-        return _is_read_only(typing.get_args(annotation)[0])
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        members = [member for member in typing.get_args(annotation) if member is not type(None)]
-        return bool(members) and all(map(_is_read_only, members))
-    return (typing.get_origin(annotation) or annotation) in _READ_ONLY
-
-
-def _entered(function: Any) -> types.FunctionType | None:
-    """Return the Python function that a call enters, through partials, methods and `__call__`; None for others."""
-    while not isinstance(function, types.FunctionType):
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, types.MethodType | staticmethod):
-            function = function.__func__
-        else:
-            method = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
-            return method if isinstance(method, types.FunctionType) else None
-    return function
-
-
 def _flags(function: Any) -> int:
     """Return the flags of the code that a call enters; generators that are awaited count as no generators."""
-    entered = _entered(function)
+    entered = entered_by(function)
     flags = entered.__code__.co_flags if entered is not None else 0
     return 0 if flags & inspect.CO_ITERABLE_COROUTINE else flags
 
 
-def _signature(name: str, function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError) as error:
-        raise ToolError(f"tool {name!r}: Python knows no signature of {function!r}; wrap it in a function") from error
+def _noted(spec: ToolSpec) -> ToolSpec:
+    """Read what may change of a tool's function: its signature, source and defaults.
+
+    Raises:
+        ToolError: Its arguments cannot be given by name.
+    """
+    _ = spec.unchanged, spec.signature, spec.source, spec.definition
+    return spec
 
 
 def _pass() -> None:
@@ -241,13 +209,11 @@ class ToolRegistry:
         if not isinstance(name, str) or not name.strip():
             raise ToolError(f"a tool's name is a text that is not empty, got {name!r}")
         _check_options(name, executor, retries, backoff, timeout)
-        for param in _signature(name, function):
-            if param.kind is param.POSITIONAL_ONLY:
-                raise ToolError(f"tool {name!r}: {param.name!r} is positional-only, and arguments are given by name")
         before = self._tools.get(name)
         version = before.version + 1 if before else 1
+        spec = _noted(ToolSpec(name, function, version, executor, retries, backoff, timeout))
         self.revision += 1
-        spec = self._tools[name] = ToolSpec(name, function, version, executor, retries, backoff, timeout)
+        self._tools[name] = spec
         return spec
 
     @overload
@@ -289,7 +255,7 @@ class ToolRegistry:
         return self._reducers
 
     def get(self, name: str) -> ToolSpec:
-        """Return the tool of that name.
+        """Return the tool of that name, as its function is now.
 
         Raises:
             ToolError: There is none, here or in an installed package; it names those most alike.
@@ -297,7 +263,19 @@ class ToolRegistry:
         if name not in self:
             near = did_you_mean(name, self._tools)
             raise ToolError(f"unknown tool {name!r}{near}; known tools: {name_list(self.names())}")
-        return self._tools[name]
+        spec = self._tools[name]
+        return spec if spec.unchanged() else self._renewed(spec)
+
+    def _renewed(self, spec: ToolSpec) -> ToolSpec:
+        """Put a new version in place of a tool whose function was changed in place."""
+        known, definition = spec.source, spec.definition
+        renewed = replace(spec, function=present(spec.function), version=spec.version + 1, difference="")
+        if renewed.source == known:
+            renewed = replace(renewed, difference=definition.difference(renewed.function))
+            renewed.__dict__["definition"] = definition
+        self.revision += 1
+        self._tools[spec.name] = renewed = _noted(renewed)
+        return renewed
 
     def __contains__(self, name: object) -> bool:
         if name not in self._tools:

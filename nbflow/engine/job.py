@@ -1,4 +1,4 @@
-"""How one node is run: its tool as registered now, with what the node and the tool say about it.
+"""How one node is run: its tool as it is now, with what the node and the tool say about it.
 
 Rule: what the node says wins; what it leaves unsaid is taken from the tool's own defaults.
 """
@@ -15,8 +15,10 @@ from nbflow import secrets
 from nbflow.errors import GraphError, ToolError, name_list
 from nbflow.graph import NodeDefinition
 from nbflow.graph.params import lacking
+from nbflow.names import by_identifier, identifier
 from nbflow.scheduler import Plan, Task
 from nbflow.scheduler.plan import NodePlan
+from nbflow.state_parameter import NAME as STATE
 from nbflow.tools import ToolRegistry, ToolSpec
 from nbflow.values import is_mutable
 
@@ -28,11 +30,15 @@ class Job:
 
     __slots__ = (
         "asks", "awaits_in_thread", "backoff", "checked", "definition", "function", "item_name", "mode",
-        "mutable_defaults", "quick", "retries", "spec", "stays_on_loop", "takes_state", "timeout",
+        "mutable_defaults", "parameters", "params", "quick", "read_only", "retries", "spec", "stays_on_loop", "timeout",
+        "unchanged", "whole",
     )  # fmt: skip
 
     def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
-        self.definition, self.spec, self.function = definition, spec, spec.function
+        self.definition, self.spec, self.function = definition, spec, spec.callable
+        self.unchanged = spec.unchanged
+        """Tells whether the tool's function is still the one that all this was made of."""
+        self.parameters, self.params = spec.parameters, by_identifier(definition.params)
         said = definition.model_fields_set
         self.retries: int = definition.retries if "retries" in said or spec.retries is None else spec.retries
         self.backoff: float = definition.backoff if "backoff" in said or spec.backoff is None else spec.backoff
@@ -40,19 +46,22 @@ class Job:
         executor = executor_of(definition, spec)
         self.mode = _mode(executor, spec)
         self.awaits_in_thread, self.stays_on_loop = executor == "thread", executor == "inline"
-        self.asks = definition.map is not None or bool(spec.params) or spec.takes_state or spec.takes_kwargs
+        self.asks = definition.map is not None or bool(spec.signature.params) or spec.takes_kwargs
         """Whether there is anything to look up for a call."""
         self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
         """Whether values are hashed before and after, to name the tool that changes one in place."""
         plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
         self.quick = plain and self.mode == "inline" and spec.is_coroutine
+        self.read_only = self.parameters.read_only
         self.mutable_defaults = tuple(
             (param.name, param.default)
             for param in spec.params
-            if not param.required and param.name not in spec.read_only and is_mutable(param.default)
+            if not param.required and param.name not in self.read_only and is_mutable(param.default)
         )
-        self.takes_state = spec.takes_state
-        self.item_name = definition.as_ or spec.first_param()
+        self.item_name = identifier(definition.as_) if definition.as_ else spec.first_param()
+        is_given = STATE in self.params or (definition.map is not None and self.item_name == STATE)
+        self.whole = None if is_given else self.parameters.whole
+        """How the argument `state` is the whole state; None where it is anything else, or there is none."""
 
     def arguments(self, task: Task) -> dict[str, Any]:
         """Return what to call the tool with for this task.
@@ -61,12 +70,12 @@ class Job:
             ToolError: A parameter is nowhere to be found, or the tool has none for a map's item.
         """
         if task.item is None:
-            return self.spec.arguments(task.path, self.definition.params, node=task.name)
+            return self.parameters.arguments(task.path, self.params, node=task.name)
         if self.item_name is None:
             name = self.spec.name
             raise ToolError(f"node {task.name!r}: tool {name!r} has no parameter that could take a map's item")
         item = (self.item_name, task.value)
-        given = self.spec.arguments(task.path, self.definition.params, node=task.name, item=item)
+        given = self.parameters.arguments(task.path, self.params, node=task.name, item=item)
         if self.item_name not in given:
             known = name_list(param.name for param in self.spec.params)
             raise ToolError(
@@ -77,7 +86,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a plan's nodes, made anew when a tool was registered since."""
+    """The jobs of a plan's nodes, made again when a tool was registered, or its function changed in place."""
 
     def __init__(self, registry: ToolRegistry) -> None:
         self._registry = registry
@@ -90,12 +99,14 @@ class Jobs:
         Raises:
             ToolError: Its tool is no longer registered.
         """
+        job = self._jobs.get(node)
+        if job is not None and self._revision == self._registry.revision and job.unchanged():
+            return job
+        spec = self._registry.get(node.definition.tool or "")
         if self._revision != self._registry.revision:
             self._revision = self._registry.revision
             self._jobs.clear()
-        job = self._jobs.get(node)
-        if job is None:
-            job = self._jobs[node] = Job(node.definition, self._registry.get(node.definition.tool or ""))
+        job = self._jobs[node] = Job(node.definition, spec)
         return job
 
 

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import secrets
 from nbflow.errors import ToolError, name_list
+from nbflow.names import identifier, key_for
 from nbflow.reducers import MISSING
+from nbflow.state_parameter import NAME as STATE
 from nbflow.values import ATOMS, Snapshots, ValueChangedError, adopt, is_heavy, is_heavy_to_take, own, same
 from nbflow.values.libraries import freeze
 
 if TYPE_CHECKING:
     from nbflow.engine.job import Job
     from nbflow.scheduler import Task
+    from nbflow.state_parameter import WholeParameter
 
 logger = logging.getLogger("nbflow")
 
@@ -53,13 +56,14 @@ def plain_arguments(job: Job, given: dict[str, Any]) -> dict[str, Any] | None:
 
     `Handover.arguments` copies those. This holds for most firings, and takes a fifth as long.
     """
-    if job.mutable_defaults:
+    whole = job.whole
+    if job.mutable_defaults or (whole is not None and whole.model is not None):
         return None
     if ATOMS.issuperset(map(type, given.values())):
         return given
-    if not job.takes_state or not ATOMS.issuperset(map(type, given["state"].values())):
+    if whole is None or not ATOMS.issuperset(map(type, given[STATE].values())):
         return None
-    arguments = {**given, "state": WholeState(given["state"])}
+    arguments = {**given, STATE: WholeState(given[STATE])}
     others = set(map(type, arguments.values())) - ATOMS
     return arguments if others == {WholeState} else None
 
@@ -73,9 +77,11 @@ def is_plain_update(task: Task, given: Mapping[str, Any], value: Any) -> bool:
         return False
     if not (_SIMPLE.issuperset(map(type, value.values())) and _STR.issuperset(map(type, value))):
         return False
-    state = given.get("state")
+    state = given.get(STATE)
     known = state if type(state) is dict else given
     for key, item in value.items():
+        if not key.isascii():
+            return False
         for source in (known, given):
             # NaN is unequal to itself.
             if key in source and type(source[key]) is type(item) and (source[key] == item or item != item):
@@ -187,14 +193,14 @@ class Handover:
     ) -> None:
         self._copies, self._task, self._job, self.given = copies, task, job, given
         self._whole = state
-        self._handed: dict[str, Any] = {} if state is None else given["state"]
+        self._handed: dict[str, Any] = {} if state is None else given[STATE]
         self._copying = self._longest = self._started = 0.0
         self._slowest, self._largest = "", None
 
     @property
     def is_heavy(self) -> bool:
         """Whether copying the arguments takes so long that it is not done on the loop."""
-        read_only, snapshots = self._job.spec.read_only, self._copies.snapshots
+        read_only, snapshots = self._job.read_only, self._copies.snapshots
         return any(
             snapshots.is_heavy(value)
             for name, value in self.given.items()
@@ -207,27 +213,34 @@ class Handover:
         Raises:
             ValueChangedError: A handle's thread changed a value while it was copied; the message names the key.
         """
-        spec = self._job.spec
+        whole, read_only = self._job.whole, self._job.read_only
         self._started = self._copies.clock()
         # Python itself would pass the one object that a mutable default is.
         arguments = {name: self._copy(name, default) for name, default in self._job.mutable_defaults}
         for name, value in self.given.items():
             if type(value) in ATOMS:
                 arguments[name] = value
-            elif name == "state" and spec.takes_state:
-                arguments[name] = self._state(value, copied=name not in spec.read_only)
+            elif whole is not None and name == STATE:
+                arguments[name] = self._state(value, whole, copied=name not in read_only)
             else:
-                arguments[name] = value if name in spec.read_only else self._copy(name, value)
+                arguments[name] = value if name in read_only else self._copy(name, value)
         return arguments
 
-    def _state(self, state: Mapping[str, Any], *, copied: bool) -> WholeState:
+    def _state(self, state: Mapping[str, Any], whole: WholeParameter, *, copied: bool) -> Any:
+        """Return the whole state as the tool gets it."""
         if copied and not ATOMS.issuperset(map(type, state.values())):
             handed = {key: self._copy(key, value) for key, value in state.items()}
         else:
             handed = dict(state)
         self._handed = handed
         self._whole = WholeState(handed)
-        return self._whole
+        if whole.model is None:
+            return self._whole
+        made = whole.made(handed, node=self._task.name, tool=self._job.spec.name)
+        # A model may copy what it is made of, and hands back its own values.
+        self._handed = {key: getattr(made, key, value) for key, value in handed.items()}
+        self._whole.read_whole = True
+        return made
 
     def _copy(self, key: str, value: Any) -> Any:
         if type(value) in ATOMS:
@@ -330,7 +343,8 @@ class Handover:
     def _adds(self, key: str, item: Any, current: Any) -> bool:
         """Return whether a key with a reducer is an update though the tool hands the state back."""
         if type(item) in ATOMS:
-            return not same(item, current)
+            # A tool that gets a model names the keys it returns, so that a number is meant to count.
+            return (self._job.whole is not None and self._job.whole.model is not None) or not same(item, current)
         if self._handed.get(key, MISSING) is not item:
             return True
         if not same(item, current):
@@ -343,12 +357,13 @@ class Handover:
 
     def _from_state(self, key: str) -> Any:
         """Return the engine's value of a key that the tool was given from the state; MISSING for any other."""
-        given, state = self.given, self.given.get("state") if self._whole is not None else None
-        if state is not None and key in state:
-            return state[key]
-        if key in given and key not in self._job.definition.params and key in self._task.path:
-            return given[key]
-        return MISSING
+        given, path = self.given, self._task.path
+        if self._whole is not None and key in given[STATE]:
+            return given[STATE][key]
+        name = identifier(key)
+        if name not in given or name in self._job.params or key_for(name, path) != key:
+            return MISSING
+        return MISSING if self._whole is not None and name == STATE else given[name]
 
     def _notice(self) -> None:
         """Log once a node and run where copying the arguments took longer than the tool."""

@@ -24,6 +24,7 @@ from nbflow.engine.streams import Stream, sort_of
 from nbflow.errors import ToolError
 from nbflow.executors import first_step, rest
 from nbflow.failures import complete
+from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -78,7 +79,7 @@ async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Take
     given = job.arguments(task)
     if not job.definition.cache or run.caching is None:
         return await _admitted(run, task, job, given, number, of)
-    place = await run.caching.find(job.spec, given)
+    place = await run.caching.find(job.spec, given, whole=job.whole is not None)
     if place is not None and place.cached is not None:
         return await _recalled(run, task, job, given, number, place.cached)
     taken = await _admitted(run, task, job, given, number, of)
@@ -183,7 +184,8 @@ async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: 
     given = handover.given
     if not job.checked:
         return await _call(run, task, job, handover, context)
-    seen = {**given.get("state", {}), **{key: value for key, value in given.items() if key != "state"}}
+    whole = given[STATE] if job.whole is not None else {}
+    seen = {**whole, **{key: value for key, value in given.items() if value is not whole}}
     before = fingerprints(seen)
     taken = await _call(run, task, job, handover, context)
     check_mutation(task.name, before, seen)

@@ -14,21 +14,27 @@ from typing import Any
 from nbflow.engine.ownership import without
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
+from nbflow.names import identifier, key_for
 from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
 from nbflow.secrets import Redacted
+from nbflow.state_parameter import NAME as STATE
 
 _DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The arguments of a tool as a store keeps them: their names, and the values of those left at their defaults."""
+    """The arguments of a tool as a store keeps them: their names, and the values of those left at their defaults.
+
+    `whole` says that an argument `state` that no param of the node gives is the whole state, not a key of it.
+    """
 
     names: tuple[str, ...]
     defaults: Mapping[str, Any]
+    whole: bool = True
 
     def of(self, task: Task) -> dict[str, Any]:
         """Return the arguments as they were for the task."""
@@ -36,15 +42,12 @@ class Given:
 
     def _value(self, task: Task, name: str) -> Any:
         definition, path = task.node.definition, task.path
-        if task.item is not None and name == definition.as_:
+        if task.item is not None and name == identifier(definition.as_ or ""):
             return task.value
-        if name in definition.params:
-            return definition.params[name]
-        if name in path:
-            return path[name]
-        if name in self.defaults:
-            return self.defaults[name]
-        if name == "state":
+        for values in (definition.params, {} if self.whole and name == STATE else path, self.defaults):
+            if (key := key_for(name, values)) is not None:
+                return values[key]
+        if self.whole and name == STATE:
             return dict(path)
         # A map without `as` binds its items to the tool's first parameter.
         return task.value if task.item is not None else MISSING

@@ -15,6 +15,8 @@ from typing import Any
 from nbflow.engine.ownership import Taken
 from nbflow.errors import StoreError
 from nbflow.fingerprint import Unknown, fingerprint
+from nbflow.names import identifier
+from nbflow.state_parameter import NAME as STATE
 from nbflow.store.archive import Blobs
 from nbflow.store.history import History
 from nbflow.store.values import Unstorable, Unstored
@@ -49,19 +51,23 @@ class OutputCache:
         other._told = self._told
         return other
 
-    def find(self, spec: ToolSpec, given: Mapping[str, Any]) -> _Place | None:
-        """Return the place of a call, None where it cannot have one; blocks."""
+    def find(self, spec: ToolSpec, given: Mapping[str, Any], *, whole: bool) -> _Place | None:
+        """Return the place of a call, None where it cannot have one; blocks.
+
+        `whole` says that the argument `state` is the whole state.
+        """
+        state = given[STATE] if whole else {}
         try:
             tool = self._fingerprint(spec.function, spec.name)
             key = sha256(f"{tool} {self._fingerprint(dict(given), '')}".encode()).hexdigest()
-            cached = self._cached(key, spec, given) if self._reads else None
+            cached = self._cached(key, spec, given, state) if self._reads else None
         except Unknown as unknown:
             self._tell(f"the output of tool {spec.name!r} is not cached: {unknown.reason}")
             return None
         except Exception as error:  # noqa: BLE001 - whatever a store or a user's codec raises, the tool can be called
             self._tell(f"the cache cannot be used for tool {spec.name!r}: {error}")
             return None
-        return _Place(cached, partial(self._keep, key, tool, spec, given))
+        return _Place(cached, partial(self._keep, key, tool, spec, state))
 
     def _fingerprint(self, thing: Any, name: str) -> str:
         return fingerprint(thing, name=name, pack=self._packed)
@@ -73,7 +79,9 @@ class OutputCache:
             return None
         return None if self._codecs.has_secret(packed.text, packed.blobs) else packed.text
 
-    def _cached(self, key: str, spec: ToolSpec, given: Mapping[str, Any]) -> Taken | None:
+    def _cached(
+        self, key: str, spec: ToolSpec, given: Mapping[str, Any], state: Mapping[str, Any]
+    ) -> Taken | None:  # fmt: skip
         store = self._history.open()
         text = store.cached(key).result()
         if text is None:
@@ -82,7 +90,7 @@ class OutputCache:
         blobs, notes = Blobs(store, self._codecs), list[str]()
         try:
             blobs.fetch([text])
-            taken = _restored(self._codecs.unpack_state(text, blobs.get, notes), given)
+            taken = _restored(self._codecs.unpack_state(text, blobs.get, notes), given, state)
         except StoreError as error:
             taken, notes = None, [str(error)]
         if notes:
@@ -90,12 +98,12 @@ class OutputCache:
             return None
         return taken
 
-    def _keep(self, key: str, tool: str, spec: ToolSpec, given: Mapping[str, Any], taken: Taken) -> None:
+    def _keep(self, key: str, tool: str, spec: ToolSpec, state: Mapping[str, Any], taken: Taken) -> None:
         try:
             if self._fingerprint(spec.function, spec.name) != tool:
                 self._tell(f"the output of tool {spec.name!r} is not cached: what the tool uses changed while it ran")
                 return
-            text, blobs, reasons = self._codecs.pack_state(_split(taken, given))
+            text, blobs, reasons = self._codecs.pack_state(_split(taken, state))
             for why in reasons.values():
                 self._tell(f"the output of tool {spec.name!r} is not cached: {why}")
             if self._codecs.has_secret(text, blobs):
@@ -111,7 +119,7 @@ class OutputCache:
             self._history.notices.append(line)
 
 
-def _split(taken: Taken, given: Mapping[str, Any]) -> dict[str, Any]:
+def _split(taken: Taken, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return an output by keys, without the values of those that are no update: a later call has them as inputs."""
     output = taken.output
     if taken.bare:
@@ -121,13 +129,13 @@ def _split(taken: Taken, given: Mapping[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for key, item in output.items():
         if key in taken.unchanged:
-            parts[(_GIVEN if key in given else _STATE) + key] = None
+            parts[(_STATE if key in state else _GIVEN) + key] = None
         else:
             parts[_VALUE + key] = item
     return parts
 
 
-def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Taken:
+def _restored(stored: Mapping[str, Any], given: Mapping[str, Any], state: Mapping[str, Any]) -> Taken:
     """Return an output from what `_split` made of it.
 
     Raises:
@@ -137,12 +145,13 @@ def _restored(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Taken:
         raise StoreError("a part of it was not stored")
     if _WHOLE in stored:
         return Taken(stored[_WHOLE], bare=True)
-    sources = {_VALUE: stored, _GIVEN: given, _STATE: given.get("state")}
+    sources: dict[str, Callable[[str], Any]] = {
+        _VALUE: lambda key: stored[_VALUE + key],
+        _GIVEN: lambda key: given[identifier(key)],
+        _STATE: lambda key: state[key],
+    }
     try:
-        output = {
-            name[1:]: sources[name[:1]][name if name[:1] == _VALUE else name[1:]]  # type: ignore[index]  # as written
-            for name in stored
-        }
+        output = {name[1:]: sources[name[:1]](name[1:]) for name in stored}
     except (KeyError, TypeError) as error:
         raise StoreError(f"its keys are not as nbflow writes them: {error}") from error
     return Taken(output, tuple(name[1:] for name in stored if name[:1] != _VALUE))

@@ -20,6 +20,7 @@ from nbflow.errors import StoreError
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.scheduler import EdgeTaken, Task
 from nbflow.secrets import Supply, contains, mask
+from nbflow.state_parameter import NAME as STATE
 from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.store.values import Codecs
 from nbflow.store.values.text import TAG
@@ -128,6 +129,8 @@ class Encoder:
             self._told.add((spec.name, spec.version))
             self._tools.append(ToolRow(spec.name, spec.version, spec.source_hash, spec.source and mask(spec.source)))
         about = {"tool": spec.name, "version": spec.version, "source": spec.source_hash, "given": list(given)}
+        if STATE in given and not spec.takes_state:
+            about["whole"] = False  # `state` is a key like any other; rows of before are all of the whole state
         defaults = tuple((p.name, p.default) for p in spec.params if p.name in given and not p.required)
         return _dump(about)[1:-1], defaults
 
@@ -267,7 +270,7 @@ def _whole(kind: Kind, row: LogRow, data: dict[str, Any], values: Any) -> dict[s
         names = data.pop("given")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of the arguments are no list of texts")
-        data["input"] = Given(tuple(names), values or {})
+        data["input"] = Given(tuple(names), values or {}, bool(data.pop("whole", True)))
         return data
     if kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
         return {"from": row.node, "to": None, "type": "normal", "condition": None, **data, "values": values}

@@ -21,6 +21,7 @@ from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.plan import NodePlan
 from nbflow.scheduler.scope import steps_of
 from nbflow.state import PathState
+from nbflow.state_parameter import NAME as STATE
 from nbflow.tools import ToolRegistry
 
 
@@ -71,7 +72,7 @@ class Mender:
         node = _definition(self._plan, event)
         start = self._start(event)
         # What it lacked itself has been made by now, in the events that it was read from.
-        given = {**start.data["input"].get("state", {}), **start.data["input"]}
+        given = _keys_given(node, start.data["input"], self._engine.registry)
         given = {key: self._made.get(id(value), value) for key, value in given.items()}
         result = await self._engine.execute(_alone(node), given)
         output = result.logs[-1].output or {}
@@ -88,6 +89,14 @@ class Mender:
                     raise StoreError(told)
                 self._made[id(value)] = output[key]
                 event.data["output"][key] = output[key]
+
+
+def _keys_given(node: NodeDefinition, given: Mapping[str, Any], registry: ToolRegistry) -> dict[str, Any]:
+    """Return the keys that a firing's tool was given: those of the whole state too, where `state` is that."""
+    whole = given.get(STATE) if registry.get(node.tool or "").takes_state and STATE not in node.params else None
+    if not isinstance(whole, Mapping):
+        return dict(given)
+    return {**whole, **{name: value for name, value in given.items() if name != STATE}}
 
 
 def _markers(value: Any) -> Iterator[Unstored]:

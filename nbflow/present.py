@@ -1,0 +1,289 @@
+"""Functions as they are now: noticing that one was changed in place, and finding its source.
+
+A function object may change after it became a tool: IPython's `%autoreload` sets `__code__`, `__defaults__`, `__dict__`
+and more of the very object that a module had, and so may anybody. `unchanged_since` notes the parts that decide how a
+call goes and compares them by identity, which takes some hundred nanoseconds. Data is not looked at: what a closure or
+an instance holds beside functions may change at every call.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nbflow import parsing
+from nbflow.forwarding import forwarded
+from nbflow.reducers import MISSING
+from nbflow.values import same
+
+Unchanged = Callable[[], bool]
+_MOST = 100
+"""As many functions are looked at behind one callable."""
+_FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+
+
+def parts_of(function: Any) -> Iterator[Any]:
+    """Give a callable and all that a call of it goes through: partials, methods, `__call__`, wrapped functions.
+
+    A function that a closure holds is given too, as it may be the one that a decorator calls, but not what it holds.
+    """
+    seen: set[int] = set()
+    left: list[tuple[Any, bool]] = [(function, True)]
+    while left and len(seen) < _MOST:
+        part, is_called = left.pop(0)
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        left += [(behind, is_called) for behind in _behind(part)]
+        if is_called and isinstance(part, types.FunctionType):
+            left += [(content, False) for _, content in _functions_in_cells(part)]
+
+
+def _behind(part: Any) -> list[Any]:
+    if isinstance(part, functools.partial):
+        return [part.func]
+    if isinstance(part, types.MethodType | staticmethod):
+        return [part.__func__]
+    if isinstance(part, type | types.BuiltinFunctionType):
+        return []
+    wrapped = getattr(part, "__wrapped__", None)
+    found = [] if wrapped is None else [wrapped]
+    if isinstance(part, types.FunctionType):
+        return found
+    call = getattr(type(part), "__call__", None)  # noqa: B004 - the function that a call enters is wanted
+    return [*found, call] if isinstance(call, types.FunctionType) else found
+
+
+def _functions_in_cells(function: types.FunctionType) -> Iterator[tuple[types.CellType, Any]]:
+    for cell in function.__closure__ or ():
+        content = _content(cell)
+        if isinstance(content, _FUNCTIONS):
+            yield cell, content
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return MISSING
+
+
+def unchanged_since(function: Callable[..., Any]) -> Unchanged:
+    """Note a callable as it is now; return what tells whether it is still so."""
+    checks = [check for part in parts_of(function) if (check := _check_of(part)) is not None]
+    if len(checks) == 1:
+        return checks[0]
+
+    def unchanged() -> bool:
+        for check in checks:  # noqa: SIM110 - takes half as long as all()
+            if not check():
+                return False
+        return True
+
+    return unchanged
+
+
+def _check_of(part: Any) -> Unchanged | None:
+    if isinstance(part, types.FunctionType):
+        return _check_of_function(part)
+    if isinstance(part, functools.partial):
+        return _check_of_values(part.keywords) if part.keywords else None
+    if isinstance(part, type | types.MethodType | staticmethod | types.BuiltinFunctionType):
+        return None
+    return _check_of_instance(part)
+
+
+def _check_of_function(function: types.FunctionType) -> Unchanged:
+    code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
+    annotations = function.__annotations__
+
+    def unchanged() -> bool:
+        return (
+            function.__code__ is code
+            and function.__defaults__ is defaults
+            and function.__kwdefaults__ is keywords
+            and function.__annotations__ is annotations
+            and not function.__dict__
+        )
+
+    cells = list(_functions_in_cells(function))
+    if not function.__dict__ and not cells and not keywords and "state" not in code.co_varnames:
+        return unchanged
+    return _check_of_more(function, cells)
+
+
+def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellType, Any]]) -> Unchanged:
+    """Return the check of a function that has attributes, keyword defaults, a `state`, or functions in its cells."""
+    code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
+    annotations = function.__annotations__
+    state = annotations.get("state")
+    values = _check_of_values(keywords) if keywords else None
+    wrapped, told = function.__dict__.get("__wrapped__"), function.__dict__.get("__signature__")
+
+    def unchanged() -> bool:
+        held = function.__dict__
+        return (
+            function.__code__ is code
+            and function.__defaults__ is defaults
+            and function.__kwdefaults__ is keywords
+            and function.__annotations__ is annotations
+            and annotations.get("state") is state
+            and held.get("__wrapped__") is wrapped
+            and held.get("__signature__") is told
+            and (values is None or values())
+            and (not cells or all(_content(cell) is content for cell, content in cells))
+        )
+
+    return unchanged
+
+
+def _check_of_values(held: dict[str, Any]) -> Unchanged:
+    """Return the check of a dict that may be edited in place: the defaults of keywords, what a partial binds."""
+    noted = list(held.items())
+
+    def unchanged() -> bool:
+        return len(held) == len(noted) and all(held.get(name, MISSING) is value for name, value in noted)
+
+    return unchanged
+
+
+def _check_of_instance(part: Any) -> Unchanged:
+    kind, call = type(part), getattr(type(part), "__call__", None)  # noqa: B004 - as above
+    wrapped, told = getattr(part, "__wrapped__", None), getattr(part, "__signature__", None)
+
+    def unchanged() -> bool:
+        return (
+            type(part) is kind
+            and getattr(kind, "__call__", None) is call  # noqa: B004 - as above
+            and getattr(part, "__wrapped__", None) is wrapped
+            and getattr(part, "__signature__", None) is told
+        )
+
+    # A slot of a type in C is made anew at each look.
+    return unchanged if isinstance(call, types.FunctionType) else lambda: type(part) is kind
+
+
+def present(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that is now where a changed one was; mostly the same object.
+
+    `%autoreload` gives the old wrapper of a decorated function the code and `__dict__` of the new one, but cannot give
+    it the closure, so a call of the old one still runs the old function. It shares its `__dict__` with the new one in
+    the module, which is returned.
+    """
+    if not isinstance(function, types.FunctionType) or not function.__closure__ or "<locals>" in function.__qualname__:
+        return function
+    owner: Any = sys.modules.get(function.__module__)
+    for name in function.__qualname__.split("."):
+        owner = getattr(owner, "__dict__", {}).get(name)
+    if isinstance(owner, types.FunctionType) and owner.__dict__ is function.__dict__:
+        return owner
+    return function
+
+
+def defined_by(function: Callable[..., Any]) -> Any:
+    """Return the function that does the work of a tool: behind partials, methods, `__call__` and decorators."""
+    for _ in range(_MOST):
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType | staticmethod):
+            function = function.__func__
+        elif isinstance(function, type):
+            return function
+        elif (wrapped := getattr(function, "__wrapped__", None)) is not None:
+            passes = forwarded(function, wrapped)
+            function = wrapped if passes is None else passes.function
+        elif isinstance(function, types.FunctionType):
+            return function
+        else:
+            method = getattr(type(function), "__call__", None)  # noqa: B004 - as above
+            return method if isinstance(method, types.FunctionType) else function
+    return function
+
+
+def source_of(function: Callable[..., Any]) -> str | None:
+    """Return the source of the function that does the work; None where Python does not know it."""
+    defined = defined_by(function)
+    try:
+        text = textwrap.dedent(inspect.getsource(defined))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    return text if _defines(text, defined) else _found_in_module(defined) or text
+
+
+def _defines(text: str, function: Any) -> bool:
+    """Return whether a text is the function's: a reloader may compile it with lines that are not the file's."""
+    code = getattr(function, "__code__", None)
+    if code is None or not code.co_name.isidentifier():
+        return True
+    try:
+        found = parsing.module(text).body[:1]
+    except (SyntaxError, ValueError):
+        return True  # a part of a longer expression
+    return not found or getattr(found[0], "name", code.co_name) == code.co_name
+
+
+def _found_in_module(function: Any) -> str | None:
+    """Return the definition that a function's module has under its qualified name."""
+    try:
+        lines = "".join(inspect.findsource(function)[0])
+        body: list[ast.stmt] = parsing.module(lines).body
+    except (OSError, SyntaxError, ValueError):
+        return None
+    found: ast.stmt | None = None
+    for name in function.__qualname__.replace("<locals>.", "").split("."):
+        found = next((each for each in reversed(body) if getattr(each, "name", None) == name), None)
+        body = getattr(found, "body", [])
+    if found is None:
+        return None
+    first = min([found.lineno, *(each.lineno for each in getattr(found, "decorator_list", []))])
+    return textwrap.dedent("".join(lines.splitlines(keepends=True)[first - 1 : found.end_lineno]))
+
+
+class Definition:
+    """The defaults and decorators that a function had when its source was read.
+
+    They come from that source. What differs from them later was set in place, and the source does not show it.
+    """
+
+    __slots__ = ("_codes", "_defaults")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._codes, self._defaults = _codes_of(function), _defaults_of(function)
+
+    def difference(self, function: Callable[..., Any]) -> str:
+        """Return a text that tells the function from the one that its source defines; "" where they are alike."""
+        codes, defaults = _codes_of(function), _defaults_of(function)
+        if codes == self._codes and same(defaults, self._defaults):
+            return ""
+        from nbflow.fingerprint import Unknown, fingerprint
+
+        try:
+            return fingerprint(function)
+        except Unknown:
+            return f"changed in place {codes} {len(defaults)}"
+
+
+def _codes_of(function: Callable[..., Any]) -> list[str]:
+    """Return what tells the code of all that a call goes through from other code, less the function with the source."""
+    from nbflow.fingerprint.code import read
+
+    defined = defined_by(function)
+    parts = [part for part in parts_of(function) if isinstance(part, types.FunctionType) and part is not defined]
+    return [read(part.__code__).text for part in parts]
+
+
+def _defaults_of(function: Callable[..., Any]) -> list[Any]:
+    found: list[Any] = []
+    for part in parts_of(function):
+        if isinstance(part, types.FunctionType):
+            found += [list(part.__defaults__ or ()), dict(part.__kwdefaults__ or {})]
+        elif isinstance(part, functools.partial):
+            found += [list(part.args), dict(part.keywords)]
+    return found

@@ -1,0 +1,347 @@
+"""What a call of a tool accepts: the parameters of the function that is really called.
+
+`inspect.signature` follows `__wrapped__` and so reports the innermost function. A decorator may pass arguments of its
+own, or take some that the function does not have. These rules say which parameters count:
+
+- A wrapper that names all its parameters, or has a `__signature__` of its own, is called by these.
+- A wrapper with `**kwargs` (mostly beside `*args`) passes the rest on: its own named parameters count, and those of
+  the function it wraps, except what the wrapper passes to that function by itself. The wrapper's source shows that
+  (`nbflow.forwarding`), so `return fn(connection, *args, **kwargs)` asks for no `connection`.
+- Where the source does not show it, the wrapped function's parameters count, and an error about a missing one names
+  the decorator (`ToolParam.decorator`).
+- `functools.partial` binds what it binds; a keyword that it binds is the parameter's default.
+
+Arguments are given by name. A few callables want theirs by position, such as those of `functools.singledispatch`:
+`by_position` names these arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbflow.errors import ToolError
+from nbflow.forwarding import Forwarded, forwarded
+from nbflow.reducers import MISSING
+
+_DEEPEST = 100
+"""As many functions may wrap each other; a wrapper that wraps itself would never end."""
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_DISPATCHES = functools.singledispatch(lambda value: value).__code__  # type: ignore[attr-defined]  # it is a function
+
+
+class _Dispatching:
+    method = functools.singledispatchmethod(lambda self, value: value)
+
+
+_DISPATCHES_METHOD = _Dispatching().method.__code__
+
+
+@dataclass(frozen=True, slots=True)
+class ToolParam:
+    """One parameter of a tool.
+
+    Attributes:
+        name: Its name.
+        annotation: As the function has it, perhaps a text; `inspect.Parameter.empty` where it has none.
+        default: MISSING where it has none.
+        supplied: Whether a decorator supplies it where it is not given.
+        decorator: The decorator that takes arguments for the function it wraps in a way that its source does not show;
+            the parameter is then one of the function's, and the decorator may pass it by itself.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    supplied: bool = False
+    decorator: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether the tool cannot run without it."""
+        return self.default is MISSING and not self.supplied
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A parameter, and the function whose annotation it has."""
+
+    parameter: inspect.Parameter
+    owner: object
+    by_position: bool = False
+    supplied: bool = False
+    decorator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a call of `function` accepts."""
+
+    function: Callable[..., Any]
+    params: tuple[ToolParam, ...]
+    positional_only: tuple[str, ...]
+    by_position: tuple[str, ...]
+    takes_kwargs: bool
+    accepted: tuple[_Accepted, ...]
+
+    def types(self) -> tuple[dict[str, Any], bool]:
+        """Return the types of the parameters and, as `return`, of the output; and whether all of them resolved.
+
+        A type that is named before it is defined resolves later, so this is not done once and for all.
+        """
+        entered, found, complete = entered_by(self.function), dict[str, Any](), True
+        annotated = [(each.parameter.name, each.parameter.annotation, each.owner) for each in self.accepted]
+        if entered is not None:
+            annotated.append(("return", entered.__annotations__.get("return", inspect.Parameter.empty), entered))
+        for name, annotation, owner in annotated:
+            if annotation is not inspect.Parameter.empty:
+                resolved = _resolved(annotation, owner)
+                complete = complete and resolved is not MISSING
+                if resolved is not MISSING:
+                    found[name] = resolved
+        return found, complete
+
+
+def signature_of(name: str, function: Callable[..., Any]) -> Signature:
+    """Return what a call of the function accepts.
+
+    Raises:
+        ToolError: Python knows no signature of it, or it wraps itself; `name` is the tool's.
+    """
+    try:
+        accepted = _accepted(function, 0)
+    except (TypeError, ValueError) as error:
+        raise ToolError(f"tool {name!r}: Python knows no signature of {function!r}; wrap it in a function") from error
+    named = [each for each in accepted if each.parameter.kind in _BY_NAME]
+    return Signature(
+        function,
+        tuple(_param(each) for each in named),
+        tuple(each.parameter.name for each in accepted if each.parameter.kind is inspect.Parameter.POSITIONAL_ONLY),
+        tuple(each.parameter.name for each in named if each.by_position),
+        any(each.parameter.kind is inspect.Parameter.VAR_KEYWORD for each in accepted),
+        tuple(accepted),
+    )
+
+
+def _param(accepted: _Accepted) -> ToolParam:
+    parameter = accepted.parameter
+    default = MISSING if parameter.default is parameter.empty else parameter.default
+    return ToolParam(parameter.name, parameter.annotation, default, accepted.supplied, accepted.decorator)
+
+
+def wrapped_by(function: object) -> Any:
+    """Return the function that a wrapper says it wraps, as `functools.wraps` notes it; None where there is none."""
+    return None if isinstance(function, type) else getattr(function, "__wrapped__", None)
+
+
+def _accepted(function: Any, depth: int) -> list[_Accepted]:
+    if depth > _DEEPEST:
+        raise ValueError("it wraps itself, or too many functions wrap each other")
+    if isinstance(function, functools.partial):
+        return _of_partial(function, depth)
+    if isinstance(function, types.MethodType):
+        return _bound(_accepted(function.__func__, depth + 1))
+    if isinstance(function, staticmethod):
+        return _accepted(function.__func__, depth + 1)
+    wrapped = wrapped_by(function)
+    told = getattr(function, "__signature__", None)
+    if isinstance(told, inspect.Signature) and told is not getattr(wrapped, "__signature__", None):
+        return _of_signature(told, function)
+    if wrapped is None:
+        return _own(function, depth)
+    passes = forwarded(function, wrapped)
+    wrapped = wrapped if passes is None else passes.function
+    try:
+        inner = _accepted(wrapped, depth + 1)
+    except (TypeError, ValueError):
+        if depth + 1 > _DEEPEST or _wraps_itself(function):
+            raise
+        return _own(function, depth)
+    try:
+        own = _own(function, depth)
+    except (TypeError, ValueError):  # a wrapper in C, such as that of functools.cache, passes all on
+        return inner
+    return _combined(function, passes, own, inner)
+
+
+def _wraps_itself(function: Any) -> bool:
+    for _ in range(_DEEPEST):
+        function = wrapped_by(function)
+        if function is None:
+            return False
+    return True
+
+
+def _of_signature(signature: inspect.Signature, owner: object) -> list[_Accepted]:
+    return [_Accepted(parameter, owner) for parameter in signature.parameters.values()]
+
+
+def _own(function: Any, depth: int) -> list[_Accepted]:
+    """Return the parameters that a callable itself names, whatever it wraps."""
+    if isinstance(function, types.FunctionType | type):
+        return _of_signature(inspect.signature(function, follow_wrapped=False), function)
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - the function that a call enters is wanted
+    if isinstance(call, types.FunctionType):
+        return _bound(_accepted(call, depth + 1))
+    return _of_signature(inspect.signature(function, follow_wrapped=False), function)
+
+
+def _bound(accepted: list[_Accepted]) -> list[_Accepted]:
+    """Return what is left for a caller once an object is the first argument."""
+    if accepted and accepted[0].parameter.kind in _POSITIONAL:
+        return accepted[1:]
+    if any(each.parameter.kind is inspect.Parameter.VAR_POSITIONAL for each in accepted):
+        return accepted
+    raise ValueError("it is bound to an object, and takes no positional argument")
+
+
+def _of_partial(function: functools.partial[Any], depth: int) -> list[_Accepted]:
+    inner = _accepted(function.func, depth + 1)
+    if any(type(value) is _PLACEHOLDER for value in function.args):
+        return _of_signature(inspect.signature(function), function.func)
+    given, left = len(function.args), list[_Accepted]()
+    for each in inner:
+        if given and each.parameter.kind in _POSITIONAL:
+            given -= 1
+        else:
+            left.append(_with_keyword(each, function.keywords))
+    if given and not any(each.parameter.kind is inspect.Parameter.VAR_POSITIONAL for each in inner):
+        raise ValueError("it has more positional arguments than the function takes")
+    return left
+
+
+_PLACEHOLDER = type(getattr(functools, "Placeholder", Ellipsis))  # of Python 3.14
+
+
+def _with_keyword(accepted: _Accepted, keywords: dict[str, Any]) -> _Accepted:
+    parameter = accepted.parameter
+    if parameter.name not in keywords or parameter.kind not in _BY_NAME:
+        return accepted
+    kept = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=keywords[parameter.name])
+    return replace(accepted, parameter=kept, by_position=False, decorator="")
+
+
+def _combined(function: Any, passes: Forwarded | None, own: list[_Accepted], inner: list[_Accepted]) -> list[_Accepted]:
+    """Return what a wrapper accepts: its own named parameters, and of the wrapped what it passes on."""
+    kinds = {each.parameter.kind for each in own}
+    has_args = inspect.Parameter.VAR_POSITIONAL in kinds
+    if not has_args and inspect.Parameter.VAR_KEYWORD not in kinds:
+        return own
+    code = getattr(function, "__code__", None)
+    if code is _DISPATCHES or code is _DISPATCHES_METHOD:
+        inner = inner[1:] if code is _DISPATCHES_METHOD else inner
+        return [replace(inner[0], by_position=True), *inner[1:]] if inner else inner
+    named = [each for each in own if each.parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, _KWARGS)]
+    rest = _passed_on(inner, passes, _name_of(function), by_position=_KWARGS not in kinds)
+    taken = {each.parameter.name for each in named}
+    kept = [*named, *(each for each in rest if each.parameter.name not in taken)]
+    if passes is not None and _KWARGS in kinds:
+        kept += _read(passes, {each.parameter.name for each in kept} | passes.keywords, function)
+    return kept
+
+
+_KWARGS = inspect.Parameter.VAR_KEYWORD
+
+
+def _passed_on(
+    inner: list[_Accepted], passes: Forwarded | None, decorator: str, *, by_position: bool
+) -> Iterator[_Accepted]:
+    """Yield the wrapped function's parameters that a caller gives."""
+    supplied = 0 if passes is None else passes.positional
+    for each in inner:
+        parameter = each.parameter
+        if supplied and parameter.kind in _POSITIONAL:
+            supplied -= 1
+            continue
+        if passes is None:
+            yield replace(each, by_position=by_position, decorator=decorator)
+        elif parameter.name not in passes.keywords:
+            yield replace(each, by_position=by_position, supplied=each.supplied or parameter.name in passes.optional)
+
+
+def _read(passes: Forwarded, known: frozenset[str] | set[str], owner: object) -> Iterator[_Accepted]:
+    """Yield what a wrapper takes out of its `**kwargs` for itself."""
+    for name, required in passes.read.items():
+        if name not in known:
+            parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+            yield _Accepted(parameter, owner, supplied=not required)
+
+
+def _name_of(function: Any) -> str:
+    """Return what an error calls a decorator: the function that made the wrapper, `retried` of `retried.<locals>.call`.
+
+    `functools.wraps` gives the wrapper the name of what it wraps, and leaves its code as it is.
+    """
+    code = getattr(function, "__code__", None)
+    return str(code.co_qualname).partition(".<locals>")[0] if code is not None else type(function).__name__
+
+
+def _resolved(annotation: Any, owner: Any) -> Any:
+    """Return what an annotation names; MISSING where a name in it is not known."""
+    innermost = owner
+    for _ in range(_DEEPEST):
+        if (inner := wrapped_by(innermost)) is None:
+            break
+        innermost = inner
+    innermost = innermost if isinstance(innermost, type) else entered_by(innermost) or innermost
+    if isinstance(innermost, type):
+        names = vars(inspect.getmodule(innermost)) if inspect.getmodule(innermost) else {}
+        local: dict[str, Any] = {}
+    else:
+        names, local = getattr(innermost, "__globals__", {}), _closure(innermost)
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return typing.get_type_hints(holder, names, {**names, **local}, include_extras=True)["it"]
+    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
+        return MISSING
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    found = {}
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
+
+
+def entered_by(function: Any) -> types.FunctionType | None:
+    """Return the Python function that a call enters, through partials, methods and `__call__`; None for others."""
+    for _ in range(_DEEPEST):
+        if isinstance(function, types.FunctionType):
+            return function
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType | staticmethod):
+            function = function.__func__
+        else:
+            method = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
+            return method if isinstance(method, types.FunctionType) else None
+    return None
+
+
+class ByPosition:
+    """Calls a function with some of its arguments by position, the others by name."""
+
+    __slots__ = ("function", "params")
+
+    def __init__(self, function: Callable[..., Any], params: tuple[ToolParam, ...]) -> None:
+        self.function, self.params = function, params
+
+    def __call__(self, **given: Any) -> Any:
+        """Call the function; a parameter that is not given ends those by position, unless it has a default."""
+        arguments = []
+        for param in self.params:
+            value = given.pop(param.name, param.default)
+            if value is MISSING:
+                break
+            arguments.append(value)
+        return self.function(*arguments, **given)

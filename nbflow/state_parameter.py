@@ -1,0 +1,208 @@
+"""The parameter named `state`: the whole state, a model made of it, or the value of a key (SEMANTICS rule 19).
+
+Its annotation decides:
+
+- none, `Any`, `object`, a mapping type such as `dict`, `Mapping` or a TypedDict, one of these inside `Annotated` or a
+  union, or a name that does not resolve: the tool gets a copy of the whole state;
+- a pydantic model or a dataclass: the tool gets the whole state made into one, of the keys that it has fields for;
+- anything else, such as `str` or `Literal["open", "closed"]`: `state` is a key like any other.
+
+A map's item or a param of the node that is named `state` is passed in place of the whole state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.errors import ToolError, did_you_mean, name_list
+from nbflow.names import key_for
+from nbflow.reducers import MISSING
+
+NAME = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A key that a model takes from the state; `default` is MISSING where it has none or makes it anew."""
+
+    name: str
+    annotation: Any
+    default: Any
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WholeParameter:
+    """A parameter that gets the whole state; `model` is the class that it is made into, None for a dict."""
+
+    model: type | None = None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The keys that the model takes; none for a dict."""
+        return () if self.model is None else tuple(_fields(self.model))
+
+    def made(self, state: Mapping[str, Any], *, node: str, tool: str) -> Any:
+        """Return the model made of a state.
+
+        Raises:
+            ToolError: The state does not fit the model; the message names the fields, and no value.
+        """
+        model = self.model
+        assert model is not None  # noqa: S101 - the caller made sure
+        try:
+            return _of_model(model, state) if hasattr(model, "model_validate") else _of_dataclass(model, state)
+        except Exception as error:
+            faults = _faults(error)
+            if faults is None:
+                raise
+            told = name_list(faults, most=6)
+            known = name_list(map(str, state))
+        # The error of pydantic shows the values, which may be secrets.
+        raise ToolError(
+            f"node {node!r}: tool {tool!r} takes the state as {model.__name__}, which it does not fit: {told}; keys "
+            f"there are: {known}"
+        ) from None
+
+
+def whole_parameter(annotation: Any) -> WholeParameter | None:
+    """Return how a parameter named `state` gets the whole state; None where it is a key like any other.
+
+    `annotation` is the resolved one, MISSING where there is none or it does not resolve.
+    """
+    members = list(_members(annotation, 0))
+    if any(map(_is_whole, members)):
+        return WholeParameter()
+    model = next((member for member in members if _is_model(member)), None)
+    return None if model is None else WholeParameter(model)
+
+
+def _members(annotation: Any, depth: int) -> Iterator[Any]:
+    """Give the types that an annotation allows: each of a union, and what Annotated and aliases stand for."""
+    origin = typing.get_origin(annotation)
+    if depth > 20:
+        return
+    if origin is typing.Annotated:
+        yield from _members(typing.get_args(annotation)[0], depth + 1)
+    elif origin is typing.Union or isinstance(annotation, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _members(member, depth + 1)
+    elif isinstance(annotation, typing.NewType):
+        yield from _members(annotation.__supertype__, depth + 1)
+    elif isinstance(annotation, typing.TypeVar):
+        bounds = annotation.__constraints__ or (annotation.__bound__ or object,)
+        for bound in bounds:
+            yield from _members(bound, depth + 1)
+    elif type(annotation).__name__ == "TypeAliasType":
+        yield from _members(annotation.__value__, depth + 1)
+    elif type(origin).__name__ == "TypeAliasType":
+        yield from _members(origin.__value__, depth + 1)
+    else:
+        yield origin or annotation
+
+
+def _is_whole(member: Any) -> bool:
+    if any(member is one for one in (MISSING, Any, object)) or isinstance(member, str | typing.ForwardRef):
+        return True
+    if typing.is_typeddict(member):
+        return True
+    return isinstance(member, type) and issubclass(member, Mapping) and not _is_model(member)
+
+
+def _is_model(member: Any) -> bool:
+    return isinstance(member, type) and (hasattr(member, "__pydantic_fields__") or dataclasses.is_dataclass(member))
+
+
+def _of_model(model: Any, state: Mapping[str, Any]) -> Any:
+    """Return a pydantic model; one that forbids other keys than its own is given its own alone."""
+    values = dict(state)
+    taken = _names_of(model)
+    for name in taken:
+        key = key_for(name, state)
+        if key is not None and key != name:
+            values[name] = state[key]
+    if model.model_config.get("extra") == "forbid":
+        values = {key: value for key, value in values.items() if key in taken}
+    return model.model_validate(values)
+
+
+def _names_of(model: Any) -> set[str]:
+    """Return the names and aliases of a pydantic model's fields that a key may have."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found.add(name)
+        for alias in (field.alias, field.validation_alias):
+            choices = getattr(alias, "choices", [alias])
+            for choice in choices:
+                first = getattr(choice, "path", [choice])[0]
+                if isinstance(first, str):
+                    found.add(first)
+    return found
+
+
+def _of_dataclass(model: type, state: Mapping[str, Any]) -> Any:
+    given: dict[str, Any] = {}
+    lacking = []
+    for parameter in inspect.signature(model).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= {key: value for key, value in state.items() if key not in given}
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            key = key_for(parameter.name, state)
+            if key is not None:
+                given[parameter.name] = state[key]
+            elif parameter.default is parameter.empty:
+                lacking.append(parameter.name)
+    if lacking:
+        raise _LackingError([f"{name} is not in the state{did_you_mean(name, state)}" for name in lacking])
+    return model(**given)
+
+
+class _LackingError(Exception):
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__(faults)
+
+
+def _faults(error: Exception) -> list[str] | None:
+    """Return what does not fit, a text for each field; None for an error that is not about that."""
+    if isinstance(error, _LackingError):
+        return error.faults
+    told = getattr(error, "errors", None)
+    if type(error).__name__ != "ValidationError" or told is None:
+        return None
+    listed = told(include_url=False, include_input=False, include_context=False)
+    return [f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in listed]
+
+
+def _fields(model: Any) -> Iterator[Field]:
+    if getattr(model, "__pydantic_root_model__", False):
+        return
+    if hasattr(model, "model_validate"):
+        for name, field in model.model_fields.items():
+            alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
+            needed, default = field.is_required(), MISSING
+            if not needed and field.default_factory is None:
+                default = field.default
+            yield Field(alias or name, field.annotation, default, needed)
+        return
+    hints = typing.get_type_hints(model, include_extras=True) if _resolves(model) else {}
+    for parameter in inspect.signature(model).parameters.values():
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            needed = parameter.default is parameter.empty
+            made = needed or type(parameter.default).__name__ == "_HAS_DEFAULT_FACTORY_CLASS"
+            default = MISSING if made else parameter.default
+            yield Field(parameter.name, hints.get(parameter.name, Any), default, needed)
+
+
+def _resolves(model: Any) -> bool:
+    try:
+        typing.get_type_hints(model)
+    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
+        return False
+    return True
