@@ -108,7 +108,7 @@ class _Wrapper:
         names = {node.id for node in self._nodes if isinstance(node, ast.Name)}
         for name in sorted(names & set(self._function.__code__.co_freevars)):
             value = self._named(name)
-            if isinstance(value, FunctionType | MethodType):
+            if _names_parameters(value):
                 self._wrapped = value
                 if calls := self.calls():
                     return calls
@@ -212,6 +212,15 @@ class _Wrapper:
             except ValueError:
                 return MISSING
         return MISSING if name in code.co_varnames else self._function.__globals__.get(name, MISSING)
+
+
+def _names_parameters(value: Any) -> bool:
+    """Return whether a value is a function whose own parameters, or those of what it wraps, are known by name."""
+    function = value.__func__ if isinstance(value, MethodType) else value
+    if not isinstance(function, FunctionType):
+        return False
+    passes = function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return not passes or hasattr(function, "__wrapped__")
 
 
 def _attribute(owner: Any, name: str) -> Any:

@@ -122,24 +122,29 @@ def _check_of_function(function: types.FunctionType) -> Unchanged:
 def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellType, Any]]) -> Unchanged:
     """Return the check of a function that has attributes, keyword defaults, a `state`, or functions in its cells."""
     code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
-    annotations = function.__annotations__
-    state = annotations.get("state")
-    values = _check_of_values(keywords) if keywords else None
-    wrapped, told = function.__dict__.get("__wrapped__"), function.__dict__.get("__signature__")
+    annotations, held = function.__annotations__, function.__dict__
+    state, wrapped, told = annotations.get("state"), held.get("__wrapped__"), held.get("__signature__")
+    values = None if not keywords else _check_of_values(keywords)
 
     def unchanged() -> bool:
         held = function.__dict__
-        return (
-            function.__code__ is code
-            and function.__defaults__ is defaults
-            and function.__kwdefaults__ is keywords
-            and function.__annotations__ is annotations
-            and annotations.get("state") is state
-            and held.get("__wrapped__") is wrapped
-            and held.get("__signature__") is told
-            and (values is None or values())
-            and (not cells or all(_content(cell) is content for cell, content in cells))
-        )
+        if (
+            function.__code__ is not code
+            or function.__defaults__ is not defaults
+            or function.__kwdefaults__ is not keywords
+            or function.__annotations__ is not annotations
+            or annotations.get("state") is not state
+            or held.get("__wrapped__") is not wrapped
+            or held.get("__signature__") is not told
+        ):
+            return False
+        try:
+            for cell, content in cells:
+                if cell.cell_contents is not content:
+                    return False
+        except ValueError:  # emptied
+            return False
+        return values is None or values()
 
     return unchanged
 
@@ -147,9 +152,13 @@ def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellTyp
 def _check_of_values(held: dict[str, Any]) -> Unchanged:
     """Return the check of a dict that may be edited in place: the defaults of keywords, what a partial binds."""
     noted = list(held.items())
+    count = len(noted)
 
     def unchanged() -> bool:
-        return len(held) == len(noted) and all(held.get(name, MISSING) is value for name, value in noted)
+        for name, value in noted:
+            if held.get(name, MISSING) is not value:
+                return False
+        return len(held) == count
 
     return unchanged
 

@@ -184,12 +184,23 @@ def _of_signature(signature: inspect.Signature, owner: object) -> list[_Accepted
 
 def _own(function: Any, depth: int) -> list[_Accepted]:
     """Return the parameters that a callable itself names, whatever it wraps."""
-    if isinstance(function, types.FunctionType | type):
+    if isinstance(function, types.FunctionType):
+        return _of_signature(inspect.signature(_bare(function)), function)
+    if isinstance(function, type):
         return _of_signature(inspect.signature(function, follow_wrapped=False), function)
     call = getattr(type(function), "__call__", None)  # noqa: B004 - the function that a call enters is wanted
     if isinstance(call, types.FunctionType):
         return _bound(_accepted(call, depth + 1))
     return _of_signature(inspect.signature(function, follow_wrapped=False), function)
+
+
+def _bare(function: types.FunctionType) -> types.FunctionType:
+    """Return a function less its attributes: a wrapper has those of what it wraps, `__signature__` too."""
+    bare = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    bare.__kwdefaults__, bare.__annotations__ = function.__kwdefaults__, function.__annotations__
+    return bare
 
 
 def _bound(accepted: list[_Accepted]) -> list[_Accepted]:
@@ -238,7 +249,9 @@ def _combined(function: Any, passes: Forwarded | None, own: list[_Accepted], inn
         inner = inner[1:] if code is _DISPATCHES_METHOD else inner
         return [replace(inner[0], by_position=True), *inner[1:]] if inner else inner
     named = [each for each in own if each.parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, _KWARGS)]
-    rest = _passed_on(inner, passes, _name_of(function), by_position=_KWARGS not in kinds)
+    rest = list(_passed_on(inner, passes, _name_of(function), by_position=_KWARGS not in kinds))
+    if any(each.by_position for each in rest):  # what stands before them can only be given by position too
+        named = [replace(each, by_position=each.parameter.kind in _POSITIONAL) for each in named]
     taken = {each.parameter.name for each in named}
     kept = [*named, *(each for each in rest if each.parameter.name not in taken)]
     if passes is not None and _KWARGS in kinds:
@@ -260,9 +273,10 @@ def _passed_on(
             supplied -= 1
             continue
         if passes is None:
-            yield replace(each, by_position=by_position, decorator=decorator)
+            yield replace(each, by_position=by_position or each.by_position, decorator=decorator)
         elif parameter.name not in passes.keywords:
-            yield replace(each, by_position=by_position, supplied=each.supplied or parameter.name in passes.optional)
+            supplied_here = each.supplied or parameter.name in passes.optional
+            yield replace(each, by_position=by_position or each.by_position, supplied=supplied_here)
 
 
 def _read(passes: Forwarded, known: frozenset[str] | set[str], owner: object) -> Iterator[_Accepted]:

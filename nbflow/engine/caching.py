@@ -33,7 +33,7 @@ class Place(Protocol):
 class Cache(Protocol):
     """Outputs by tool and inputs."""
 
-    def find(self, spec: ToolSpec, given: Mapping[str, Any], *, whole: bool) -> Place | None:
+    def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> Place | None:
         """Return the place of a call, None where it cannot have one. Called in a thread, and raises nothing.
 
         `whole` says that the argument `state` is the whole state.
@@ -47,9 +47,9 @@ class Caching:
         self._cache, self._threads = cache, threads
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def find(self, spec: ToolSpec, given: Mapping[str, Any], *, whole: bool) -> Place | None:
+    async def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> Place | None:
         """Return the place of a call, None where it cannot have one."""
-        place: Place | None = await self._call(partial(self._cache().find, spec, given, whole=whole))
+        place: Place | None = await self._call(partial(self._cache().find, spec, given, whole))
         return place
 
     async def keep(self, place: Place, taken: Taken) -> None:

@@ -360,7 +360,7 @@ class Handover:
         given, path = self.given, self._task.path
         if self._whole is not None and key in given[STATE]:
             return given[STATE][key]
-        name = identifier(key)
+        name = identifier(key) if isinstance(key, str) else key
         if name not in given or name in self._job.params or key_for(name, path) != key:
             return MISSING
         return MISSING if self._whole is not None and name == STATE else given[name]

@@ -79,7 +79,7 @@ async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Take
     given = job.arguments(task)
     if not job.definition.cache or run.caching is None:
         return await _admitted(run, task, job, given, number, of)
-    place = await run.caching.find(job.spec, given, whole=job.whole is not None)
+    place = await run.caching.find(job.spec, given, job.whole is not None)
     if place is not None and place.cached is not None:
         return await _recalled(run, task, job, given, number, place.cached)
     taken = await _admitted(run, task, job, given, number, of)
@@ -98,17 +98,21 @@ async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
 
 
 async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
-    slot = run.thread_slots if job.mode == "thread" else nullcontext()
     grace = run.loop.time() + run.grace
     while True:
+        if not job.unchanged():  # its function was changed in place while this waited
+            job = run.jobs.of(task.node)
+            given = job.arguments(task)
+        slot = run.thread_slots if job.mode == "thread" else nullcontext()
         if run.stragglers:
             await run.wait_for_stragglers(task, grace)
         # A slot is taken only now: what waits for a thread that still runs takes no thread from other nodes.
         async with slot:
             # After a backoff, or a wait for a thread, the run may have been paused.
-            if run.workers.hold.passes(task):
+            if (passes := run.workers.hold.passes(task)) and job.unchanged():
                 return await _timed(run, task, job, given, number, of)
-        await run.workers.hold.passed(task)
+        if not passes:
+            await run.workers.hold.passed(task)
 
 
 async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:

@@ -21,6 +21,7 @@ from nbflow.engine.perform import BLOCKED_S, draw_figures, give_turns, held_loop
 from nbflow.engine.streams import sort_of
 from nbflow.engine.watchdog import watch_here
 from nbflow.executors import first_step
+from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     from nbflow.engine.context import Attempt
@@ -188,7 +189,7 @@ class Workers:
             run.completed(task, value.copy(), (), end)
             return None
         if handover is None:
-            state = arguments.get("state")
+            state = arguments.get(STATE)
             handover = Handover(run.copies, task, job, given, state if isinstance(state, WholeState) else None)
         if not finished:
             waits = rest_of(run, task, context, coroutine, value)

@@ -51,7 +51,7 @@ class OutputCache:
         other._told = self._told
         return other
 
-    def find(self, spec: ToolSpec, given: Mapping[str, Any], *, whole: bool) -> _Place | None:
+    def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> _Place | None:
         """Return the place of a call, None where it cannot have one; blocks.
 
         `whole` says that the argument `state` is the whole state.
