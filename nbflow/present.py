@@ -235,7 +235,7 @@ def _defines(text: str, function: Any) -> bool:
         found = parsing.module(text).body[:1]
     except (SyntaxError, ValueError):
         return True  # a part of a longer expression
-    return not found or getattr(found[0], "name", code.co_name) == code.co_name
+    return bool(found) and getattr(found[0], "name", None) == code.co_name
 
 
 def _found_in_module(function: Any) -> str | None:

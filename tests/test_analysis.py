@@ -182,3 +182,52 @@ def test_an_update_that_repeats_the_value_of_its_key_under_a_reducer_is_a_warnin
         if warned
         else []
     )
+
+
+def takes_all(state) -> None: ...  # type: ignore[no-untyped-def]
+
+
+def takes_dict(state: dict[str, Any]) -> None: ...
+
+
+def takes_key(state: str) -> None: ...
+
+
+def writes_state() -> dict[str, str]:
+    return {"state": "Ohio"}
+
+
+@pytest.fixture
+def states(registry: ToolRegistry) -> ToolRegistry:
+    for function in (takes_all, takes_dict, takes_key, writes_state):
+        registry.register(function.__name__, function)
+    return registry
+
+
+def test_a_parameter_state_without_an_annotation_is_named_where_there_is_a_key_state(states: ToolRegistry) -> None:
+    told = [
+        "node 'takes_all': the parameter 'state' of tool 'takes_all' gets the whole state, though there is a key "
+        "'state'; annotate it with the type of that key to get the key, or as dict"
+    ]
+
+    assert warnings("writes_state -> takes_all -> takes_dict -> takes_key", states) == told
+    assert warnings("takes_all", states, given={"state": "Ohio"}) == told
+    assert warnings("takes_all(state=1)", states, given={"state": "Ohio"}) == []
+    assert warnings("takes_all", states, given={"x": 1}) == []
+    assert warnings("takes_key", states, given={"x": 1}) == [
+        "node 'takes_key' needs 'state', which no path provides; give it at the start (state=…), or as a param"
+    ]
+
+
+@pytest.mark.parametrize("value", ["state['items'] + [1]", "[*state.get('items', []), 1]", "state.items"])
+def test_an_update_that_repeats_a_key_of_the_whole_state_is_named(
+    value: str, registry: ToolRegistry, tmp_path: Path
+) -> None:
+    source = tmp_path / "tool.py"
+    source.write_text(f"def tool(state):\n    return {{'items': {value}}}\n")
+    space: dict[str, Any] = {}
+    exec(compile(source.read_text(), str(source), "exec"), space)
+    registry.register("tool", space["tool"])
+
+    (warning,) = warnings("tool\nreduce items with extend", registry, given={"items": []})
+    assert "returns 'items' with the value that it was given in it" in warning

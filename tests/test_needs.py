@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import pydantic
 import pytest
 
 from nbflow import GraphDefinition, ToolRegistry
@@ -124,3 +126,50 @@ def test_a_chain_of_a_thousand_nodes_asks_for_what_its_first_node_needs(registry
     chain = " -> ".join(f"n{i}" for i in range(1000)) + "\n" + "\n".join(f"n{i} = score" for i in range(1000))
 
     assert names(chain, registry) == {"rows": True, "bonus": False}
+
+
+class Wanted(pydantic.BaseModel):
+    rows: list[str]
+    bonus: float = 0.5
+
+
+@dataclass
+class WantedData:
+    rows: list[str]
+    bonus: float = 0.5
+
+
+@pytest.mark.parametrize("model", [Wanted, WantedData], ids=["model", "dataclass"])
+def test_a_state_made_into_a_model_asks_for_its_fields(model: Any, registry: ToolRegistry) -> None:
+    def rate(state: Any) -> dict[str, Any]:
+        return {"rate": 1}
+
+    rate.__annotations__["state"] = model
+    registry.register("rate", rate)
+
+    found = [(need.name, need.annotation, need.default, need.required) for need in needed("rate", registry)]
+    assert found == [("rows", list[str], MISSING, True), ("bonus", float, 0.5, False)]
+    assert [need.name for need in needed("fetch -> rate", registry)] == ["pages", "source", "bonus"]
+    assert needed("rate(state={'rows': []})", registry) == []
+
+
+def test_state_annotated_as_a_key_is_needed_like_any_other(registry: ToolRegistry) -> None:
+    def tax(state: str, amount: float = 1) -> dict[str, Any]:
+        return {"tax": amount}
+
+    registry.register("tax", tax)
+
+    assert [(need.name, need.required) for need in needed("tax", registry)] == [("state", True), ("amount", False)]
+
+
+def test_what_is_written_in_another_form_of_a_name_is_provided(registry: ToolRegistry) -> None:
+    def gives() -> dict[str, int]:
+        return {"\ufb01le": 1}
+
+    def reads(file: int) -> dict[str, int]:
+        return {"done": file}
+
+    registry.register("gives", gives)
+    registry.register("reads", reads)
+
+    assert needed("gives -> reads", registry) == []

@@ -14,6 +14,8 @@ from nbflow.graph.before import circles
 from nbflow.graph.model import GraphDefinition
 from nbflow.graph.needs import Flow
 from nbflow.graph.writes import repeated_keys
+from nbflow.names import identifier
+from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     import networkx
@@ -44,8 +46,8 @@ def lint(
     """Return warnings, a sentence each.
 
     They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
-    and updates that repeat what a key with a reducer holds. `given` are keys of the initial state; None if they are not
-    known.
+    updates that repeat what a key with a reducer holds, and parameters `state` without an annotation where there is a
+    key of that name. `given` are keys of the initial state; None if they are not known.
     """
     flow = Flow(graph, registry, graphs)
     return [
@@ -54,6 +56,7 @@ def lint(
         *_no_way_out(graph, flow),
         *_unprovided(graph, flow, given),
         *_repeated(graph, registry),
+        *_hidden(graph, flow, given),
     ]
 
 
@@ -104,6 +107,25 @@ def _repeated(graph: GraphDefinition, registry: ToolRegistry) -> Iterator[str]:
             )
 
 
+def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:
+    """Name nodes whose parameter `state` gets the whole state, where there also is a key of that name.
+
+    Its annotation tells which of the two a tool means, so one that has none may mean the key.
+    """
+    for node in flow.nodes.values():
+        spec = flow.spec(node)
+        if spec is None or STATE in node.params or STATE in spec.types or (node.map and node.as_ == STATE):
+            continue
+        if not spec.takes_state:
+            continue
+        written = flow.written_before(node.node_id)
+        if STATE in (given or ()) or (written is not None and STATE in written):
+            yield (
+                f"node {node.node_id!r}: the parameter 'state' of tool {spec.name!r} gets the whole state, though "
+                "there is a key 'state'; annotate it with the type of that key to get the key, or as dict"
+            )
+
+
 def _cycle(graph: GraphDefinition, members: set[str]) -> list[str]:
     """Return the nodes of a cycle among some, the first once more at its end."""
     import networkx
@@ -122,7 +144,7 @@ def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | N
         entries = [flow.nodes[entry] for entry in graph.entries()]
         start = {wish.name for entry in entries for wish in flow.wishes(entry) if wish.required}
     else:
-        start = set(given)
+        start = set(map(identifier, given))
     for node in flow.nodes.values():  # what no path reaches never runs, and is told of already
         missing = [wish.name for wish in flow.wishes(node) if wish.required and wish.name not in start]
         written = flow.written_before(node.node_id) if missing else None

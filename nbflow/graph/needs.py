@@ -17,7 +17,9 @@ from nbflow.errors import ConditionError
 from nbflow.graph.before import before, walk
 from nbflow.graph.model import GraphDefinition, NodeDefinition
 from nbflow.graph.writes import written_keys
+from nbflow.names import by_identifier, identifier
 from nbflow.reducers import MISSING
+from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolRegistry, ToolSpec
@@ -63,7 +65,7 @@ class Written:
     bits: int
 
     def __contains__(self, key: str) -> bool:
-        return bool(self.bits >> self.numbers.get(key, 0) & 1)
+        return bool(self.bits >> self.numbers.get(identifier(key), 0) & 1)
 
     def names(self) -> set[str]:
         """Return them all."""
@@ -126,20 +128,23 @@ class Flow:
 
     def wishes(self, node: NodeDefinition) -> list[Need]:
         """Return what a node takes from the state, its own params and a map's item left out."""
-        spec = self._registry.get(node.tool) if node.tool is not None and node.tool in self._registry else None
+        spec = self.spec(node)
         inner = self._subgraph(node)
         asked = inner.needs() if inner else _params(spec) if spec else []
-        bound = None if node.map is None else node.as_ or (spec.first_param() if spec else None)
-        wishes = [
-            replace(need, nodes=(node.node_id,))
-            for need in asked
-            if need.name != bound and need.name not in node.params
-        ]
+        bound = None if node.map is None else identifier(node.as_ or (spec and spec.first_param()) or "")
+        given = {*by_identifier(node.params), bound}
+        if spec is not None and STATE not in given:
+            asked = [*asked, *_fields(spec)]
+        wishes = [replace(need, nodes=(node.node_id,)) for need in asked if need.name not in given]
         if node.map is not None:
             items = next((need.annotation for need in asked if need.name == bound), Any)
             told = f"a list; node {node.node_id!r} runs once for each of its items"
             wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), told))  # type: ignore[valid-type]
         return wishes
+
+    def spec(self, node: NodeDefinition) -> ToolSpec | None:
+        """Return the tool of a node; None for a subgraph, and for a tool that is not known."""
+        return self._registry.get(node.tool) if node.tool is not None and node.tool in self._registry else None
 
     def written_before(self, node_id: str) -> Written | None:
         """Return the keys that may be written when a node starts for the first time; None where that is in doubt."""
@@ -157,7 +162,7 @@ class Flow:
             return _DOUBT
         bits = 0
         for key in keys:
-            bits |= 1 << self._numbers.setdefault(key, len(self._numbers) + 1)
+            bits |= 1 << self._numbers.setdefault(identifier(key), len(self._numbers) + 1)
         return bits
 
     def _writes(self, node_id: str) -> frozenset[str] | None:
@@ -204,6 +209,14 @@ def _params(spec: ToolSpec) -> list[Need]:
         Need(param.name, spec.types.get(param.name, Any), param.default, param.required, (), _help(spec, param.name))
         for param in spec.params
     ]
+
+
+def _fields(spec: ToolSpec) -> list[Need]:
+    """Return the keys that a tool takes for the model that its parameter `state` is annotated as."""
+    whole = spec.parameters.whole
+    told = _help(spec, STATE)
+    fields = () if whole is None else whole.fields
+    return [Need(field.name, field.annotation, field.default, field.required, (), told) for field in fields]
 
 
 def _help(spec: ToolSpec, param: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nbflow import parsing
+from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
@@ -51,7 +52,9 @@ def _yields(function: ast.AST) -> bool:
 
 
 def repeated_keys(spec: ToolSpec) -> frozenset[str]:
-    """Return the keys that a tool returns with the value of its own parameter of that name in them.
+    """Return the keys that a tool returns with the value that it was given of that key in them.
+
+    That is the value of its parameter of that name, or `state["key"]`, `state.get("key")` or, of a model, `state.key`.
 
     Under a reducer that adds, such as `extend`, these updates repeat what the key holds already (SEMANTICS rule 11).
     """
@@ -62,24 +65,41 @@ def repeated_keys(spec: ToolSpec) -> frozenset[str]:
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return frozenset()
     names = {param.name for param in spec.params}
+    has_state = spec.takes_state
     found: set[str] = set()
     for value in _returned(function):
         if isinstance(value, ast.Dict):
             for key, part in zip(value.keys, value.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value in names and _starts_with(part, key.value):
-                    found.add(str(key.value))
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    first = _first_of(part)
+                    if (key.value in names and _is_name(first, key.value)) or (has_state and _reads(first, key.value)):
+                        found.add(key.value)
     return frozenset(found)
 
 
-def _starts_with(value: ast.expr, name: object) -> bool:
-    """Return whether a value is a variable, or a list that begins with the variable's items."""
+def _first_of(value: ast.expr) -> ast.expr:
+    """Return what a sum or a list begins with; any other value itself."""
     match value:
-        case ast.Name(id=variable):
-            return variable == name
         case ast.BinOp(left=left, op=ast.Add()):
-            return _starts_with(left, name)
+            return _first_of(left)
         case ast.List(elts=[ast.Starred(value=first), *_]):
-            return _starts_with(first, name)
+            return _first_of(first)
+    return value
+
+
+def _is_name(value: ast.expr, name: str) -> bool:
+    return isinstance(value, ast.Name) and value.id == name
+
+
+def _reads(value: ast.expr, key: str) -> bool:
+    """Return whether a value is a key of the whole state."""
+    match value:
+        case ast.Subscript(value=of, slice=ast.Constant(value=name)):
+            return name == key and _is_name(of, STATE)
+        case ast.Call(func=ast.Attribute(value=of, attr="get"), args=[ast.Constant(value=name), *_]):
+            return name == key and _is_name(of, STATE)
+        case ast.Attribute(value=of, attr=name):
+            return name == key and _is_name(of, STATE)
     return False
 
 
