@@ -59,7 +59,8 @@ class Event:
     """One event. `time` is seconds since the epoch; `node` a node's path, such as `review[3]/extract`.
 
     `data` by kind: node_start `input tool version source`; node_progress `progress` (0 to 1) `text`; node_output
-    `text stream`, of a start beside threads of earlier attempts also `overlaps` (how many); node_retry
+    `text stream`, whole lines but at the node's end; of a figure also `picture` (`mime`, `data` in base64, `width`,
+    `height`), of a start beside threads of earlier attempts `overlaps` (how many); node_retry
     `delay error duration_ms` (seconds until the next attempt); node_complete `output cached duration_ms`, and
     `unchanged` (the keys of the output that are no update) where there are any; node_error
     `error handled duration_ms`; node_cancelled `duration_ms thread_runs_on`; edge_taken and edge_untaken

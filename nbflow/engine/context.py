@@ -149,10 +149,11 @@ class Attempt:
     def end(self) -> None:
         """Tell all that was said, lines that are still open too, and take no more; on the run's loop."""
         self.is_over = True
-        if self._timer is not None:
-            self._timer.cancel()
-        for buffer in list(self._printed.values()):
-            buffer.close()
+        if self._printed:
+            if self._timer is not None:
+                self._timer.cancel()
+            for buffer in list(self._printed.values()):
+                buffer.close()
         if self.said:
             self.flush()
 

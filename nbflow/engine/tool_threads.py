@@ -61,8 +61,12 @@ def _starts(start: Callable[..., Any]) -> Callable[..., Any]:
 
 def _calls(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def wrapper(self: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return method(self, _Call(function), *args, **kwargs)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            args = (_Call(args[0]), *args[1:])
+        elif "func" in kwargs:  # its name in all methods of a ThreadPool
+            kwargs["func"] = _Call(kwargs["func"])
+        return method(self, *args, **kwargs)
 
     return wrapper
 
