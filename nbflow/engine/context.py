@@ -33,6 +33,8 @@ PICTURE = "picture"
 OPEN_LINE_S = 0.5
 """A line that stays open for as long is shown; later on at each tenth of the time that the attempt has run, so that a
 bar that moves for a day causes some hundred events."""
+OPEN_LINE_LETTERS = 200
+"""As many letters of its end are shown."""
 
 
 class Attempt:
@@ -161,7 +163,7 @@ class Attempt:
         """Show a line that is still open, as progress."""
         run, text = self._run, ""
         for buffer in list(self._printed.values()):
-            text = buffer.open_line() or text
+            text = buffer.open_line()[-OPEN_LINE_LETTERS:] or text
         if text and text != self._shown:
             self._shown = text
             run.say(self._task, Kind.NODE_PROGRESS, {"progress": self._fraction, "text": text})

@@ -43,8 +43,8 @@ class Screen:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the cursor stands in an empty last row."""
-        return self._row == len(self._rows) - 1 and not self._rows[-1] and not self._unfinished
+        """Whether the cursor stands in the last row, and it is blank."""
+        return self._row == len(self._rows) - 1 and not self._rows[-1].strip() and not self._unfinished
 
     @property
     def open_row(self) -> str:

@@ -125,3 +125,13 @@ def test_lines_of_other_threads_come_above_a_bar_that_moves() -> None:
     buffer.write("\r2/2\n")
     buffer.close()
     assert [text for _, _, text in said] == ["other line\n", "2/2\n"]
+
+
+def test_a_plain_line_after_nested_bars_is_passed_on_at_once() -> None:
+    said: list = []
+    buffer = PrintBuffer("stderr", said)
+    for piece in ("\router 1/1", "\n", "\rinner", UP, "\n", "\r     ", UP, "\router 1/1", "\n"):
+        buffer.write(piece)
+    assert said == []
+    buffer.write("after\n")
+    assert [text for _, _, text in said] == ["outer 1/1\nafter\n"]
