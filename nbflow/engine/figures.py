@@ -91,11 +91,22 @@ class _Backend:
         """Take the open figures."""
         take_figures(current_attempt())
 
+    def new_figure_manager(self, *args: Any, **settings: Any) -> Any:
+        """Make a figure whose `show()` shows nothing yet: it is open, and so will be a picture."""
+        manager = self._backend.new_figure_manager(*args, **settings)
+        vars(manager.canvas.figure).pop("show", None)  # by which Jupyter's backend displays it beneath the cell
+        manager.show = _show_at_the_end
+        return manager
+
     def draw_if_interactive(self, *_args: Any, **_settings: Any) -> None:
         """Do nothing: a picture is drawn once, when the figure is taken."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
+
+
+def _show_at_the_end() -> None:
+    """Do nothing."""
 
 
 def take_figures(attempt: Attempt | None) -> None:

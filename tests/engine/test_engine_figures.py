@@ -182,6 +182,14 @@ def test_show_takes_the_open_figures_in_their_order() -> None:
     assert run.state["tool"] == 0
 
 
+def test_the_show_of_a_figure_shows_it_once() -> None:
+    def tool() -> None:
+        fill("red")
+        plt.gcf().show()
+
+    assert list(map(colour, pictures(finished("tool", tool), "tool"))) == [RED]
+
+
 def test_figures_of_the_caller_stay_as_they_are() -> None:
     mine = plt.figure(7)
 

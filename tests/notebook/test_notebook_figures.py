@@ -19,11 +19,16 @@ def shows():
     plt.plot([1, 2])
     plt.show()
     plt.plot([2, 3])
+def shows_one():
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    figure.show()
 def fails():
     plt.plot([1, 2])
     raise ValueError("no")
 """
 PICTURES = """
+NODES = ('thread', 'on_loop', 'shows', 'shows_one')
 def pictures(run, node):
     return sum("picture" in e.data for e in run.events if e.kind == "node_output" and e.node == node)
 """
@@ -33,7 +38,7 @@ def pictures(run, node):
 def _tools(kernel: Kernel) -> None:
     kernel.ok(DEFINE)
     kernel.ok(PICTURES)
-    kernel.ok("%%flow_graph draws\nstart = pass\nstart -> thread & on_loop & shows\n")
+    kernel.ok("%%flow_graph draws\nstart = pass\nstart -> thread & on_loop & shows & shows_one\n")
     kernel.ok("%%flow_graph broken\nfails\n")
 
 
@@ -49,7 +54,7 @@ def test_figures_of_tools_are_pictures_of_their_nodes_alone(kernel: Kernel, sett
     finally:
         kernel.ok("%config InlineBackend.close_figures = True")
     assert images(reply) == 0
-    assert kernel.ok("[pictures(run, n) for n in ('thread', 'on_loop', 'shows')]").value == "[2, 1, 2]"
+    assert kernel.ok("[pictures(run, n) for n in NODES]").value == "[2, 1, 2, 1]"
 
 
 def test_a_figure_of_the_cell_is_shown_once_and_as_it_was(kernel: Kernel) -> None:
