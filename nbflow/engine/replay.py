@@ -29,12 +29,14 @@ _DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 class Given:
     """The arguments of a tool as a store keeps them: their names, and the values of those left at their defaults.
 
-    `whole` says that an argument `state` that no param of the node gives is the whole state, not a key of it.
+    `whole` says that an argument `state` that no param of the node gives is the whole state, not a key of it. `item` is
+    the parameter that a map's item was given to where the node names none; None where that was not stored.
     """
 
     names: tuple[str, ...]
     defaults: Mapping[str, Any]
     whole: bool = True
+    item: str | None = None
 
     def of(self, task: Task) -> dict[str, Any]:
         """Return the arguments as they were for the task."""
@@ -42,7 +44,7 @@ class Given:
 
     def _value(self, task: Task, name: str) -> Any:
         definition, path = task.node.definition, task.path
-        if task.item is not None and name == identifier(definition.as_ or ""):
+        if task.item is not None and name == identifier(definition.as_ or self.item or ""):
             return task.value
         for values in (definition.params, {} if self.whole and name == STATE else path, self.defaults):
             if (key := key_for(name, values)) is not None:

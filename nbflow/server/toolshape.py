@@ -23,6 +23,9 @@ def parameters_of(spec: ToolSpec) -> dict[str, Any]:
     """Return the schema of an object of a tool's parameters."""
     types = spec.types
     keys = [Key(param.name, types.get(param.name, Any), param.default, param.required) for param in spec.params]
+    whole = spec.parameters.whole
+    fields = whole.fields if whole is not None else ()
+    keys += [Key(each.name, each.annotation, each.default, each.required) for each in fields]
     return {**_object(keys), "additionalProperties": spec.takes_kwargs or spec.takes_state}
 
 

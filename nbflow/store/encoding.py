@@ -121,6 +121,8 @@ class Encoder:
         # What is left at its default is known by nothing but the tool, which may be another one by then.
         kept = {key: value for key, value in defaults_given if given[key] is value}
         tail = f',"defaults":{self._packed(seq, name, kept)}' if kept else ""
+        if task.item is not None and task.node.definition.as_ is None:
+            tail = f',"as":{quote(spec.first_param() or "")}{tail}'  # another tool's first parameter has another name
         return name, f"{{{_place(task, attempt)},{about_tool}{tail}}}"
 
     def _about(self, spec: ToolSpec, given: Mapping[str, Any]) -> tuple[str, Defaults]:
@@ -270,7 +272,7 @@ def _whole(kind: Kind, row: LogRow, data: dict[str, Any], values: Any) -> dict[s
         names = data.pop("given")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of the arguments are no list of texts")
-        data["input"] = Given(tuple(names), values or {}, bool(data.pop("whole", True)))
+        data["input"] = Given(tuple(names), values or {}, bool(data.pop("whole", True)), data.pop("as", None))
         return data
     if kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
         return {"from": row.node, "to": None, "type": "normal", "condition": None, **data, "values": values}
