@@ -82,7 +82,8 @@ class Reopening(Living):
             RunNotFoundError: No such run.
             SecretsNeededError: It lacks secrets; `names` are theirs.
             RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
-                or `breaks`; or none is named, and the last one belongs to another notebook.
+                or `breaks`; a class is missing of an object that a tool is to get; or none is named, and the last one
+                belongs to another notebook.
         """
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
@@ -106,6 +107,7 @@ class Reopening(Living):
             plan = self.engine.plan(graph, breaks=breaks)
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
         past = resuming.past_of(source, plan, upto, state, fork=fork)
+        resuming.check_classes(self.history, source, past, self.registry)
         return await self._go_on(source, graph, past, breaks, supply, fork=fork)
 
     async def _go_on(

@@ -117,6 +117,21 @@ class Watch:
             return False
 
 
+def current_frames() -> dict[int, FrameType]:
+    """Return the frames of all threads, as `sys._current_frames` does, with the garbage collector off.
+
+    Python before 3.11.9 waits for itself for ever, with the interpreter's lock held, where the collector runs meanwhile
+    and frees a `threading.local` (python/cpython#106883).
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
+
+
 class _Sampler:
     """The thread that looks; it lives while there is a watch that is awake."""
 
@@ -137,7 +152,7 @@ class _Sampler:
         while True:
             time.sleep(PERIOD_S)
             with self._lock:
-                frames = sys._current_frames()
+                frames = current_frames()
                 for ident, watch in list(self._awake.items()):
                     if not watch.look(frames.get(ident)):
                         del self._awake[ident]

@@ -5,7 +5,7 @@ Rule: a firing runs again only if something still to run may read what it lacks;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbflow.engine import WorkflowEngine
@@ -16,12 +16,10 @@ from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.reducers import Unstored
 from nbflow.scheduler import Plan
-from nbflow.scheduler.composite import SubRun
 from nbflow.scheduler.graphrun import GraphRun
-from nbflow.scheduler.plan import NodePlan
 from nbflow.scheduler.scope import steps_of
-from nbflow.state import PathState
 from nbflow.state_parameter import NAME as STATE
+from nbflow.store.readable import readable
 from nbflow.tools import ToolRegistry
 
 
@@ -126,46 +124,4 @@ def _alone(node: NodeDefinition) -> GraphDefinition:
 
 def wanted(run: GraphRun, registry: ToolRegistry) -> list[Unstored]:
     """Return the missing values that something still to run may read, as far as the graph tells."""
-    keys = _keys_read(_reachable(run), run.plan, registry)
-    found = [marker for path in run.paths() for marker in _in_path(path, keys)]
-    for task in run.tasks():
-        if isinstance(task.composite, SubRun):
-            found += wanted(task.composite.run, registry)
-    return found
-
-
-def _in_path(path: PathState, keys: set[str] | None) -> Iterator[Unstored]:
-    for key, value in path.items():
-        if keys is None or key in keys:
-            yield from _markers(value)
-
-
-def _reachable(run: GraphRun) -> set[NodePlan]:
-    found: set[NodePlan] = set()
-    left = run.positions()
-    while left:
-        node = left.pop()
-        if node not in found:
-            found.add(node)
-            left += [edge.target for edge in node.edges + node.error_edges if edge.target is not None]
-    return found
-
-
-def _keys_read(nodes: Iterable[NodePlan], plan: Plan, registry: ToolRegistry) -> set[str] | None:
-    """Return the keys that nodes and the conditions behind them may read; None for all."""
-    keys = set(plan.folds)
-    for node in nodes:
-        keys |= {name for edge in node.conditional if edge.condition for name in edge.condition.names}
-        if node.definition.map is not None:
-            keys.add(node.definition.map)
-        if node.subplan is not None:
-            inner = _keys_read(node.subplan.nodes, node.subplan, registry)
-            if inner is None:
-                return None
-            keys |= inner
-            continue
-        spec = registry.get(node.definition.tool or "")
-        if spec.takes_state:
-            return None
-        keys |= {param.name for param in spec.params if param.name not in node.definition.params}
-    return keys
+    return [marker for part in readable(run, registry) for marker in _markers(part.value)]

@@ -237,6 +237,21 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
     return Past(replay, events, kept=upto, seconds=seconds_of(events), told=told)
 
 
+def check_classes(history: History, source: Source, past: Past, registry: ToolRegistry) -> None:
+    """Check that nothing still to run gets the fields of an object in place of the object.
+
+    Raises:
+        RunStateError: The class of an object is not there, or does not fit it.
+    """
+    if not source.notes or source.head is None:
+        return  # all came back as it was
+    from nbflow.store.substitutes import refuse_substitutes
+
+    row = source.head.row
+    file = history.notebook() or row.notebook or row.origin
+    refuse_substitutes(source.id, past.replay, registry, None if file is None else (history.folder or Path()) / file)
+
+
 def seconds_of(events: Sequence[Event | LogRow]) -> float:
     """Return how long a run ran: in each sitting from its first event to its last."""
     total, began, last = 0.0, None, 0.0

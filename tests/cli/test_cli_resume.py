@@ -51,6 +51,34 @@ def test_a_killed_run_of_a_notebook_needs_no_more_than_resume(folder: Path, nbfl
     assert (folder / "counted").read_text() == "x"
 
 
+CLASS = "from dataclasses import dataclass\n@dataclass\nclass Order:\n    n: int"
+ORDERS = [
+    "%load_ext nbflow",
+    CLASS,
+    "%%flow_tool\nfrom pathlib import Path\ndef fetch():\n    return {'order': Order(3)}\n"
+    "def check(order):\n    if not Path('open').exists():\n        raise ValueError('not yet')\n"
+    "def ship(order):\n    return {'sent': f'{type(order).__name__} {order.n}'}",
+    "%%flow_graph orders\nfetch -> check -> ship",
+]
+
+
+@pytest.mark.slow
+def test_objects_of_a_notebooks_classes_come_back_where_its_cells_define_them(folder: Path, nbflow: Command) -> None:
+    write_notebook(folder / "orders.ipynb", ORDERS)
+    nbflow("run", "orders.ipynb", "--durability", "sync")
+    (folder / "open").touch()
+    write_notebook(folder / "orders.ipynb", [cell for cell in ORDERS if cell != CLASS])
+
+    refused = nbflow("resume")
+    write_notebook(folder / "orders.ipynb", ORDERS)
+    done = nbflow("resume", "--json")
+
+    assert refused.returncode != 0
+    assert "node 'check' reads 'order', and dataclass '__main__.Order' is not known here" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert json_of(done)["state"]["sent"] == "Order 3"
+
+
 @pytest.mark.slow
 def test_ctrl_c_cancels_a_run_that_stays_resumable(folder: Path, nbflow: Command) -> None:
     process = holding(folder, "run", "hold.flow", *KEPT, "--set", "total=20", "--json")

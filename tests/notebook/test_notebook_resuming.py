@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,34 @@ def test_it_says_nothing_that_differs_from_run_to_run_where_outputs_are_compared
         "tool 'parse' has changed since the run last used it", "sums: completed, 3 nodes",
     ]  # fmt: skip
     kernel.close()
+
+
+ORDERS = """%%flow_tool
+def fetch() -> dict:
+    return {"order": Order(3)}
+def check(order) -> dict:
+    raise ValueError("not yet")
+def ship(order) -> dict:
+    return {"sent": f"{type(order).__name__} {order.n}"}
+"""
+ORDER = "from dataclasses import dataclass\n@dataclass\nclass Order:\n    n: int"
+
+
+def test_a_resume_waits_for_the_cell_that_defines_the_class_of_an_object(tmp_path: Path) -> None:
+    with closing(kept_kernel(tmp_path)) as kernel:
+        for cell in ("%load_ext nbflow", ORDER, ORDERS, "%%flow_graph orders\nfetch -> check -> ship\n"):
+            kernel.ok(cell)
+        kernel.run("run = %flow_run orders")
+
+    with closing(kept_kernel(tmp_path)) as kernel:
+        mended = ORDERS.replace('raise ValueError("not yet")', 'return {"order": order}')
+        for cell in ("%load_ext nbflow", mended, "%%flow_graph orders\nfetch -> check -> ship\n"):
+            kernel.ok(cell)
+        refused = kernel.run("%flow_resume")
+        kernel.ok(ORDER)
+        kernel.ok("run = %flow_resume")
+        sent = kernel.ok("print(run.state['sent'])")
+
+    assert "node 'check' reads 'order', and dataclass '__main__.Order' is not known here" in refused.traceback
+    assert "run the cell that defines Order, then resume again" in refused.traceback
+    assert sent.stdout.strip() == "Order 3"

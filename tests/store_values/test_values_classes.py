@@ -370,7 +370,7 @@ def test_a_class_that_names_itself_is_known_once(shelf: Any) -> None:
 def test_register_type_is_a_decorator_and_refuses_what_has_no_fields(shelf: Any) -> None:
     assert shelf.codecs.register_type(Point) is Point
 
-    with pytest.raises(StoreError, match="Codecs is no pydantic model, dataclass, enum or named tuple"):
+    with pytest.raises(StoreError, match="Codecs is no pydantic model, dataclass, attrs class, enum or named tuple"):
         shelf.codecs.register_type(Codecs)
 
 

@@ -38,6 +38,8 @@ def sort_of(cls: Any) -> str | None:
         return "model"
     if dataclasses.is_dataclass(cls):
         return "dataclass"
+    if "__attrs_attrs__" in vars(cls):
+        return "attrs"
     return "namedtuple" if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
 
 
@@ -148,7 +150,7 @@ def _parts(hint: Any) -> list[Any]:
     if isinstance(hint, type):
         if issubclass(hint, BaseModel):
             return [field.annotation for field in hint.model_fields.values()]
-        has_fields = sort_of(hint) in ("dataclass", "namedtuple") or typing.is_typeddict(hint)
+        has_fields = sort_of(hint) in ("dataclass", "attrs", "namedtuple") or typing.is_typeddict(hint)
         return list(_hints(hint).values()) if has_fields else []
     return [part for name in ("__value__", "__bound__", "__supertype__") if (part := getattr(hint, name, None))]
 

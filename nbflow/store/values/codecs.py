@@ -123,7 +123,7 @@ class Codecs:
         values.register_codec(cls, dump, load)
 
     def register_type(self, cls: type[T]) -> type[T]:
-        """Rebuild a pydantic model, dataclass, enum or named tuple, and the classes of its fields; return the class.
+        """Rebuild a model, dataclass, attrs class, enum or named tuple, and the classes of its fields; return it.
 
         Raises:
             StoreError: It is none of these.
@@ -131,7 +131,7 @@ class Codecs:
         if sort_of(cls) is None:
             shown = name_of(cls) if isinstance(cls, type) else repr(cls)
             raise StoreError(
-                f"{shown} is no pydantic model, dataclass, enum or named tuple; "
+                f"{shown} is no pydantic model, dataclass, attrs class, enum or named tuple; "
                 "nbflow.register_codec(cls, dump, load) stores any other class"
             )
         self._classes.know(cls)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from nbflow.errors import words
-from nbflow.store.values.fields import given_up, known_class, refuse_more, stored_fields
+from nbflow.store.values.fields import given_up, known_class, refuse_more, stored_fields, unknown
 
 if TYPE_CHECKING:
     from nbflow.store.values.packing import Packer
@@ -53,7 +53,7 @@ def load_model(node: dict[str, Any], unpacker: Unpacker) -> Any:
     private = stored_fields(node, "private", unpacker) if "private" in node else None
     cls = known_class(node, "model", unpacker)
     if cls is None:
-        return {**fields, **(extra or {})}
+        return unknown({**fields, **(extra or {})}, node, unpacker)
     if node.get("shape") != _shape(cls) or fields.keys() != cls.model_fields.keys():
         return _validated(cls, {**fields, **(extra or {})}, node, unpacker)
     given = unpacker.items(unpacker.want(node, "set", list)) if "set" in node else {*fields, *(extra or ())}

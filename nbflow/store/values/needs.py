@@ -12,7 +12,14 @@ from nbflow.store.values.faults import Refused
 
 FRAMES = "'nbflow[frames]'"
 """The extra that stores frames."""
-_PACKAGES = {"numpy": "numpy", "pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow", "PIL.Image": "pillow"}
+_PACKAGES = {
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "PIL.Image": "pillow",
+    "attr": "attrs",
+}
 _INSTALLED_BY = {"pyarrow": FRAMES}
 
 

@@ -1,4 +1,4 @@
-"""Classes that are stored by their fields: dataclasses, enums, named tuples, and models by their own module.
+"""Classes that are stored by their fields: dataclasses, attrs classes, enums, named tuples; models by their own module.
 
 Rule: an object comes back holding what it held; it was made once, so neither `__init__` nor `__new__` runs again. What
 cannot be rebuilt comes back as a dict of its fields, and a note says why.
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.store.values.classes import name_of, sort_of
 from nbflow.store.values.faults import Refused, short
-from nbflow.store.values.fields import given_up, known_class, refuse_more, stored_fields
+from nbflow.store.values.fields import Substitute, given_up, known_class, refuse_more, stored_fields, unknown
 from nbflow.store.values.models import dump_model, load_model
+from nbflow.store.values.needs import need
 
 if TYPE_CHECKING:
     from nbflow.store.values.forms import Load
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 def dump_structure(value: Any, kind: type, packer: Packer) -> dict[str, Any] | None:
     """Return the tagged fields of a value, None where its class is not of a sort that is stored so."""
+    if kind is Substitute:
+        whole: dict[str, Any] = value.node
+        return whole
     sort = sort_of(kind)
     if sort is None:
         return None
@@ -55,7 +59,7 @@ def _load_enum(node: dict[str, Any], unpacker: Unpacker) -> Any:
     parts = {"name": node.get("n"), "value": unpacker.value(node.get("v"))}
     cls = known_class(node, "enum", unpacker)
     if cls is None:
-        return parts
+        return unknown(parts, node, unpacker)
     try:
         # A combination of flags has a value but no member of its own.
         return cls(parts["value"]) if issubclass(cls, enum.Flag) else cls.__members__[parts["name"]]
@@ -67,7 +71,7 @@ def _load_named(node: dict[str, Any], unpacker: Unpacker) -> Any:
     fields = stored_fields(node, "f", unpacker)
     cls = known_class(node, "namedtuple", unpacker)
     if cls is None:
-        return fields
+        return unknown(fields, node, unpacker)
     if list(fields) != list(cls._fields):
         return given_up(fields, node, unpacker, "has other fields now")
     return tuple.__new__(cls, fields.values())
@@ -77,7 +81,7 @@ def _load_dataclass(node: dict[str, Any], unpacker: Unpacker) -> Any:
     stored = stored_fields(node, "f", unpacker)
     cls = known_class(node, "dataclass", unpacker)
     if cls is None:
-        return stored
+        return unknown(stored, node, unpacker)
     fields = dict(stored)
     for field in dataclasses.fields(cls):
         if field.name not in fields:
@@ -85,11 +89,43 @@ def _load_dataclass(node: dict[str, Any], unpacker: Unpacker) -> Any:
                 fields[field.name] = field.default
             elif field.default_factory is not dataclasses.MISSING:
                 fields[field.name] = field.default_factory()
-    names = {field.name for field in dataclasses.fields(cls)}
+    return _filled(cls, {field.name for field in dataclasses.fields(cls)}, fields, stored, node, unpacker)
+
+
+def _dump_attrs(value: Any, kind: Any, packer: Packer) -> dict[str, Any]:
+    names = [each.name for each in kind.__attrs_attrs__]
+    refuse_more(value, kind, names)
+    return {"f": packer.fields({name: getattr(value, name) for name in names}, lead=".")}
+
+
+def _load_attrs(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    stored = stored_fields(node, "f", unpacker)
+    cls = known_class(node, "attrs", unpacker)
+    if cls is None:
+        return unknown(stored, node, unpacker)
+    fields = dict(stored)
+    for each in cls.__attrs_attrs__:
+        if each.name not in fields and (default := _default_of(each)):
+            fields[each.name] = default[0]
+    return _filled(cls, {each.name for each in cls.__attrs_attrs__}, fields, stored, node, unpacker)
+
+
+def _default_of(attribute: Any) -> tuple[Any, ...]:
+    """Return the default of an attrs class's attribute, alone in a tuple; an empty one where it needs the object."""
+    attr, default = need("attr"), attribute.default
+    if not isinstance(default, attr.Factory):
+        return () if default is attr.NOTHING else (default,)
+    return () if default.takes_self else (default.factory(),)
+
+
+def _filled(
+    cls: type, names: set[str], fields: dict[str, Any], stored: dict[str, Any], node: dict[str, Any], unpacker: Unpacker
+) -> Any:
+    """Return an object of a class that has the fields, the substitute where the class has others now."""
     if fields.keys() != names:
         other = sorted(fields.keys() ^ names)[0]
         return given_up(stored, node, unpacker, f"has other fields now, among them {short(other)}")
-    value = object.__new__(cls)
+    value: Any = object.__new__(cls)
     for name, item in fields.items():
         object.__setattr__(value, name, item)  # a frozen one has no other way
     return value
@@ -99,6 +135,7 @@ _DUMPS: dict[str, Any] = {
     "enum": _dump_enum,
     "model": dump_model,
     "dataclass": _dump_dataclass,
+    "attrs": _dump_attrs,
     "namedtuple": _dump_named,
 }
 
@@ -106,5 +143,6 @@ STRUCTURE_LOADERS: dict[str, Load] = {
     "enum": _load_enum,
     "model": load_model,
     "dataclass": _load_dataclass,
+    "attrs": _load_attrs,
     "namedtuple": _load_named,
 }
