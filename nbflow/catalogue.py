@@ -11,13 +11,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import GraphError, GraphNotFoundError, StoreError
+from nbflow.errors import GraphError, GraphNotFoundError, RunNotFoundError, RunReleasedError, StoreError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
+from nbflow.memory import Memory
 from nbflow.runlist import RunList, place, row_of
 from nbflow.secrets import Supply
 from nbflow.store.rows import GraphRow, RunRow
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from nbflow.view import GraphPicture, RunPicture
 
 _RUN_ID = re.compile("[0-9a-f]+")
+MOST_LOST = 10_000
+"""Runs that were released without being stored, of which the ids are remembered to say so."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class StoredGraph:
 class Catalogue:
     """The tools, graphs and runs of a session, and what the store has.
 
-    `live` are the runs of this process by id, `last` is the one that was started or resumed last.
+    `live` are the runs of this process by id, `last` is the one that was started or resumed last. Of those that have
+    ended `memory` retains the newest; the others are released, and read from the store when somebody asks.
     """
 
     def __init__(self) -> None:
@@ -65,6 +69,10 @@ class Catalogue:
         self.graphs: dict[str, GraphDefinition] = {}
         self.live: dict[str, Run] = {}
         self.last: Run | None = None
+        self.memory = Memory(self._released, lambda: self.last)
+        # Runs that were released, as long as somebody else holds them.
+        self._held: WeakValueDictionary[str, Run] = WeakValueDictionary()
+        self._lost: dict[str, None] = {}
         self._kept: set[str] = set()
         # Done once the store has the run. Not their keepers: these know their runs, which then would never go.
         self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
@@ -162,8 +170,26 @@ class Catalogue:
         known = self._known(run_id)
         if known is not None:
             return known
-        archived = self.history.read(run_id)
+        try:
+            archived = self.history.read(run_id)
+        except RunNotFoundError as error:
+            raise self._not_found(run_id, error) from None
         return StoredRun(self._plan_of(archived), archived)
+
+    def _not_found(self, run_id: str, error: RunNotFoundError) -> RunNotFoundError:
+        """Return why a run that is neither here nor stored is not found: it may have been released."""
+        lost = [each for each in self._lost if each.startswith(run_id)] if run_id else []
+        return RunReleasedError(lost[0]) if len(lost) == 1 else error
+
+    def _released(self, run: RunRecord) -> None:
+        """Refer to a run no longer, as it ended and newer ones take its room."""
+        if isinstance(run, Run) and self.live.get(run.id) is run:
+            del self.live[run.id]
+            self._held[run.id] = run
+            if not (self._is_stored(run) and run.is_kept):
+                self._lost[run.id] = None
+                if len(self._lost) > MOST_LOST:
+                    del self._lost[next(iter(self._lost))]
 
     def _plan_of(self, archived: Archived) -> Plan:
         """Return the plan of a stored run, to read it by."""
@@ -181,7 +207,7 @@ class Catalogue:
 
     def _known(self, run_id: str) -> Run | None:
         """Return the run of this process whose id begins so, if it is the only one."""
-        found = [run for key, run in self.live.items() if key.startswith(run_id)]
+        found = [run for key, run in {**dict(self._held.items()), **self.live}.items() if key.startswith(run_id)]
         return found[0] if len(found) == 1 else None
 
     def show(self, name: str) -> GraphPicture | RunPicture:

@@ -142,6 +142,18 @@ class RunNotFoundError(NbflowError, LookupError):
         super().__init__(f"no run {run_id!r} is known here; %flow_runs lists them")
 
 
+class RunReleasedError(RunNotFoundError):
+    """A run of this process has ended and was released from memory, and no store has it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.args = (
+            f"run {run_id} has ended and is no longer in memory, and it was not stored; hold a run in a variable to "
+            "use it later, let runs be stored (NBFLOW_DURABILITY=async), or let more of them stay in memory by "
+            "NBFLOW_RETAIN_RUNS and NBFLOW_RETAIN_BYTES",
+        )
+
+
 class RunStateError(NbflowError):
     """The run is in a status that does not allow what was asked."""
 

@@ -49,17 +49,13 @@ class Living(Catalogue):
         """Return the runs that go on here, or of them those that wait for an answer; the oldest first."""
         return [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
 
-    def forget(self, keep: int) -> None:
-        """Let go of runs that have ended, but for the `keep` that began last; the store still has what it had."""
-        ended = [run for run in self.live.values() if run.done]
-        for run in ended[: max(0, len(ended) - keep)]:
-            self.let_go(run)
-
     def let_go(self, run: Run) -> None:
         """Know a run of this process no longer, unless it was resumed here since; the store still has what it had."""
         if self.live.get(run.id) is run:
             del self.live[run.id]
             self._kept.discard(run.id)
+            self._held.pop(run.id, None)
+            self.memory.drop(run)
             if self.last is run:
                 self.last = None
 

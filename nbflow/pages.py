@@ -2,13 +2,15 @@
 
 Rule: everything happens on the run's own loop. What thread a message comes in on is the wire's matter, so it is
 only handed over. A page goes on showing what it was turned to: a run, its next sitting, whoever resumed it, or a fork
-that was made here.
+that was made here. A page whose run was released from memory reads the run again when somebody asks for something.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.commands import Message, refusal
@@ -17,9 +19,25 @@ from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.feed import Feed
 from nbflow.view import RunView, scene
+from nbflow.view.backlog import Backlog
 
 Send = Callable[[Message], None]
 Reopen = Callable[[str, int | None, Mapping[str, Any] | None], Awaitable[Run]]
+
+
+MOST_UNHEARD = 100
+"""Messages that wait while a run is read again; of more the oldest are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rereading:
+    """How a page gets a run again that was released from memory.
+
+    `read` returns the run by its id, with its fold not yet fed; it may block. `retain` takes the run once it is shown.
+    """
+
+    read: Callable[[str], tuple[RunRecord, RunView]]
+    retain: Callable[[RunRecord], None]
 
 
 class Page:
@@ -34,36 +52,65 @@ class Page:
         home: The loop where a run goes on that the page brings back; without one it brings back none.
         returns: The session's list of those who are told of a run that goes on again.
         on_run: Called with a run that the page is to show from now on, before anything of it has run.
+        again: Gets a run again that was released; without it no run is released.
     """
 
     def __init__(
         self, run: RunRecord, view: RunView, *, send: Send, describe: Callable[[str], str], reopen: Reopen,
         home: asyncio.AbstractEventLoop | None, returns: list[Callable[[Run], None]], on_run: Callable[[Run], None],
+        again: Rereading | None = None,
     ) -> None:  # fmt: skip
         self._send, self._describe, self._home = send, describe, home
         self._bring_back, self._on_run, self._returns = reopen, on_run, returns
         returns.append(self._returned)
         self._reopening: set[asyncio.Task[None]] = set()
-        self.feed = self._follow(run, view)
+        self._again = again
+        self._unheard: list[Any] = []
+        self._on_ready: Callable[[], None] = lambda: None
+        self._feed: Feed | None = self._follow(run, view)
+
+    @property
+    def feed(self) -> Feed:
+        """The feed of the run that it shows; not while that run is released."""
+        assert self._feed is not None  # noqa: S101 - only who lets it be released has to ask `asleep` before
+        return self._feed
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its run is released, and read again when somebody asks for something."""
+        return self._feed is None
 
     def show(self, run: RunRecord, view: RunView) -> None:
         """Show another run from now on, and of it what was looked at; call on its loop."""
-        inspecting = self.feed.inspecting
-        self.feed.leave()
-        self.feed = self._follow(run, view)
+        inspecting = [] if self._feed is None else self._feed.inspecting
+        if self._feed is not None:
+            self._feed.leave()
+        self._feed = self._follow(run, view)
         self._send(scene_of(run))
         self._send(self.feed.snapshot)
         for message in inspecting:
             self.feed.handle(message)
 
     def _follow(self, run: RunRecord, view: RunView) -> Feed:
+        self._run_id = run.id
         feed = Feed(run, view, send=self._send, describe=self._describe, reopen=self._reopen)
         feed.start()
         return feed
 
+    def release(self, run: RunRecord) -> None:
+        """Refer to a run no longer, if it is the one that is shown; the page has what it was sent."""
+        feed = self._feed
+        if feed is not None and feed.run is run and self._again is not None:
+            feed.leave()
+            self._on_ready = feed.on_ready
+            self._feed = None
+
     def receive(self, message: Any) -> None:
         """Act on what the page says, soon; from any thread."""
-        feed = self.feed
+        feed = self._feed
+        if feed is None:
+            self._ask_again(message)
+            return
         loop = feed.run.loop if isinstance(feed.run, Run) else self._home
         try:
             if loop is None:
@@ -73,21 +120,67 @@ class Page:
         except RuntimeError:  # the run ended, and its own loop with it: nothing is left to disturb
             feed.handle(message)
 
+    def _ask_again(self, message: Any) -> None:
+        """Have a message answered once the run is read again; a page that only opens has got all it needs."""
+        if isinstance(message, Mapping) and message.get("type") == "ready":
+            self._at_home(self._on_ready)
+            return
+        self._unheard.append(message)
+        if len(self._unheard) == 1:
+            threading.Thread(target=self._read_again, name="nbflow-page", daemon=True).start()
+        elif len(self._unheard) > MOST_UNHEARD:
+            del self._unheard[1]
+
+    def _read_again(self) -> None:
+        assert self._again is not None  # noqa: S101 - only such a page is released
+        try:
+            run, view = self._again.read(self._run_id)
+            Backlog(view, run.events).fold()
+        except NbflowError as error:
+            refused = error
+            self._at_home(lambda: self._refuse(refused))
+        else:
+            self._at_home(lambda: self._wake(run, view))
+
+    def _wake(self, run: RunRecord, view: RunView) -> None:
+        if self._feed is None:  # else it was turned to another meanwhile
+            self._feed = self._follow(run, view)
+            if self._again is not None:
+                self._again.retain(run)
+        unheard, self._unheard = self._unheard, []
+        for message in unheard:
+            self.receive(message)
+
+    def _refuse(self, error: NbflowError) -> None:
+        unheard, self._unheard = self._unheard, []
+        for message in unheard:
+            self._send(refusal(message if isinstance(message, Mapping) else {}, error))
+
+    def _at_home(self, action: Callable[[], None]) -> None:
+        try:
+            if self._home is not None:
+                self._home.call_soon_threadsafe(action)
+                return
+        except RuntimeError:  # the loop is closed: nothing is left to disturb
+            pass
+        action()
+
     def _returned(self, run: Run) -> None:
-        if run.id == self.feed.run.id:
+        if run.id == self._run_id:
             self._on_run(run)
 
     def leave(self) -> None:
         """Tell the page nothing more; what runs goes on. Call on the run's loop."""
         if self._returned in self._returns:
             self._returns.remove(self._returned)
-        self.feed.leave()
+        if self._feed is not None:
+            self._feed.leave()
 
     def _reopen(
         self, message: Message, *, at: int | None = None, state: Mapping[str, Any] | None = None,
         then: Callable[[Run], None] | None = None,
     ) -> None:  # fmt: skip
-        run_id = self.feed.run.id
+        run_id = self._run_id
 
         async def go_on() -> None:
             try:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import RunStateError, SecretsNeededError
+from nbflow.errors import RunNotFoundError, RunStateError, SecretsNeededError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.living import Living
@@ -38,11 +39,21 @@ class Reopening(Living):
         self.on_return: list[Callable[[Run], None]] = []
 
     def _known_here(self, run: Run, keeper: Recorder | None, *, again: bool = False) -> None:
+        before = self.live.get(run.id)
+        if before is not None:
+            self.memory.drop(before)
+        self._held.pop(run.id, None)
         self.live[run.id] = self.last = run
+        alone = ref(run)  # the run refers to whom it tells of its end, and must not refer to itself
+        run.on_end(lambda: self._has_ended(alone()))
         if keeper is not None:
             self._begun[run] = keeper.begun
         for told in tuple(self.on_return) if again else ():
             told(run)
+
+    def _has_ended(self, run: Run | None) -> None:
+        if run is not None and self.live.get(run.id) is run:
+            self.memory.retain(run)
 
     async def stored(self, run: Run) -> None:
         """Wait until the store has a run that has just begun, so that it outlives this process; call on its loop.
@@ -93,7 +104,10 @@ class Reopening(Living):
             run_id = str(await asyncio.to_thread(self.meant, unfinished=not fork))
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
-        source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork, supply=supply)
+        try:
+            source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork, supply=supply)
+        except RunNotFoundError as error:
+            raise self._not_found(run_id, error) from None
         if source.status is Status.COMPLETED and not fork:
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
         known_before = dict(self.graphs)

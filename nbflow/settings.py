@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     """Whether a run kept with `sync` goes on where a value cannot be stored."""
     large_value: ByteSize = Field(ByteSize(64 * 2**20), gt=0)
     """From which size on a value is named in a notice, as bytes or a text such as `200MB`."""
+    retain_runs: int = Field(50, ge=0)
+    """How many runs that have ended stay in memory, beside the last one; the store still has the others."""
+    retain_bytes: ByteSize = Field(ByteSize(32 * 2**20), ge=0)
+    """How many bytes they may take, about, as bytes or a text such as `100MB`."""
     prune_keep_last: int | None = Field(None, ge=1)
     """How many runs stay when a store is opened; by default all."""
     prune_older_than_days: float | None = Field(None, gt=0)

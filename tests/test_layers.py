@@ -47,6 +47,7 @@ LAYERS: list[set[str]] = [
         "catalogue",
         "runlist",
         "living",
+        "memory",
         "reopening",
         "commands",
         "feed",

@@ -71,6 +71,10 @@ class AwaitedRun(RunRecord):
         else:
             self.events.listen(callback)
 
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call back once, on the loop, when it has ended and left nothing running; soon, if that is so already."""
+        self._ended.add_done_callback(lambda _: callback())
+
     async def changed(self) -> None:
         """Wait until something happens next; if the run has ended, for a turn of the loop."""
         changed = asyncio.Event()

@@ -28,6 +28,10 @@ class Composites:
         self._timers: dict[Task, _Timer] = {}
         self._late: Task | None = None
 
+    def untie(self, run: Run) -> None:
+        """Refer to the run, which has ended, by a weak reference."""
+        self._run = run
+
     def opened(self, task: Task, number: int, now: float) -> None:
         """Note that one has begun, and set its timeout; a map's is not its own but that of each item."""
         definition = task.node.definition

@@ -50,6 +50,10 @@ class Gate:
         """Whether nothing is left to wait for."""
         return self._keeper is None or self.kept >= len(self._run.events)
 
+    def untie(self, run: Run) -> None:
+        """Refer to the run, which has ended, by a weak reference."""
+        self._run = run
+
     @property
     def keeping(self) -> bool:
         """Whether the keeper has not given up."""

@@ -54,6 +54,10 @@ class Questions:
         self._run, self._answers = run, dict(answers)
         self.open: list[Question] = []
 
+    def untie(self, run: Run) -> None:
+        """Refer to the run, which has ended, by a weak reference."""
+        self._run = run
+
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
         """Return what will hold the answer's data; from any thread."""
         question, loop = Question(task, ordinal, form, told, Future()), self._run.loop

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
@@ -70,6 +71,7 @@ class Run(SteeredRun):
         self._began -= past.seconds if past else 0.0
         self.jobs, self.caching = around.jobs, around.caching
         self._patience: asyncio.TimerHandle | None = None
+        self._abandoned = False
         self.copies = Copies(self.clock)
         self.workers = Workers(self, max_parallel)
         self._composites = Composites(self)
@@ -223,6 +225,25 @@ class Run(SteeredRun):
             self._ended.set_result(None)
             if self._patience is not None:
                 self._patience.cancel()
+            if not self._abandoned:
+                self._untie()
+
+    def _untie(self) -> None:
+        """Let the run's parts refer to it weakly, so that it is freed at once where nobody holds it."""
+        alone = weakref.proxy(self)
+        for part in (self.workers, self._composites, self.questions, self._gate):
+            if part is not None:
+                part.untie(alone)
+        self._scheduler.untie()
+        if any(node.graph or node.map for node in self.graph.nodes):
+            self._forget_inside()
+        self.events.listeners.clear()
+
+    def _forget_inside(self) -> None:
+        """Drop what was inside of maps and subgraphs, which refers back to their tasks; the events have all of it."""
+        for entry in self.events.entries(0, len(self.events)):
+            if type(entry) is tuple and type(entry[2]) is Task:
+                entry[2].composite = None
 
     # what the keeper tells
 
@@ -327,6 +348,7 @@ class Run(SteeredRun):
 
     def _stop_waiting(self) -> None:
         abandoned = self.workers.abandon()
+        self._abandoned = bool(abandoned)
         if abandoned:  # else only the store is waited for
             names = name_list(repr(task.name) for task in abandoned)
             logger.warning("run %s ended, and %s did not end within %g s of being cancelled", self.id, names, CLEANUP_S)

@@ -53,6 +53,10 @@ class Workers:
         """Whether no worker is left."""
         return not self._all
 
+    def untie(self, run: Run) -> None:
+        """Refer to the run, which has ended, by a weak reference."""
+        self._run = run
+
     def add(self, task: Task) -> None:
         """Run a task as soon as there is room."""
         self._ready.append(task)

@@ -18,7 +18,7 @@ from nbflow.commands import Message
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.feed import Feed
-from nbflow.pages import Page, scene_of
+from nbflow.pages import Page, Rereading, scene_of
 from nbflow.view import RunView
 from nbflow.view.bundle import packed
 
@@ -39,16 +39,23 @@ class LivePage:
         view: The run's fold, not yet fed.
         home: The loop where a run goes on that the page brings back.
         on_run: Called with a run that the page is to show from now on, before anything of it has run.
+        fold: Returns the fold, not yet fed, of a run that is read again after it was released from memory.
     """
 
     def __init__(
         self, run: RunRecord, view: RunView, *, describe: Callable[[str], str],
-        home: asyncio.AbstractEventLoop | None, on_run: Callable[[Run], None],
+        home: asyncio.AbstractEventLoop | None, on_run: Callable[[Run], None], fold: Callable[[RunRecord], RunView],
     ) -> None:  # fmt: skip
         self.widget = LiveView(scene=scene_of(run))
+        here = session.current()
+
+        def read(run_id: str) -> tuple[RunRecord, RunView]:
+            found = here.read(run_id)
+            return found, fold(found)
+
         self._page = Page(
             run, view, send=self._send, describe=describe, reopen=_reopen, home=home,
-            returns=session.current().on_return, on_run=on_run,
+            returns=here.on_return, on_run=on_run, again=Rereading(read, here.memory.retain),
         )  # fmt: skip
         self.widget.on_msg(lambda _widget, message, _buffers: self._page.receive(message))
 
@@ -56,6 +63,15 @@ class LivePage:
     def feed(self) -> Feed:
         """The feed of the run that it shows now."""
         return self._page.feed
+
+    @property
+    def snapshot(self) -> Mapping[str, Any]:
+        """The whole view as it stands now, of a run that is released as it was when it ended."""
+        return dict(self.widget.snapshot) if self._page.asleep else self._page.feed.snapshot
+
+    def release(self, run: RunRecord) -> None:
+        """Refer to a run no longer, if it is the one that is shown."""
+        self._page.release(run)
 
     def show(self, run: Run, view: RunView) -> None:
         """Show another run from now on; call on its loop."""

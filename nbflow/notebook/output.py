@@ -59,37 +59,43 @@ class RunOutput:
         self, run: RunRecord, shell: Any, cells: Cells, describe: Callable[[str], str], *,
         background: bool = True, place: Place | None = None,
     ) -> None:  # fmt: skip
-        self._run, self._shell, self._cells, self._describe = run, shell, cells, describe
+        self._run: RunRecord | None = run
+        self._name, self._graph = run.name, run.graph
+        self._shell, self._cells, self._describe = shell, cells, describe
         self._background, self._place = background, place
         self._kernel = hasattr(shell, "kernel")
         # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
         self._watched = self._kernel and cells.current_id is not None and not deterministic()
-        self._view = self._fold()
+        self._view: RunView | None = self._fold(run)
+        self._over = self._due = False
         self._page: LivePage | None = None
         self._static: Any = None if place is None else place.picture
         self._soon: asyncio.TimerHandle | None = None
         self._following: asyncio.Task[None] | None = None
         self._hint, self._ready = "", False
 
-    def _fold(self) -> RunView:
-        return unfed(self._run, locate=self._cells.locate, stable=deterministic())
+    def _fold(self, run: RunRecord) -> RunView:
+        return unfed(run, locate=self._cells.locate, stable=deterministic())
 
     def begin(self) -> None:
         """Show the live view and, after its first states are on their way, the graph that stands in for it."""
-        if not self._kernel:
+        run, view = self._run, self._view
+        if not self._kernel or run is None or view is None:
             return
         from nbflow.notebook.live import LivePage, home_of
         from nbflow.view.pace import FRAME
 
         home = home_of(self._shell)
-        self._page = LivePage(self._run, self._view, describe=self._describe, home=home, on_run=self._go_on)
+        self._page = LivePage(run, view, describe=self._describe, home=home, on_run=self._go_on, fold=self._fold)
+        session.current().memory.holders.add(self)
         if self._place is None:
             show(widget_bundle(self._page.widget))
         else:
             self._place.put(self._page.widget)
         for output in self._cells.gone(self):
             output.close()
-        loop = self._run.loop if isinstance(self._run, Run) and self._run.result is None else None
+        loop = run.loop if isinstance(run, Run) and run.result is None else None
+        self._over = loop is None
         if self._background or loop is None:
             self._stand_in()
         elif not deterministic():
@@ -100,8 +106,9 @@ class RunOutput:
 
     def _go_on(self, run: Run) -> None:
         """Show a run that goes on again, or a fork that was made here, in the same place."""
-        self._run = run
-        self._view = self._fold()
+        self._run, self._view = run, self._fold(run)
+        self._name, self._graph = run.name, run.graph
+        self._over = self._due = False
         if self._page is not None:
             self._page.show(run, self._view)
         self.follow(run)
@@ -124,7 +131,7 @@ class RunOutput:
         """Show the graph now, for whoever has no live view yet; the output is brought up to date later."""
         if self._page is not None:
             self._soon = None
-            self._show(self._page.feed.snapshot)
+            self._show(self._page.snapshot)
 
     def end(self, run: RunRecord) -> None:
         """Bring both outputs to where the run ended, unless they show another since: a fork of it."""
@@ -132,20 +139,33 @@ class RunOutput:
             return
         if self._soon is not None:
             self._soon.cancel()
-        self._show(self._page.feed.close() if self._page else self._folded())
+        self._show(self._page.feed.close() if self._page else self._folded(run))
+        self._over = True
+        if self._due:
+            self.release(run)
+
+    def release(self, run: RunRecord) -> None:
+        """Refer to a run no longer that ended: its outputs are there, and the page reads it again where need be."""
+        if self._page is not None and (run is not self._run or self._over):
+            self._page.release(run)
+        if run is self._run and self._over:
+            self._run = self._view = None
+        elif run is self._run:
+            self._due = True  # once its end is shown
 
     def close(self) -> None:
         """Free the page's copy of the live view, unless its run goes on."""
-        if self._run.result is not None and self._page is not None:
+        if (self._run is None or self._run.result is not None) and self._page is not None:
             from nbflow.notebook.freeing import free
 
             self._page.leave()
             free(self._page.widget)
             self._page = None
 
-    def _folded(self) -> dict[str, Any]:
-        self._view.apply(self._run.events[self._view.seq :])
-        return self._view.snapshot(time.time())
+    def _folded(self, run: RunRecord) -> dict[str, Any]:
+        view = self._view or self._fold(run)
+        view.apply(run.events[view.seq :])
+        return view.snapshot(time.time())
 
     def _show(self, snapshot: Mapping[str, Any]) -> None:
         bundle = self._bundle(snapshot)
@@ -158,19 +178,19 @@ class RunOutput:
         """Say why there is no live view; a page that was only slow takes the words back when it is ready."""
         if self._page is not None and not self._ready:
             self._hint = INSTALL
-            self._show(self._page.feed.snapshot)
+            self._show(self._page.snapshot)
 
     def _on_ready(self) -> None:
         self._ready = True
         if self._page is not None and self._hint:
             self._hint = ""
-            self._show(self._page.feed.snapshot)
+            self._show(self._page.snapshot)
 
     def _bundle(self, snapshot: Mapping[str, Any]) -> dict[str, str]:
-        text = summary(snapshot, self._run.name, deterministic=deterministic())
+        text = summary(snapshot, self._name, deterministic=deterministic())
         if not self._kernel:
             return {"text/plain": text}
-        svg = static_svg(self._run.graph, snapshot, title=self._run.name, deterministic=deterministic())
+        svg = static_svg(self._graph, snapshot, title=self._name, deterministic=deterministic())
         hint = f'<div class="nbflow-static">{escape(self._hint)}</div>' if self._hint else ""
         return {"text/plain": text, "text/html": static_html(svg, text) + hint}
 
@@ -183,6 +203,8 @@ def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
         output.end(run)
     elif isinstance(run, Run) and run.result is None:
         output.follow(run)
+    else:
+        session.current().memory.retain(run)
 
 
 def describe_tool(tool: str) -> str:

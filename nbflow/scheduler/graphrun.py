@@ -22,6 +22,14 @@ Routes = dict[str, list[tuple[str, str, str | None]]]
 OnEnd = Callable[[PathState | None, BaseException | None, Out], None]
 
 
+def _opens_nothing(task: Task, out: Out) -> None:
+    """Stand in for what opens a composite of a run that has ended."""
+
+
+def _ends_nothing(final: PathState | None, error: BaseException | None, out: Out) -> None:
+    """Stand in for what hears of the end of a run that has ended."""
+
+
 class GraphRun(Marking):
     """The live state of a run of a graph; of the outermost one, or of a subgraph's.
 
@@ -41,6 +49,10 @@ class GraphRun(Marking):
         self._on_end, self._routes = on_end, routes
         self._serial = 0
         self._counts = [0] * len(plan.edges)
+
+    def untie(self) -> None:
+        """Call nobody any longer: the run has ended, and refers to whom it called."""
+        self._open, self._on_end = _opens_nothing, _ends_nothing
 
     # what happens
 

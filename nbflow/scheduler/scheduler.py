@@ -107,6 +107,10 @@ class Scheduler:
         self.root.stop(error, out)
         return self._drained(out)
 
+    def untie(self) -> None:
+        """Drop what the outermost run calls, as the run has ended: without that reference cycle it is freed at once."""
+        self.root.untie()
+
     def edit(self, update: dict[str, Any]) -> None:
         """Write keys into every live token, in subgraphs too, as one who has seen all other writes.
 

@@ -49,8 +49,6 @@ class Options(BaseSettings):
     """How long a watcher may take nothing before it is let go."""
     drain: float = Field(10.0, ge=0)
     """How long the end of the server waits for runs to end by themselves; the others can be resumed."""
-    keep_ended: int = Field(100, ge=0)
-    """How many ended runs stay in memory; older ones are read from the store."""
 
 
 def options(**given: Any) -> Options:

@@ -130,7 +130,7 @@ class Service:
         return run
 
     def follow(self, run: Run) -> None:
-        """See a run to its end, and let old ones go then."""
+        """See a run to its end, which `drain` waits for."""
         for told in self.on_run:
             told(run)
         task = asyncio.ensure_future(self._until_ended(run))
@@ -139,7 +139,6 @@ class Service:
 
     async def _until_ended(self, run: Run) -> None:
         await run.wait()
-        self.session.forget(self.options.keep_ended)
 
     # runs are found
 

@@ -7,6 +7,7 @@ larger the groups. What follows from an error is decided by the run.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -121,12 +122,19 @@ class Recorder:
             return
         upto = len(self._run.events)
         if upto == self._sent:
-            self._run.events.listen(self._next)
+            if self._run.result is None:
+                self._run.events.listen(self._next)
+            else:
+                self._untie()
             return
         self._busy = True
         make = partial(self._batch, self._sent, upto, self._run.status)
         future = self._store.append(self._run.id, self._epoch, make, durable=self.strict)
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
+
+    def _untie(self) -> None:
+        """Refer to the run, which has ended, weakly: it has this recorder, and is to be freed once nobody holds it."""
+        self._run = weakref.proxy(self._run)
 
     def _tell(self, callback: Callable[[Any], None], told: Any) -> None:
         try:
@@ -170,6 +178,7 @@ class Recorder:
             self._run.on_change(partial(self._let_go, store))
         else:
             store.release(self._run.id, self._epoch)
+            self._untie()
 
     # on the writer's thread
 
