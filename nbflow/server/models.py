@@ -127,6 +127,7 @@ class LogShown(BaseModel):
     firing: int
     scope: str
     cached: bool
+    overlaps: bool
 
 
 class Reached(BaseModel):

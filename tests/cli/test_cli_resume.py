@@ -96,6 +96,25 @@ def test_ctrl_c_cancels_a_run_that_stays_resumable(folder: Path, nbflow: Command
 
 
 @pytest.mark.slow
+def test_ctrl_c_over_a_tool_that_blocks_the_loop_is_a_cancellation(folder: Path, nbflow: Command) -> None:
+    (folder / "blocking.py").write_text(
+        "import os, time\nfrom nbflow import session\n@session.tool\nasync def blocks():\n"
+        "    os.write(2, b'holding\\n')\n    time.sleep(2)\n"
+    )
+    (folder / "blocking.flow").write_text("graph blocking\nblocks -> after\nafter = pass()\n")
+    process = holding(folder, "run", "blocking.flow", "--tools", "blocking", "--durability", "sync", "--json")
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+
+    told = json_of(subprocess.CompletedProcess([], process.returncode, out, err))
+    assert (process.returncode, told["status"]) == (130, "cancelled")
+    assert [(row["node_id"], row["status"]) for row in told["logs"]] == [("blocks", "cancelled")]
+    (row,) = json_of(nbflow("runs", "--json"))
+    assert row["status"] == "cancelled"
+
+
+@pytest.mark.slow
 def test_a_run_that_a_living_process_has_is_refused(folder: Path, nbflow: Command) -> None:
     process = holding(folder, "run", "hold.flow", *KEPT, "--set", "total=20")
 

@@ -144,3 +144,21 @@ def test_stop_reaches_a_tool_cell_that_awaits(kernel):
     kernel.interrupt()
     assert kernel.collect(message).status == "error"
     assert kernel.ok("from nbflow import session\n'never' in session.current().registry").value == "False"
+
+
+def test_stop_over_a_tool_that_blocks_the_loop_gives_one_answer_everywhere(kernel):
+    kernel.ok("from nbflow import session")
+    kernel.ok(
+        "%%flow_tool\nimport time\nasync def holds() -> None:\n    print('holds', flush=True)\n    time.sleep(2)\n"
+    )
+    kernel.ok("%%flow_graph holding\nholds -> after\nafter = pass()\n")
+    message = kernel.send("%flow_run holding")
+    time.sleep(1.5)
+    kernel.interrupt()
+    reply = kernel.collect(message)
+
+    assert reply.error["ename"] == "ExecutionCancelled"
+    kernel.ok("run = list(session.current().live.values())[-1]")
+    assert kernel.ok("run.status.value, run.result.status.value").value == "('cancelled', 'cancelled')"
+    assert kernel.ok("[(row.node_id, row.status) for row in run.logs]").value == "[('holds', 'cancelled')]"
+    assert kernel.ok("session.show(run.id).snapshot()['run']['status']").value == "'cancelled'"
