@@ -209,10 +209,12 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
         task.attempt.thread = None  # what is left of the call runs on the loop
         return await settled(run, task, job, handover, context, *result)
     given = await _copied(run, handover, context) if handover.is_heavy else handover.arguments()
-    began = run.clock()
+    began, watch = run.clock(), run.workers.watch
+    watch.inside = True
     try:
         box = [context.run(partial(job.function, **given))]
     finally:
+        watch.inside = False
         held_loop(run, task, run.clock() - began)
     return await settled(run, task, job, handover, context, box)
 
@@ -334,7 +336,7 @@ async def _awaited(value: Any) -> Any:
 async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> Any:
     began = run.clock()
     try:
-        finished, value = first_step(context, coroutine)
+        finished, value = first_step(context, coroutine, run.workers.watch)
     finally:
         held_loop(run, task, run.clock() - began)
     return value if finished else await rest_of(run, task, context, coroutine, value)

@@ -4,23 +4,23 @@ A clock sees only that a step of a tool took long. The time may have gone to the
 to another thread that held the interpreter's lock, or to none, as the machine slept or ran something else. So a second
 thread looks at the loop's thread every 25 ms and counts the time since its last look for the tool, where
 
-- the tool's own frame is on the stack, inside the call that nbflow made, and
-- the loop's thread slept in a call, or else used the processor: that much time, without the collector's.
+- the thread is inside a call of a tool, as `Watch.inside` says, and
+- it slept in that call, or else used the processor: that much time, without the collector's.
 
-A look that comes late, as after a suspension, counts only the processor time. A step pays one test of an attribute for
-this; the second thread lives only while the loop is busy with tools, and ends a second after that.
+A look that comes late, as after a suspension, counts only the processor time. A step pays one test and two settings of
+an attribute for this; the second thread lives only while the loop is busy with tools, and ends a second after that.
+
+The second thread reads no frames: where the collector runs while the stack of another thread is read, Python 3.11 may
+wait for itself for ever (python/cpython#106883) or follow a frame that is gone.
 """
 
 from __future__ import annotations
 
 import gc
-import os
-import sys
 import threading
 import time
 from collections import deque
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 PERIOD_S = 0.025
@@ -29,17 +29,16 @@ _QUIET = 40
 """So many looks in a row that find no tool end the watch until the next step."""
 _MOST = 2400
 """Looks that are retained: a minute's; of a longer step every second one is merged with the one before."""
-_ROOT = Path(__file__).parent.parent
-_OWN, _REVIEW = str(_ROOT) + os.sep, str(_ROOT / "review") + os.sep
-_CALLERS = (str(_ROOT / "executors" / "inline.py"), str(_ROOT / "engine" / "perform.py"))
-"""The files whose frames call tools on the loop."""
 
 
 class Watch:
-    """The watch over the thread that it is made in; `asleep` while nobody looks at it."""
+    """The watch over the thread that it is made in.
+
+    `asleep` says that nobody looks at it, `inside` that the thread is in a call of a tool; whoever calls one sets it.
+    """
 
     def __init__(self) -> None:
-        self.asleep = True
+        self.asleep, self.inside = True, False
         self.ident = threading.get_ident()
         self._collected = 0.0
         self._began: float | None = None
@@ -73,14 +72,14 @@ class Watch:
         seen = sum(min(own, at - began) for at, own in looks) + (since if since <= _LATE_S else 0.0)
         return seconds if seen > seconds / 2 else seen
 
-    def look(self, frame: FrameType | None) -> bool:
+    def look(self) -> bool:
         """Note what the thread does; return whether to look again."""
         if self._began is not None:
             return True  # the collector runs, and what it used is known only when it ends
         before, self._last = self._last, self._measured()
-        if frame is None or not _in_tool(frame):
+        if not self.inside:
             self._quiet += 1
-            return frame is not None and self._quiet < _QUIET
+            return self._quiet < _QUIET
         self._quiet = 0
         took, used, collected = (now - then for now, then in zip(self._last, before, strict=True))
         # A look on time found the thread asleep in a call, if it does not wait for the processor.
@@ -117,21 +116,6 @@ class Watch:
             return False
 
 
-def current_frames() -> dict[int, FrameType]:
-    """Return the frames of all threads, as `sys._current_frames` does, with the garbage collector off.
-
-    Python before 3.11.9 waits for itself for ever, with the interpreter's lock held, where the collector runs meanwhile
-    and frees a `threading.local` (python/cpython#106883).
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return sys._current_frames()
-    finally:
-        if collects:
-            gc.enable()
-
-
 class _Sampler:
     """The thread that looks; it lives while there is a watch that is awake."""
 
@@ -152,12 +136,10 @@ class _Sampler:
         while True:
             time.sleep(PERIOD_S)
             with self._lock:
-                frames = current_frames()
                 for ident, watch in list(self._awake.items()):
-                    if not watch.look(frames.get(ident)):
+                    if not watch.look():
                         del self._awake[ident]
                         watch.asleep = True
-                del frames
                 if not self._awake:
                     self._lives = False
                     return
@@ -184,15 +166,3 @@ def _note_collection(phase: str, about: dict[str, Any]) -> None:
     watch: Watch | None = getattr(_watches, "watch", None)
     if watch is not None:
         watch.collects(over=phase == "stop")
-
-
-def _in_tool(frame: FrameType | None) -> bool:
-    """Return whether a stack shows a tool's own code inside a call that nbflow made."""
-    foreign = False
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name in _CALLERS:
-            return foreign
-        foreign = foreign or not name.startswith(_OWN) or name.startswith(_REVIEW)
-        frame = frame.f_back
-    return False

@@ -175,7 +175,7 @@ class Workers:
             context = run.started(task, now, 1, given, job)
             attempt: Attempt = task.attempt
             coroutine = job.function(**arguments)
-            finished, value = first_step(context, coroutine)
+            finished, value = first_step(context, coroutine, self.watch)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
             seconds = run.clock() - now
             held_loop(run, task, seconds)

@@ -16,17 +16,22 @@ class Sleeper(Protocol):
     """What watches the loop's thread while something runs there."""
 
     asleep: bool
+    inside: bool
+    """Whether the thread is in a call of a tool."""
 
     def wake(self) -> None:
         """Watch from now on."""
 
 
-def first_step(context: Context, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
+def first_step(context: Context, coroutine: Coroutine[Any, Any, Any], watch: Sleeper) -> tuple[bool, Any]:
     """Run a coroutine until it first waits or ends; return whether it ended, and its value or what it waits for."""
+    watch.inside = True
     try:
         return False, context.run(coroutine.send, None)
     except StopIteration as stop:
         return True, stop.value
+    finally:
+        watch.inside = False
 
 
 @types.coroutine
@@ -53,11 +58,13 @@ def rest(
         if watch.asleep:
             watch.wake()
         began = clock()
+        watch.inside = True
         try:
             waits_for = context.run(call, argument)
         except StopIteration as stop:
             return stop.value
         finally:
+            watch.inside = False
             seconds = clock() - began
             if seconds > longest:
                 longest = seconds
