@@ -274,8 +274,8 @@ class Run(SteeredRun):
             self.error, self.status = error, Status.FAILED
             self.result = replace(self.result, status=Status.FAILED, error=words(error))
         elif not fatal:
-            what = "goes on in memory alone" if self.result is None else "has ended, and its end is in memory alone"
-            logger.warning("run %s %s, and cannot be resumed from here on: %s", self.id, what, error)
+            what = "goes on in memory alone" if self.result is None else "has ended in memory alone"
+            logger.warning("run %s %s, and cannot be resumed: %s", self.id, what, error)
         self._gate.open()
         self.workers.wake()
         self.worker_left()

@@ -39,6 +39,7 @@ def test_the_output_of_the_same_tool_and_inputs_is_reused_in_another_session(log
     assert calls(log) == 1
 
 
+@pytest.mark.slow
 def test_it_is_reused_in_another_process(tmp_path: Path, url: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(

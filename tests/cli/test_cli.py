@@ -53,6 +53,7 @@ def test_a_failure_names_its_node_and_exits_with_1(nbflow: Command, folder: Path
     assert "asyncio" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_failure_shows_the_errors_of_a_group_as_python_does_and_so_does_the_history(
     nbflow: Command, folder: Path
 ) -> None:

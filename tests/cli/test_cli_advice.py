@@ -12,6 +12,7 @@ FAILS = ["run", "door.flow", "--tools", "mytools", "--set", "total=20"]
 ADVICE = "to go on with it: nbflow resume"
 
 
+@pytest.mark.slow
 def test_a_failed_run_that_is_stored_can_be_resumed_and_that_is_said(nbflow: Command) -> None:
     done = nbflow("run", "door.flow", *KEPT, "--set", "total=20")
 

@@ -22,6 +22,8 @@ from nbflow.server.service import Service
 from nbflow.session import Session
 from nbflow.store.rows import RunRow
 
+pytestmark = pytest.mark.slow
+
 SERVER = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 DEAF = "from nbflow.store import leases\nleases.BEAT_S = 600\ndef unused(): ...\n"
 """A module that keeps its process from hearing what is asked of it."""
@@ -77,7 +79,6 @@ def test_a_run_of_another_process_ends_there_and_says_by_what(folder: Path, wher
     assert kinds[-2:] == ["node_cancelled", "execution_cancelled"]
 
 
-@pytest.mark.slow
 def test_a_run_that_was_stopped_so_goes_on_when_a_person_resumes_it(folder: Path, where: dict[str, str]) -> None:
     nbflow = nbflow_in(folder, **where)
     process = holding(folder, *HOLD, **where)
@@ -94,7 +95,6 @@ def test_a_run_that_was_stopped_so_goes_on_when_a_person_resumes_it(folder: Path
     assert (again["status"], again["state"]) == ("completed", {"counted": True, "total": 42})
 
 
-@pytest.mark.slow
 def test_a_run_whose_process_died_ends_at_once_and_no_server_adopts_it(folder: Path, where: dict[str, str]) -> None:
     nbflow = nbflow_in(folder, **where)
     killed(folder, *HOLD, **where)
@@ -157,7 +157,6 @@ def waited_in_vain(folder: Path, where: dict[str, str], run_id: str) -> str:
     return str(refused.value)
 
 
-@pytest.mark.slow
 def test_what_has_ended_or_is_not_there_is_an_error(nbflow: Command) -> None:
     run_id = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))["run_id"]
 

@@ -80,6 +80,7 @@ def change(folder: Path, run_id: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_runs_are_completed_where_they_fit(script: str, with_runs: tuple[Path, dict[str, str]]) -> None:
     folder, ids = with_runs
 
@@ -109,6 +110,7 @@ def test_graphs_of_a_file_are_completed_and_nothing_of_it_runs(script: str, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.flow", "flows.ipynb", "two.flow"]
 
 
+@pytest.mark.slow
 def test_without_a_store_nothing_is_offered_and_none_is_made(script: str, tmp_path: Path) -> None:
     assert completed(script, tmp_path, "nbflow cancel ") == []
     assert completed(script, tmp_path, "nbflow cancel ", NBFLOW_DATABASE_URL="nonsense") == []

@@ -230,6 +230,7 @@ def test_a_run_with_a_reducer_of_its_own_says_which_and_is_shown_with_its_module
     assert "total: 135" in shown.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["runs"], ["db", "info"], ["resume"], ["run", "sums.flow"], ["serve", "sums.flow"]]
 )

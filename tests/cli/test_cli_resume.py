@@ -24,6 +24,7 @@ def write_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_what_completed_does_not_run_again(folder: Path, nbflow: Command) -> None:
     killed(folder, "run", "hold.flow", *KEPT, "--set", "total=20")
     (folder / "open").touch()
@@ -138,6 +139,7 @@ def test_a_failed_run_goes_on_once_its_cause_is_gone(folder: Path, nbflow: Comma
     assert "counted completed" not in again.stderr
 
 
+@pytest.mark.slow
 def test_set_and_from_fork_and_leave_the_run_as_it_was(nbflow: Command, ids: list[str]) -> None:
     fork = json_of(nbflow("resume", ids[0], "--tools", "mytools", "--from", "double", "--set", "total=500", "--json"))
 

@@ -432,6 +432,7 @@ def test_a_run_that_goes_on_asks_only_what_was_not_answered() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_what_checks_an_answer_is_there_before_the_answer_is() -> None:
     code = """
         import asyncio, sys

@@ -37,6 +37,7 @@ def run_of(seed: int, **options: Any) -> Run:
     return run
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(SEEDS, SEEDS)
 def test_tools_that_change_values_in_place_come_to_what_pure_ones_come_to(seed: int, durations: int) -> None:
@@ -62,6 +63,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
+@pytest.mark.slow
 def test_a_run_resumed_at_any_event_in_another_process_comes_to_the_same(store: str) -> None:
     runs = {seed: run_of(seed) for seed in range(24)}
     rng = random.Random(1)

@@ -172,6 +172,7 @@ def test_a_tool_that_computes_or_sleeps_on_the_loop_is_named(caplog: pytest.LogC
     assert warning.startswith("node 't' blocked the event loop for ")
 
 
+@pytest.mark.slow
 def test_a_pause_of_the_collector_is_not_the_tools(caplog: pytest.LogCaptureFixture) -> None:
     garbage: list[Any] = [[[]] for _ in range(1_500_000)]
 

@@ -16,6 +16,8 @@ from wreck import Left, check_whole, look
 from nbflow.events import Kind
 from nbflow.store import Store
 
+pytestmark = pytest.mark.slow
+
 MOST = 60
 """Commits of one short run: a process that makes more is taken for one that never ends."""
 
@@ -77,7 +79,6 @@ def killed_after_each_commit(order: Callable[[int], bool]) -> Iterator[int]:
         yield commits
 
 
-@pytest.mark.slow
 def test_a_fork_is_there_with_its_edits_or_not_at_all(climb: Climb) -> None:
     assert not climb.go(do="start")
     (parent,) = known = climb.ids()
@@ -116,7 +117,6 @@ def test_a_run_is_there_with_its_start_or_not_at_all(climb: Climb) -> None:
         known.add(left.id)
 
 
-@pytest.mark.slow
 def test_a_resume_that_is_killed_after_any_commit_leaves_a_run_that_goes_on_to_the_same_end(climb: Climb) -> None:
     assert climb.go(do="start", commits=2)
     (run_id,) = climb.ids()

@@ -121,7 +121,11 @@ def test_a_run_kept_behind_it_ends_in_memory_where_its_file_is_harmed_and_says_s
 
     assert (run.status, run.state, live.ran()) == ("completed", WHOLE, ALL)
     warnings = [record.getMessage() for record in caplog.records if record.name == "nbflow"]
-    (warning,) = [told for told in warnings if told.startswith(f"run {run.id} goes on in memory alone")]
+    (warning,) = [
+        told
+        for told in warnings
+        if told.startswith(f"run {run.id}") and "in memory alone, and cannot be resumed" in told
+    ]
     assert words in warning
 
 

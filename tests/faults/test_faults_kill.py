@@ -30,6 +30,8 @@ from wreck import (
 from nbflow.events import Event
 from nbflow.store import Store
 
+pytestmark = pytest.mark.slow
+
 Tally = Counter[tuple[str, str]]
 GOLDEN = 0.6180339887498949
 """Its multiples, less whole numbers, lie evenly however many are taken."""

@@ -24,6 +24,8 @@ from nbflow.errors import RunStateError
 from nbflow.session import Session
 from nbflow.store import Store, owners, resuming
 
+pytestmark = pytest.mark.slow
+
 PLACES = pytest.mark.parametrize("place", ["file", "server"])
 MODES = pytest.mark.parametrize("durability", ["sync", "async"])
 WAIT_S = 300
@@ -120,7 +122,6 @@ def forked(warm: Warm) -> psutil.Process:
     return child
 
 
-@pytest.mark.slow
 @PLACES
 @pytest.mark.parametrize("time_", [0, *(pytest.param(n, marks=pytest.mark.faults) for n in range(1, 10))])
 def test_of_two_processes_that_resume_a_run_at_once_exactly_one_does(
@@ -230,7 +231,6 @@ def taken_over(scene: Scene) -> Any:
             time.sleep(0.05)
 
 
-@pytest.mark.slow
 @PLACES
 def test_a_cell_that_blocks_the_loop_for_longer_than_the_lease_keeps_its_run(
     warm: Warm, scene: Scene, monkeypatch: pytest.MonkeyPatch

@@ -46,6 +46,7 @@ def images(reply) -> int:
     return sum("image/png" in data for data in [*reply.displays, reply.result])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["True", "False"])
 def test_figures_of_tools_are_pictures_of_their_nodes_alone(kernel: Kernel, setting: str) -> None:
     kernel.ok(f"%config InlineBackend.close_figures = {setting}")

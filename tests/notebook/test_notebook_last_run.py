@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from kernels import Kernel, Reply
 
+pytestmark = pytest.mark.slow
+
 DEFINE = "%%flow_tool\nmended = False\ndef parse(n: int = 1):\n    if not mended: raise ValueError('broken')\n    return {'n': n}"
 Start = Callable[..., Kernel]
 

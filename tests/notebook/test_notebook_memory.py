@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from kernels import Kernel, Page, page_of
 
+pytestmark = pytest.mark.slow
+
 DEFINE = "%%flow_tool\nimport os\ndef grow(n: int = 0): return {'text': os.urandom(500_000).hex(), 'n': n}"
 MEASURE = "import gc, psutil, nbflow\nhere = nbflow.session.current()\ndef rss(): return psutil.Process().memory_info().rss / 2**20"
 
@@ -33,7 +35,6 @@ def pages(kernel: Kernel, count: int, line: str = "%flow_run grows n={n};") -> l
     return [page_of(kernel, kernel.ok(line.format(n=n), cell_id=f"cell-{n}")) for n in range(count)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["cells", "loop"])
 def test_many_large_results_grow_a_kernel_by_little(tmp_path: Path, way: str) -> None:
     kernel = started(tmp_path)

@@ -179,6 +179,7 @@ def test_running_a_cell_again_closes_the_views_it_showed_before(kernel: Kernel) 
     assert {c["comm_id"] for c in closed} >= {d[WIDGET]["model_id"] for d in first.displays if WIDGET in d}
 
 
+@pytest.mark.slow
 def test_a_watched_cell_without_a_view_says_what_to_install(kernel: Kernel) -> None:
     kernel.ok("%%flow_tool\nasync def naps():\n    await asyncio.sleep(2.4)")
     kernel.ok("%%flow_graph nap\nnaps")
@@ -188,6 +189,7 @@ def test_a_watched_cell_without_a_view_says_what_to_install(kernel: Kernel) -> N
     assert not any("pip install anywidget" in data["text/html"] for data in unseen.updates)
 
 
+@pytest.mark.slow
 def test_a_view_that_is_ready_late_takes_the_hint_back(kernel: Kernel) -> None:
     message = kernel.send("run = %flow_run nap", cell_id="seen")
     page = view_of(message, kernel)

@@ -197,6 +197,7 @@ def test_a_run_of_the_past_is_shown_alive_and_goes_on_from_there(kernel: Kernel)
     page.hears(status_is("completed"))
 
 
+@pytest.mark.slow
 def test_a_run_of_the_store_is_shown_alive_by_a_kernel_that_never_ran_it(kernel: Kernel, tmp_path: Any) -> None:
     place = {
         "NBFLOW_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/runs.db",

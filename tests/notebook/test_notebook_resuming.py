@@ -191,6 +191,7 @@ def test_stop_stops_a_resumed_run_and_it_can_be_resumed_again(keeping: Kernel) -
     assert keeping.ok("run.status.value").value == "'completed'"
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
     first = kept_kernel(tmp_path)
     define(first)
@@ -270,6 +271,7 @@ def ship(order) -> dict:
 ORDER = "from dataclasses import dataclass\n@dataclass\nclass Order:\n    n: int"
 
 
+@pytest.mark.slow
 def test_a_resume_waits_for_the_cell_that_defines_the_class_of_an_object(tmp_path: Path) -> None:
     with closing(kept_kernel(tmp_path)) as kernel:
         for cell in ("%load_ext nbflow", ORDER, ORDERS, "%%flow_graph orders\nfetch -> check -> ship\n"):

@@ -118,6 +118,7 @@ def test_any_prefix_of_a_log_replays_to_the_live_state_and_goes_on_to_the_same_e
     assert_prefixes_replay(drive, INITIAL)
 
 
+@pytest.mark.slow
 @several
 @given(random=RANDOMS)
 def test_any_prefix_of_a_log_of_maps_and_subgraphs_replays(random: Random) -> None:

@@ -138,6 +138,7 @@ def test_a_thousand_answers_are_as_the_document_says(case: schemathesis.Case, as
     case.call_and_validate(base_url=asked.url, headers=HEADERS)
 
 
+@pytest.mark.slow
 def test_what_an_answer_links_to_is_there(asked: Served) -> None:
     follow_links(sample, asked, SAMPLE)
 

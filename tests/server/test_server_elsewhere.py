@@ -23,6 +23,8 @@ from nbflow.server.options import options
 from nbflow.server.service import Service
 from nbflow.session import Session
 
+pytestmark = pytest.mark.slow
+
 POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 
 
@@ -197,7 +199,6 @@ def until(socket: Any, enough: Any) -> dict[str, Any]:
             return message
 
 
-@pytest.mark.slow
 def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,
@@ -218,7 +219,6 @@ def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_pa
         assert "is cancelled, so nothing of it goes on" in refused["message"]
 
 
-@pytest.mark.slow
 def test_who_watches_a_run_of_another_process_stops_it(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,

@@ -16,6 +16,8 @@ import pytest
 from served import PATIENCE_S, Served, environment_of, notebook, serving
 from surroundings import cluster, database
 
+pytestmark = pytest.mark.slow
+
 POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 
 
@@ -58,7 +60,6 @@ def test_told_to_end_it_lets_a_run_end_and_says_so_to_who_watches(tmp_path: Path
         assert server.result(run_id)["status"] == "completed"
 
 
-@pytest.mark.slow
 def test_what_does_not_end_in_time_goes_on_after_the_next_start(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with serving(notebook(tmp_path), NBFLOW_DRAIN="0.2") as server:
@@ -89,7 +90,6 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path)
     assert len(set(notes.read_text().split())) == 2
 
 
-@pytest.mark.slow
 def test_a_run_that_takes_one_process_after_another_down_is_left_to_people(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
         run_id = server.run("dying", path=str(tmp_path / "notes"), seconds=0.3)
@@ -159,7 +159,6 @@ def test_the_same_key_begins_one_run_whichever_workers_are_asked(tmp_path: Path)
     assert len(ids) == 1
 
 
-@pytest.mark.slow
 def test_the_database_may_be_restarted_while_runs_go_on(tmp_path: Path) -> None:
     with cluster() as postgres, serving(notebook(tmp_path), NBFLOW_DATABASE_URL=postgres.url) as server:
         run_id = server.run("noted", path=str(tmp_path / "notes"), seconds=2)
@@ -172,7 +171,6 @@ def test_the_database_may_be_restarted_while_runs_go_on(tmp_path: Path) -> None:
             until(lambda: client.get("/executions").json()["runs"][0]["status"] == "completed")
 
 
-@pytest.mark.slow
 def test_a_change_of_the_file_is_served_with_reload(tmp_path: Path) -> None:
     path = notebook(tmp_path)
     with serving(path, "--reload") as server:
@@ -192,7 +190,6 @@ def test_a_change_of_the_file_is_served_with_reload(tmp_path: Path) -> None:
         assert server.workers() != [before]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -222,7 +219,6 @@ def test_a_cell_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

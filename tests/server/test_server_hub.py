@@ -16,6 +16,8 @@ from served import TOKEN, Served, notebook, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "/user/ada/"
 HUB = "hub.example"
 
@@ -99,7 +101,6 @@ def test_the_address_that_is_printed_behind_a_hub_leads_to_the_page(tmp_path: Pa
     assert "execution_complete" in events[-1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("told", "status"), [(f"https://{HUB}{PREFIX}", 421), ("", 401)])
 def test_a_page_of_another_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, told: str, status: int) -> None:
     hub = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_PUBLIC_URL": told}

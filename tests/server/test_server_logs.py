@@ -21,6 +21,7 @@ from nbflow.server.logs import AsJson, log_request, requests
 WRONG = "a-wrong-token-of-the-tests"
 
 
+@pytest.mark.slow
 def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
     """In the address, in the header, in a wrong header, in a cookie, in a path by mistake, in a socket's address."""
     with process(a_notebook(tmp_path / "flows.ipynb")) as server:
@@ -106,6 +107,7 @@ def test_a_request_is_told_by_its_method_path_status_and_time(caplog: pytest.Log
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_token_stands_in_no_command_line_of_a_worker(tmp_path: Path) -> None:
     """Everybody on a machine may read these."""
     with process(a_notebook(tmp_path / "flows.ipynb")) as server:

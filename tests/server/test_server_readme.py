@@ -24,6 +24,7 @@ def commands() -> str:
     return found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_the_readmes_commands_review_a_file_that_curl_sends(tmp_path: Path) -> None:
     book = tmp_path / "code_review.ipynb"

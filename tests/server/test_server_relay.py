@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, unix_connect
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-pytestmark = pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
+pytestmark = [pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server"), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from watchers import never_read
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+pytestmark = pytest.mark.slow
+
 TALKING = '''%%flow_tool
 def talk(at: int = 0) -> dict:
     """Say very much."""
@@ -79,7 +81,6 @@ def test_the_line_of_a_client_that_stays_silent_is_broken_off(server: Served) ->
         until(lambda: own not in lines_of(server))
 
 
-@pytest.mark.slow
 def test_a_client_of_server_sent_events_that_stays_silent_watches_no_longer_and_its_line_is_broken_off(
     server: Served,
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_run_that_is_not_there_is_refused_before_the_socket_opens(server: Serv
     assert refused.value.response.status_code == 404
 
 
+@pytest.mark.slow
 def test_a_client_that_floods_is_let_go_and_its_run_goes_on(server: Served) -> None:
     run_id = server.run("chain", seconds=1)
     with server.socket(f"/ws/runs/{run_id}") as socket, pytest.raises(ConnectionClosed):

@@ -29,6 +29,8 @@ from nbflow.server.spans import RUN, SpanBegun, SpanEnded, Spans
 from nbflow.server.tracing import Tracing
 from nbflow.session import Session
 
+pytestmark = pytest.mark.slow
+
 NESTED = """\
 list = double
 each = graph inner [map=items, as=n, on_error=collect]
@@ -290,7 +292,6 @@ def test_a_server_sends_its_runs_and_nothing_else(tmp_path: Path) -> None:
     assert services == {"nbflow"}
 
 
-@pytest.mark.slow
 def test_nothing_is_loaded_or_sent_where_nothing_asks_for_it() -> None:
     """The exporter is not even imported."""
     code = """
@@ -310,7 +311,6 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
         assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -339,7 +339,6 @@ main()
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_receiver_that_is_not_there_does_not_keep_a_server_from_running_or_ending(tmp_path: Path) -> None:
     asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
     with process(a_notebook(tmp_path / "flows.ipynb"), **asked) as server:

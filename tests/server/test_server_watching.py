@@ -108,6 +108,7 @@ def test_a_snapshot_takes_the_place_of_patches_and_of_nothing_else() -> None:
     assert waiting(scene, {"type": "patch", "seq": 1}, past, snapshot, now) == [scene, past, snapshot, now]
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_fast_is_heard_more_slowly_and_not_let_go(sqlite_server: Served) -> None:
     run_id = sqlite_server.run("chain")
     with sqlite_server.socket(f"/ws/view/{run_id}") as page:

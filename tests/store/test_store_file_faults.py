@@ -51,6 +51,7 @@ def store(path: Path, opened: Open) -> Store:
     return store
 
 
+@pytest.mark.slow
 def test_a_file_locked_by_another_process_is_waited_for(path: Path, store: Store) -> None:
     locking = process(LOCKS, path, LOCKED_S)
     assert line_of(locking) == "locked"

@@ -56,6 +56,7 @@ def put_new_store(path: Path) -> None:
     other.replace(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [put_older_copy, put_other_store, put_new_store])
 def test_a_file_put_beside_the_log_of_another_is_refused_and_both_are_left_as_they_are(
     left: Path, opened: Open, put: Callable[[Path], None]

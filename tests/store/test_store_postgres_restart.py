@@ -21,6 +21,7 @@ def cluster() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
 def test_a_server_restarted_in_mid_append_is_a_wait(cluster: Cluster, opened: Open, mode: str) -> None:
     store = opened(cluster.url)

@@ -42,6 +42,7 @@ async def kept(run: Run) -> None:
     await run.until_kept(len(run.events))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
 def test_a_run_whose_process_died_while_it_waited_asks_again_only_what_is_open(durability: str, tmp_path: Path) -> None:
     code = f"""

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def test_a_value_comes_back_equal_and_of_the_same_types(value: Any) -> None:
     assert shape(found) == shape(value)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_a_state_comes_back_key_by_key(state: dict[str, Any]) -> None:
     codecs = Codecs()

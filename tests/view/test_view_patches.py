@@ -6,6 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from view_samples import ERROR, PAIR, PULL, Story
@@ -72,6 +73,7 @@ def test_one_fold_gives_what_many_give(listed: list[Event]) -> None:
     assert at_once.snapshot(0.0) == one_by_one.snapshot(0.0)
 
 
+@pytest.mark.slow
 @given(events())
 def test_a_run_is_waiting_while_people_are_asked_and_nothing_else_goes_on(listed: list[Event]) -> None:
     view = RunView(PULL)

@@ -93,6 +93,7 @@ def test_the_view_never_parses_text_as_html_and_never_names_a_network_address() 
     assert "@import" not in css
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NODE is None, reason="there is no node here")
 def test_the_pure_parts_keep_their_rules() -> None:
     done = subprocess.run([NODE or "", "--test", "tests/js/"], cwd=ROOT, text=True, capture_output=True, check=False)
