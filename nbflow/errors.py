@@ -165,11 +165,11 @@ class SecretsNeededError(RunStateError):
         from nbflow.secrets import variable_of  # what it imports is much for a module that every other one imports
 
         self.run_id, self.names = run_id, tuple(names)
-        options = " ".join(f"--secret {name}" for name in self.names[:3])
+        options = " ".join(f"--secret {name}" for name in self.names)
         super().__init__(
-            f"run {run_id} needs secrets, which are not stored: {name_list(map(repr, self.names))}; give them as "
-            f"secrets={{name: value}}, by nbflow resume {run_id} {options}, or in the environment: "
-            f"{name_list(map(variable_of, self.names), most=3)}"
+            f"run {run_id} needs secrets, which are not stored: {name_list(map(repr, self.names))}; give them by await "
+            f"session.resume({run_id!r}, secrets={{name: value}}), by nbflow resume {run_id} {options}, or in the "
+            f"environment: {name_list(map(variable_of, self.names))}"
         )
 
 

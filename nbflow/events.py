@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from nbflow.secrets import masked_repr
+
 
 class Status(StrEnum):
     """Where a run stands."""
@@ -78,6 +80,9 @@ class Event:
     time: float
     node: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return masked_repr(self)
 
     def as_dict(self, run_id: str) -> dict[str, Any]:
         """Return the event in its form on the wire; `input`, `output` and `values` stay Python objects."""

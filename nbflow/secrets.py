@@ -19,7 +19,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import chain
 from types import SimpleNamespace
@@ -229,6 +229,12 @@ def hidden(value: Any) -> Any:
             return Redacted("")
         return value
     return Redacted("")
+
+
+def masked_repr(record: Any) -> str:
+    """Return the repr of a dataclass with `***` for the secrets among its values."""
+    shown = (f"{each.name}={hidden(getattr(record, each.name))!r}" for each in fields(record) if each.repr)
+    return mask(f"{type(record).__name__}({', '.join(shown)})")
 
 
 @dataclass(slots=True)

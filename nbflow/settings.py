@@ -22,7 +22,7 @@ Durability = Literal["sync", "async", "off"]
 class Settings(BaseSettings):
     """The settings; each is read from `NBFLOW_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     durability: Durability = "async"
     """Whether runs are kept: each event before what follows from it, in groups behind the run, or not at all."""

@@ -61,7 +61,7 @@ class Records(list[Row], ABC):
         return self.table()._repr_html_()
 
     def to_pandas(self) -> Any:
-        """Return a DataFrame with a column for each field of the rows.
+        """Return a DataFrame with a column for each field of the rows, secrets masked.
 
         Raises:
             ImportError: pandas is not installed.
@@ -71,7 +71,7 @@ class Records(list[Row], ABC):
         except ImportError as error:
             raise ImportError("a frame of these rows needs pandas: pip install pandas") from error
         names = [field.name for field in fields(self.kind)]
-        return pandas.DataFrame({name: [getattr(row, name) for row in self] for name in names})
+        return pandas.DataFrame({name: [hidden(getattr(row, name)) for row in self] for name in names})
 
 
 def shown(value: Any) -> str:

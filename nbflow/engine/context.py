@@ -79,6 +79,9 @@ class Attempt:
         buffer = self._printed.get(stream)
         if buffer is None:
             buffer = self._printed.setdefault(stream, PrintBuffer(stream, self.said))
+        for other in tuple(self._printed.values()):
+            if other is not buffer:
+                other.settle()
         completes = None if self.is_over else buffer.write(text)
         if completes is None:
             return self.thread is not None and self.thread.ident == threading.get_ident()

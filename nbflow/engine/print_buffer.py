@@ -54,6 +54,12 @@ class PrintBuffer:
             finally:
                 self._writes = False
 
+    def settle(self) -> None:
+        """Pass on a bar that was ended by a line feed: what comes next was printed after it."""
+        if self._screen.is_done:
+            with self._lock:
+                self._say("" if self._writes or self._closed else self._screen.settle())
+
     def close(self) -> None:
         """Take no more text, and pass on what is open, a line for each thread."""
         with self._lock:
@@ -85,7 +91,7 @@ class PrintBuffer:
         if CONTROL.search(text) or (not screen.is_fresh and self._owner == thread):
             self._owner = thread
             return before + screen.write(text)
-        if "\n" in text and not screen.is_idle and self._owner == thread:
+        if "\n" in text and not screen.is_idle and (self._owner == thread or screen.is_done):
             before += screen.settle()
         head, feed, tail = text.rpartition("\n")
         if len(tail) > WIDTH:

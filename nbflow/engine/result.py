@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
 from nbflow.events import Event, Kind, Status
-from nbflow.secrets import hidden, mask
+from nbflow.secrets import masked_repr
 from nbflow.tables import Records, Table
 from nbflow.values import own
 
@@ -85,12 +85,6 @@ class ExecutionResult:
     def logs(self) -> Logs:
         """One row per attempt of a node, in the order in which they started."""
         return logs_of(self._events)
-
-
-def masked_repr(record: Any) -> str:
-    """Return the repr of a dataclass with `***` for the secrets among its values."""
-    shown = (f"{each.name}={hidden(getattr(record, each.name))!r}" for each in fields(record) if each.repr)
-    return mask(f"{type(record).__name__}({', '.join(shown)})")
 
 
 Key = tuple[str, int, int | None]

@@ -25,14 +25,14 @@ _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]{0,32})?\Z")
 class Screen:
     """The rows of a text that are not settled, and the cursor in them."""
 
-    __slots__ = ("_column", "_live", "_returned", "_row", "_rows", "_settled", "_unfinished")
+    __slots__ = ("_column", "_live", "_moved_up", "_returned", "_row", "_rows", "_settled", "_unfinished")
 
     def __init__(self) -> None:
         self._rows: list[str] = [""]
         self._live: list[bool] = [False]
         """Of each row, whether it was written over, or after a carriage return."""
         self._row = self._column = 0
-        self._returned = False
+        self._returned = self._moved_up = False
         self._settled: list[str] = []
         self._unfinished = ""
 
@@ -45,6 +45,11 @@ class Screen:
     def is_fresh(self) -> bool:
         """Whether the cursor stands in the last row, and it is blank."""
         return self._row == len(self._rows) - 1 and not self._rows[-1].strip() and not self._unfinished
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what it retains is a bar that was ended by a line feed, and no text has moved the cursor up."""
+        return self.is_fresh and not self.is_idle and not self._moved_up
 
     @property
     def open_row(self) -> str:
@@ -137,6 +142,7 @@ class Screen:
         self._returned = False
         match kind:
             case "A" | "F":
+                self._moved_up = True
                 self._row = max(0, self._row - by)
             case "B" | "E":
                 self._down(by)

@@ -15,13 +15,18 @@ from nbflow.errors import NbflowError, words
 from nbflow.failures import failure_of, traceback_of
 from nbflow.secrets import mask
 
-_MACHINERY = frozenset(
-    {"IPython", "ipykernel", "asyncio", "concurrent", "threading", "contextlib", "tenacity", "nbflow"}
-)
+_MACHINERY = frozenset({
+    "IPython", "ipykernel", "asyncio", "concurrent", "threading", "contextlib", "functools", "importlib", "nbflow",
+    "tenacity", "pydantic", "pydantic_settings", "sqlalchemy", "alembic", "aiosqlite", "asyncpg",
+})  # fmt: skip
+"""Packages whose frames lead to the user's code, or to an error of nbflow's own."""
 
 
-LAST = "the run is nbflow.session.last"
+LAST = "`import nbflow` and `nbflow.session.last` give the run"
 """Said where the end of a run is raised: a name that the cell was to bind, as by `run = %flow_run g`, stays unbound."""
+
+
+_MOST_CHAINED = 100
 
 
 @contextmanager
@@ -49,7 +54,8 @@ def _draw_concisely(error: Exception, shell: Any, last: str) -> None:
         if not isinstance(error, NbflowError):
             return _drawn(shell, error, traceback)
         cause = error.__cause__
-        above = [] if cause is None else [*_drawn(shell, cause, cause.__traceback__), ""]
+        shows = cause is not None and any(map(_has_users_frames, _chain(cause)))
+        above = [*_drawn(shell, cause, cause.__traceback__), ""] if cause is not None and shows else []
         return [*above, *([last] if last else []), *f"{type(error).__name__}: {words(error)}".split("\n")]
 
     error._render_traceback_ = draw  # type: ignore[attr-defined]
@@ -60,7 +66,32 @@ def _drawn(shell: Any, error: BaseException, traceback: TracebackType | None) ->
     if any(each.errors for each in failure.walk()):
         # IPython leaves groups to Python, which would follow the machinery's frames, and without bounds.
         return traceback_of(failure, lambda frames: extract_tb(_users_frames(frames))).splitlines()
-    return list(map(mask, shell.InteractiveTB.structured_traceback(type(error), error, traceback, tb_offset=0)))
+    hidden = {each: each.__traceback__ for each in _chain(error) if not _has_users_frames(each)}
+    try:
+        for each in hidden:
+            each.__traceback__ = None
+        lines = shell.InteractiveTB.structured_traceback(
+            type(error), error, None if error in hidden else traceback, tb_offset=0
+        )
+    finally:
+        for each, frames in hidden.items():
+            each.__traceback__ = frames
+    return list(map(mask, lines))
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """Return an error and those that it follows from, as Python draws them."""
+    found: list[BaseException] = []
+    while error is not None and error not in found and len(found) < _MOST_CHAINED:
+        found.append(error)
+        error = error.__cause__ if error.__suppress_context__ else error.__cause__ or error.__context__
+    return found
+
+
+def _has_users_frames(error: BaseException) -> bool:
+    """Return whether an error passed through code that is neither nbflow's nor of what it is built on."""
+    frames = _users_frames(error.__traceback__)
+    return frames is not None and not _is_machinery(frames)
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:

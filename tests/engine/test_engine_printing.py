@@ -438,3 +438,19 @@ def test_the_streams_stay_usable() -> None:
     assert run.state == {"tty": False, "encoding": "utf-8"}
     stream.flush()
     assert raw.getvalue() == b"of the cell"
+
+
+def test_a_bar_that_has_ended_comes_before_what_is_printed_after_it() -> None:
+    def tool() -> None:
+        print("1")
+        print("\r2 half", end="")
+        print("\r2 done", end="")
+        print()
+        print("3", file=sys.stderr)
+        print("\r4 done")
+        by_thread()
+        print("6")
+
+    lines = "".join(said(finished("tool", tool), "tool")).splitlines()
+
+    assert lines == ["1", "2 done", "3", "4 done", "thread 1", "6"]

@@ -162,3 +162,24 @@ def test_stop_over_a_tool_that_blocks_the_loop_gives_one_answer_everywhere(kerne
     assert kernel.ok("run.status.value, run.result.status.value").value == "('cancelled', 'cancelled')"
     assert kernel.ok("[(row.node_id, row.status) for row in run.logs]").value == "[('holds', 'cancelled')]"
     assert kernel.ok("session.show(run.id).snapshot()['run']['status']").value == "'cancelled'"
+
+
+@pytest.mark.parametrize(
+    ("tool", "last"),
+    [
+        ("import time\ndef shown():\n    time.sleep(0.5)\n", "timed out after 0.1 s"),
+        ("def shown(lacking):\n    pass\n", "'lacking'"),
+        ("from pydantic import BaseModel\nclass M(BaseModel):\n    n: int\ndef shown(state: M):\n    pass\n", "n"),
+        ("def shown():\n    yield 1\n", "yielded int"),
+    ],
+    ids=["timeout", "missing", "model", "yields"],
+)
+def test_an_error_without_a_line_of_the_users_shows_its_message_alone(kernel, tool, last):
+    kernel.ok(f"%%flow_tool\n{tool}")
+    kernel.ok("%%flow_graph shows_little\nshown [timeout=0.1]\n")
+    reply = kernel.run("%flow_run shows_little")
+
+    assert last in reply.traceback
+    assert "nbflow/" not in reply.traceback
+    assert "site-packages" not in reply.traceback
+    assert len(reply.traceback.strip().splitlines()) < 8, reply.traceback

@@ -132,7 +132,7 @@ def test_a_run_whose_name_stayed_unbound_is_the_last_of_the_session(start: Start
 
     reply = kernel.run("run = %flow_run sums n=7")
 
-    assert "the run is nbflow.session.last" in reply.traceback
+    assert "`nbflow.session.last` give the run" in reply.traceback
     assert kernel.ok("'run' in dir(), nbflow.session.last.initial, nbflow.session.last.status.value").value == (
         "(False, {'n': 7}, 'failed')"
     )

@@ -161,7 +161,8 @@ def test_a_canary_is_found_nowhere(tmp_path: Path, durability: str, caplog: pyte
         "events": [plain(event.as_dict(run.id)) for event in run.events],
         "result": result_data(run.result, run.error),  # type: ignore[arg-type]
         "error": str(run.error),
-        "repr": repr(run.result) + repr(run.result.logs) + repr(run.logs[0]),  # type: ignore[union-attr]
+        "repr": repr(run.result) + repr(run.result.logs) + repr(run.logs[0]) + repr(list(run.events)),  # type: ignore[union-attr]
+        "frame": run.logs.to_pandas().to_csv(),
         "table": run.logs.table()._repr_html_() + repr(run.diff(run)),
         "notices": made.history.take_notices(),
     }
