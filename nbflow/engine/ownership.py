@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from nbflow import secrets
@@ -267,7 +268,13 @@ class Handover:
             return is_heavy_to_take(value, self._from_state(self._task.node.id))
         if len(value) > _FEW:
             return is_heavy(value)
-        return any(is_heavy_to_take(item, self._from_state(key)) for key, item in value.items())
+        return any(self._is_heavy_item(item, self._from_state(key)) for key, item in value.items())
+
+    def _is_heavy_item(self, item: Any, held: Any) -> bool:
+        """Return whether one value is heavy to take; of a list that grew, as messages do, judge by what is new."""
+        if type(item) is list is type(held) and 0 < len(item) - len(held) <= _FEW:
+            return self._copies.snapshots.is_heavy(held) or is_heavy(item[len(held) :])
+        return is_heavy_to_take(item, held)
 
     def take(self, box: list[Any]) -> Taken:
         """Return what the tool returned, as the engine's own value; `box` holds it and is emptied.
@@ -324,8 +331,15 @@ class Handover:
                 output[key] = current
                 unchanged.append(key)
         if self._copies.names_secrets or not ATOMS.issuperset(map(type, output.values())):
-            secrets.learn(output)
+            secrets.learn({key: self._new_in(item, self._from_state(key)) for key, item in output.items()})
         return output, tuple(unchanged)
+
+    @staticmethod
+    def _new_in(item: Any, current: Any) -> Any:
+        """Return what is new in a list that begins with all items of the current one; any other value as it is."""
+        if type(item) is list is type(current) and 0 < len(current) < len(item) and all(map(is_, item, current)):
+            return item[len(current) :]
+        return item
 
     def _own(self, key: str, value: Any, current: Any = MISSING) -> Any:
         try:

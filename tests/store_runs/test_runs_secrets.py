@@ -390,3 +390,30 @@ def test_values_that_merely_look_empty_are_no_secrets(tmp_path: Path) -> None:
 
     assert plain(run.state) == {"api_key": None, "x": 1}
     assert b'"$":"secret"' not in stored(tmp_path)
+
+
+def test_a_secret_at_the_end_of_a_list_that_grows_is_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_SECRET_KEYS", "token")
+    made = Session()
+
+    @made.tool
+    async def says(n: int, messages: list[dict[str, str]]) -> dict[str, Any]:
+        messages.append({"role": "user", "token": f"grown-canary-{n:03}"})
+        return {"n": n + 1, "messages": messages}
+
+    @made.tool
+    async def fails(messages: list[dict[str, str]]) -> None:
+        raise ValueError(f"refused {messages[-1]['token']}")
+
+    made.graph("g", "says -> says if n < 30 [max=40]\nsays -> fails")
+
+    async def main() -> Run:
+        run = made.start("g", {"n": 0, "messages": []})
+        await run.wait()
+        return run
+
+    run = asyncio.run(main())
+    made.history.close()
+
+    assert "refused ***" in str(run.error)
+    assert len(run.state["messages"]) == 30
