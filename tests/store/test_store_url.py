@@ -79,7 +79,7 @@ def test_other_urls_are_understood(url: str) -> None:
     assert parsed(url).drivername == url.partition(":")[0]
 
 
-@pytest.mark.parametrize(("url", "problem"), numbered(REFUSED))
+@pytest.mark.parametrize(("url", "problem"), numbered([pair for pair in REFUSED if pair[0]]))
 def test_the_setting_is_refused_before_a_run_starts(url: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Session()
     made.graph("nothing", "pass")
@@ -123,3 +123,9 @@ def test_the_place_of_a_server_is_shown_without_any_password() -> None:
     assert shown(f"{SERVER}?password=secret&ssl=require") == (
         "postgresql+asyncpg://user:***@localhost/x?password=***&ssl=require"
     )
+
+
+def test_a_setting_without_a_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFLOW_DATABASE_URL", "")
+
+    assert settings().database_url is None
