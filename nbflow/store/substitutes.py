@@ -50,7 +50,7 @@ def _line(part: Readable, substitute: Substitute, notebook: Path | None) -> str:
 
 def _cure(substitute: Substitute, key: str, notebook: Path | None) -> str:
     module, _, bare = substitute.cls[:400].rpartition(".")
-    if not substitute.why.endswith("is not known here"):
+    if substitute.is_known:
         return f"define it as it was then, or fork the run with a new value of {key!r}"
     if module.partition(".")[0] != "__main__":
         return f"import {module} and call nbflow.register_type({bare}), then resume again"

@@ -19,8 +19,6 @@ from nbflow.values.kinds import attributes, kind_of
 
 _CONTAINERS = frozenset({dict, list})
 _NOTHING: Any = object()
-_FEW = 8
-"""Items of a list for which a look at all of them costs as much as a look at one after the other."""
 
 
 def adopt(value: Any, held: Any) -> Any:
@@ -41,15 +39,21 @@ def _grown(value: list[Any], held: list[Any]) -> list[Any] | None:
 
     The general walk notes each part, and takes twice as long.
     """
-    count = len(held)
-    first, more = value[:count], value[count:]
-    if not _FEW <= count < len(value) or type(first[0]) is not dict or not same_rows(first, held):
-        return None
-    if len(set(map(id, value))) < len(value) or len(set(map(id, held))) < count:
+    first, more = value[: len(held)], value[len(held) :]
+    if not more or not _are_shareable(first, held) or not _are_distinct(value):
         return None
     if not all(type(part) is dict and ATOMS.issuperset(map(type, part.values())) for part in more):
         return None
     return [*held, *map(dict.copy, more)]
+
+
+def _are_shareable(first: list[Any], held: list[Any]) -> bool:
+    """Return whether the first items of a list are the same rows as all of an older list, in which none is twice."""
+    return len(first) == len(held) and same_rows(first, held) is True and _are_distinct(held)
+
+
+def _are_distinct(parts: list[Any]) -> bool:
+    return len(set(map(id, parts))) == len(parts)
 
 
 class _Adoption:
@@ -90,9 +94,7 @@ class _Adoption:
     def _rows(self, value: list[Any], held: list[Any]) -> list[Any]:
         """Return the rows with which the older list begins where the new one begins with the same, else nothing."""
         first = value[: len(held)]
-        if len(first) < _FEW or len(first) < len(held) or type(first[0]) is not dict or not same_rows(first, held):
-            return []
-        if len(set(map(id, first))) < len(first) or len(set(map(id, held))) < len(held):
+        if not _are_shareable(first, held) or not _are_distinct(first):
             return []
         if self._copying.knows_any(first) or not self._shared.isdisjoint(map(id, held)):
             return []

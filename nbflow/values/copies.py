@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -50,7 +50,7 @@ def own(value: Any) -> Any:
         if kind is list:
             if ATOMS.issuperset(map(type, value)):
                 return value.copy()
-            if len(value) >= _FEW and type(value[0]) is dict and are_rows(value):
+            if are_rows(value):
                 return list(map(dict.copy, value))
             return Copying().plain(value, kind, 0)
         return Copying().copy_of(value)
@@ -60,10 +60,12 @@ def own(value: Any) -> Any:
         raise ValueChangedError(_CHANGED) from error
 
 
-def are_rows(parts: Collection[Any]) -> bool:
-    """Return whether all parts of a container are dicts of immutable values, such as rows or messages, each its own."""
+def are_rows(parts: list[Any]) -> bool:
+    """Return whether parts are dicts of immutable values, such as rows or messages, each its own, and not few."""
     return (
-        set(map(type, parts)) == {dict}
+        len(parts) >= _FEW
+        and type(parts[0]) is dict
+        and set(map(type, parts)) == {dict}
         and len(set(map(id, parts))) == len(parts)
         and ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, parts))))
     )
@@ -120,9 +122,7 @@ class Copying:
     def _fill_with_rows(self, copy: Any, value: Any, cls: type) -> bool:
         """Fill the copy of a container of rows at once, in a third of the time; return whether it is one."""
         parts = list(value.values()) if cls is dict else list(value)
-        if len(parts) < _FEW or type(parts[0]) is not dict or not are_rows(parts):
-            return False
-        if self.knows_any(parts):
+        if not are_rows(parts) or self.knows_any(parts):
             return False
         rows = list(map(dict.copy, parts))
         if len(parts) != len(value):

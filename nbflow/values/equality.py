@@ -27,7 +27,6 @@ _STR = frozenset({str})
 _PLAIN = frozenset({dict, list, tuple})
 _DEEPEST_RECURSION = 100
 _FEW = 8
-"""Items of a list for which a look at all of them costs as much as comparing one after the other."""
 _BY_REPR_BASES = (int, float, complex, str, bytes)
 
 
@@ -39,10 +38,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 def same_rows(one: list[Any], other: list[Any]) -> bool | None:
-    """Compare two lists of one length at once where they hold dicts of texts, integers and the like; None for others.
+    """Compare two lists of one length at once where they hold dicts of texts, integers and the like.
+
+    None for other lists, and short ones: a look at all of their items costs as much as comparing one after the other.
 
     This takes a fifth of the time of a walk.
     """
+    if len(one) < _FEW or type(one[0]) is not dict:
+        return None
     if set(map(type, one)) != {dict} or set(map(type, other)) != {dict}:
         return None
     keys, other_keys = list(chain.from_iterable(one)), list(chain.from_iterable(other))
@@ -112,7 +115,7 @@ class _Comparison:
         if len(one) != len(other):
             return False
         self._pairs[id(one)] = id(other)
-        if cls is list and len(one) >= _FEW and type(one[0]) is dict and (told := same_rows(one, other)) is not None:
+        if cls is list and (told := same_rows(one, other)) is not None:
             return told
         mine, theirs = one, other
         if cls is dict:

@@ -48,15 +48,15 @@ def stored_fields(node: dict[str, Any], key: str, unpacker: Unpacker) -> dict[st
 class Substitute(dict[str, Any]):
     """The fields of an object that cannot be rebuilt here, as a dict.
 
-    `cls` is the name that its class is stored under, `why` says what is wrong, and `node` is the stored form: what is
-    stored again of a substitute is the object.
+    `cls` is the name that its class is stored under, `is_known` whether there is such a class, `why` says what is
+    wrong, and `node` is the stored form: what is stored again of a substitute is the object.
     """
 
-    __slots__ = ("cls", "node", "why")
+    __slots__ = ("cls", "is_known", "node", "why")
 
-    def __init__(self, fields: dict[str, Any], cls: str, why: str, node: dict[str, Any]) -> None:
+    def __init__(self, fields: dict[str, Any], cls: str, why: str, node: dict[str, Any], *, is_known: bool) -> None:
         super().__init__(fields)
-        self.cls, self.why, self.node = cls, why, node
+        self.cls, self.why, self.node, self.is_known = cls, why, node, is_known
 
 
 def substitutes_in(value: Any) -> Iterator[Substitute]:
@@ -110,15 +110,18 @@ def unknown(fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker) ->
         cure = f"it is known once the cell that defines {bare[:80]} has run"
     why = "is not known here"
     unpacker.note(f"{_WORDS[node['$']]} {short(name, 200)} {why}; its fields came back as a dict; {cure}")
-    return _substitute(fields, node, unpacker, why)
+    return _substitute(fields, node, unpacker, why, is_known=False)
 
 
 def given_up(fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker, why: str) -> Substitute:
     """Return the substitute for an object whose class is known and does not fit it, with a note of why."""
     unpacker.note(f"{_WORDS[node['$']]} {short(node['c'], 200)} {why}; the stored fields came back as a dict")
-    return _substitute(fields, node, unpacker, why)
+    return _substitute(fields, node, unpacker, why, is_known=True)
 
 
-def _substitute(fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker, why: str) -> Substitute:
+def _substitute(
+    fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker, why: str, *, is_known: bool
+) -> Substitute:  # fmt: skip
     unpacker.degraded = True
-    return Substitute(fields, node["c"], f"{_WORDS[node['$']]} {short(node['c'], 200)} {why}", node)
+    told = f"{_WORDS[node['$']]} {short(node['c'], 200)} {why}"
+    return Substitute(fields, node["c"], told, node, is_known=is_known)

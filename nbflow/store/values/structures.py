@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nbflow.store.values.classes import name_of, sort_of
@@ -50,7 +52,15 @@ def _dump_named(value: Any, kind: type, packer: Packer) -> dict[str, Any]:
 
 
 def _dump_dataclass(value: Any, kind: type, packer: Packer) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(value)]
+    return _dump_fields(value, kind, dataclasses.fields(value), packer)
+
+
+def _dump_attrs(value: Any, kind: Any, packer: Packer) -> dict[str, Any]:
+    return _dump_fields(value, kind, kind.__attrs_attrs__, packer)
+
+
+def _dump_fields(value: Any, kind: type, declared: Iterable[Any], packer: Packer) -> dict[str, Any]:
+    names = [each.name for each in declared]
     refuse_more(value, kind, names)
     return {"f": packer.fields({name: getattr(value, name) for name in names}, lead=".")}
 
@@ -78,57 +88,50 @@ def _load_named(node: dict[str, Any], unpacker: Unpacker) -> Any:
 
 
 def _load_dataclass(node: dict[str, Any], unpacker: Unpacker) -> Any:
-    stored = stored_fields(node, "f", unpacker)
-    cls = known_class(node, "dataclass", unpacker)
-    if cls is None:
-        return unknown(stored, node, unpacker)
-    fields = dict(stored)
-    for field in dataclasses.fields(cls):
-        if field.name not in fields:
-            if field.default is not dataclasses.MISSING:
-                fields[field.name] = field.default
-            elif field.default_factory is not dataclasses.MISSING:
-                fields[field.name] = field.default_factory()
-    return _filled(cls, {field.name for field in dataclasses.fields(cls)}, fields, stored, node, unpacker)
-
-
-def _dump_attrs(value: Any, kind: Any, packer: Packer) -> dict[str, Any]:
-    names = [each.name for each in kind.__attrs_attrs__]
-    refuse_more(value, kind, names)
-    return {"f": packer.fields({name: getattr(value, name) for name in names}, lead=".")}
+    return _load_fields(node, "dataclass", dataclasses.fields, _default_of_field, unpacker)
 
 
 def _load_attrs(node: dict[str, Any], unpacker: Unpacker) -> Any:
+    return _load_fields(node, "attrs", attrgetter("__attrs_attrs__"), _default_of_attribute, unpacker)
+
+
+def _load_fields(
+    node: dict[str, Any], sort: str, fields_of: Callable[[Any], Iterable[Any]],
+    default_of: Callable[[Any], tuple[Any, ...]], unpacker: Unpacker,
+) -> Any:  # fmt: skip
+    """Return an object of a class that declares its fields; the substitute where the class is not there or has others.
+
+    `default_of` returns a field's default, alone in a tuple, and an empty tuple where there is none.
+    """
     stored = stored_fields(node, "f", unpacker)
-    cls = known_class(node, "attrs", unpacker)
+    cls = known_class(node, sort, unpacker)
     if cls is None:
         return unknown(stored, node, unpacker)
-    fields = dict(stored)
-    for each in cls.__attrs_attrs__:
-        if each.name not in fields and (default := _default_of(each)):
-            fields[each.name] = default[0]
-    return _filled(cls, {each.name for each in cls.__attrs_attrs__}, fields, stored, node, unpacker)
-
-
-def _default_of(attribute: Any) -> tuple[Any, ...]:
-    """Return the default of an attrs class's attribute, alone in a tuple; an empty one where it needs the object."""
-    attr, default = need("attr"), attribute.default
-    if not isinstance(default, attr.Factory):
-        return () if default is attr.NOTHING else (default,)
-    return () if default.takes_self else (default.factory(),)
-
-
-def _filled(
-    cls: type, names: set[str], fields: dict[str, Any], stored: dict[str, Any], node: dict[str, Any], unpacker: Unpacker
-) -> Any:
-    """Return an object of a class that has the fields, the substitute where the class has others now."""
-    if fields.keys() != names:
-        other = sorted(fields.keys() ^ names)[0]
+    fields, declared = dict(stored), {each.name: each for each in fields_of(cls)}
+    for name, each in declared.items():
+        if name not in fields and (default := default_of(each)):
+            fields[name] = default[0]
+    if fields.keys() != declared.keys():
+        other = sorted(fields.keys() ^ declared.keys())[0]
         return given_up(stored, node, unpacker, f"has other fields now, among them {short(other)}")
     value: Any = object.__new__(cls)
     for name, item in fields.items():
         object.__setattr__(value, name, item)  # a frozen one has no other way
     return value
+
+
+def _default_of_field(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
+    if field.default is not dataclasses.MISSING:
+        return (field.default,)
+    return () if field.default_factory is dataclasses.MISSING else (field.default_factory(),)
+
+
+def _default_of_attribute(attribute: Any) -> tuple[Any, ...]:
+    """As of a field; a default that needs the object is none."""
+    attr, default = need("attr"), attribute.default
+    if not isinstance(default, attr.Factory):
+        return () if default is attr.NOTHING else (default,)
+    return () if default.takes_self else (default.factory(),)
 
 
 _DUMPS: dict[str, Any] = {
