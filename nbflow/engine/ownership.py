@@ -19,7 +19,7 @@ from nbflow.errors import ToolError, name_list
 from nbflow.names import identifier, key_for
 from nbflow.reducers import MISSING
 from nbflow.state_parameter import NAME as STATE
-from nbflow.values import ATOMS, Snapshots, ValueChangedError, adopt, is_heavy, is_heavy_to_take, own, same
+from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, is_heavy_to_take, own, same
 from nbflow.values.libraries import freeze
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ class Handover:
 
     def _own(self, key: str, value: Any, current: Any = MISSING) -> Any:
         try:
-            return own(value) if current is MISSING else adopt(value, current)
+            return own(value) if current is MISSING else self._copies.snapshots.adopt(value, current)
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
 

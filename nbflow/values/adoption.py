@@ -14,8 +14,9 @@ from typing import Any
 
 from nbflow.values.atoms import ATOMS
 from nbflow.values.copies import DEEPEST_RECURSION, UNKNOWN, Copying
-from nbflow.values.equality import same, same_rows
+from nbflow.values.equality import same
 from nbflow.values.kinds import attributes, kind_of
+from nbflow.values.rows import are_distinct, same_rows
 
 _CONTAINERS = frozenset({dict, list})
 _NOTHING: Any = object()
@@ -30,30 +31,12 @@ def adopt(value: Any, held: Any) -> Any:
     """
     if type(value) not in _CONTAINERS or type(value) is not type(held):
         return Copying().copy_of(value)
-    grown = _grown(value, held) if type(value) is list else None
-    return _Adoption().part(value, held, 0) if grown is None else grown
-
-
-def _grown(value: list[Any], held: list[Any]) -> list[Any] | None:
-    """Return the copy of a list of rows that begins with all rows of the older list; None for any other list.
-
-    The general walk notes each part, and takes twice as long.
-    """
-    first, more = value[: len(held)], value[len(held) :]
-    if not more or not _are_shareable(first, held) or not _are_distinct(value):
-        return None
-    if not all(type(part) is dict and ATOMS.issuperset(map(type, part.values())) for part in more):
-        return None
-    return [*held, *map(dict.copy, more)]
+    return _Adoption().part(value, held, 0)
 
 
 def _are_shareable(first: list[Any], held: list[Any]) -> bool:
     """Return whether the first items of a list are the same rows as all of an older list, in which none is twice."""
-    return len(first) == len(held) and same_rows(first, held) is True and _are_distinct(held)
-
-
-def _are_distinct(parts: list[Any]) -> bool:
-    return len(set(map(id, parts))) == len(parts)
+    return len(first) == len(held) and same_rows(first, held) is True and are_distinct(held)
 
 
 class _Adoption:
@@ -94,7 +77,7 @@ class _Adoption:
     def _rows(self, value: list[Any], held: list[Any]) -> list[Any]:
         """Return the rows with which the older list begins where the new one begins with the same, else nothing."""
         first = value[: len(held)]
-        if not _are_shareable(first, held) or not _are_distinct(first):
+        if not _are_shareable(first, held) or not are_distinct(first):
             return []
         if self._copying.knows_any(first) or not self._shared.isdisjoint(map(id, held)):
             return []

@@ -19,3 +19,5 @@ ATOMS: frozenset[type] = frozenset({
     ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network,
 })  # fmt: skip
 """Exact types whose instances are immutable."""
+EXACT = frozenset({int, str, bool, bytes, type(None)})
+"""Types whose `==` distinguishes all of their values, of which each is the same as what it equals."""

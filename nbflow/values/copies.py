@@ -11,19 +11,17 @@ import functools
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
 from nbflow.errors import ExecutionError
 from nbflow.values.atoms import ATOMS
 from nbflow.values.kinds import Kind, attributes, holds_handle, is_ordered, kind_of
+from nbflow.values.rows import are_rows, copies_of
 
 _PENDING: Any = object()
 """Stands for a copy whose parts are still being copied."""
 UNKNOWN: Any = object()
-_FEW = 8
-"""Parts of a container for which a look at all of them costs as much as copying one after the other."""
 _CHANGED = "another thread changed the value while it was copied"
 DEEPEST_RECURSION = 100
 """Levels of dicts and lists that are copied by recursion, which is twice as fast as a stack of one's own."""
@@ -51,24 +49,13 @@ def own(value: Any) -> Any:
             if ATOMS.issuperset(map(type, value)):
                 return value.copy()
             if are_rows(value):
-                return list(map(dict.copy, value))
+                return copies_of(value)
             return Copying().plain(value, kind, 0)
         return Copying().copy_of(value)
     except RuntimeError as error:
         if "changed size during iteration" not in str(error) and "mutated during iteration" not in str(error):
             raise
         raise ValueChangedError(_CHANGED) from error
-
-
-def are_rows(parts: list[Any]) -> bool:
-    """Return whether parts are dicts of immutable values, such as rows or messages, each its own, and not few."""
-    return (
-        len(parts) >= _FEW
-        and type(parts[0]) is dict
-        and set(map(type, parts)) == {dict}
-        and len(set(map(id, parts))) == len(parts)
-        and ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, parts))))
-    )
 
 
 def pure(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,7 +111,7 @@ class Copying:
         parts = list(value.values()) if cls is dict else list(value)
         if not are_rows(parts) or self.knows_any(parts):
             return False
-        rows = list(map(dict.copy, parts))
+        rows = copies_of(parts)
         if len(parts) != len(value):
             raise ValueChangedError(_CHANGED)
         self.remember_all(parts, rows)

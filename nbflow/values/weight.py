@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from nbflow.values.atoms import ATOMS
 from nbflow.values.kinds import Kind, attributes, kind_of
+from nbflow.values.rows import are_flat, entries_of
 
 MOST_PARTS = 2_000
 """Parts that are copied one by one."""
@@ -74,9 +75,7 @@ def _flat_entries(value: Any, cls: type) -> int | None:
     types = set(map(type, parts)) if len(value) <= MOST_ENTRIES else set()
     if types == {dict}:
         rows = list(parts)
-        if ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
-            return 4 * len(rows) + sum(map(len, rows))
-        return None
+        return entries_of(rows) if are_flat(rows) else None
     return len(value) if types <= ATOMS else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.values import adopt, own, same
+from nbflow.values import Snapshots, adopt, own, same
 
 
 @dataclass
@@ -105,6 +107,42 @@ def test_what_is_adopted_is_shaped_as_the_value_and_shares_nothing_mutable_with_
     assert not [part for part in _parts(adopted).values() if id(part) in value_parts]
 
 
+EDITS = {
+    "append": lambda value: value.append({"role": "user", "content": len(value)}),
+    "append none": lambda value: value.append(None),
+    "append nested": lambda value: value.append({"role": "user", "content": ["part"]}),
+    "append twice": lambda value: value.extend([row := {"n": 1}, row]),
+    "repeat the first": lambda value: value.append(value[0]),
+    "change the first": lambda value: value[0].update(role="tool"),
+    "change the last": lambda value: value[-1].update(content=True),
+    "equal but of another type": lambda value: value[1].update(content=1.0),
+    "nest the first": lambda value: value[0].update(content=[1]),
+    "other keys": lambda value: value.__setitem__(2, dict(reversed(value[2].items()))),
+    "move an entry": lambda value: value[3].update(more=value[2].pop("content", None)),
+    "remove the last": lambda value: value.pop(),
+    "nothing": lambda value: None,
+}
+
+
+@given(st.lists(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), max_size=12))
+def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[list[str]]) -> None:
+    snapshots = Snapshots()
+    held: Any = [{"role": "user", "content": 1} for _ in range(12)]
+    for edits in rounds:
+        value, before = snapshots.copy(held), shape(held)
+        snapshots.is_heavy(held)
+        for edit in edits:
+            with suppress(AttributeError):  # of a row that an edit before has replaced
+                EDITS[edit](value)
+
+        adopted = snapshots.adopt(value, held)
+
+        assert shape(adopted) == shape(value)
+        assert shape(held) == before
+        assert not _parts(adopted).keys() & _parts(value).keys()
+        held = adopted
+
+
 def _parts(value: Any) -> dict[int, Any]:
     found: dict[int, Any] = {}
     waiting = [value]
@@ -121,11 +159,12 @@ def _parts(value: Any) -> dict[int, Any]:
 
 
 @pytest.mark.parametrize("count", [3, 30])
-def test_the_messages_of_a_list_that_grew_are_shared(count: int) -> None:
+@pytest.mark.parametrize("function", [adopt, Snapshots().adopt], ids=["alone", "in a run"])
+def test_the_messages_of_a_list_that_grew_are_shared(count: int, function: Callable[[Any, Any], Any]) -> None:
     held = rows(count)
     value = [*own(held), {"role": "tool", "content": "new"}]
 
-    adopted = adopt(value, held)
+    adopted = function(value, held)
 
     assert all(one is other for one, other in zip(adopted, held, strict=False))
     assert adopted[-1] is not value[-1]
