@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from nbflow.errors import NbflowError
+from nbflow.installing import needs
 from nbflow.supervisor import bound
 
 if TYPE_CHECKING:
     from nbflow.session import Session
 
-MISSING = "serving needs the extra 'server': pip install 'nbflow[server]'"
+MISSING = needs("serving", "server")
 _NEEDED = ("fastapi", "uvicorn", "websockets", "httpx", "prometheus_client")
 
 

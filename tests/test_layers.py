@@ -18,6 +18,7 @@ ROOT = Path(nbflow.__file__).parent
 LAYERS: list[set[str]] = [
     {
         "errors",
+        "installing",
         "events",
         "failures",
         "state",
@@ -61,7 +62,7 @@ LAYERS: list[set[str]] = [
     {"notebook", "server", "cli"},
 ]
 EDGES = {"notebook", "server", "cli"}
-PUBLIC = {"__init__", "session", "tools", "errors"}
+PUBLIC = {"__init__", "session", "tools", "errors", "installing"}  # installing: the extra of review has its name there
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "sqlalchemy", "fastapi", "dask", "distributed", "lark", "networkx", "tenacity",
     "pygraphviz", "graphviz", "rich", "typer", "nbformat", "alembic", "aiosqlite", "asyncpg", "pydantic_settings", "psutil",

@@ -6,6 +6,7 @@ Rule: radon counts; here is only decided what it is given, so that nested functi
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ToolError
+from nbflow.installing import needs
 from nbflow.review.maintainability import maintainability_index
 from nbflow.review.structure import NO_FILE, definitions, parse
 
@@ -110,7 +111,7 @@ def _visit(node: "ast.AST") -> Any:
     try:
         from radon.visitors import ComplexityVisitor  # type: ignore[import-untyped]
     except ImportError as error:
-        raise ImportError("complexity is measured with radon: pip install 'nbflow[review]'") from error
+        raise ImportError(needs("measuring complexity", "review")) from error
     return ComplexityVisitor.from_ast(node)
 
 

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from nbflow.errors import ToolError
+from nbflow.installing import needs
 from nbflow.review.source import writable, write_source
 from nbflow.review.structure import NO_FILE, parse
 
@@ -136,7 +137,7 @@ def _binary() -> str:
 
         return os.fsdecode(find_ruff_bin())
     except (ImportError, FileNotFoundError) as error:
-        raise ImportError("issues are found with ruff: pip install 'nbflow[review]'") from error
+        raise ImportError(needs("finding issues", "review")) from error
 
 
 def _issue(found: dict[str, Any], path: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nbflow.engine import Run
 from nbflow.engine.result import Key
 from nbflow.errors import NbflowError
 from nbflow.events import Kind
+from nbflow.installing import needs
 from nbflow.server.following import Followers
 from nbflow.server.service import Service
 from nbflow.server.spans import SpanBegun, SpanEnded, Spans
@@ -62,9 +63,7 @@ def _tracer() -> Tracer:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise ImportError(
-            f"{wanted()} is set, and tracing needs the extra 'otel': pip install 'nbflow[otel]'; or unset it"
-        ) from error
+        raise ImportError(f"{needs(f'{wanted()} is set, and tracing', 'otel')}; or unset it") from error
     resource = Resource.create()
     if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": "nbflow"}))

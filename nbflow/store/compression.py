@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from nbflow.errors import StoreError
+from nbflow.installing import install
 from nbflow.store.rows import Blob
 from nbflow.store.values.split import COLUMN
 
@@ -84,7 +85,7 @@ def expanded(blob: Blob) -> Blob:
         data = _unzipped(packed, size) if method == _ZLIB else _zstd().decompress(packed, size, asbytes=True)
     except ImportError as error:
         raise StoreError(
-            f"the value {blob.hash[:16]} is compressed by pyarrow, which is not installed: pip install 'nbflow[frames]'"
+            f"the value {blob.hash[:16]} is compressed by pyarrow, which is not installed: {install('frames')}"
         ) from error
     except Exception as error:
         raise StoreError(f"the value {blob.hash[:16]} cannot be read: {error}; the store is damaged") from error

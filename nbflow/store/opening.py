@@ -17,6 +17,7 @@ import psutil
 from sqlalchemy import Connection, inspect, text
 
 from nbflow.errors import StoreError
+from nbflow.installing import UPGRADE
 from nbflow.store.delays import delay_logged
 from nbflow.store.faults import holders, is_locked, of_file, told
 from nbflow.store.logmarks import is_damaged, is_foreign
@@ -193,6 +194,6 @@ def is_current(connection: Connection, place: str) -> bool:
     if int(number) > int(SCHEMA.partition("_")[0]):
         raise StoreError(
             f"the store {place} has version {number}, which needs nbflow {needs} or newer, and this one knows versions "
-            f"up to {SCHEMA.partition('_')[0]}; pip install 'nbflow>={needs}'. The store is left as it is"
+            f"up to {SCHEMA.partition('_')[0]}; {UPGRADE}. The store is left as it is"
         )
     return version == SCHEMA

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbflow.errors import StoreError, did_you_mean, name_list
+from nbflow.installing import install, needs
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -52,9 +53,7 @@ def parsed(url: str) -> URL:
     if fault:
         raise StoreError(f"the URL of the store, {shown(url)!r}, is not understood: {fault}. It is {FORMS}")
     if read.drivername == SERVER and find_spec("asyncpg") is None:
-        raise ImportError(
-            f"a store in PostgreSQL, {shown(url)!r}, needs the extra 'postgres': pip install 'nbflow[postgres]'"
-        )
+        raise ImportError(needs(f"a store in PostgreSQL, {shown(url)!r},", "postgres"))
     return read
 
 
@@ -83,7 +82,7 @@ def _of_scheme(url: URL, text: str) -> str | None:
     known = f"; write {shown(text).replace(url.drivername, wanted, 1)}" if wanted else ""
     known = known or did_you_mean(url.drivername, (FILE, SERVER))
     if wanted == SERVER and find_spec("asyncpg") is None:
-        known += ", which needs pip install 'nbflow[postgres]'"
+        known += f", which needs the extra 'postgres': {install('postgres')}"
     return f"a store cannot be kept in {url.drivername!r}{known}"
 
 

@@ -31,7 +31,7 @@ class Counted(TypedDict):
 
 def need(module: str) -> Any:
     """Import a peer, or skip the test."""
-    return pytest.importorskip(module, reason=f"{module} is not installed; the extra nbflow[bench] has it")
+    return pytest.importorskip(module, reason=f"{module} is not installed; the extra `bench` has it")
 
 
 # asyncio

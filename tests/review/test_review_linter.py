@@ -246,7 +246,7 @@ def test_a_missing_library_says_what_to_install(library, call):
         f"import sys; sys.modules[{library!r}] = None\n"
         "from nbflow.review import *\n"
         f"try: {call}\n"
-        "except ImportError as error: assert \"pip install 'nbflow[review]'\" in str(error), error\n"
+        "except ImportError as error: assert \"pip install -e '.[review]'\" in str(error), error\n"
         "else: raise AssertionError('no error')"
     )
 

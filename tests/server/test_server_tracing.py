@@ -314,7 +314,10 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({}, "OTEL_EXPORTER_OTLP_ENDPOINT is set, and tracing needs the extra 'otel': pip install 'nbflow[otel]'"),
+        (
+            {},
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and tracing needs the extra 'otel': pip install -e '.[otel]' in your clone of nbflow",
+        ),
         (
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             "traces are sent by http/protobuf, and not by grpc; set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf",

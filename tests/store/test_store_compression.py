@@ -135,7 +135,7 @@ def test_without_pyarrow_values_are_compressed_too_and_others_name_the_extra() -
 
     lines = done.stdout.splitlines()
     assert lines[0] == "zlib:npy True"
-    assert lines[1].endswith("which is not installed: pip install 'nbflow[frames]'")
+    assert lines[1].endswith("which is not installed: pip install -e '.[frames]' in your clone of nbflow")
 
 
 def test_the_log_is_emptied_when_a_run_with_large_values_ends(path: Path) -> None:

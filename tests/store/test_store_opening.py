@@ -189,7 +189,7 @@ def test_a_server_that_cannot_be_reached_is_an_error_without_the_password() -> N
 def test_without_the_driver_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
 
-    with pytest.raises(ImportError, match=r"pip install 'nbflow\[postgres\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[postgres\]'"):
         Store.open("postgresql+asyncpg://user@localhost/x")
 
 

@@ -111,7 +111,7 @@ def test_a_newer_store_is_refused_with_the_version_that_it_needs(
     newer.close()
     monkeypatch.undo()
 
-    with pytest.raises(StoreError, match=r"has version 4, which needs nbflow 9\.9\.9 or newer.*up to 3; pip install"):
+    with pytest.raises(StoreError, match=r"has version 4, which needs nbflow 9\.9\.9 or newer.*up to 3; git pull"):
         opened(url)
 
     monkeypatch.setattr(opening, "SCHEMA", "4_9.9.9")

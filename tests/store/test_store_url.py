@@ -113,7 +113,7 @@ def test_the_setting_names_the_extra_where_the_driver_is_missing(monkeypatch: py
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     monkeypatch.setenv("NBFLOW_DATABASE_URL", SERVER)
 
-    with pytest.raises(ImportError, match=r"pip install 'nbflow\[postgres\]'") as caught:
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[postgres\]'") as caught:
         settings()
 
     assert "secret" not in str(caught.value)

@@ -30,7 +30,7 @@ def test_a_frame_without_pyarrow_is_refused_with_the_cure(shelf: Any, monkeypatc
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
     with pytest.raises(
-        Unstorable, match=r"\['df'\].* needs pyarrow, which is not installed: pip install 'nbflow\[frames\]'"
+        Unstorable, match=r"\['df'\].* needs pyarrow, which is not installed: pip install -e '\.\[frames\]'"
     ):
         shelf.put({"df": pd.DataFrame({"a": [1]})})
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from nbflow.installing import install
 from nbflow.store.values.faults import Refused
 
-FRAMES = "'nbflow[frames]'"
-"""The extra that stores frames."""
+FRAMES = install("frames")
+"""The command that installs what stores frames."""
 _PACKAGES = {
     "numpy": "numpy",
     "pandas": "pandas",
@@ -33,8 +34,8 @@ def need(module: str) -> Any:
     try:
         found = import_module(module)
     except ImportError as error:
-        cure = _INSTALLED_BY.get(package, package)
-        raise Refused(f"needs {package}, which is not installed: pip install {cure}") from error
+        cure = _INSTALLED_BY.get(package, f"pip install {package}")
+        raise Refused(f"needs {package}, which is not installed: {cure}") from error
     if module == "pyarrow":
         import_module("pyarrow.ipc")
         if tuple(map(int, found.__version__.split(".")[:2])) < (15, 0):
