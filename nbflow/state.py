@@ -88,12 +88,19 @@ class PathState(Mapping[str, Any]):
         return cls(Layer(None, dict(state), {}))
 
     def __getitem__(self, key: str) -> Any:
+        value = self.get(key, MISSING)
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, or `default`; looked up for each argument of a tool, and so without an error."""
         if key in self.values_:
             return self.values_[key]
         for values, _ in self.layer.levels:
             if key in values:
                 return values[key]
-        raise KeyError(key)
+        return default
 
     def __contains__(self, key: object) -> bool:
         return key in self.values_ or any(key in values for values, _ in self.layer.levels)

@@ -45,28 +45,25 @@ class Attempt:
     that the tool held the loop for long, and that the loop has had no turn since, `warned` that this was reported.
     """
 
-    __slots__ = (
-        "__weakref__", "_asked", "_due", "_fraction", "_left", "_printed", "_run", "_shown", "_task", "_timer",
-        "figures", "held", "in_thread", "is_over", "limit", "number", "pictures", "said", "started", "thread", "warned",
-    )  # fmt: skip
+    # Defaults of the class, since an attempt is made for each firing and most of them stay as they are.
+    limit: asyncio.Timeout | None = None
+    thread: ToolThread | None = None
+    held = warned = is_over = False
+    figures: OrderedDict[Any, Any] | None = None
+    pictures = 0
+    _left: float | None = None
+    _due = False
+    _asked = 0
+    _timer: asyncio.TimerHandle | None = None
+    _fraction: float | None = None
+    _shown = ""
 
     def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
         self._run, self._task = run, task
         self.started, self.number = started, number
         self.in_thread = in_thread
         self.said: list[tuple[Kind, str, Any]] = []
-        self.limit: asyncio.Timeout | None = None
-        self.thread: ToolThread | None = None
-        self.held = self.warned = False
-        self._left: float | None = None
-        self._due, self._asked = False, 0
-        self.is_over = False
-        self.figures: OrderedDict[Any, Any] | None = None
-        self.pictures = 0
         self._printed: dict[str, PrintBuffer] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._fraction: float | None = None
-        self._shown = ""
 
     def log(self, text: str, stream: str = "stdout") -> bool:
         """Take printed text; return whether it was taken: after the end only that of the tool's own thread, to drop it.
@@ -177,13 +174,9 @@ class Attempt:
 class Coming(Attempt):
     """An attempt that has not begun: the one before it failed, and its backoff runs."""
 
-    __slots__ = ()
-
 
 class Recalled(Attempt):
     """An attempt whose output comes from a cache."""
-
-    __slots__ = ()
 
 
 NODE: ContextVar[Attempt | None] = ContextVar("nbflow_node", default=None)
