@@ -1,63 +1,97 @@
-"""Events, results and values as plain data: what every wire and every `--json` says of them.
+"""Results, events and rows of runs as JSON data: what every edge sends of them.
 
-Rule: what JSON can say is said as it is, the rest as people read it: times in ISO 8601, sets and tuples as lists,
-models and dataclasses as objects, bytes in hexadecimal digits, `NaN` and infinities as texts, numbers and arrays of
-other libraries as numbers and lists, `{"unstored": why}` for what was lost with a killed process, `***` for secrets,
-and all else as its `str`. The store's own form would come back exactly, but names values by their hashes and its reader
-is nbflow; whoever needs the values themselves resumes or reads the run.
+Values of users are in the forms of `json_values`; all else is nbflow's own, whose fields are documented with the
+commands and in the OpenAPI document. Functions that take `bounds` truncate values beyond them, and name the expression
+that gets the whole value.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
-from enum import Enum
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from nbflow.errors import words
-from nbflow.reducers import Unstored
-from nbflow.secrets import MASK, are_known, covers, has_names, is_secret, mask
+from nbflow.graph.params import without_secrets
+from nbflow.json_values import WHOLE, Bounds, object_data, own_data, plain
+from nbflow.secrets import MASK, mask
 
 if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult
     from nbflow.engine.result import ExecutionLog
+    from nbflow.events import Event
+    from nbflow.graph import GraphDefinition
     from nbflow.store.rows import RunRow
 
-_PYDANTIC_MASK = "**********"
-_LONGEST_INT = 10_000
-"""Bits: with more than 4300 digits Python refuses to write it."""
+__all__ = [
+    "definition_data", "event_data", "log_data", "object_data", "plain", "reached_data", "result_data", "row_data",
+    "time_of",
+]  # fmt: skip
+
+_VALUES = frozenset({"input", "values", "result", "edited"})
+"""Fields of events that hold values of users by key; `output` and `answer` are one value each."""
 
 
-def result_data(result: ExecutionResult, error: BaseException | None) -> dict[str, Any]:
-    """Return a result's fields as plain data; `execution_time` is in seconds.
+def result_data(result: ExecutionResult, error: BaseException | None, bounds: Bounds = WHOLE) -> dict[str, Any]:
+    """Return a result's fields as JSON data; `execution_time` is in seconds.
 
     `error` is what ended the run, or came of storing its end, so that one that completed may have one too.
     """
     return {
         "run_id": result.run_id,
         "status": result.status.value,
-        "state": object_data(result.state),
-        "logs": [log_data(row) for row in result.logs],
+        **reached_data(result.run_id, result.state, result.logs, bounds),
         "execution_time": result.execution_time,
         "error": None if error is None else words(error),
     }
 
 
-def log_data(row: ExecutionLog) -> dict[str, Any]:
-    """Return a log row's fields as plain data."""
+def reached_data(
+    run_id: str, state: Mapping[str, Any], logs: Sequence[ExecutionLog], bounds: Bounds = WHOLE
+) -> dict[str, Any]:
+    """Return the state and the log of a run as JSON data."""
+    whole = _run(run_id)
+    return {
+        "state": object_data(state, f"{whole}.state", bounds),
+        "logs": [log_data(row, f"{whole}.logs[{at}]", bounds) for at, row in enumerate(logs)],
+    }
+
+
+def log_data(row: ExecutionLog, whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
+    """Return a log row's fields as JSON data; `whole` is an expression that gets the row."""
     data = {field.name: getattr(row, field.name) for field in fields(row)}
-    return {name: object_data(value) if isinstance(value, dict) else plain(value) for name, value in data.items()}
+    where = "" if whole is None else whole
+    return data | {
+        "input": object_data(row.input, whole and f"{where}.input", bounds),
+        "output": plain(row.output, whole and f"{where}.output", bounds),
+        "error": None if row.error is None else mask(row.error),
+        "timestamp": row.timestamp.isoformat(),
+    }
 
 
-def object_data(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of keys as plain data."""
-    # Value by value, so that one that cannot be said costs none of the others its form.
-    return {str(key): MASK if covers(key, value) else plain(value) for key, value in values.items()}
+def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
+    """Return an event as JSON data, in the form that every edge sends."""
+    data = {}
+    for name, value in event.as_dict(run_id).items():
+        where = f"{_run(run_id)}.events[{event.seq - 1}].data[{name!r}]"
+        if name in ("output", "answer"):
+            data[name] = plain(value, where, bounds)
+        elif name in _VALUES and isinstance(value, Mapping):
+            data[name] = object_data(value, where, bounds)
+        else:
+            data[name] = own_data(value)
+    return data
+
+
+def _run(run_id: str) -> str:
+    return f"nbflow.session.read({run_id!r})"
+
+
+def definition_data(graph: GraphDefinition) -> Any:
+    """Return a graph in the JSON form that the commands and the server take, less its secrets."""
+    return own_data(without_secrets(graph, MASK).model_dump(exclude_unset=True, by_alias=True))
 
 
 def time_of(seconds: float | None) -> str | None:
@@ -93,71 +127,3 @@ def _error(row: RunRow) -> Any:
         return None if row.error is None else json.loads(row.error)
     except ValueError:
         return row.error
-
-
-def plain(value: Any) -> Any:
-    """Return a value as plain data; one that holds itself, or fails when it is read, as a text."""
-    try:
-        return _parts(value)
-    except Exception:  # noqa: BLE001 - its own code may run here, and a result must not be lost by it
-        return _text(value)
-
-
-def _parts(value: Any) -> Any:
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return mask(value)
-        case _ if is_secret(value):
-            return MASK
-        case int() if value.bit_length() < _LONGEST_INT:
-            return value
-        case float() if isfinite(value):
-            return value
-        case Unstored():
-            return {"unstored": value.why}
-        case Enum():
-            return _parts(value.value)
-        case Mapping():
-            return {str(key): _part(key, part) for key, part in value.items()}
-        case list() | tuple() | Set():
-            return [_parts(part) for part in value]
-        case Iterator():
-            return _text(value)  # reading a file or a generator would use it up
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _part(field.name, getattr(value, field.name)) for field in fields(value)}
-    try:
-        data = json.loads(to_json(value, inf_nan_mode="strings", bytes_mode="hex", fallback=_foreign))
-    except PydanticSerializationError:
-        if not hasattr(type(value), "__pydantic_fields__"):
-            raise
-        # A model read back from a store may lack a secret, which its own serializer does not expect.
-        return {name: _part(name, part) for name, part in value.__dict__.items()}
-    return _masked(data) if are_known() or has_names() else data
-
-
-def _part(key: Any, value: Any) -> Any:
-    return MASK if covers(key, value) else _parts(value)
-
-
-def _masked(data: Any) -> Any:
-    """Return plain data that another library made, less its secrets."""
-    if isinstance(data, str):
-        return MASK if data == _PYDANTIC_MASK else mask(data)
-    if isinstance(data, dict):
-        return {mask(key): MASK if covers(key, part) else _masked(part) for key, part in data.items()}
-    return list(map(_masked, data)) if isinstance(data, list) else data
-
-
-def _foreign(value: Any) -> Any:
-    # numpy's arrays and scalars, and what is made like them, without loading any library for it.
-    listed = getattr(value, "tolist", None)
-    return listed() if callable(listed) and not isinstance(value, type) else _text(value)
-
-
-def _text(value: Any) -> str:
-    try:
-        return mask(str(value))
-    except Exception as error:  # noqa: BLE001 - as above
-        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}: {words(error)}>"

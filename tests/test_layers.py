@@ -54,6 +54,7 @@ LAYERS: list[set[str]] = [
         "feed",
         "pages",
         "wire",
+        "json_values",
         "serving",
         "supervisor",
         "__init__",

@@ -26,7 +26,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
 from nbflow.secrets import MASK
 from nbflow.session import current
-from nbflow.wire import result_data
+from nbflow.wire import definition_data, result_data
 
 _RUN_ID = re.compile("[0-9a-f]{1,32}")
 
@@ -76,7 +76,7 @@ def _show_graph(
     if svg is not None or png is not None:
         _draw(graph, RunView(graph).snapshot(0.0), svg, png)
     if print_alone is not None:
-        print_alone(graph.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        print_alone(definition_data(graph))
     elif svg is None and png is None:
         typer.echo(without_secrets(graph, MASK).to_text(), nl=False)
 

@@ -52,8 +52,8 @@ def run(
 
     The run is kept in .nbflow beside FILE, or where NBFLOW_DATABASE_URL says; nbflow resume goes on with one that did
     not complete. With --json the result is one object: run_id, status, state, logs (an entry for each attempt of a
-    node), execution_time (seconds), error. Values that JSON has no form for are given as people read them: times in
-    ISO 8601, sets as lists, models as objects, bytes in hexadecimal digits, anything else as its text.
+    node), execution_time (seconds), error. A value that JSON has no form for is an object whose type names its form,
+    such as {"type": "set", "items": [7]} or, of a frame, its shape, schema and records; nbflow.json_values lists them.
 
     Example: nbflow run flows.ipynb --graph daily --set pages=4 --durability sync --json
     """

@@ -25,7 +25,7 @@ from nbflow.server.shown import event_data, name_of, sent
 from nbflow.server.streaming import Stream
 from nbflow.store.resuming import seconds_of
 from nbflow.store.rows import RunRow
-from nbflow.wire import log_data, object_data, row_data
+from nbflow.wire import reached_data, row_data
 
 router = APIRouter()
 
@@ -128,7 +128,7 @@ async def get_result(run_id: RunId, service: Serving) -> Response:
 def _result(run: RunRecord) -> dict[str, Any]:
     result = run.result
     logs = result.logs if result else run.logs
-    reached = {"state": object_data(result.state if result else run.state), "logs": [log_data(row) for row in logs]}
+    reached = reached_data(run.id, result.state if result else run.state, logs)
     time = result.execution_time if result else _time_so_far(run)
     told = {"run_id": run.id, "status": run.status.value, "result": reached, "execution_time": time}
     return told | {"error": result.error if result else None}

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
 from nbflow.secrets import MASK
 from nbflow.server import models
@@ -20,7 +19,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shelf import Shelved
 from nbflow.server.shown import sent
 from nbflow.server.toolshape import parameters_of, state_schema
-from nbflow.wire import plain
+from nbflow.wire import definition_data
 
 router = APIRouter()
 Id = Annotated[str, Path(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")]
@@ -67,7 +66,7 @@ async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> 
     found = await service.shelf.get(graph_id, version)
     schema = await asyncio.to_thread(state_schema, found.graph, service.session)
     graph = without_secrets(found.graph, MASK)
-    shown = {"definition": _definition(graph), "text": graph.to_text(), "state_schema": schema}
+    shown = {"definition": definition_data(graph), "text": graph.to_text(), "state_schema": schema}
     return sent(_listed(found) | shown)
 
 
@@ -95,7 +94,3 @@ def _listed(found: Shelved) -> dict[str, Any]:
     name = found.graph.name
     told = {"version": found.version, "nodes": len(found.graph.nodes), "runs": found.runs, "sent": found.sent}
     return {"id": name, "name": name, **told}
-
-
-def _definition(graph: GraphDefinition) -> Any:
-    return plain(graph.model_dump(mode="json", exclude_unset=True, by_alias=True))

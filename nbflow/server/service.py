@@ -17,6 +17,7 @@ from nbflow.commands import not_going
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError, RunNotFoundError
+from nbflow.json_values import object_data
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings
 from nbflow.server.options import Options
@@ -25,7 +26,6 @@ from nbflow.server.sent import size_of
 from nbflow.server.shelf import Shelf
 from nbflow.server.shown import event_data, text_of
 from nbflow.session import Session
-from nbflow.wire import object_data
 
 logger = logging.getLogger("nbflow.server")
 

@@ -11,16 +11,16 @@ from typing import Any
 
 from starlette.responses import Response
 
+from nbflow import wire
 from nbflow.events import Event
-from nbflow.wire import object_data
 
 
 def event_data(event: Event, run_id: str) -> dict[str, Any]:
     """Return an event in its form on the wire, as plain data."""
-    told = event.as_dict(run_id)
+    told = wire.event_data(event, run_id)
     if isinstance(error := told.get("error"), Mapping):
         told["error"] = without_paths(error)
-    return object_data(told)
+    return told
 
 
 def without_paths(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from pydantic_core import PydanticSerializationError
 
 from nbflow.graph import GraphDefinition
 from nbflow.graph.needs import needs
+from nbflow.json_values import own_data
 from nbflow.reducers import MISSING
 from nbflow.session import Session
 from nbflow.tools import ToolSpec
-from nbflow.wire import plain
 
 
 def parameters_of(spec: ToolSpec) -> dict[str, Any]:
@@ -79,6 +79,6 @@ def _about(key: Key, adapter: TypeAdapter[Any] | None) -> dict[str, Any]:
 
 def _default(value: Any, adapter: TypeAdapter[Any] | None) -> Any:
     try:
-        return plain(value if adapter is None else adapter.dump_python(value, mode="json", warnings=False))
+        return own_data(value if adapter is None else adapter.dump_python(value, mode="json", warnings=False))
     except (PydanticSerializationError, ValueError):
-        return plain(value)
+        return own_data(value)

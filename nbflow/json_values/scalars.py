@@ -1,0 +1,122 @@
+"""The forms of values that contain no others: numbers, bytes, times, names of classes."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import types
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+from nbflow.secrets import MASK, are_known, contains, mask
+from nbflow.view.loaded import is_a
+
+if TYPE_CHECKING:
+    from nbflow.json_values.writer import Form, Writer
+
+_PREVIEW = 64  # bytes
+
+
+def scalar(value: Any, writer: Writer) -> Any:
+    """Return the form of a value that contains no others; None of any other value."""
+    if isinstance(value, Iterator):
+        return writer.instance(value)  # reading a file or a generator would use it up
+    if is_a(value, "numpy", "generic"):
+        return _of_numpy(value, writer)
+    if (missing := _missing(value)) is not None:
+        return {"type": "missing", "value": missing}
+    match value:
+        case complex():
+            return {"type": "complex", "real": writer.value(value.real), "imag": writer.value(value.imag)}
+        case bytes() | bytearray() | memoryview():
+            return _bytes(value, writer)
+        case datetime():
+            return {"type": "datetime", "value": value.isoformat(), **_zone(value)}
+        case date():
+            return {"type": "date", "value": value.isoformat()}
+        case time():
+            return {"type": "time", "value": value.isoformat(), **_zone(value)}
+        case timedelta():
+            return {"type": "timedelta", "value": _span(value), "seconds": value.total_seconds()}
+        case Decimal() | UUID() | PurePath():
+            return {"type": _name(value), "value": mask(str(value))}
+        case Fraction():
+            parts = {"numerator": value.numerator, "denominator": value.denominator}
+            return {"type": "fraction", **{name: writer.value(part) for name, part in parts.items()}}
+    return _code(value, writer)
+
+
+def _name(value: Decimal | UUID | PurePath) -> str:
+    return "decimal" if isinstance(value, Decimal) else "uuid" if isinstance(value, UUID) else "path"
+
+
+def digits(number: int) -> str:
+    """Return the decimal digits of an integer; Decimal has no limit to them, which `str` has."""
+    return f"{Decimal(number):f}"
+
+
+def name_of(number: float) -> str:
+    """Return the name of a float that is not finite, as JavaScript has it."""
+    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+
+
+def _bytes(value: bytes | bytearray | memoryview, writer: Writer) -> Form:
+    data, most = bytes(value), writer.bounds.size
+    if are_known() and contains(data.decode("utf-8", "replace")):
+        return {"type": "bytes", "size": len(data), "data": MASK}
+    form = {"type": "bytes", "size": len(data)}
+    if most is None or len(data) <= most:
+        return {**form, "data": base64.b64encode(data).decode()}
+    return writer.truncated(form, [len(data)], base64.b64encode(data[: min(most, _PREVIEW)]).decode())
+
+
+def _zone(value: datetime | time) -> Form:
+    name = getattr(value.tzinfo, "key", None) or getattr(value.tzinfo, "zone", None)
+    return {"zone": name} if isinstance(name, str) else {}
+
+
+def _span(value: timedelta) -> str:
+    # pandas counts nanoseconds.
+    written = getattr(value, "isoformat", None)
+    return str(written() if written is not None else to_jsonable_python(value))
+
+
+def _missing(value: Any) -> str | None:
+    name = type(value).__name__
+    if name in ("NaTType", "NAType") and type(value).__module__.startswith("pandas."):
+        return name.removesuffix("Type")
+    return None
+
+
+def _of_numpy(value: Any, writer: Writer) -> Any:
+    if value.dtype.kind in "mM":
+        if value != value:
+            return {"type": "missing", "value": "NaT"}
+        if value.dtype.kind == "M":
+            return {"type": "datetime", "value": str(value)}
+        nanoseconds = int(value.astype("timedelta64[ns]").astype("int64"))
+        return {"type": "timedelta", "value": f"PT{Decimal(nanoseconds) / 10**9:f}S", "seconds": nanoseconds / 1e9}
+    plain = value.item()
+    # A long double is no Python number.
+    return writer.instance(value) if is_a(plain, "numpy", "generic") else writer.value(plain)
+
+
+def _code(value: Any, writer: Writer) -> Form | None:
+    from nbflow.json_values.writer import class_name
+
+    match value:
+        case type():
+            return {"type": "class", "name": class_name(value)}
+        case types.FunctionType() | types.BuiltinFunctionType() | types.MethodType():
+            module = getattr(value, "__module__", None) or builtins.__name__
+            return {"type": "function", "name": f"{module}.{value.__qualname__}"}
+        case BaseException():
+            return {"type": "exception", "class": class_name(type(value)), "message": mask(str(value))}
+    return None

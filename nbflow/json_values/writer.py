@@ -1,0 +1,230 @@
+"""Writes one value as JSON data, in the forms that the package lists.
+
+Invariant: the output is finite, has only what `json.dumps` writes exactly, and is the same for the same value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from math import isfinite
+from typing import Any
+
+from nbflow.errors import words
+from nbflow.json_values.bounds import WHOLE, Bounds
+from nbflow.json_values.containers import form_of_container
+from nbflow.json_values.frames import LIBRARIES, form_of_array, form_of_table
+from nbflow.json_values.scalars import digits, name_of, scalar
+from nbflow.reducers import Unstored
+from nbflow.secrets import MASK, are_known, covers, is_secret, mask
+
+TYPES = frozenset({
+    "attrs", "bytes", "class", "complex", "cycle", "dataclass", "date", "datetime", "decimal", "dict", "enum",
+    "exception", "float", "fraction", "frame", "frozenset", "function", "instance", "int", "list", "missing", "model",
+    "namedtuple", "namespace", "ndarray", "path", "range", "sequence", "series", "set", "str", "time", "timedelta",
+    "unstored", "uuid",
+})  # fmt: skip
+"""The names of the forms. A dict with one of these as its `type` is written as pairs, so that it is taken for none."""
+
+EXACT = 2**53 - 1
+"""The largest integer that every reader of JSON keeps exactly (RFC 7493, section 2.2)."""
+DEEPEST = 200
+_LONGEST = 10_000  # characters of the text of an instance
+
+Form = dict[str, Any]
+Step = tuple[str, Any]
+"""A part of a Python expression: a `%` format, and what it is filled with."""
+
+
+def plain(value: Any, whole: str | None = None, bounds: Bounds = WHOLE) -> Any:
+    """Return a value as JSON data; `whole` is a Python expression that gets it, for what is truncated."""
+    return Writer(bounds, whole).value(value)
+
+
+def object_data(values: Mapping[str, Any], whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
+    """Return values by key, such as a state, as an object; each value has the bounds for itself."""
+    written = {}
+    for key, value in values.items():
+        where = None if whole is None else f"{whole}[{key!r}]"
+        written[key] = MASK if covers(key, value) else plain(value, where, bounds)
+    return written
+
+
+def own_data(data: Any) -> Any:
+    """Return data of nbflow's own, such as an error or a JSON schema: its objects are never taken for forms."""
+    return Writer(WHOLE, None, own=True).value(data)
+
+
+class Writer:
+    """Writes one value. `whole` is a Python expression that gets it; `own` is said of data that is nbflow's own."""
+
+    def __init__(self, bounds: Bounds, whole: str | None, *, own: bool = False) -> None:
+        self.bounds, self._whole, self._own = bounds, whole, own
+        self._path: list[Step | None] = []
+        self._around: list[int] = []
+        self._left = bounds.parts
+
+    def value(self, value: Any) -> Any:
+        """Return a value as JSON data."""
+        if value is None or value is True or value is False:
+            return value
+        try:
+            written = self._simple(value)
+            return self._other(value) if written is None else written
+        except RecursionError:  # the caller's stack is nearly used up
+            return self.truncated({"type": "instance", "class": class_name(type(value))}, [], None)
+        except Exception as error:  # noqa: BLE001 - a value's own code may raise anything, and costs only this value
+            return self._broken(value, error)
+
+    def _simple(self, value: Any) -> Any:
+        """Return the form of a value that is a text, a number or a secret."""
+        if is_secret(value):
+            return MASK
+        if isinstance(value, Enum):
+            return self.fields("enum", value, {"name": value.name, "value": value.value}, flat=True)
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int):
+            return int(value) if -EXACT <= value <= EXACT else {"type": "int", "value": digits(value)}
+        if isinstance(value, float):
+            number = float(value)
+            return number if isfinite(number) else {"type": "float", "value": name_of(number)}
+        return {"type": "unstored", "reason": mask(value.why)} if type(value) is Unstored else None
+
+    def _other(self, value: Any) -> Any:
+        for form_of in (scalar, form_of_table):
+            written = form_of(value, self)
+            if written is not None:
+                return written
+        write = form_of_array(value) or form_of_container(value)
+        if write is None:
+            return self.instance(value)
+        if id(value) in self._around:
+            return {"type": "cycle", "levels": len(self._around) - self._around.index(id(value))}
+        if len(self._around) >= DEEPEST:
+            return self.truncated({"type": "instance", "class": class_name(type(value))}, [], None)
+        return self._inside(value, write)
+
+    def _inside(self, value: Any, write: Callable[[Any, Writer], Any]) -> Any:
+        self._around.append(id(value))
+        try:
+            return write(value, self)
+        finally:
+            self._around.pop()
+
+    def _text(self, value: str) -> Any:
+        # Not by the class's own methods: a subclass may have others.
+        text, most = mask(str.__str__(value)), self.bounds.letters
+        if most is None or len(text) <= most:
+            return text
+        return self.truncated({"type": "str"}, [len(text)], text[:most])
+
+    # what contains values
+
+    def items(self, values: Iterable[Any], *, indexed: bool) -> list[Any]:
+        """Return values in order, as many as the bounds allow; `indexed` if an index gets each of them."""
+        if type(values) is list and self._is_plain(values):
+            return [*values]
+        written = []
+        for index, value in enumerate(values):
+            if self._spent():
+                break
+            self._path.append(("[%d]", index) if indexed else None)
+            written.append(self.value(value))
+            self._path.pop()
+        return written
+
+    def _is_plain(self, values: list[Any]) -> bool:
+        """Return whether JSON has a list as it is; a look at all items at once."""
+        if self._left is not None:
+            return False
+        kinds = set(map(type, values))
+        if kinds <= {int}:
+            return not values or (min(values) >= -EXACT and max(values) <= EXACT)
+        if kinds == {float}:
+            return all(map(isfinite, values))
+        return kinds <= {str, bool, type(None)} and not are_known() and self.bounds.letters is None
+
+    def _spent(self) -> bool:
+        """Count one more part; return whether there is no place for it."""
+        if self._left is None:
+            return False
+        self._left -= 1
+        return self._left < 0
+
+    def mapping(self, value: Mapping[Any, Any]) -> Any:
+        """Return a dict: as an object where all keys are texts and it cannot be taken for a form, else as pairs."""
+        pairs: list[tuple[Any, Any]] = []
+        for key, part in value.items():
+            if self._spent():
+                return self.truncated({"type": "dict"}, [len(value)], self._pairs(pairs))
+            pairs.append((key, self.part(key, part, ("[%r]", key) if type(key) in (str, int, bool) else None)))
+        if all(isinstance(key, str) and not isinstance(key, Enum) for key, _ in pairs):
+            named = {mask(str.__str__(key)): part for key, part in pairs}
+            if len(named) == len(pairs) and (self._own or not is_form(named)):
+                return named
+        return {"type": "dict", "items": self._pairs(pairs)}
+
+    def _pairs(self, pairs: Sequence[tuple[Any, Any]]) -> list[list[Any]]:
+        return [[self.at(None, key), part] for key, part in pairs]
+
+    def fields(self, type_: str, value: Any, fields: Mapping[str, Any], *, flat: bool = False) -> Form:
+        """Return the form of a value that has attributes; `flat` puts them beside the `type`."""
+        parts = {name: self.part(name, part, (".%s", name)) for name, part in fields.items()}
+        return {"type": type_, "class": class_name(type(value)), **(parts if flat else {"fields": parts})}
+
+    def part(self, key: Any, value: Any, step: Step | None) -> Any:
+        """Return a value under a key or the name of a field, `***` where that names a secret."""
+        if covers(key, value):
+            return MASK
+        self._path.append(step)
+        written = self.value(value)
+        self._path.pop()
+        return written
+
+    def at(self, step: Step | None, value: Any) -> Any:
+        """Return a value inside another; `step` ends the expression that gets it, None if none does."""
+        self._path.append(step)
+        written = self.value(value)
+        self._path.pop()
+        return written
+
+    # what is not whole
+
+    def truncated(self, form: Form, shape: Sequence[int], preview: Any) -> Form:
+        """Return the form of a value beyond a bound."""
+        whole = self._whole
+        if whole is not None:
+            for step in self._path:
+                if step is None:  # no expression gets what is inside, so it is the one for the value around it
+                    break
+                whole += step[0] % (step[1],)
+        told = None if whole is None else mask(whole)
+        return {**form, "shape": [*shape], "preview": preview, "truncated": True, "whole": told}
+
+    def instance(self, value: Any) -> Form:
+        """Return the form of an object that JSON cannot carry."""
+        text, form = mask(str(value)), {"type": "instance", "class": class_name(type(value))}
+        if len(text) <= _LONGEST:
+            return {**form, "text": text}
+        return self.truncated(form, [len(text)], text[:_LONGEST])
+
+    def _broken(self, value: Any, error: Exception) -> Form:
+        form: Form = {"type": "instance", "class": class_name(type(value))}
+        try:
+            return {**form, "text": mask(str(value))[:_LONGEST]}
+        except Exception:  # noqa: BLE001 - as above
+            return {**form, "text": None, "error": mask(f"{type(error).__name__}: {words(error)}")}
+
+
+def is_form(data: Mapping[str, Any]) -> bool:
+    """Return whether an object looks like the form of a value."""
+    name = data.get("type")
+    return isinstance(name, str) and name in TYPES
+
+
+def class_name(cls: type) -> str:
+    """Return a class's qualified name; of a library's, under the name that its users import it by."""
+    module = str(cls.__module__)
+    public = module.partition(".")[0]
+    return f"{public if public in LIBRARIES else module}.{cls.__qualname__}"
