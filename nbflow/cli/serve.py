@@ -66,6 +66,7 @@ def serve(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
             # For a program once, as its line is; for people at each reload.
             on_ready=tell_served if print_alone is None else cache(partial(print_alone, told)),
+            drain=_drain,
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
@@ -84,3 +85,9 @@ def _shares() -> bool:
     from nbflow.settings import settings
 
     return (settings().database_url or "").startswith("postgresql")
+
+
+def _drain() -> float:
+    from nbflow.server.options import options  # not at the start, as the workers are started the later for it
+
+    return options().drain

@@ -42,5 +42,5 @@ class Server(uvicorn.Server):
 
     def stop(self) -> None:
         """End it: watchers are told, and runs get time to end. Call it on its loop."""
-        self.service.draining.set()
+        self.service.leave()
         self.should_exit = True

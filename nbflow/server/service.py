@@ -43,6 +43,7 @@ class Service:
         self.on_watch: list[Callable[[int], None]] = []
         self.watchers = self._beginning = 0
         self.draining = asyncio.Event()
+        self._drained_at = 0.0
         # As long as somebody watches, or the run goes on, which has it among its listeners.
         self._broadcasts: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
         self._following: set[asyncio.Task[None]] = set()
@@ -228,11 +229,18 @@ class Service:
 
     # the end
 
+    def leave(self) -> None:
+        """Start nothing more; from now on runs have `drain` seconds to end."""
+        if not self.draining.is_set():
+            self._drained_at = asyncio.get_running_loop().time() + self.options.drain
+            self.draining.set()
+
     async def drain(self) -> None:
-        """Start nothing more, wait a while for what runs, and leave the rest to be resumed."""
-        self.draining.set()
+        """Wait for runs to end for as long as is left since `leave`; those that do not end can be resumed."""
+        self.leave()
         if self._following:
-            await asyncio.wait(set(self._following), timeout=self.options.drain)
+            left_s = self._drained_at - asyncio.get_running_loop().time()
+            await asyncio.wait(set(self._following), timeout=max(0.0, left_s))
         left = self.session.all_going()
         if left:
             stored = sum(map(self.session.outlives, left))

@@ -1,6 +1,7 @@
 """A worker: the process that runs a file's cells once, and serves what they define.
 
 Rule: it is started by `nbflow serve`, which hands it a socket that listens already, and tells it to end by SIGTERM.
+The processes that its tools start inherit no descriptor of it, so that none of them keeps the port.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -26,14 +26,17 @@ from nbflow.server.relay import Siblings
 from nbflow.server.running import Server
 from nbflow.session import Session
 from nbflow.settings import settings
+from nbflow.supervisor import ending_signals
 
 logger = logging.getLogger("nbflow.server")
 
 
 def main() -> None:
-    """Serve a file until SIGTERM or SIGINT."""
+    """Serve a file until SIGTERM, SIGINT or SIGHUP."""
     gc.enable()
     asked = _arguments()
+    for descriptor in filter(None, (asked.socket, asked.ready)):
+        os.set_inheritable(descriptor, False)
     try:
         chosen, stored = options(), settings()  # first, as cells may take long
         program = open_program(asked.file, asked.tools)
@@ -55,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tools", action="append", default=[])
     parser.add_argument("--socket", type=int, required=True, help="the descriptor of a socket that listens")
     parser.add_argument("--ready", type=int, help="a descriptor to write to when it serves")
+    parser.add_argument("--life", type=int, help="a descriptor that `nbflow.server.watcher` reads")
     parser.add_argument("--siblings", type=Path, help="a folder where the workers of one server find each other")
     return parser.parse_args()
 
@@ -63,7 +67,7 @@ async def _serve(session: Session, asked: argparse.Namespace, chosen: Options) -
     siblings = None if asked.siblings is None else Siblings(asked.siblings)
     server = Server(session, chosen, siblings=siblings)
     service = server.service
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     sockets = [socket.socket(fileno=asked.socket)]
     if siblings is not None:
