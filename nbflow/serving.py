@@ -81,6 +81,11 @@ def require_server() -> None:
         _part("tracing").check_tracing()
 
 
+def drain_time() -> float:
+    """Return the seconds that runs get to end once their server is to end; loads much of what a server is made of."""
+    return float(_part("options").options().drain)
+
+
 def public_address(host: str, port: int) -> str:
     """Return where a person's browser finds a server of this process: behind JupyterHub, by the way of its proxy."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")

@@ -19,7 +19,7 @@ from nbflow.cli.options import AsJson, File, Tools
 from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
-from nbflow.serving import page_address, public_address, require_server
+from nbflow.serving import drain_time, page_address, public_address, require_server
 from nbflow.supervisor import Supervisor, bound
 
 
@@ -66,7 +66,7 @@ def serve(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
             # For a program once, as its line is; for people at each reload.
             on_ready=tell_served if print_alone is None else cache(partial(print_alone, told)),
-            drain=_drain,
+            drain=drain_time,
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
@@ -85,9 +85,3 @@ def _shares() -> bool:
     from nbflow.settings import settings
 
     return (settings().database_url or "").startswith("postgresql")
-
-
-def _drain() -> float:
-    from nbflow.server.options import options  # not at the start, as the workers are started the later for it
-
-    return options().drain
