@@ -44,6 +44,9 @@ from nbflow.values import own
 
 logger = logging.getLogger("nbflow")
 
+WAIT_UNNOTICED_S = 2.0
+"""How long a start waits for the thread of an earlier attempt before a notice says so."""
+
 # Looking a member up on its enum takes as long as appending several entries.
 NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
 
@@ -149,11 +152,24 @@ class Run(SteeredRun):
         """Wait until no thread of an earlier attempt at a task's node runs, or until the loop's time `until`.
 
         The wait counts for no timeout, neither of the task nor of the subgraphs around it (SEMANTICS rule 15a).
+        A long wait is logged.
         """
         position = position_of(self.id, task)
-        if self.stragglers.of(position):
+        if not self.stragglers.of(position):
+            return
+        notice = self.loop.call_later(WAIT_UNNOTICED_S, self._log_wait, task, until)
+        try:
             with self._composites.stopped_clocks(task):
                 await self.stragglers.wait(position, until)
+        finally:
+            notice.cancel()
+
+    def _log_wait(self, task: Task, until: float) -> None:
+        seconds = max(0.0, until - self.loop.time())
+        logger.warning(
+            "node %r waits for the thread of an earlier attempt, which still runs, for up to %.0f s more "
+            "(NBFLOW_ATTEMPT_GRACE)", task.name, seconds,
+        )  # fmt: skip
 
     def say(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
         """Note what a tool said in its attempt; also that of a task which was cancelled, right before its end."""

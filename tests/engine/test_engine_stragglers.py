@@ -58,6 +58,18 @@ def test_a_retry_waits_for_the_thread_of_the_attempt_that_timed_out() -> None:
     assert done.logs[0].error.endswith("; its thread cannot be stopped and runs on")
 
 
+def test_a_start_that_waits_long_for_a_thread_says_so(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbflow.engine.run.WAIT_UNNOTICED_S", 0.05)
+
+    finished("work [timeout=0.05, retries=1]", Stuck(0.5).tool())
+
+    waits = [record.getMessage() for record in caplog.records if "waits for the thread" in record.getMessage()]
+    assert len(waits) == 1
+    assert waits[0].startswith("node 'work' waits for the thread of an earlier attempt, which still runs, for up to ")
+
+
 def test_the_attempt_that_timed_out_fails_at_once() -> None:
     stuck = Stuck()
 
