@@ -134,6 +134,28 @@ class ExecutionCancelled(ExecutionError):  # noqa: N818 - the field's name for i
         return [f"ExecutionCancelled: {self}"]
 
 
+class InitialStateError(NbflowError):
+    """A run was not started, as its initial state lacks keys without which it cannot complete.
+
+    `faults` maps each key to a sentence that names a node that needs it.
+    """
+
+    def __init__(self, graph: str, missing: Mapping[str, str], given: Iterable[str]) -> None:
+        given = [key for key in given if isinstance(key, str)]
+        self.graph = graph
+        self.faults = {
+            key: f"node {node!r} needs it, and no node before that one writes it" for key, node in missing.items()
+        }
+        needed = name_list(f"{key!r} (node {node!r})" for key, node in missing.items())
+        near = next(filter(None, (did_you_mean(key, missing) for key in given)), "")
+        known = name_list(repr(key) if len(key) <= 80 else f"{key[:80]!r}…" for key in given)
+        super().__init__(
+            f"graph {graph!r} cannot start without {needed}\n"
+            f"  give {'it' if len(missing) == 1 else 'them'} in the initial state, or as params of nodes; "
+            f"keys given: {known}{near}"
+        )
+
+
 class RunNotFoundError(NbflowError, LookupError):
     """No run with this id is known."""
 

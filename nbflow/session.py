@@ -17,6 +17,7 @@ from nbflow.tools import ToolSpec
 from nbflow.values import own
 
 if TYPE_CHECKING:
+    from nbflow.graph.initial import InitialStateCheck
     from nbflow.graph.needs import Need
     from nbflow.serving import Served
     from nbflow.settings import Durability
@@ -34,6 +35,7 @@ class Session(Reopening):
         self.tool: Callable[..., Any] = self.registry.tool
         self.predicate = self.registry.predicate
         self.reducer = self.registry.reducer
+        self._checks: dict[str, InitialStateCheck] = {}
 
     def graph(self, name: str, source: str | Mapping[str, Any] | GraphDefinition) -> GraphDefinition:
         """Define a graph under a name, in place of what had it before.
@@ -99,9 +101,12 @@ class Session(Reopening):
 
         Raises:
             GraphError: There is no such graph, or it names tools or graphs that are not there.
+            InitialStateError: The state lacks keys without which no run of the graph completes; nothing has started.
             RunStateError: One of `breaks` is no node of the graph.
         """
         graph, run_id = self.find(name), run_id or self.engine.new_id()
+        self.engine.plan(graph, breaks=breaks)  # a tool that is not there is refused before the state is looked at
+        self._refuse_missing(graph, (state or {}).keys())
         # Copied here too, as the store may encode it only after the caller has changed it.
         initial = own(dict(state or {}))
         keeper = self._keeper(run_id, graph, initial, durability, allow_unstored)
@@ -111,6 +116,17 @@ class Session(Reopening):
         )  # fmt: skip
         self._known_here(run, keeper)
         return run
+
+    def _refuse_missing(self, graph: GraphDefinition, given: Collection[str]) -> None:
+        """Refuse the keys of an initial state where some are missing without which no run of a graph completes."""
+        from nbflow.graph.initial import InitialStateCheck
+
+        known = self._checks.get(graph.name)
+        if known is not None and known.is_of(graph, self.graphs) and not known.missing(given):
+            return
+        # A tool that was changed in place since may not need these keys any longer, which only a new look finds.
+        check = self._checks[graph.name] = InitialStateCheck(graph, self.registry, self.graphs)
+        check.refuse_missing(given)
 
     def _keeper(
         self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None,

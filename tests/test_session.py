@@ -99,7 +99,7 @@ def test_run_raises_what_ended_the_run_and_keeps_it(own: Session) -> None:
     own.graph("g", "add")
 
     with pytest.raises(NodeError) as caught:
-        asyncio.run(own.run("g", m=1))
+        asyncio.run(own.run("g", n=None))
 
     (kept,) = own.live.values()
     assert kept.result is caught.value.result

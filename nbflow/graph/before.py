@@ -22,6 +22,9 @@ def before(entries: Collection[str], into: Ways, out: Ways, own: Callable[[str],
         inside = frozenset(circle)
         came = _union(after[source] for name in circle for source in into[name] if source in after)
         after |= dict.fromkeys(circle, came | _union(map(own, circle)))
+        if len(circle) == 1:  # what comes again to a node that leads to itself comes after its first start
+            found[circle[0]] = came
+            continue
         begin = [
             name
             for name in circle

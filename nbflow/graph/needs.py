@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError
 from nbflow.graph.before import before, walk
-from nbflow.graph.model import GraphDefinition, NodeDefinition
+from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
 from nbflow.graph.writes import written_keys
 from nbflow.names import by_identifier, identifier
 from nbflow.reducers import MISSING
@@ -95,23 +95,88 @@ class Flow:
         self._inside = inside | {graph.name}
         self._out: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
         self.into: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
+        self._edges: dict[str, list[EdgeDefinition]] = {node.node_id: [] for node in graph.nodes}
         for edge in graph.edges:
+            self._edges[edge.from_node].append(edge)
             if edge.to_node in self.into:
                 self._out[edge.from_node].append(edge.to_node)
                 self.into[edge.to_node].append(edge.from_node)
-        self.writes = cache(self._writes)
+        self.writes, self._tool_writes = cache(self._writes), cache(self._tool_keys)
         self._numbers: dict[str, int] = {}
         self._inner = cache(lambda name: Flow(graphs[name], registry, graphs, self._inside))
 
     @cached_property
+    def entries(self) -> tuple[str, ...]:
+        """The nodes where a run starts."""
+        return self._graph.entries()
+
+    @cached_property
     def reached(self) -> set[str]:
         """The entries and all that a path from them leads to."""
-        return walk(self._graph.entries(), self._out)
+        return walk(self.entries, self._out)
 
     @cached_property
     def nodes(self) -> dict[str, NodeDefinition]:
         """The nodes that are reached, by id."""
         return {node.node_id: node for node in self._graph.nodes if node.node_id in self.reached}
+
+    def first_of(self, names: Collection[str]) -> set[str]:
+        """Return those of some nodes that a run may start without having started another of them."""
+        ways = {name: () if name in names else targets for name, targets in self._out.items()}
+        return walk(self.entries, ways) & set(names)
+
+    @cached_property
+    def asked(self) -> dict[str, frozenset[str]]:
+        """The keys, by node, without which a tool or a map fails its node for good; only nodes that have some.
+
+        Left out are subgraphs, nodes whose failure an error edge handles, and what the items of a map need, as its list
+        may be empty.
+        """
+        required = cache(self._required)
+        found: dict[str, frozenset[str]] = {}
+        for name, node in self.nodes.items():
+            if node.map is not None:
+                keys = frozenset({identifier(node.map)})
+            else:
+                keys = required(node.tool) - by_identifier(node.params).keys()
+            if keys and self._fails(name):
+                found[name] = keys
+        return found
+
+    @cached_property
+    def asked_keys(self) -> frozenset[str]:
+        """The keys of `asked`."""
+        return frozenset().union(*self.asked.values())
+
+    @cached_property
+    def unwritten(self) -> dict[str, frozenset[str]]:
+        """The keys of `asked` that certainly no node writes before the one that asks starts for the first time."""
+        found: dict[str, frozenset[str]] = {}
+        for name, asked in self.asked.items():
+            known = self.written_before(name)
+            if known is not None and (keys := [key for key in asked if key not in known]):
+                found[name] = frozenset(keys)
+        return found
+
+    def _required(self, tool: str | None) -> frozenset[str]:
+        if tool is None or tool not in self._registry:
+            return frozenset()
+        return frozenset(param.name for param in self._registry.get(tool).params if param.required)
+
+    @cached_property
+    def inner(self) -> dict[str, Flow]:
+        """The flows, by node, of subgraphs that run once and whose failure no error edge handles."""
+        found = {
+            name: self._subgraph(node) for name, node in self.nodes.items() if node.map is None and self._fails(name)
+        }
+        return {name: inner for name, inner in found.items() if inner is not None}
+
+    def edges_of(self, name: str) -> list[EdgeDefinition]:
+        """Return the edges that leave a node."""
+        return self._edges[name]
+
+    def _fails(self, name: str) -> bool:
+        return all(edge.type != "error" for edge in self.edges_of(name))
 
     def needs(self) -> list[Need]:
         """Return what the graph asks of the state that it begins with."""
@@ -172,9 +237,14 @@ class Flow:
         if (inner := self._subgraph(node)) is not None:
             written = [inner.writes(name) for name in inner.nodes]
             return None if None in written else frozenset().union(*filter(None, written))
-        if node.tool is None or node.tool not in self._registry:
-            return None
-        return written_keys(self._registry.get(node.tool), node_id)
+        written_by_tool = self._tool_writes(node.tool)
+        if written_by_tool is None or None not in written_by_tool:
+            return written_by_tool  # type: ignore[return-value]  # mypy does not narrow what a set holds
+        return frozenset(node_id if key is None else key for key in written_by_tool)
+
+    def _tool_keys(self, tool: str | None) -> frozenset[str | None] | None:
+        known = tool is not None and tool in self._registry
+        return written_keys(self._registry.get(tool)) if known else None  # type: ignore[arg-type]  # it is known
 
     def _subgraph(self, node: NodeDefinition) -> Flow | None:
         known = node.graph in self._graphs and node.graph not in self._inside

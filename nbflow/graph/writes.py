@@ -9,6 +9,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nbflow import parsing
@@ -21,22 +22,29 @@ _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _PLAIN = (int, float, str, bool, bytes, list, tuple, set)
 
 
-def written_keys(spec: ToolSpec, node: str) -> frozenset[str] | None:
-    """Return the keys that a node with this tool writes; None where that cannot be told from the source."""
+def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
+    """Return the keys that a tool writes; None where that cannot be told from the source.
+
+    Among the keys, None stands for the name of the node, to which a value goes that is no dict.
+    """
     annotation = inspect.get_annotations(spec.function).get("return") if inspect.isfunction(spec.function) else None
     if annotation in _PLAIN or annotation in {kind.__name__ for kind in _PLAIN}:
-        return frozenset({node})
-    if spec.source is None:
-        return None
+        return frozenset({None})
+    return None if spec.source is None else _keys_in(spec.source)
+
+
+@lru_cache(maxsize=1024)
+def _keys_in(source: str) -> frozenset[str | None] | None:
+    """Return the keys that a function writes by its source, as `written_keys` does."""
     try:
-        (function,) = parsing.module(spec.source).body
-    except (SyntaxError, ValueError):
+        (function,) = parsing.module(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _yields(function):
         return None
-    keys: set[str] = set()
+    keys: set[str | None] = set()
     for value in _returned(function):
-        found = _keys_of(value, node)
+        found = _keys_of(value)
         if found is None:
             return None
         keys |= found
@@ -112,12 +120,12 @@ def _returned(function: ast.AST) -> Iterator[ast.expr | None]:
             yield from _returned(child)
 
 
-def _keys_of(value: ast.expr | None, node: str) -> set[str] | None:
+def _keys_of(value: ast.expr | None) -> set[str | None] | None:
     match value:
         case None | ast.Constant(value=None):
             return set()
         case ast.Constant() | ast.List() | ast.Tuple() | ast.JoinedStr() | ast.ListComp() | ast.Compare():
-            return {node}
+            return {None}
         case ast.Dict(keys=keys) if all(isinstance(k, ast.Constant) and isinstance(k.value, str) for k in keys):
             return {k.value for k in keys if isinstance(k, ast.Constant) and isinstance(k.value, str)}
     return None

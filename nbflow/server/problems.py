@@ -24,6 +24,7 @@ from nbflow.errors import (
     ExecutionError,
     GraphError,
     GraphNotFoundError,
+    InitialStateError,
     NbflowError,
     NotationError,
     RunNotFoundError,
@@ -72,6 +73,7 @@ STATUS: Mapping[type[NbflowError], int] = {
     RunStateError: 409,
     AnswerError: 422,
     GraphError: 422,
+    InitialStateError: 422,
     NotationError: 422,
     ConditionError: 422,
     ToolError: 422,
@@ -90,6 +92,8 @@ _WORDED = {
 def problem_of(error: BaseException) -> Problem:
     """Return what is told of an error."""
     if isinstance(error, HTTPException):
+        if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
+            return problem_of(RequestError(422, _unreadable(error.__cause__)))  # as FastAPI refuses a body
         return _plain(error.status_code, str(error.detail))
     if not isinstance(error, NbflowError):
         return _plain(500, "the server met an error that it did not expect; its log has it")
@@ -104,6 +108,15 @@ def problem_of(error: BaseException) -> Problem:
     faults = getattr(error, "faults", None)
     told: Any = dict(faults) if isinstance(faults, Mapping) else list(faults) if faults else None
     return _named(error, status, detail, told)
+
+
+def _unreadable(error: BaseException) -> str:
+    """Return why a body cannot be read, though it may be JSON."""
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"the body is not text in UTF-8: byte {error.start} cannot be read"
+    return "the body holds a number of more digits than can be read"
 
 
 def _named(error: NbflowError, status: int, detail: str, faults: Any = None) -> Problem:

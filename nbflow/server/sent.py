@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from nbflow.server.problems import RequestError
 
 MOST_OF_A_NAME = 200
+MOST_OF_A_KEY = 1000
+"""Characters of a key of a state."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 NAME = r"^[^\x00-\x1f\x7f-\x9f]+$"
 """No control characters: PostgreSQL keeps no NUL, and the others belong in no address."""
 
@@ -21,14 +25,31 @@ def is_name(text: str) -> bool:
     return len(text) <= MOST_OF_A_NAME and re.fullmatch(NAME[1:-1], text) is not None
 
 
-def size_of(data: Any, what: str) -> int:
+def check_keys(state: Mapping[str, Any]) -> None:
+    """Refuse a state with a key that is too long to be shown.
+
+    Raises:
+        RequestError: It names the key by its beginning.
+    """
+    for key in state:
+        if len(key) > MOST_OF_A_KEY:
+            raise RequestError(
+                422, f"the key {key[:40]!r}… of the state has {len(key)} characters; {MOST_OF_A_KEY} are the most"
+            )
+
+
+def size_of(data: Any, what: str, *, nul: bool = False) -> int:
     """Return the bytes of data as JSON.
 
     Raises:
-        RequestError: It is not JSON as RFC 8259 has it, though Python reads it.
+        RequestError: It is not JSON as RFC 8259 has it, though Python reads it, or a text of it holds a NUL character
+            and `nul` does not allow it.
     """
     try:
-        return len(json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        if not nul and "\\u0000" in text and _NUL.search(text):
+            raise RequestError(422, f"a text of {what} holds a NUL character, for which a database has no form")
+        return len(text.encode())
     except UnicodeEncodeError:
         raise RequestError(422, f"a text of {what} holds half a surrogate pair, which is no character") from None
     except RecursionError:

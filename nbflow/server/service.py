@@ -22,7 +22,7 @@ from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
-from nbflow.server.sent import size_of
+from nbflow.server.sent import check_keys, size_of
 from nbflow.server.shelf import Shelf
 from nbflow.server.shown import event_data, text_of
 from nbflow.session import Session
@@ -56,6 +56,7 @@ class Service:
         Raises:
             GraphNotFoundError: There is no such graph.
             GraphError: It cannot run here.
+            InitialStateError: The state lacks keys that every run of the graph needs.
             LimitError: The state is too large, or too many runs go on.
             RequestError: The key was used with another request.
         """
@@ -92,9 +93,12 @@ class Service:
             raise
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
-        size = size_of(state, "the initial state")
+        check_keys(state)
+        self._check_size(size_of(state, "the initial state"), "the initial state has")
+
+    def _check_size(self, size: int, what: str) -> None:
         if size > self.options.max_state:
-            raise LimitError(413, f"the initial state has {size} bytes", "max_state", self.options.max_state)
+            raise LimitError(413, f"{what} {size} bytes", "max_state", self.options.max_state)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -122,7 +126,7 @@ class Service:
     ) -> Run:  # fmt: skip
         """Go on with a run, or fork it, as `Session.reopen` does; with its graph as it would run now."""
         self._check_state(state or {})
-        self._check_state(secrets or {})
+        self._check_size(size_of(secrets or {}, "the secrets", nul=True), "the secrets have")  # they are never stored
         with self._place():
             await self.shelf.find(record.name)
             run = await self.session.reopen(record.id, at=at, state=state, secrets=secrets)

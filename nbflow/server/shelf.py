@@ -62,12 +62,13 @@ class Shelf:
             LimitError: It is too large.
         """
         self._check_size(data)
-        size_of(data, "the graph")
+        size_of(data, "the graph", nul=True)  # of a name with one the error below says more
         graph = GraphDefinition.model_validate(dict(data))
         if not graph.name.strip():
             raise NbflowError("a graph needs a name here: runs are started by it")
         if not is_name(graph.name):
             raise RequestError(422, f"a graph's name has at most {MOST_OF_A_NAME} characters, none of them for control")
+        size_of(data, "the graph")
         if self.is_own(graph.name):
             raise RunStateError(f"graph {graph.name!r} is defined by what is served; send yours under another name")
         await self._with_inner(graph, {graph.name})

@@ -87,6 +87,17 @@ def test_a_value_is_a_constant_or_else_text(nbflow: Command, folder: Path) -> No
     assert done.stdout.splitlines()[1:] == ["  a: [1, None] (2 items)", "  b: two words", "  c: 1 + 1"]
 
 
+def test_a_run_that_lacks_a_key_is_refused_in_two_lines_and_is_not_stored(nbflow: Command, folder: Path) -> None:
+    done = nbflow("run", "sums.flow", *KEPT, "--set", "totl=1")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "nbflow: graph 'sums' cannot start without 'total' (node 'plus')",
+        "  give it in the initial state, or as params of nodes; keys given: 'totl'; did you mean 'total'?",
+    ]
+    assert not (folder / ".nbflow").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),

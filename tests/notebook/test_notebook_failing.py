@@ -183,3 +183,17 @@ def test_an_error_without_a_line_of_the_users_shows_its_message_alone(kernel, to
     assert "nbflow/" not in reply.traceback
     assert "site-packages" not in reply.traceback
     assert len(reply.traceback.strip().splitlines()) < 8, reply.traceback
+
+
+def test_a_run_that_lacks_a_key_is_refused_in_two_lines_and_does_not_become_the_last(kernel):
+    kernel.ok("%%flow_tool\ndef counts(pages: int):\n    return {'total': pages}")
+    kernel.ok("%%flow_graph counted\ncounts")
+    kernel.ok("from nbflow import session\nbefore = session.last")
+
+    reply = kernel.run("%flow_run counted page=1")
+
+    assert reply.traceback.splitlines() == [
+        "InitialStateError: graph 'counted' cannot start without 'pages' (node 'counts')",
+        "  give it in the initial state, or as params of nodes; keys given: 'page'; did you mean 'pages'?",
+    ]
+    assert kernel.ok("session.last is before").value == "True"

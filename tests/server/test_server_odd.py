@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -113,3 +114,72 @@ def test_a_truth_value_is_no_number_of_an_event(server: Served) -> None:
         refused = client.post(f"/executions/{run_id}/fork", json={"at": True})
 
     assert refused.status_code == 422
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (f'{{"n": {DEEP}}}', "nested too deeply"),
+        (DEEP, "nested too deeply"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "nested too deeply"),
+        ('{"n": NaN}', "not finite"),
+        ('{"n": -Infinity}', "not finite"),
+        ('{"n": 1e999}', "not finite"),
+        (f'{{"n": {"9" * 5000}}}', "more digits than can be read"),
+        ('{"n": "a\\u0000b"}', "a NUL character"),
+        ('{"a\\u0000b": 1}', "a NUL character"),
+        ('{"n": {"\\\\\\u0000": 1}}', "a NUL character"),
+        (f'{{"n": "{HALF}"}}', "half a surrogate pair"),
+        (f'{{"{"k" * 100_000}": 1}}', "has 100000 characters"),
+        ("[]", "initial_state"),
+        ("null", "initial_state"),
+        ('"n"', "initial_state"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_an_odd_initial_state_is_refused_in_words(sqlite_server: Served, state: str, told: str) -> None:
+    refused = post(sqlite_server, "/executions/run", f'{{"graph_id": "chain", "initial_state": {state}}}')
+
+    assert (refused.status_code, refused.headers["Content-Type"]) == (422, "application/problem+json")
+    assert told in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/graphs/create", "/executions/x/answer", "/executions/x/fork", "/executions/x/resume"]
+)
+@pytest.mark.parametrize("body", [DEEP, "9" * 5000], ids=["deep", "digits"])
+def test_what_no_reader_of_json_reads_is_refused_by_every_route(sqlite_server: Served, path: str, body: str) -> None:
+    assert post(sqlite_server, path, f'{{"value": {body}}}').status_code == 422
+
+
+def test_a_text_with_a_backslash_before_u0000_is_as_any_other(sqlite_server: Served) -> None:
+    text = r'{"graph_id": "chain", "initial_state": {"path": "C:\\u0000"}}'
+
+    assert post(sqlite_server, "/executions/run", text).status_code == 202
+
+
+def test_a_secret_may_hold_any_character(sqlite_server: Served) -> None:
+    refused = post(sqlite_server, "/executions/none/resume", r'{"secrets": {"key": "a\u0000b"}}')
+
+    assert refused.status_code == 404  # there is no such run
+
+
+def test_a_run_that_lacks_a_key_is_refused_by_name_and_leaves_nothing(server: Served) -> None:
+    with server.client() as client:
+        refused = client.post("/executions/run", json={"graph_id": "counted", "initial_state": {"txt": "a b"}})
+        listed = client.get("/executions", params={"graph": "counted"}).json()["runs"]
+
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:nbflow:InitialStateError")
+    assert refused.json()["faults"] == {"text": "node 'count' needs it, and no node before that one writes it"}
+    assert listed == []
+
+
+def test_a_socket_refuses_a_first_message_that_lacks_a_key(sqlite_server: Served) -> None:
+    with sqlite_server.socket("/ws/execute/counted") as socket:
+        socket.send("{}")
+        told = socket.recv()
+
+    assert "cannot start without 'text' (node 'count')" in json.loads(told)["problem"]["detail"]
