@@ -158,6 +158,10 @@ def node_faults(node: Mapping[str, Any]) -> list[str]:
     return faults
 
 
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 class _Edges:
     """Looks at edges one by one; equal conditions are compiled once."""
 
@@ -176,11 +180,13 @@ class _Edges:
             faults.append("starts at END, where paths end")
         unknown = [name for name in (source, target) if name not in self.known and name != END]
         faults += [f"names unknown node {name!r:.80}{_known(name, self.known)}" for name in unknown]
-        same = (source, target, *(each if isinstance(each, str) else None for each in (kind, condition)))
+        same = (source, target, _text(kind), _text(condition))
         if self.seen.setdefault(same, index) != index:
             faults.append(f"stands twice, as edge {self.seen[same]} too; take one away")
         if fault := self._condition_fault(kind, condition):
             faults.append(fault)
+        if not faults:
+            return []
         return [f"edge {index} '{source[:60]} -> {target[:60]}' {fault}" for fault in dict.fromkeys(faults)]
 
     def _condition_fault(self, kind: Any, condition: Any) -> str | None:

@@ -48,7 +48,7 @@ class GraphRun(Marking):
         self.over = False
         self._on_end, self._routes = on_end, routes
         self._serial = 0
-        self._counts = [0] * len(plan.edges)
+        self._counts = [0] * plan.counted
 
     def untie(self) -> None:
         """Call nobody any longer: the run has ended, and refers to whom it called."""
@@ -80,7 +80,7 @@ class GraphRun(Marking):
                     for item in updates:
                         self._write(path, {key: item}, node.id, alone=alone)
             edge = node.only
-            if edge is not None and (edge.limit is None or self._counts[edge.index] < edge.limit):
+            if edge is not None and (edge.limit is None or self._counts[edge.slot] < edge.limit):
                 self._move(task, edge, out)
                 return
             edges, values = self._choose(node, path, out)
@@ -147,7 +147,7 @@ class GraphRun(Marking):
                 return [edge], values
         if not node.route_all:
             return node.normal, values
-        return [edge for edge in node.edges if edge.index in values or edge in node.normal], values
+        return [edge for edge in node.edges if edge.index in values or edge.definition.type == "normal"], values
 
     def _go(
         self, task: Task, edges: Sequence[EdgePlan], values: dict[int, Any], error: BaseException | None, out: Out
@@ -171,15 +171,15 @@ class GraphRun(Marking):
 
     def _over_limit(self, edges: Sequence[EdgePlan]) -> EdgePlan | None:
         for edge in edges:
-            if edge.limit is not None and self._counts[edge.index] >= edge.limit:
+            if edge.limit is not None and self._counts[edge.slot] >= edge.limit:
                 return edge
         return None
 
     def _count(self, edge: EdgePlan, values: dict[str, Any] | None, out: Out) -> None:
         if edge.limit is not None:
-            self._counts[edge.index] += 1
-        for index in edge.resets:
-            self._counts[index] = 0
+            self._counts[edge.slot] += 1
+        if (slots := edge.resets) is not None:
+            self._counts[slots] = [0] * (slots.stop - slots.start)
         if values is None and self.parent is None:
             out.append(edge.taken)
         else:

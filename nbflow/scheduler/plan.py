@@ -44,17 +44,25 @@ class NodePlan:
         self.composite = definition.map is not None or definition.graph is not None
         """Whether it is a map or a subgraph, which the scheduler unfolds itself."""
 
+    def of_type(self, kind: str) -> list[EdgePlan]:
+        """Return its edges of a type."""
+        return self.normal if kind == "normal" else self.conditional if kind == "conditional" else self.error_edges
+
 
 class EdgePlan:
-    """An edge. `limit` is None off every cycle; `resets` are the edges of inner loops that it enters from outside."""
+    """An edge. `limit` is None off every cycle; `slot` is where a run counts how often it was taken.
 
-    __slots__ = ("condition", "definition", "direct", "index", "limit", "resets", "source", "taken", "target")
+    `resets` are the slots of the edges within the inner loops that it enters from outside.
+    """
+
+    __slots__ = ("condition", "definition", "direct", "index", "limit", "resets", "slot", "source", "taken", "target")
 
     def __init__(self, index: int, definition: EdgeDefinition, source: NodePlan, target: NodePlan | None) -> None:
         self.index, self.definition, self.source, self.target = index, definition, source, target
         self.condition: Condition | None = None
         self.limit: int | None = None
-        self.resets: tuple[int, ...] = ()
+        self.slot = -1
+        self.resets: slice | None = None
         self.direct = False
         """Whether nothing can hold its target back once a token came along: this is the only way there, and its source
         waited for all that could come."""
@@ -74,41 +82,63 @@ class Plan:
         self.edges: list[EdgePlan] = []
         self.haste = [_HASTE[node.definition.join] for node in self.nodes]
         """By node, its turn among those reached at once: a race begins before what it would cancel."""
-        self._structure = Structure([], [])
+        self._structure: Structure
+        self.counted = 0
+        """How many edges lie on a cycle."""
 
     @cached_property
     def holds(self) -> Holds:
         """What holds a node back; made when two positions are live for the first time."""
-        sources: list[list[int]] = [[] for _ in self.nodes]
-        for edge in self.edges:
-            if edge.target is not None:
-                sources[edge.target.index].append(edge.source.index)
-        return Holds(self._structure, sources)
+        return Holds(self._structure)
 
     def link(self) -> None:
         """Find the loops, and give each edge its limit and what it resets."""
-        links = [[e.target.index for e in node.edges if e.target is not None] for node in self.nodes]
-        structure = self._structure = analyse(links, [node.index for node in self.entries])
-        inner: dict[Loop, list[int]] = {}
-        for edge in self.edges:
-            if edge.target is None:
-                continue
-            shared = _shared(structure.loops[edge.source.index], structure.loops[edge.target.index])
-            if shared:
-                edge.limit = edge.definition.max_iterations or self.definition.max_iterations
-                for loop in shared[1:]:
-                    inner.setdefault(loop, []).append(edge.index)
-        for edge in self.edges:
-            if edge.target is None:
-                continue
-            shared = _shared(structure.loops[edge.source.index], structure.loops[edge.target.index])
-            entered = structure.loops[edge.target.index][len(shared) :]
-            edge.resets = tuple(dict.fromkeys(index for loop in entered for index in inner.get(loop, ())))
+        linking = [edge for edge in self.edges if edge.target is not None]
+        sources = [edge.source.index for edge in linking]
+        targets = [edge.target.index for edge in linking if edge.target is not None]
+        entries = [node.index for node in self.entries]
+        structure = self._structure = analyse(len(self.nodes), sources, targets, entries)
+        slots = self._give_slots(linking, structure)
+        # An outermost loop is entered once for each token that comes along, and its counts go on.
+        inner: dict[Loop | None, Loop | None] = {None: None}
+        for loop in structure.loops:
+            inner[loop] = loop if loop.depth == 1 else inner[loop.outer]
+        for edge, to, entered in zip(linking, targets, structure.entered, strict=True):
+            if entered is not None:
+                reset = entered if entered.depth else inner[structure.innermost[to]]
+                edge.resets = None if reset is None else slots[reset]
         for node in self.nodes:
             if len(node.normal) == 1 and not node.conditional:
                 target = node.normal[0].target
                 node.only = node.normal[0] if target is not None and not target.hurries else None
         self._find_direct(structure)
+
+    def _give_slots(self, linking: list[EdgePlan], structure: Structure) -> dict[Loop, slice]:
+        """Give each edge on a cycle its limit and its slot; return the slots of all edges within each loop.
+
+        The slots of a loop's edges stand in a row, those of inner loops last, so that one slice resets them all: to
+        list the edges of each loop would take time and memory for each level of nesting that an edge is in.
+        """
+        own: dict[Loop, list[EdgePlan]] = {loop: [] for loop in structure.loops}
+        for edge, region in zip(linking, structure.regions, strict=True):
+            if region is not None:
+                edge.limit = edge.definition.max_iterations or self.definition.max_iterations
+                own[region].append(edge)
+        within = {loop: len(edges) for loop, edges in own.items()}
+        for loop in reversed(structure.loops):
+            if loop.outer is not None:
+                within[loop.outer] += within[loop]
+        free: dict[Loop | None, int] = {None: 0}
+        slots: dict[Loop, slice] = {}
+        for loop in structure.loops:
+            first = free[loop.outer]
+            free[loop.outer] += within[loop]
+            free[loop] = first + len(own[loop])
+            slots[loop] = slice(first, first + within[loop])
+            for slot, edge in enumerate(own[loop], first):
+                edge.slot = slot
+        self.counted = free[None]
+        return slots
 
     def _find_direct(self, structure: Structure) -> None:
         ways = [0] * len(self.nodes)
@@ -118,7 +148,9 @@ class Plan:
             if edge.target is not None:
                 ways[edge.target.index] += 1
         # A head that does not wait may begin its next round while nodes of this one run.
-        orderly = [all(self.nodes[loop.head].waits for loop in around) for around in structure.loops]
+        orderly: dict[Loop | None, bool] = {None: True}
+        for loop in structure.loops:
+            orderly[loop] = orderly[loop.outer] and self.nodes[loop.head].waits
         # A race that begins beside it would cancel it.
         racing = {edge.source.index for edge in self.edges if edge.target and edge.target.definition.join == "race"}
         for edge in self.edges:
@@ -126,13 +158,9 @@ class Plan:
             if target is None or not target.waits or not edge.source.waits or ways[target.index] > 1:
                 continue
             # A way out of a loop is held back by all that is live in it, for which its source need not have waited.
-            around = structure.loops[target.index]
-            within = structure.loops[edge.source.index] == around
-            edge.direct = within and orderly[target.index] and edge.source.index not in racing
-
-
-def _shared(first: tuple[Loop, ...], second: tuple[Loop, ...]) -> list[Loop]:
-    return [a for a, b in zip(first, second, strict=False) if a is b]
+            around = structure.innermost[target.index]
+            within = structure.innermost[edge.source.index] is around
+            edge.direct = within and orderly[around] and edge.source.index not in racing
 
 
 def compile_plan(
@@ -175,8 +203,7 @@ def _compile(
         edge = EdgePlan(index, definition, source, target)
         plan.edges.append(edge)
         source.edges.append(edge)
-        kinds = {"normal": source.normal, "conditional": source.conditional, "error": source.error_edges}
-        kinds[definition.type].append(edge)
+        source.of_type(definition.type).append(edge)
         if definition.condition is not None:
             edge.condition = _condition(definition, predicates, faults)
     plan.link()
