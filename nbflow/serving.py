@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from nbflow.errors import NbflowError
 from nbflow.installing import needs
-from nbflow.supervisor import bound
+from nbflow.supervisor import BACKLOG, bound
 
 if TYPE_CHECKING:
     from nbflow.session import Session
@@ -33,7 +33,7 @@ class Served:
         # The server is an edge, which a session knows nothing of but its name.
         options = _part("options").options(**settings)
         self._socket = bound(options.host, options.port)
-        self._socket.listen(2048)  # now, so that who calls at once waits for the server and is not refused
+        self._socket.listen(BACKLOG)  # now, so that who calls at once waits for the server and is not refused
         self._server = _part("running").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)
@@ -81,9 +81,9 @@ def require_server() -> None:
         _part("tracing").check_tracing()
 
 
-def drain_time() -> float:
+def drain_time(token: str) -> float:
     """Return the seconds that runs get to end once their server is to end; loads much of what a server is made of."""
-    return float(_part("options").options().drain)
+    return float(_part("options").options(token=token).drain)
 
 
 def public_address(host: str, port: int) -> str:

@@ -25,6 +25,8 @@ from types import FrameType
 from nbflow.errors import NbflowError
 
 LOOK_S = 0.2
+BACKLOG = 2_048
+"""Connections that wait to be accepted."""
 MOST_FAILED = 3
 """So many workers in a row that ended before they served, and none is begun any more."""
 END_S = 10.0
@@ -77,7 +79,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM, SIGINT or SIGHUP; return the exit code."""
-        self._socket.listen(2048)
+        self._socket.listen(BACKLOG)
         for number in ending_signals():
             signal.signal(number, self._tell)
         with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:

@@ -66,7 +66,7 @@ def serve(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
             # For a program once, as its line is; for people at each reload.
             on_ready=tell_served if print_alone is None else cache(partial(print_alone, told)),
-            drain=drain_time,
+            drain=partial(drain_time, environment["NBFLOW_TOKEN"]),
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)

@@ -5,6 +5,7 @@ Rule: what is refused is refused by its head, or as soon as its body is too larg
 
 from __future__ import annotations
 
+import asyncio
 import time
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from nbflow.server.access import Access, Head
+from nbflow.server.access import FREE, Access, Head
+from nbflow.server.leaving import is_full
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError, answer, problem_of
 from nbflow.server.rates import Rates
@@ -35,6 +37,10 @@ HEADERS = {
 }
 
 
+BODY_S, BODY_RATE = 10.0, 100_000
+"""Seconds that a body may take to come, and bytes that give it a second more."""
+
+
 class Guard:
     """The middleware that refuses, and that sets the headers of every answer."""
 
@@ -49,17 +55,29 @@ class Guard:
             return
         head = _head(scope)
         answering = _with_headers(send)
-        error: RequestError | LimitError | None = self._too_fast(scope)
+        error: RequestError | LimitError | None = self._too_many(scope, head) or self._too_fast(scope)
         if error is None and self._access.lets_page_in(head):
             await self._welcome()(scope, receive, answering)
         elif error := error or self._refusal(head):
             await _refuse(error, scope, receive, answering)
         elif scope["type"] == "websocket":
             await self._app(scope, receive, answering)
-        elif (body := await _body(receive, self._options.max_body)) is None:
-            await _refuse(_too_large(self._options.max_body), scope, receive, answering)
         else:
-            await self._app(scope, _again(body, receive), answering)
+            await self._let_in(scope, receive, answering)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read a request's body, then pass it on."""
+        try:
+            body = await _body(receive, self._options.max_body)
+        except (LimitError, RequestError) as error:
+            await _refuse(error, scope, receive, send)
+        else:
+            await self._app(scope, _again(body, receive), send)
+
+    def _too_many(self, scope: Scope, head: Head) -> LimitError | None:
+        if head.path == FREE or not is_full(scope):
+            return None
+        return LimitError(503, "too many connections are open", "max_connections", self._options.max_connections)
 
     def _too_fast(self, scope: Scope) -> LimitError | None:
         client = str((scope.get("client") or ("",))[0])
@@ -105,20 +123,31 @@ def _too_large(limit: int) -> LimitError:
     return LimitError(413, "the body is too large", "max_body", limit)
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """Return a request's body; None as soon as more has come than it may have, whatever its head said."""
+async def _body(receive: Receive, limit: int) -> bytes:
+    """Return a request's body.
+
+    Raises:
+        LimitError: More has come than it may have, whatever its head said.
+        RequestError: It did not come in time.
+    """
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            return None
-        if not message.get("more_body"):
-            return b"".join(parts)
+    try:
+        async with asyncio.timeout(BODY_S) as time:
+            while True:
+                message = await receive()
+                part = message.get("body", b"") if message["type"] == "http.request" else b""
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+                time.reschedule((time.when() or 0.0) + len(part) / BODY_RATE)
+    except TimeoutError:
+        raise RequestError(
+            408, f"the body came too slowly: it has {BODY_S:g} s, and 1 s more for each 100 kB"
+        ) from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ from typing import Any
 
 from nbflow.secrets import mask
 from nbflow.server.answered import Answered
+from nbflow.server.rates import Rates
 
 requests = logging.getLogger("nbflow.server.requests")
 
@@ -53,6 +54,64 @@ def log_as_json(hidden: Iterable[str] = ()) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for noisy in ("uvicorn.error", "httpx", "httpcore", "alembic", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Sparingly(logging.Filter):
+    """Lets a record of a flood pass once a second, with how many were `left_out` before it.
+
+    Of requests that were refused ten may pass at once, as people read these.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+        self._refused = Rates(1.0)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is logged."""
+        if (kind := _kind_of(record)) is None:
+            return True
+        if self._has_time(kind, record.created):
+            if left_out := self._left_out.pop(kind, 0):
+                record.told = {**getattr(record, "told", {}), "left_out": left_out}
+            return True
+        self._left_out[kind] = self._left_out.get(kind, 0) + 1
+        return False
+
+    def _has_time(self, kind: str, now: float) -> bool:
+        if kind == _REFUSED:
+            return self._refused.allows("", now)
+        if now - self._passed.get(kind, 0.0) < 1.0:
+            return False
+        self._passed[kind] = now
+        return True
+
+
+_REFUSED = "refused"
+_REFUSALS = {400, 401, 403, 408, 413, 421, 429, 431, 503}
+_FLOODED = ("nbflow.server.requests", "nbflow.server.connections", "uvicorn.error", "asyncio")
+
+
+def _kind_of(record: logging.LogRecord) -> str | None:
+    """Return which flood a record may be a part of; None for what nobody can cause who has no token."""
+    if record.exc_info:
+        return None
+    match record.name:
+        case "nbflow.server.requests":
+            return _REFUSED if getattr(record, "told", {}).get("status") in _REFUSALS else None
+        case "asyncio":
+            return record.msg if str(record.msg).startswith("socket.accept() out of") else None
+        case _:
+            return str(record.msg)
+
+
+def log_floods_sparingly() -> None:
+    """Let what strangers cause, such as requests without a token, be logged once a second at most."""
+    for name in _FLOODED:
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, Sparingly) for each in logger.filters):
+            logger.addFilter(Sparingly())
 
 
 def log_request(request: Answered) -> None:

@@ -43,6 +43,8 @@ class Options(BaseSettings):
     """How many runs may go on at once."""
     max_watchers: int = Field(2_000, ge=1)
     """How many WebSockets and event streams may be open at once."""
+    max_connections: int = Field(4_000, ge=1)
+    """How many connections may be open at once; at most three quarters of the files that the process may open."""
     max_rate: float = Field(500.0, gt=0)
     """How many requests a second one client may make, over ten seconds."""
     max_silence: float = Field(10.0, gt=0)

@@ -24,7 +24,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shown import text_of
 
 router = APIRouter()
-FIRST_S = 30.0
+FIRST_S = 10.0
 """How long the first message, the initial state, may take."""
 MESSAGES = 20.0
 """How many messages a second a client may send, over ten seconds."""
