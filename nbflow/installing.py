@@ -1,7 +1,7 @@
 """The commands that install nbflow and its extras.
 
-Invariant: every message that says how to install nbflow or an extra is composed here, and no message names the package
-`nbflow` of the package index, which is another project's.
+Invariant: every message that names such a command is composed here, and none names the package `nbflow` of the package
+index, which is another project's.
 """
 
 DISTRIBUTION = "jupyter-nbflow"

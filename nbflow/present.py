@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nbflow import parsing
+from nbflow.annotations import annotated_by, live_annotations
 from nbflow.forwarding import forwarded
 from nbflow.reducers import MISSING
 from nbflow.values import same
@@ -102,14 +103,14 @@ def _check_of(part: Any) -> Unchanged | None:
 
 def _check_of_function(function: types.FunctionType) -> Unchanged:
     code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
-    annotations = function.__annotations__
+    annotated = annotated_by(function)
 
     def unchanged() -> bool:
         return (
             function.__code__ is code
             and function.__defaults__ is defaults
             and function.__kwdefaults__ is keywords
-            and function.__annotations__ is annotations
+            and annotated_by(function) is annotated
             and not function.__dict__
         )
 
@@ -122,7 +123,8 @@ def _check_of_function(function: types.FunctionType) -> Unchanged:
 def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellType, Any]]) -> Unchanged:
     """Return the check of a function that has attributes, keyword defaults, a `state`, or functions in its cells."""
     code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
-    annotations, held = function.__annotations__, function.__dict__
+    annotated, held = annotated_by(function), function.__dict__
+    annotations = live_annotations(function)
     state, wrapped, told = annotations.get("state"), held.get("__wrapped__"), held.get("__signature__")
     values = None if not keywords else _check_of_values(keywords)
 
@@ -132,7 +134,7 @@ def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellTyp
             function.__code__ is not code
             or function.__defaults__ is not defaults
             or function.__kwdefaults__ is not keywords
-            or function.__annotations__ is not annotations
+            or annotated_by(function) is not annotated
             or annotations.get("state") is not state
             or held.get("__wrapped__") is not wrapped
             or held.get("__signature__") is not told

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbflow.annotations import annotations_of, signature
 from nbflow.errors import ToolError
 from nbflow.forwarding import Forwarded, forwarded
 from nbflow.reducers import MISSING
@@ -33,14 +34,19 @@ _DEEPEST = 100
 """As many functions may wrap each other; a wrapper that wraps itself would never end."""
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_DISPATCHES = functools.singledispatch(lambda value: value).__code__  # type: ignore[attr-defined]  # it is a function
 
 
 class _Dispatching:
     method = functools.singledispatchmethod(lambda self, value: value)
 
 
-_DISPATCHES_METHOD = _Dispatching().method.__code__
+def _entry(function: Any) -> Any:
+    """Return the code of a function, and the class of any other callable."""
+    return getattr(function, "__code__", type(function))
+
+
+_DISPATCHES = _entry(functools.singledispatch(lambda value: value))
+_DISPATCHES_METHOD = _entry(_Dispatching().method)  # the code of a function; since Python 3.14 a class
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Signature:
         entered, found, complete = entered_by(self.function), dict[str, Any](), True
         annotated = [(each.parameter.name, each.parameter.annotation, each.owner) for each in self.accepted]
         if entered is not None:
-            annotated.append(("return", entered.__annotations__.get("return", inspect.Parameter.empty), entered))
+            annotated.append(("return", annotations_of(entered).get("return", inspect.Parameter.empty), entered))
         for name, annotation, owner in annotated:
             if annotation is not inspect.Parameter.empty:
                 resolved = _resolved(annotation, owner)
@@ -185,13 +191,13 @@ def _of_signature(signature: inspect.Signature, owner: object) -> list[_Accepted
 def _own(function: Any, depth: int) -> list[_Accepted]:
     """Return the parameters that a callable itself names, whatever it wraps."""
     if isinstance(function, types.FunctionType):
-        return _of_signature(inspect.signature(_bare(function)), function)
+        return _of_signature(signature(_bare(function)), function)
     if isinstance(function, type):
-        return _of_signature(inspect.signature(function, follow_wrapped=False), function)
+        return _of_signature(signature(function, follow_wrapped=False), function)
     call = getattr(type(function), "__call__", None)  # noqa: B004 - the function that a call enters is wanted
     if isinstance(call, types.FunctionType):
         return _bound(_accepted(call, depth + 1))
-    return _of_signature(inspect.signature(function, follow_wrapped=False), function)
+    return _of_signature(signature(function, follow_wrapped=False), function)
 
 
 def _bare(function: types.FunctionType) -> types.FunctionType:
@@ -199,7 +205,7 @@ def _bare(function: types.FunctionType) -> types.FunctionType:
     bare = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
-    bare.__kwdefaults__, bare.__annotations__ = function.__kwdefaults__, function.__annotations__
+    bare.__kwdefaults__, bare.__annotations__ = function.__kwdefaults__, annotations_of(function)
     return bare
 
 
@@ -215,7 +221,7 @@ def _bound(accepted: list[_Accepted]) -> list[_Accepted]:
 def _of_partial(function: functools.partial[Any], depth: int) -> list[_Accepted]:
     inner = _accepted(function.func, depth + 1)
     if any(type(value) is _PLACEHOLDER for value in function.args):
-        return _of_signature(inspect.signature(function), function.func)
+        return _of_signature(signature(function), function.func)
     given, left = len(function.args), list[_Accepted]()
     for each in inner:
         if given and each.parameter.kind in _POSITIONAL:
@@ -244,9 +250,9 @@ def _combined(function: Any, passes: Forwarded | None, own: list[_Accepted], inn
     has_args = inspect.Parameter.VAR_POSITIONAL in kinds
     if not has_args and inspect.Parameter.VAR_KEYWORD not in kinds:
         return own
-    code = getattr(function, "__code__", None)
-    if code is _DISPATCHES or code is _DISPATCHES_METHOD:
-        inner = inner[1:] if code is _DISPATCHES_METHOD else inner
+    entry = _entry(function)
+    if entry is _DISPATCHES or entry is _DISPATCHES_METHOD:
+        inner = inner[1:] if entry is _DISPATCHES_METHOD else inner
         return [replace(inner[0], by_position=True), *inner[1:]] if inner else inner
     named = [each for each in own if each.parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, _KWARGS)]
     rest = list(_passed_on(inner, passes, _name_of(function), by_position=_KWARGS not in kinds))
@@ -336,6 +342,8 @@ def entered_by(function: Any) -> types.FunctionType | None:
             function = function.func
         elif isinstance(function, types.MethodType | staticmethod):
             function = function.__func__
+        elif type(function) is _DISPATCHES_METHOD:
+            function = function.__wrapped__
         else:
             method = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
             return method if isinstance(method, types.FunctionType) else None

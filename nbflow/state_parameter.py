@@ -13,13 +13,13 @@ A map's item or a param of the node that is named `state` is passed in place of 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nbflow.annotations import signature
 from nbflow.errors import ToolError, did_you_mean, name_list
 from nbflow.names import key_for
 from nbflow.reducers import MISSING
@@ -149,7 +149,7 @@ def _names_of(model: Any) -> set[str]:
 def _of_dataclass(model: type, state: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {}
     lacking = []
-    for parameter in inspect.signature(model).parameters.values():
+    for parameter in signature(model).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             given |= {key: value for key, value in state.items() if key not in given}
         elif parameter.kind is not parameter.VAR_POSITIONAL:
@@ -192,7 +192,7 @@ def _fields(model: Any) -> Iterator[Field]:
             yield Field(alias or name, field.annotation, default, needed)
         return
     hints = typing.get_type_hints(model, include_extras=True) if _resolves(model) else {}
-    for parameter in inspect.signature(model).parameters.values():
+    for parameter in signature(model).parameters.values():
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             needed = parameter.default is parameter.empty
             made = needed or type(parameter.default).__name__ == "_HAS_DEFAULT_FACTORY_CLASS"

@@ -59,7 +59,10 @@ class ToolSpec:
         """
         signature = signature_of(self.name, self.function)
         for name in signature.positional_only:
-            raise ToolError(f"tool {self.name!r}: {name!r} is positional-only, and arguments are given by name")
+            raise ToolError(
+                f"tool {self.name!r}: {name!r} is positional-only, and arguments are given by name; "
+                "wrap it in a function"
+            )
         return signature
 
     @cached_property

@@ -17,7 +17,7 @@ from nbflow.installing import DISTRIBUTION, UPGRADE, install, needs
 ROOT = Path(nbflow.__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STRANGER = re.compile(
-    r"(?:\b(?:install|add)|--with)\s+(?:-\S+\s+)*['\"]?nbflow\b(?![\w./-])"  # a command that installs `nbflow`
+    r"\b(?:pip3?|pipx|uv)\b[^\n`]*?(?:\b(?:install|add)|--with)\s+(?:-\S+\s+)*['\"]?nbflow\b(?![\w./-])"  # a command that installs `nbflow`
     r"|(?<![\w-])nbflow\[[a-z,]+\]"  # an extra of it
 )
 

@@ -17,6 +17,7 @@ ROOT = Path(nbflow.__file__).parent
 
 LAYERS: list[set[str]] = [
     {
+        "annotations",
         "errors",
         "installing",
         "events",

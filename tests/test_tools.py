@@ -163,7 +163,8 @@ def positional(x: int, /) -> None: ...
         ("", later, {}, "a tool's name is a text that is not empty, got ''"),
         (" ", later, {}, "a tool's name is a text that is not empty, got ' '"),
         (3, later, {}, "a tool's name is a text that is not empty, got 3"),
-        ("t", positional, {}, "tool 't': 'x' is positional-only, and arguments are given by name"),
+        ("t", positional, {}, "tool 't': 'x' is positional-only, and arguments are given by name; "
+         "wrap it in a function"),
         ("t", min, {}, "tool 't': Python knows no signature of <built-in function min>; wrap it in a function"),
         (
             "t", later, {"executor": "tread"},

@@ -85,6 +85,8 @@ def state_file(path: Path | None) -> dict[str, Any]:
         raise NbflowError(f"--state {path}: cannot be opened: {error.strerror or error}") from error
     except ValueError as error:
         raise NbflowError(f"--state {path}: is no JSON: {error}") from error
+    except RecursionError as error:
+        raise NbflowError(f"--state {path}: the JSON is nested too deep") from error
     if not isinstance(data, dict):
         raise NbflowError(
             f"--state {path}: holds {type(data).__name__}; an initial state is an object of keys and values"

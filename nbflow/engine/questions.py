@@ -5,6 +5,7 @@ Rule: everything happens on the run's loop, and is told as an event first; an an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -61,9 +62,7 @@ class Questions:
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
         """Return what will hold the answer's data; from any thread."""
         question, loop = Question(task, ordinal, form, told, Future()), self._run.loop
-        question.answer.add_done_callback(
-            lambda answer: answer.cancelled() and loop.call_soon_threadsafe(self._withdrawn, question)
-        )
+        question.answer.add_done_callback(lambda answer: self._answered_or_cancelled(answer, question))
         loop.call_soon_threadsafe(self._asked, attempt, question)
         return question.answer
 
@@ -104,6 +103,16 @@ class Questions:
         self.open = [question for question in self.open if question.task is not task]
         for question in dropped:
             question.answer.cancel()
+
+    def _answered_or_cancelled(self, answer: Future[Any], question: Question) -> None:
+        """Withdraw a cancelled question, on the run's loop at once: the tool may return in this very turn of it."""
+        if not answer.cancelled():
+            return
+        loop = self._run.loop
+        if asyncio._get_running_loop() is loop:
+            self._withdrawn(question)
+        else:
+            loop.call_soon_threadsafe(self._withdrawn, question)
 
     def _withdrawn(self, question: Question) -> None:
         """Note that the tool itself waits no longer, such as after a time of its own."""

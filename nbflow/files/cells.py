@@ -58,7 +58,7 @@ def _plainly_read(text: str) -> dict[str, Any] | None:
         cells = [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"]]
         plain = all(isinstance(part["metadata"], dict) and "cell_type" in part for part in cells)
         return {"metadata": {**notebook["metadata"]}, "cells": cells} if plain else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -70,7 +70,7 @@ def _converted(path: Path, text: str) -> dict[str, Any]:
     """
     import nbformat
 
-    malformed = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError)
+    malformed = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError, RecursionError)
     try:
         notebook: dict[str, Any] = nbformat.reads(text, as_version=FORMAT)  # type: ignore[no-untyped-call]
     except malformed as error:

@@ -19,7 +19,14 @@ Transform = Callable[[str], str]
 _RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve", "flow_answer", "flow_cancel"})
 _RUN_CALLS = frozenset({"run", "start", "resume", "reopen", "serve"})
 _PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "capture", "flow_tool"})
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<generic parameters of ", "__annotate__")
+"""How the names of nested code begin that runs where it stands.
+
+Annotations (PEP 649) are code of their own since Python 3.14, which runs as soon as a function becomes a tool.
+"""
+_LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+OF_THE_COMPILER = frozenset({"__annotate__", "__conditional_annotations__"})
+"""Names that no cell writes: Python 3.14 sets them where a cell annotates a variable."""
 
 
 @dataclass(slots=True)
@@ -45,10 +52,11 @@ def read_cell(transform: Transform, source: str) -> CellReading:
 def _read_into(found: CellReading, transform: Transform, source: str) -> None:
     try:
         tree = parsing.module(transform(source))
-        code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError):
         return
     _read_names(found, code)
+    found.sets -= OF_THE_COMPILER
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             if any(_run_call(call) for call in _calls(statement, inside=True)):
@@ -64,17 +72,17 @@ def _read_names(found: CellReading, code: CodeType) -> None:
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
             found.sets.add(str(step.argval))
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in found.sets:
+        elif step.opname in _LOADS and step.argval not in found.sets:
             found.reads.add(str(step.argval))
         elif isinstance(step.argval, CodeType) and _runs_at_once(step.argval):
             inner = CellReading(sets=set(found.sets))
             _read_names(inner, step.argval)
-            found.reads |= inner.reads
+            found.reads |= inner.reads - OF_THE_COMPILER
 
 
 def _runs_at_once(code: CodeType) -> bool:
-    """Return whether nested code runs where it stands: a class's body or a comprehension."""
-    return code.co_name in _COMPREHENSIONS or not code.co_flags & inspect.CO_OPTIMIZED
+    """Return whether nested code runs where it stands: a class's body, a comprehension or annotations."""
+    return code.co_name.startswith(_AT_ONCE) or not code.co_flags & inspect.CO_OPTIMIZED
 
 
 def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:

@@ -24,8 +24,8 @@ _OPEN = frozenset({object, abc.ABC, typing.Generic, typing.Protocol, BaseModel})
 _CODE = (
     types.FunctionType, staticmethod, classmethod, property, functools.cached_property, functools.partialmethod,
 )  # fmt: skip
-_MADE = frozenset({"_abc_impl", "model_fields", "model_computed_fields"})
-"""Members that bases make of the others."""
+_MADE = frozenset({"_abc_impl", "model_fields", "model_computed_fields", "__annotate_func__", "__annotate__"})
+"""Members that bases make of the others, and the function that evaluates annotations since Python 3.14."""
 
 
 def tell_class(cls: type, walk: Walk) -> None:
@@ -55,9 +55,11 @@ def _go_into(cls: type, walk: Walk) -> None:
 
 def _counts(cls: type, name: str, member: Any) -> bool:
     """Return whether a member tells something that is not told otherwise, or made of the rest."""
+    if name in _MADE:
+        return False
     if isinstance(member, _CODE):
         return True
-    if name in _MADE or (name.startswith("__") and name.endswith("__")):
+    if name.startswith("__") and name.endswith("__"):
         return False
     if issubclass(cls, enum.Enum) and (name in cls.__members__ or name.startswith("_")):
         return False

@@ -6,13 +6,14 @@ Rule: where the source leaves any doubt the answer is None, so that a warning bu
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from nbflow import parsing
+from nbflow.annotations import annotations_of
 from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
 
     Among the keys, None stands for the name of the node, to which a value goes that is no dict.
     """
-    annotation = inspect.get_annotations(spec.function).get("return") if inspect.isfunction(spec.function) else None
+    annotation = annotations_of(spec.function).get("return") if isinstance(spec.function, FunctionType) else None
     if annotation in _PLAIN or annotation in {kind.__name__ for kind in _PLAIN}:
         return frozenset({None})
     return None if spec.source is None else _keys_in(spec.source)

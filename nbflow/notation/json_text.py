@@ -15,7 +15,9 @@ from nbflow.notation.places import Fault
 from nbflow.notation.values import constant_fault
 
 _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
-_NEVER = {"NaN", "Infinity", "-Infinity"}
+_NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
+_DEEPEST = 200
+"""As deep may a text be nested: far over what a graph needs, and far under where Python's reader gives up."""
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes a Fault as soon as its place is found
@@ -26,9 +28,12 @@ def read_json(text: str) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        Fault: It is no JSON, has a key twice in one object, or a number that is NaN, infinite or too long.
+        Fault: It is no JSON, is nested over 200 deep, has a key twice in one object, or a number that is NaN, infinite
+            or too long.
         GraphError: A param is nested over 50 deep.
     """
+    if _is_too_deep(text):
+        raise Fault("the JSON is nested too deep", 0)
     try:
         data = json.loads(
             text.removeprefix("\ufeff"),
@@ -38,13 +43,25 @@ def read_json(text: str) -> Any:
             parse_int=_number,
         )
     except json.JSONDecodeError as error:
-        raise Fault(_explained(text, error), error.pos + text.startswith("\ufeff")) from None
+        problem, place = _explained(text.removeprefix("\ufeff"), error)
+        raise Fault(problem, place + text.startswith("\ufeff")) from None
     except _Refused:
         raise _refused_piece(text) from None
-    except RecursionError:
-        raise Fault("the JSON is nested too deep", 0) from None
     _check_params(data)
     return data
+
+
+def _is_too_deep(text: str) -> bool:
+    # Where Python's own reader raises RecursionError depends on its version and on the stack that is left.
+    depth = 0
+    for piece in _NESTING.finditer(text):
+        if piece.group(1):
+            depth += 1
+            if depth > _DEEPEST:
+                return True
+        elif piece.group()[0] != '"':
+            depth -= 1
+    return False
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -88,19 +105,24 @@ def _refused_piece(text: str) -> Fault:
     return Fault("the JSON holds a key twice or a number that is refused", 0)
 
 
-def _explained(text: str, error: json.JSONDecodeError) -> str:
-    here = text.removeprefix("\ufeff")[error.pos : error.pos + 1]
-    before = text.removeprefix("\ufeff")[: error.pos].rstrip()[-1:]
+def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
+    """Return what is wrong with a text, and where: the same words and place in every version of Python."""
+    # The place of a trailing comma is that of the bracket behind it until Python 3.12, and its own since then.
+    last = len(text[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()) - 1
+    if (comma := _TRAILING.match(text, max(last, 0))) and comma.end() > error.pos:
+        return f"this is no JSON: the ',' before {comma[1]!r} is one too many", comma.start()
+    here = text[error.pos : error.pos + 1]
     problem = f"this is no JSON: {error.msg[:1].lower()}{error.msg[1:]}"
-    if before == "," and here in ("}", "]"):
-        return f"{problem}; the ',' before {here!r} is one too many"
     if here == "'":
-        return f"{problem}; JSON has double quotes"
+        return f"{problem}; JSON has double quotes", error.pos
     if here in ("T", "F", "N"):
-        return f"{problem}; JSON writes true, false, null"
+        return f"{problem}; JSON writes true, false, null", error.pos
     if here in ("#", "/"):
-        return f"{problem}; JSON has no comments"
-    return problem
+        return f"{problem}; JSON has no comments", error.pos
+    return problem, error.pos
+
+
+_TRAILING = re.compile(r",\s*([}\]])")
 
 
 def _check_params(data: Any) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from nbflow.files.reading import OF_THE_COMPILER
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -38,7 +40,7 @@ class Body:
     def bound(self) -> set[str]:
         """Return every name its top level binds, by whatever means: def, import, assignment."""
         stores = (i for code in self.codes(show=False) for i in dis.get_instructions(code))
-        return {str(i.argval) for i in stores if i.opname in ("STORE_NAME", "STORE_GLOBAL")}
+        return {str(i.argval) for i in stores if i.opname in ("STORE_NAME", "STORE_GLOBAL")} - OF_THE_COMPILER
 
     def codes(self, *, show: bool) -> list[CodeType]:
         """Return its code, a statement each; with `show`, what a cell would show is shown."""

@@ -233,9 +233,14 @@ class GraphRun(Marking):
             try:
                 final = merge([path for _, _, path in self._ended], self.plan.folds, node=None)
             except ExecutionError as error:
-                self._on_end(None, error, out)
+                self._ended_with(None, error, out)
                 return
-        self._on_end(final, None, out)
+        self._ended_with(final, None, out)
+
+    def _ended_with(self, final: PathState | None, error: BaseException | None, out: Out) -> None:
+        # The callback of a subgraph refers to this run: a run that has ended drops it, so that it is freed at once.
+        on_end, self._on_end = self._on_end, _ends_nothing
+        on_end(final, error, out)
 
     def _end_by(self, task: Task, error: BaseException, out: Out) -> None:
         self.stop(node_error(task.name, error), out, failed=task)
@@ -250,7 +255,7 @@ class GraphRun(Marking):
                 out.extend(Cancel(each) for each in unfold(task))
         if failed is not None:
             failed.live = False
-        self._on_end(None, error, out)
+        self._ended_with(None, error, out)
 
 
 def _step(parent: Task, attempt: int) -> str:

@@ -49,7 +49,7 @@ ERRORS: list[tuple[str, dict[str, Any], int, str, type[BaseException] | None]] =
     ("a and min(xs)", {"a": 1, "xs": []}, 7, "ValueError", ValueError),
     ("10.0 ** n", {"n": 999}, 1, "OverflowError", OverflowError),
     ("sum(xs)", {"xs": Sized()}, 1, "RuntimeError: no elements today", RuntimeError),
-    ("{xs: 1}", {"xs": []}, 1, "TypeError: unhashable", TypeError),
+    ("{xs: 1}", {"xs": []}, 1, "TypeError: ", TypeError),
     ("d[k]", {"d": {}, "k": 10**5000}, 3, "a value of type int is not in this dict, which has none", None),
 ]
 

@@ -374,6 +374,25 @@ def test_a_tool_may_stop_waiting_by_itself() -> None:
     assert told(run, Kind.NODE_ANSWERED) == [{"firing": 1, "attempt": 1, "ordinal": 1, "withdrawn": True}]
 
 
+def test_a_question_is_withdrawn_before_a_tool_that_stops_waiting_returns() -> None:
+    async def impatient() -> str:
+        try:
+            async with asyncio.timeout(0.01):  # which waits in the tool's own task, as wait_for does since Python 3.12
+                return str(await ask("?"))
+        except TimeoutError:
+            return "no answer"
+
+    async def then(run: Run) -> None:
+        await until(lambda: run.done)
+
+    run = asked("impatient", impatient, then=then)
+
+    assert [event.kind for event in run.events if event.kind in (Kind.NODE_ANSWERED, Kind.NODE_COMPLETE)] == [
+        Kind.NODE_ANSWERED,
+        Kind.NODE_COMPLETE,
+    ]
+
+
 def test_a_paused_run_takes_answers() -> None:
     async def then(run: Run) -> None:
         run.pause()

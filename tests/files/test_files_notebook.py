@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,33 @@ def test_a_cell_that_reads_what_only_a_left_out_cell_sets_is_left_out_in_turn(wr
     assert list(left_out) == [4, 5, 6]
     assert "run" in left_out[5]
     assert "found" in left_out[6]
+
+
+GENERIC = pytest.mark.skipif(sys.version_info < (3, 12), reason="functions take type parameters since Python 3.12")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "def work(x: found): pass",
+        "def work() -> found: pass",
+        "class Work:\n    def go(self, x: found): pass",
+        "class Work:\n    x: found",
+        pytest.param("def work[T](x: found): pass", marks=GENERIC),
+        pytest.param("class Work[T](found): pass", marks=GENERIC),
+    ],
+)
+def test_a_cell_is_left_out_whose_annotations_name_what_only_a_left_out_cell_sets(write: Any, cell: str) -> None:
+    left_out = skipped(write(LOAD, TOOL, GRAPH, "run = %flow_run roots x=4\nfound = int", cell))
+
+    assert list(left_out) == [4, 5]
+    assert "found" in left_out[5]
+
+
+def test_annotated_variables_of_a_left_out_cell_keep_no_other_cell_out(write: Any) -> None:
+    left_out = skipped(write(LOAD, TOOL, GRAPH, "n: int = 1\nrun = %flow_run roots x=n", "m: int = 2"))
+
+    assert list(left_out) == [4]
 
 
 def test_a_name_that_another_cell_sets_too_is_no_reason(write: Any) -> None:

@@ -436,10 +436,12 @@ def test_the_magics_name_wins_and_another_inside_is_refused() -> None:
         ('{"nodes": [{"a": 1, "a": 2}]}', "line 1, column 21: the key 'a' stands twice, both on line 1; keep one"),
         ('{"x": NaN}', "line 1, column 7: NaN is refused as a number: it is not finite, or too long"),
         ('{"x": [1e999]}', "line 1, column 8: 1e999 is refused as a number: it is not finite, or too long"),
-        ('{"nodes": [],}', "line 1, column 14: this is no JSON: expecting property name enclosed in double quotes; "
-                           "the ',' before '}' is one too many"),
+        ('{"nodes": [],}', "line 1, column 13: this is no JSON: the ',' before '}' is one too many"),
+        ('\ufeff{"nodes": [1,\n ]}', "line 1, column 14: this is no JSON: the ',' before ']' is one too many"),
+        ('{"a": "x,]", "b": ,}', "line 1, column 19: this is no JSON: expecting value"),
         ("{\n'nodes': []}", "line 2, column 1: this is no JSON: expecting property name enclosed in double quotes; "
                             "JSON has double quotes"),
+        ('{"a": ' + "[" * 201, "line 1, column 1: the JSON is nested too deep"),
         ('{"a": ' + "[" * 5000, "line 1, column 1: the JSON is nested too deep"),
     ],
 )  # fmt: skip
