@@ -19,6 +19,7 @@ from nbflow.engine.journal import Entry, Journal
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.events import Event
+from nbflow.values import Compact
 from nbflow.values.weight import size_of
 
 MOST_EVENTS = 2_000
@@ -132,4 +133,5 @@ def _values(entry: Entry | Event) -> list[object]:
     """Return the values of an event; tasks, tools and edges belong to the plan, which is small."""
     if isinstance(entry, Event):
         return [entry.data]
-    return [part for part in entry if not type(part).__module__.startswith("nbflow.")]
+    values = [part for part in entry if not type(part).__module__.startswith("nbflow.")]
+    return [*values, *(value for part in entry if type(part) is Compact for value in part.retained())]

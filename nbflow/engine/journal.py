@@ -19,6 +19,7 @@ from nbflow.events import ENDINGS, Event, Kind
 from nbflow.failures import failure_of, raised_by, traceback_of
 from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
 from nbflow.secrets import mask
+from nbflow.values import whole
 
 logger = logging.getLogger("nbflow")
 
@@ -28,7 +29,8 @@ Entry = tuple[Any, ...]
 """Kind, clock time (s), and by kind: node_start task, attempt, input, spec, and of maps and subgraphs which attempt is
 begun; ends of a node task, attempt, start time, output, whether cached, or error, whether handled, and of maps and
 subgraphs whether derived from what is inside; a completion last the keys of its output that are no update; edges the
-scheduler's answer; questions and answers task, attempt and data; the rest a node's path or None, and the data."""
+scheduler's answer; questions and answers task, attempt and data; the rest a node's path or None, and the data. Inputs
+and outputs may be `Compact`."""
 
 
 class Journal(Sequence[Event]):
@@ -103,7 +105,7 @@ def _plain(entry: Entry) -> tuple[str | None, dict[str, Any]]:
 def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, _, task, attempt, given, spec, *begun = entry
     data = attempt_place(task, attempt)
-    data["input"] = given
+    data["input"] = whole(given)
     if begun and begun[0] > 1:
         data["begun"] = begun[0]
     if spec is not None:
@@ -114,7 +116,7 @@ def _start(entry: Entry) -> tuple[str, dict[str, Any]]:
 def _complete(entry: Entry) -> tuple[str, dict[str, Any]]:
     _, time, task, attempt, started, output, cached, *more = entry
     data = _end(task, attempt, time - started, more[:1])
-    data["output"], data["cached"] = output, cached
+    data["output"], data["cached"] = whole(output), cached
     if len(more) > 1:
         data["unchanged"] = list(more[1])
     return task.name, data

@@ -123,7 +123,9 @@ class Run(SteeredRun):
     ) -> Context:
         """Note the start of an attempt; return the context that its tool is to run in."""
         number += task.tried
-        self.events.add((NODE_START, now, task, number, given, job.spec))
+        snapshots = self.copies.snapshots
+        logged = snapshots.compact(given) if snapshots.has_grown else given
+        self.events.add((NODE_START, now, task, number, logged, job.spec))
         if self.events.listeners:
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
@@ -200,7 +202,9 @@ class Run(SteeredRun):
         if not task.live:
             return
         attempt = self.close(task)
-        entry: Entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, output, cached)
+        snapshots = self.copies.snapshots
+        logged = snapshots.compact(output) if snapshots.has_grown else output
+        entry: Entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, logged, cached)
         self.events.add((*entry, False, unchanged) if unchanged else entry)
         update = without(output, unchanged) if unchanged else output
         self._carry_out(self._scheduler.complete(task, update), now)

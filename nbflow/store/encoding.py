@@ -25,6 +25,7 @@ from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.store.values import Codecs
 from nbflow.store.values.text import TAG
 from nbflow.tools import ToolSpec
+from nbflow.values import whole
 
 # Looking a member up on its enum takes as long as making a row of it.
 NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
@@ -114,7 +115,7 @@ class Encoder:
         return rows, others, nodes + count_completed(others)
 
     def _start(self, seq: int, task: Task, attempt: int, given: Mapping[str, Any], spec: ToolSpec) -> tuple[str, str]:
-        name = task.name
+        name, given = task.name, whole(given)
         same = (spec.name, spec.version, *given)
         known = self._starts.get(same) or self._starts.setdefault(same, self._about(spec, given))
         about_tool, defaults_given = known
@@ -140,7 +141,7 @@ class Encoder:
         self, seq: int, time: float, task: Task, attempt: int, started: float, output: Any, cached: bool,
         _: bool = False, unchanged: tuple[str, ...] = (),
     ) -> tuple[str, str]:  # fmt: skip
-        name = task.name
+        name, output = task.name, whole(output)
         head = (
             f'{{{_place(task, attempt)},"duration_ms":{milliseconds(time - started)!r},"cached":{str(cached).lower()}'
         )

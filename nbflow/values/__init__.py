@@ -14,6 +14,8 @@ from nbflow.values.equality import same as same
 from nbflow.values.kinds import is_mutable as is_mutable
 from nbflow.values.kinds import register_codec as register_codec
 from nbflow.values.kinds import register_type as register_type
+from nbflow.values.rows import Compact as Compact
+from nbflow.values.rows import whole as whole
 from nbflow.values.snapshots import Snapshots as Snapshots
 from nbflow.values.weight import is_heavy as is_heavy
 from nbflow.values.weight import is_heavy_to_take as is_heavy_to_take

@@ -19,7 +19,7 @@ from typing import Any
 from nbflow.values.adoption import adopt
 from nbflow.values.atoms import ATOMS
 from nbflow.values.copies import own
-from nbflow.values.rows import Rows
+from nbflow.values.rows import Compact, Rows
 from nbflow.values.weight import MOST_ENTRIES, is_heavy
 
 _PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, dict, list, tuple, set, frozenset})
@@ -60,6 +60,8 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, _Known] = OrderedDict()
+        self.has_grown = False
+        """Whether any list of rows was extended, so that `compact` may find one."""
 
     def copy(self, value: Any) -> Any:
         """Return a copy of a value, as `own` does."""
@@ -93,8 +95,23 @@ class Snapshots:
             grown = None if rows is None else rows.grown(value)
             if grown is not None:
                 self._remember(_Known.of_rows(grown))
+                self.has_grown = True
                 return grown.rows
         return adopt(value, held)
+
+    def compact(self, values: Any) -> Any:
+        """Return some of the engine's own values by key in the form that a log retains; `whole` returns them again.
+
+        Anything but a dict with lists of rows is returned as it is.
+        """
+        if type(values) is not dict or list not in map(type, values.values()):
+            return values
+        lists = {
+            key: known.rows.lineage
+            for key, value in values.items()
+            if type(value) is list and (known := self._known.get(id(value))) and known.value is value and known.rows
+        }
+        return Compact(values, lists) if lists else values
 
     def _find(self, value: Any) -> _Known:
         known = self._known.get(id(value))

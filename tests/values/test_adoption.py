@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.values import Snapshots, adopt, own, same
+from nbflow.values import Compact, Snapshots, adopt, own, same, whole
 
 
 @dataclass
@@ -128,6 +128,7 @@ EDITS = {
 def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[list[str]]) -> None:
     snapshots = Snapshots()
     held: Any = [{"role": "user", "content": 1} for _ in range(12)]
+    logged = []
     for edits in rounds:
         value, before = snapshots.copy(held), shape(held)
         snapshots.is_heavy(held)
@@ -140,7 +141,21 @@ def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[
         assert shape(adopted) == shape(value)
         assert shape(held) == before
         assert not _parts(adopted).keys() & _parts(value).keys()
+        logged.append((snapshots.compact({"held": adopted}), shape(adopted)))
         held = adopted
+
+    assert [shape(whole(values)["held"]) for values, _ in logged] == [was for _, was in logged]
+
+
+def test_two_lists_that_grow_from_one_are_both_right_in_a_log() -> None:
+    snapshots = Snapshots()
+    first = snapshots.adopt([*rows(9), {"n": 0}], rows(9))
+
+    both = [snapshots.adopt([*own(first), {"n": n}, {"n": n}], first) for n in (1, 2)]
+    logged = [snapshots.compact({"rows": each}) for each in (first, *both)]
+
+    assert [whole(each)["rows"] for each in logged] == [first, *both]
+    assert [type(each) for each in logged] == [Compact] * 3
 
 
 def _parts(value: Any) -> dict[int, Any]:
