@@ -1,7 +1,7 @@
 """The cells of a notebook file, and which of them define something.
 
-Rule: left out are cells whose work is a run, as what they would start is for the caller to start, and cells that need
-what only such a cell sets. Which these are, and why, is told.
+Invariant: left out are cells whose work is a run, as what they would start is for the caller to start, and cells that
+need what only such a cell sets. Which these are, and why, is told.
 """
 
 from __future__ import annotations

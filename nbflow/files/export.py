@@ -1,7 +1,7 @@
 """A program as a plain module: the same tools and graphs, without IPython.
 
-Rule: what defines something is written as a person would write it by the public names of nbflow; what was left out is
-told, and what cannot be left out is refused.
+Invariant: what defines something is written as a person would write it by the public names of nbflow; what was left out
+is told, and what cannot be left out is refused.
 """
 
 from __future__ import annotations

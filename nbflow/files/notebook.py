@@ -1,6 +1,6 @@
 """A notebook file as a program: its cells define tools and graphs, outside Jupyter.
 
-Rule: cells run in their order, in IPython, but for those whose work is a run (`nbflow.files.cells`).
+Invariant: cells run in their order, in IPython, but for those whose work is a run (`nbflow.files.cells`).
 """
 
 from __future__ import annotations

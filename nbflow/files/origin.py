@@ -1,7 +1,7 @@
 """The file that a stored run was started from, which gives its tools when it goes on.
 
-Rule: a store is data, and whoever sends one must not choose what code runs. Only a notebook, a `.flow` text or a graph
-in JSON beside the store is used, and never anything that comes with the store itself.
+Invariant: a store is data, and whoever sends one must not choose what code runs. Only a notebook, a `.flow` text or a
+graph in JSON beside the store is used, and never anything that comes with the store itself.
 """
 
 from __future__ import annotations

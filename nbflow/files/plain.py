@@ -1,7 +1,7 @@
 """A cell's text as plain Python, without magics.
 
-Rule: Python stays as it was written. A magic that only shows something, or sets a notebook up, goes and is told of; any
-other is refused by its line, as is what a module cannot do.
+Invariant: Python stays as it was written. A magic that only shows something, or sets a notebook up, goes and is told
+of; any other is refused by its line, as is what a module cannot do.
 """
 
 from __future__ import annotations

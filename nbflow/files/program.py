@@ -1,7 +1,7 @@
 """FILE and its tools as a program: what a command or a server works on.
 
-Rule: a file gives a session with its graphs; tools come from the notebook's cells, from modules that the user names, or
-from installed packages.
+Invariant: a file gives a session with its graphs; tools come from the notebook's cells, from modules that the user
+names, or from installed packages.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a cell would do, read from its code without running it: names read and set, runs started.
 
-Rule: only what happens when the cell runs counts; the body of a function it defines does not run then.
+Invariant: only what happens when the cell runs counts; the body of a function it defines does not run then.
 """
 
 from __future__ import annotations

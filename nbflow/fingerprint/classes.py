@@ -1,6 +1,6 @@
 """What tells a class of the user's own, and the objects of one.
 
-Rule: an object is known by its fields only where no base keeps more in C than can be seen.
+Invariant: an object is known by its fields only where no base keeps more in C than can be seen.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Code objects as texts that do not depend on where they stand, and what they refer to.
 
-Rule: what has no say in what the code does is left out: files, lines, names of functions, docstrings.
+Invariant: what has no say in what the code does is left out: files, lines, names of functions, docstrings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What tells a function: its code, and what it finds by name.
 
-Rule: a function of a package counts by its package's version, but what it was given when it was made elsewhere, as a
-decorator is, counts by itself.
+Invariant: a function of a package counts by its package's version, but what it was given when it was made elsewhere, as
+a decorator is, counts by itself.
 """
 
 from __future__ import annotations

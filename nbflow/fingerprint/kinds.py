@@ -1,6 +1,6 @@
 """What tells values of the types that Python comes with: one row a type, exactly of that type.
 
-Rule: a row says all that tells one value from another; a type whose values hold more than can be seen has no row.
+Invariant: a row says all that tells one value from another; a type whose values hold more than can be seen has no row.
 """
 
 from __future__ import annotations

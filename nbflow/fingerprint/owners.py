@@ -1,7 +1,7 @@
 """Whose a module is: an installed package's, or the user's own.
 
-Rule: what is installed counts by its version, the user's own by its code; a package installed to be worked on, where it
-stands, is the user's own.
+Invariant: what is installed counts by its version, the user's own by its code; a package installed to be worked on,
+where it stands, is the user's own.
 """
 
 from __future__ import annotations

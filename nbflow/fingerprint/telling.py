@@ -1,6 +1,7 @@
 """What is asked of this package: the fingerprint of a function or a value.
 
-Rule: what tells a value is chosen by its exact type, else by whose class it is of; what is left only `pack` may know.
+Invariant: what tells a value is chosen by its exact type, else by whose class it is of; what is left only `pack` may
+know.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The walk from a thing to all that it uses, and the hash of what is met on the way.
 
-Rule: what is met is said in an order that depends on nothing but what it is: names sorted, containers in their order.
-Functions and classes are numbered as they are met and gone into later, so that cycles end and long chains stay flat;
-values are told by what they hold, so that one met twice is like two that are equal.
+Invariant: what is met is said in an order that depends on nothing but what it is: names sorted, containers in their
+order. Functions and classes are numbered as they are met and gone into later, so that cycles end and long chains stay
+flat; values are told by what they hold, so that one met twice is like two that are equal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Code review: ready tools for Python sources and two ready graphs over them.
 
-Rule: an ordinary user of nbflow. The tools are plain functions that take their arguments by name from the state and
-return the keys they add; importing them loads neither radon nor ruff (the extra `review` installs them).
+Invariant: an ordinary user of nbflow. The tools are plain functions that take their arguments by name from the state
+and return the keys they add; importing them loads neither radon nor ruff (the extra `review` installs them).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """How hard a source is to follow, in radon's numbers.
 
-Rule: radon counts; here is only decided what it is given, so that nested functions and methods are counted too.
+Invariant: radon counts; here is only decided what it is given, so that nested functions and methods are counted too.
 """
 
 from typing import TYPE_CHECKING, Any

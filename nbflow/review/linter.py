@@ -1,7 +1,7 @@
 """What ruff finds and what it can mend: the one place that starts a process.
 
-Rule: the answer depends on the text, the selection and the installed ruff alone; no configuration, environment variable
-or neighbouring file has a say.
+Invariant: the answer depends on the text, the selection and the installed ruff alone; no configuration, environment
+variable or neighbouring file has a say.
 """
 
 import json

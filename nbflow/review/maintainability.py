@@ -1,7 +1,7 @@
 """Radon's maintainability index in time linear in the source.
 
-Rule: the number is radon's own (its formula, its Halstead volume, its logical lines). Only the grouping of tokens into
-statements is done here: radon's reads a statement of n lines n times over, which takes minutes for a long table.
+Invariant: the number is radon's own (its formula, its Halstead volume, its logical lines). Only the grouping of tokens
+into statements is done here: radon's reads a statement of n lines n times over, which takes minutes for a long table.
 """
 
 import io

@@ -1,6 +1,7 @@
 """Sources as files: reading, listing, and the one place that writes.
 
-Rule: what is written is the file that was read, in its own encoding and line ends, and never a part of an installation.
+Invariant: what is written is the file that was read, in its own encoding and line ends, and never a part of an
+installation.
 """
 
 import os

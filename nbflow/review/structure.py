@@ -1,6 +1,6 @@
 """What a source defines, and whether it parses: the only place that reads the syntax tree's shape.
 
-Rule: a source that does not parse is a finding with a line, never an exception and never an empty answer.
+Invariant: a source that does not parse is a finding with a line, never an exception and never an empty answer.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """From findings to advice: what to change, where, and why.
 
-Rule: nothing is invented. The reasons for a rule are ruff's own documentation, the numbers are radon's.
+Invariant: nothing is invented. The reasons for a rule are ruff's own documentation, the numbers are radon's.
 """
 
 import json

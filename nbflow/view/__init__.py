@@ -1,6 +1,6 @@
-"""What a person sees of a run or a graph: a pure fold of events, pictures, and short texts.
+"""The display of runs and graphs: a fold of events into a view, layouts, pictures, the inspector, and short texts.
 
-Rule: nothing here knows of asyncio, IPython, HTTP or the engine; Graphviz is loaded when the first picture is made.
+Invariant: nothing here uses asyncio, IPython or HTTP. Graphviz is imported when the first layout is computed.
 """
 
 from nbflow.view.fold import RunView as RunView

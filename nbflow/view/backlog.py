@@ -1,6 +1,7 @@
 """Brings a view to where its run is: at once, or by pieces between which the run goes on.
 
-Rule: the view ends in the same state however it is brought there, and stands after some event of the run in between.
+Invariant: the view ends in the same state however it is brought there, and stands after some event of the run in
+between.
 """
 
 from __future__ import annotations

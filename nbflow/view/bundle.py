@@ -1,6 +1,6 @@
 """The live view's front end as two strings: one ES module and one style sheet.
 
-Rule: no build step and no package of it. The modules beside this file are joined at run time, in the order their
+Invariant: no build step and no package of it. The modules beside this file are joined at run time, in the order their
 imports ask for; each keeps a scope of its own, so that two may use the same name. Comments and indentation stay behind,
 and no module holds a text of several lines. Every widget carries the whole to the page, so it travels packed.
 """

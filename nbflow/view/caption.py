@@ -1,6 +1,7 @@
 """A condition with the values it read, as a person sees it: `failed (0) > 0`.
 
-Rule: the condition's text is kept as written; values are set after the names they belong to, in parts, never as markup.
+Invariant: the condition's text is kept as written; values are set after the names they belong to, in parts, never as
+markup.
 """
 
 from __future__ import annotations

@@ -1,7 +1,14 @@
-"""The critical path of a run: the firings of which each released the next, from the run's start to its end.
+"""The critical path of a run: the chain of firings, each released by the one before, from the run's start to its end.
 
-Rule: only what happened counts. A firing was released by the arrival that came last before it started; from the end one
-walks back, so that the path has no gap and its length is the run's. Waits, retries and queues are part of it.
+In project planning the critical path is the longest path through planned durations. Here the durations are known and
+the path is read backwards: a firing was released by the input that arrived last before it started, so from the last
+firing one follows `Hop.by` to the start. The firings on the way, with their queueing, retries and waiting, cover the
+time of the run without gaps, and making any of them shorter could have made the run shorter.
+
+Each firing stores the number of hops before it (`depth`) and the time waited before it (`behind`). So when the end of
+the path moves, only the part that differs is walked, and the waiting time needs no sum over the path.
+
+Invariant: the path depends only on events, not on the graph: the length of the path is that of the run.
 """
 
 from __future__ import annotations
@@ -16,11 +23,16 @@ _LOOKED_AT = 16
 
 @dataclass(slots=True, eq=False)
 class Hop:
-    """One firing of a node as a part of paths, in seconds of the run.
+    """One firing of a node as a step of paths; times are in seconds of the run.
 
-    `reached` is when its last input came and `seq` the event of that, `by` the firing that it came from, None at the
-    start of a graph. `waited` are the seconds spent waiting for a person in it, without those since `asked`; `behind`
-    those on the whole way to it. `inner` is the end of the way through the graph that it runs.
+    Attributes:
+        lane: The number of the node's lane.
+        reached: When its last input arrived, at event `seq`.
+        by: The firing that sent this input; None at the start of a graph.
+        waited: The time spent waiting for a person, without the wait that started at `asked` and still lasts.
+        inner: The last step of the path through the graph that the node runs, if it runs one.
+        depth: The number of steps before it.
+        behind: The time spent waiting for a person in all steps before it.
     """
 
     lane: int
@@ -41,33 +53,33 @@ class Hop:
             self.behind = self.by.behind + self.by.waiting()
 
     def waiting(self, now: float | None = None) -> float:
-        """Return the seconds in it that a person was waited for, until `now` if that goes on."""
+        """Return the seconds spent waiting for a person in this firing, up to `now` if a wait still lasts."""
         if self.end is not None and self.inner is not None:
             return self.inner.behind + self.inner.waiting()
         return self.waited + (0.0 if self.asked is None or now is None else max(0.0, now - self.asked))
 
-    def told(self) -> list[float | int | None]:
-        """Return the hop as the page reads it."""
+    def as_row(self) -> list[float | int | None]:
+        """Return the hop in the page's protocol, `[lane, reached, end or None, seq, end seq or None]`."""
         end = None if self.end is None else round(self.end, 6)
         return [self.lane, round(self.reached, 6), end, self.seq, self.end_seq]
 
 
 def leading(live: Iterable[Hop], last: Hop | None) -> Hop | None:
-    """Return the firing that the path leads to.
+    """Return the firing at the end of the critical path.
 
-    Of those that run it is one that waits for a person, else the one reached last; where none runs, `last`.
+    That is a running firing that waits for a person, else the running firing that was reached last, else `last`.
     """
     return max(live, key=lambda hop: (hop.asked is not None, hop.reached, hop.seq), default=last)
 
 
 class CriticalPath:
-    """The way to a firing. Asked for another one it walks back only to where the two ways meet."""
+    """The critical path to one firing; moved to another firing, it walks back only to where the two paths meet."""
 
     def __init__(self) -> None:
         self.hops: list[Hop] = []
 
     def lead_to(self, end: Hop | None) -> None:
-        """Make it the way to a firing, to nothing where there is none."""
+        """Make this the path to the firing `end`; empty for None."""
         new: list[Hop] = []
         hop = end
         while hop is not None and not (hop.depth < len(self.hops) and self.hops[hop.depth] is hop):
@@ -77,15 +89,15 @@ class CriticalPath:
         self.hops += reversed(new)
 
     def length(self, now: float) -> float:
-        """Return the seconds from its start to its end, or to `now` while that is open."""
+        """Return the seconds from the path's start to its end, or to `now` while its last firing runs."""
         return self._end(now) - self.hops[0].reached if self.hops else 0.0
 
     def waited(self, now: float) -> float:
-        """Return the seconds of it that a person was waited for."""
+        """Return the seconds of the path spent waiting for a person."""
         return self.hops[-1].behind + self.hops[-1].waiting(now) if self.hops else 0.0
 
     def share(self, lane: int, now: float) -> float:
-        """Return which part of it, from 0 to 1, is a node's: its firings with their queues, retries and waits."""
+        """Return a node's share of the path, from 0 to 1: its firings with their queueing, retries and waits."""
         own = sum((now if hop.end is None else hop.end) - hop.reached for hop in self.hops if hop.lane == lane)
         return own / max(self.length(now), _LEAST)
 
@@ -95,21 +107,21 @@ class CriticalPath:
 
 
 def thinned(hops: Sequence[Hop], most: int) -> list[list[float | int | None]]:
-    """Return the hops as the page reads them; of a longer path some `most`, each for a stretch of time."""
+    """Return the hops as rows for the page; of a longer path about `most` rows, each for a stretch of time."""
     if len(hops) <= most:
-        return [hop.told() for hop in hops]
+        return [hop.as_row() for hop in hops]
     grain = (hops[-1].reached - hops[0].reached) * 2 / most
-    told: list[list[float | int | None]] = []
+    rows: list[list[float | int | None]] = []
     at = 0
     while at < len(hops):
         upto = bisect_right(hops, hops[at].reached + grain, at + 1, key=lambda hop: hop.end or hop.reached)
-        told.append(_as_one(hops, at, max(upto, at + 1)))
+        rows.append(_as_one(hops, at, max(upto, at + 1)))
         at = max(upto, at + 1)
-    return told
+    return rows
 
 
 def _as_one(hops: Sequence[Hop], first: int, upto: int) -> list[float | int | None]:
-    """Return a stretch as if it were all of the longest hop among its first ones."""
+    """Return one row for a stretch of hops, under the lane of the longest of its first `_LOOKED_AT` hops."""
     longest = max(hops[first : min(upto, first + _LOOKED_AT)], key=lambda hop: (hop.end or hop.reached) - hop.reached)
-    begin, end = hops[first].told(), hops[upto - 1].told()
+    begin, end = hops[first].as_row(), hops[upto - 1].as_row()
     return [longest.lane, begin[1], end[2], begin[3], end[4]]

@@ -1,6 +1,6 @@
 """What a step did to one key, as a few lines: what was taken away, what was added, what stayed.
 
-Rule: values are compared by how they are shown and never by their own `==`; every text here is bounded.
+Invariant: values are compared by how they are shown and never by their own `==`; every text here is bounded.
 """
 
 from __future__ import annotations

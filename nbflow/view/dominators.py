@@ -1,6 +1,11 @@
-"""Which node every way to a node passes: what makes a region of a graph one with a single entry.
+"""Immediate dominators of an acyclic graph.
 
-Rule: ways are those forward; edges that close a loop are left out by whoever asks.
+A node dominates another if every path from an entry to the other passes through it; the immediate dominator is the
+nearest such node. The algorithm is that of Cooper, Harvey and Kennedy ("A Simple, Fast Dominance Algorithm", 2001): the
+immediate dominator of a node is the nearest common ancestor, in the tree of dominators, of the nodes that lead to it.
+In topological order all of those are known before the node, so without loops one pass is enough.
+
+Invariant: callers leave out the edges that close a loop.
 """
 
 from __future__ import annotations
@@ -9,11 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 def dominators(order: Iterable[str], sources: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return for each node the nearest one that every way to it passes, "" where there is none.
+    """Return the immediate dominator of each node, "" for a node that has none.
+
+    The time grows with the edges times the depth of the tree of dominators.
 
     Args:
-        order: The nodes, each after those that lead to it.
-        sources: By node, those that lead to it; one that nothing leads to is an entry.
+        order: The nodes in topological order.
+        sources: The predecessors of each node; a node without any is an entry.
     """
     depth = {"": 0}
     above: dict[str, str] = {}

@@ -1,6 +1,7 @@
-"""A graph as DOT: synthetic names and fixed sizes only, so that no text of the user's ever reaches Graphviz.
+"""Write a graph as DOT text for Graphviz.
 
-Rule: everything is measured beforehand; Graphviz decides places and ways, nothing else.
+Invariant: the text has synthetic names and fixed sizes only, so no text of the user reaches Graphviz. Graphviz decides
+positions and paths, nothing else.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ POINTS = 72.0
 def dot_source(shape: Outline, sizes: Mapping[str, Size], *, tables: bool = True) -> str:
     """Return the DOT text; node i is `n<i>` (END the next), edge i carries `id=e<i>`, both in the order given.
 
-    A loop of two nodes is one DOT node that holds both cards, so that nothing comes between them. Edges that close a
-    loop are left out: they are led around the cards afterwards. Without `tables` a node is one box and edges end at
-    the middle of its sides, for builds of Graphviz that cannot read HTML-like labels.
+    A loop of two nodes is one DOT node that contains both cards, so that nothing is placed between them. Edges that
+    close a loop are left out; `nbflow.view.loops` routes them around the cards.
+
+    Args:
+        shape: The graph.
+        sizes: The size of each node.
+        tables: Write nodes as HTML-like tables. If False, a node is one box and edges end at the middle of its sides;
+            some builds of Graphviz cannot read HTML-like labels.
     """
     cards = mode_of(len(shape.nodes)) == "cards"
     dot = graphviz.Digraph()
@@ -73,12 +79,12 @@ def _box(size: Size, below: Size | None) -> dict[str, str]:
 
 
 def _letters(width: float) -> dict[str, str]:
-    """Return a label of about the width, where no table can be had: a letter of 11 px counts half its size."""
+    """Return a label of about the given width without a table, as letters of 11 px that are about 5.5 px wide."""
     return {"label": "n" * math.ceil(width / 5.5), "fontsize": "11"}
 
 
 def _table(size: Size, below: Size | None) -> str:
-    """Return a card with its bars, room above it, and the card below it."""
+    """Return the HTML-like label of a card with its bars, room above it, and the card below it."""
     left, right = size.left, max(size.right, below.right if below else 0.0)
     widths = [width for width in (left, size.width, right) if width]
     rows = [_td("", sum(widths), size.above, len(widths))] if size.above else []

@@ -1,6 +1,6 @@
 """The scene's drawing: every element the page or the static picture will colour and fill; nothing of a run yet.
 
-Rule: built by ElementTree from numbers and cleaned text; classes say what a thing is, attributes where it lies.
+Invariant: built by ElementTree from numbers and cleaned text; classes say what a thing is, attributes where it lies.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What a person sees of the edges, and how a node's routing changes them.
+"""The displayed states of edges, and how a node's routing changes them.
 
-Rule: an exclusive choice marks what it left out when it is first made; later choices change counts and words alone.
+Invariant: the first time an edge of an exclusive choice is taken, the other edges that were never taken become
+`untaken`; later choices change only counts, labels and captions.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ _TAKEN = Kind.EDGE_TAKEN
 
 
 class EdgeState:
-    """One edge: how often it was taken, and what its label and caption say.
+    """One edge with its label, caption and counts.
 
-    `rounds` counts within its loop; `asked` is how it was evaluated last.
+    `count` is how often it was taken, `rounds` how often since its loop was last entered. `asked` is its last
+    evaluation. `state` is `open`, `taken`, `live` (the node it led to runs) or `untaken`.
     """
 
     __slots__ = ("asked", "caption", "count", "label", "line", "rounds", "state")
@@ -46,9 +48,9 @@ class Edges:
     def __init__(self, shape: Outline) -> None:
         self.touched: dict[str, None] = {}
         self._shape = shape
-        self._know({line.key: EdgeState(line) for line in shape.lines})
+        self._index({line.key: EdgeState(line) for line in shape.lines})
 
-    def _know(self, states: dict[str, EdgeState]) -> None:
+    def _index(self, states: dict[str, EdgeState]) -> None:
         self.states, shape = states, self._shape
         self._by_ends = {(e.source, e.target, e.type, e.condition): states[e.key] for e in shape.lines}
         self._out = {node: [states[line.key] for line in lines] for node, lines in shape.out.items()}
@@ -60,25 +62,25 @@ class Edges:
                 self._loops.setdefault(edge.line.target, []).append(edge)
 
     def copy(self) -> Edges:
-        """Return edges that stand as these do, and go on by themselves."""
+        """Return an independent copy."""
         other = copy(self)
         other.touched = {**self.touched}
-        other._know({key: copy(edge) for key, edge in self.states.items()})
+        other._index({key: copy(edge) for key, edge in self.states.items()})
         return other
 
     def of(self, edge: EdgeDefinition) -> EdgeState:
-        """Return how an edge of the graph stands."""
+        """Return the state of an edge of the graph."""
         return self._by_ends[edge.from_node, edge.to_node, edge.type, edge.condition]
 
     def enters_loop(self, edge: EdgeState) -> bool:
-        """Return whether taking an edge begins the rounds of a loop anew."""
+        """Return True if taking an edge resets the count of a loop: it leads to the loop's head from outside."""
         return not edge.line.back and edge.line.target in self._loops
 
     def routed(self, node: NodeState, event: Event) -> EdgeState | None:
-        """Fold in that an edge was evaluated; return it if it was taken."""
+        """Fold the evaluation of an edge; return the edge if it was taken, else None."""
         data = event.data
         ends = (data.get("from"), data.get("to"), data.get("type", "normal"), data.get("condition"))
-        edge = self._by_ends.get(ends)  # type: ignore[arg-type]  # what an event lacks is simply not found
+        edge = self._by_ends.get(ends)  # type: ignore[arg-type]  # a missing field is None, which no edge has
         if edge is None:
             return None
         taken = event.kind is _TAKEN
@@ -86,41 +88,41 @@ class Edges:
         if len(node.history.routes) < _ROUTES:
             node.history.routes.append(edge.asked)
         if edge.line.condition is not None:
-            self._say(node, edge, data.get("values"), taken=taken)
+            self._set_caption(node, edge, data.get("values"), taken=taken)
         if taken:
             self._take(node, edge)
         elif not edge.count:
             self._set(edge, "untaken")
         return edge if taken else None
 
-    def pass_over(self, edge: EdgeState, times: int, rounds: int | None) -> None:
-        """Take in that an edge was taken some times before the one that is folded next; `rounds`, if told, anew."""
+    def add_takes(self, edge: EdgeState, times: int, rounds: int | None) -> None:
+        """Add `times` to the counts of an edge without folding the events; `rounds`, if given, replaces its rounds."""
         edge.count += times
         edge.rounds = edge.rounds + times if rounds is None else rounds
 
     def arrive(self, node: NodeState) -> None:
-        """Show that a node runs because of the edges it was reached by."""
+        """Mark the edges that a started node was reached by as `live`."""
         for edge in node.arrived.values():
             self._set(edge, "live")
             node.live.append(edge)
-        node.came, node.arrived = node.arrived, {}
+        node.started_by, node.arrived = node.arrived, {}
 
     def around(self, node: str) -> tuple[list[EdgeState], list[EdgeState]]:
-        """Return a node's edges: those into it from others, and those out of it."""
+        """Return a node's incoming edges, without those from itself, and its outgoing edges."""
         return [edge for edge in self._into.get(node, ()) if edge.line.source != node], self._out[node]
 
     def beside(self, edge: EdgeState) -> list[EdgeState]:
-        """Return the other edges out of an edge's node."""
+        """Return the other outgoing edges of an edge's source node."""
         return [other for other in self._out[edge.line.source] if other is not edge]
 
     def settle(self, node: NodeState) -> None:
-        """Show that a node runs no more."""
+        """Mark the `live` edges of a node that ended as `taken`."""
         for edge in node.live:
             self._set(edge, "taken")
         node.live.clear()
 
     def leave_untaken(self) -> None:
-        """Show that a run is over: what was not taken will not be."""
+        """Mark every edge that was never taken as `untaken`, at the end of a run."""
         for edge in self.states.values():
             if not edge.count:
                 self._set(edge, "untaken")
@@ -129,8 +131,8 @@ class Edges:
         edge.state = state
         self.touched[edge.line.key] = None
 
-    def _say(self, node: NodeState, edge: EdgeState, values: Mapping[str, Any] | None, *, taken: bool) -> None:
-        """Put the caption on the edge; a node shows one, that of the edge it decided last."""
+    def _set_caption(self, node: NodeState, edge: EdgeState, values: Mapping[str, Any] | None, *, taken: bool) -> None:
+        """Set the caption of an edge and clear the node's previous one: a node shows only its latest decision."""
         if node.caption is not None and node.caption is not edge:
             node.caption.caption = None
             self.touched[node.caption.line.key] = None
@@ -151,7 +153,7 @@ class Edges:
                 loop.rounds = 0
 
     def _leave_others(self, node: NodeState, kind: str) -> None:
-        """Mark what an exclusive choice left out: the other conditions, or the way on where an error was caught."""
+        """Mark the open edges that an exclusive choice, or a handled error, did not take as `untaken`."""
         if kind == "error" or (kind == "conditional" and node.definition.route == "first"):
             for other in self._out[node.id]:
                 if other.line.type != "error" and other.state == "open":

@@ -1,6 +1,6 @@
 """A state as texts that a person may edit: JSON, where a value comes back from it as it was.
 
-Rule: a value is given to be edited only when leaving it alone would leave it the same.
+Invariant: a value is given to be edited only when leaving it alone would leave it the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One firing of a node while a timeline is folded, and how its events name it.
+"""The firings of a timeline, and the keys that assign events to them.
 
-Rule: a name is read off the event alone; what an event lacks is None, and still tells it from others.
+Invariant: a key is computed from one event alone; a field that the event lacks is None in the key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,21 @@ Key = tuple[Any, ...]
 
 @dataclass(slots=True, eq=False)
 class Firing:
-    """One firing of a node, or one item of a map's, that may still go on; `piece` is what it is at, if anything."""
+    """One firing of a node, or one item of a map.
+
+    Attributes:
+        path: The node's path in the run.
+        lane: The lane that it is drawn in, in row `row`.
+        visit: The number of the firing among those of its node, from 1; for an item, its index.
+        hop: The firing as a step of critical paths.
+        outside: The firing of the map or subgraph that contains it, if any.
+        item: Whether it is an item of a map.
+        has_row: Whether its row is reserved.
+        attempt: The number of the current attempt, from 1.
+        piece: The open piece of its current attempt or backoff; None between them.
+        question: The open piece of its waiting for a person.
+        questions: The number of its open questions.
+    """
 
     path: str
     lane: Lane
@@ -27,7 +41,7 @@ class Firing:
     hop: Hop
     outside: Firing | None
     item: bool
-    held: bool = True
+    has_row: bool = True
     attempt: int = 1
     piece: Piece | None = None
     question: Piece | None = None
@@ -35,28 +49,28 @@ class Firing:
 
     @property
     def track(self) -> tuple[int, int]:
-        """The track that it is drawn in."""
+        """The track that it is drawn in: the lane's number and the row."""
         return self.lane.number, self.row
 
     @property
     def outermost(self) -> bool:
-        """Whether it is of the graph itself, and not of something inside a node."""
+        """Whether its node belongs to the outermost graph, and it is no item of a map."""
         return self.lane.parent < 0 and not self.item
 
 
 def key_of(event: Event) -> Key:
-    """Return what tells an event's firing, or item, from all others of its run."""
+    """Return the key of an event's firing or item, unique in its run: path, scope, firing number, item index."""
     data = event.data
     return event.node, data.get("scope", ""), data.get("firing"), data.get("item")
 
 
 def beside(event: Event) -> str:
-    """Return the path of the node that an edge leads to."""
+    """Return the path of an edge's target node, from the event of the edge."""
     outside, inside, _ = (event.node or "").rpartition("/")
     return f"{outside}{inside}{event.data.get('to')}"
 
 
 def index_of(path: str) -> int:
-    """Return which item of its map a path names."""
+    """Return the index of the item that a path ends with, `[7]`; 0 if it is no number."""
     index = path[path.rfind("[") + 1 : -1]
     return int(index) if index.isdecimal() else 0

@@ -1,7 +1,9 @@
-"""A run's events folded into time: when each firing of a node was reached, began, was tried, waited and ended.
+"""Fold the events of a run into a timeline: when each firing was reached, started, retried, waited and ended.
 
-Rule: an event costs a few assignments, however long the run; times are the run's own seconds, in which the hours
-between a stop and a resume do not count. What an event lacks, or names that no graph has, changes nothing.
+Times are seconds of the run: they start at its first event, and the time between a stop and a resume does not count.
+
+Invariant: an event costs a few assignments, however long the run is. Events of unknown nodes, or without the fields
+they should have, are ignored.
 """
 
 from __future__ import annotations
@@ -18,13 +20,19 @@ from nbflow.view.plain import line
 from nbflow.view.tracks import Tracks
 
 _SHORTEST = 0.001
-"""Seconds under which nobody calls it a queue."""
+"""A shorter time between reaching a node and its start is not drawn as queueing, in seconds."""
 
 
 class Firings:
-    """The fold.
+    """The timeline of one run, up to event `seq`.
 
-    `pauses` are seconds of the run, from and until when; `resumes` when it went on, the seconds lost before, and `seq`.
+    Attributes:
+        lanes: The lanes, by path of the node.
+        tracks: The pieces to draw.
+        now: The time of the last event, in seconds of the run.
+        ended: The kind of the event that ended the run; None while it runs.
+        pauses: Start and end of each pause, in seconds of the run; the end is None while it lasts.
+        resumes: For each resume its time in seconds of the run, the seconds lost before it, and its event.
     """
 
     def __init__(self, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition]) -> None:
@@ -39,19 +47,19 @@ class Firings:
         self._lost = self._origin = self._gap = 0.0
         self._open: dict[Key, Firing] = {}
         self._at: dict[str, Firing] = {}
-        """By path: what runs there, the last begun of several."""
+        """The running firing of each path; if several overlap, the one started last."""
         self._outermost: dict[Key, Firing] = {}
         self._done: dict[str, Hop] = {}
         self._arrived: dict[str, list[tuple[float, int, Hop | None]]] = {}
         self._last: Hop | None = None
         self._cut: Hop | None = None
-        """Of those cancelled since anything else ended, the one to name."""
+        """The end of the critical path among the firings cancelled since any other firing ended."""
         self._failed: str | None = None
 
     # -- looking --------------------------------------------------------------------------------------------------
 
     def leads_to(self) -> Hop | None:
-        """Return the firing that the run is at, or ended with."""
+        """Return the last step of the critical path: the one that failed or was cancelled last, else see `leading`."""
         if self._failed is not None and self._failed in self._done:
             return self._done[self._failed]
         if self.ended is Kind.EXECUTION_CANCELLED and self._cut is not None:
@@ -61,7 +69,7 @@ class Firings:
     # -- folding --------------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
-        """Fold one event in."""
+        """Fold one event."""
         if self._time is None:
             self._origin = self._time = event.time
         if event.kind is Kind.EXECUTION_RESUMED:
@@ -75,12 +83,12 @@ class Firings:
 
     def _start(self, event: Event) -> None:
         key = key_of(event)
-        firing = self._open.get(key) or self._begin(event, key)
+        firing = self._open.get(key) or self._add_firing(event, key)
         if firing is None:
             return
         self._close(firing, "cancelled")
-        if not firing.held:
-            firing.row, firing.held = firing.lane.take_row(int(firing.item)), True
+        if not firing.has_row:
+            firing.row, firing.has_row = firing.lane.take_row(int(firing.item)), True
         firing.attempt = int(event.data.get("attempt") or 1)
         firing.hop.end = firing.hop.end_seq = None
         self._at[firing.path] = firing
@@ -88,7 +96,7 @@ class Firings:
             self._outermost[key] = firing
         self._show(firing, "running")
 
-    def _begin(self, event: Event, key: Key) -> Firing | None:
+    def _add_firing(self, event: Event, key: Key) -> Firing | None:
         path = event.node or ""
         lane = self.lanes.find(path, event.seq)
         if lane is None:
@@ -105,7 +113,7 @@ class Firings:
         return firing
 
     def _arrival(self, lane: Lane, path: str, outside: Firing | None) -> tuple[float, int, Hop | None]:
-        """Return when and by what a node was reached that starts now: of a join, the input that came last."""
+        """Return when, at which event and from which firing the node that starts now received its last input."""
         arrived = self._arrived.get(path)
         if not arrived:
             if outside is not None and outside.piece is not None:
@@ -139,22 +147,22 @@ class Firings:
         key = key_of(event)
         firing = self._open.get(key)
         if firing is not None:
-            self._let_go(key, firing, kind)
+            self._end_firing(key, firing, kind)
         if over:
             self._open.pop(key, None)
 
-    def _let_go(self, key: Key, firing: Firing, kind: str) -> None:
+    def _end_firing(self, key: Key, firing: Firing, kind: str) -> None:
         self._close(firing, kind)
         firing.lane.free_row(firing.row)
-        firing.held = False
+        firing.has_row = False
         self._outermost.pop(key, None)
         if self._at.get(firing.path) is firing:
             del self._at[firing.path]
         firing.hop.end, firing.hop.end_seq = self.now, self.seq
         if not firing.item:
-            self._note_end(firing, kind)
+            self._record_end(firing, kind)
 
-    def _note_end(self, firing: Firing, kind: str) -> None:
+    def _record_end(self, firing: Firing, kind: str) -> None:
         hop = self._done[firing.path] = firing.hop
         if firing.outermost and kind == "cancelled":
             self._cut = leading(filter(None, (self._cut, hop)), None)
@@ -164,7 +172,7 @@ class Firings:
             firing.outside.hop.inner = hop
 
     def _close(self, firing: Firing, kind: str) -> None:
-        """End what a firing is at; its node may be tried again."""
+        """Close the open pieces of a firing; the firing may continue with another attempt."""
         piece = firing.piece
         if piece is not None:
             self.tracks.end(piece, kind if piece.kind == "running" else piece.kind, self.now, self.seq)
@@ -243,10 +251,10 @@ class Firings:
         self.ended = self._failed = self._cut = None
 
     def _stop_all(self, event: Event) -> None:
-        """End what still goes on: the run has ended, or its process had before it was resumed."""
+        """End all running firings as cancelled: the run ended, or its process died before it was resumed."""
         self._continued(event)
         for key in [key for key, firing in self._open.items() if firing.piece is not None]:
-            self._let_go(key, self._open[key], "cancelled")
+            self._end_firing(key, self._open[key], "cancelled")
 
 
 _FOLDS: dict[Kind, Callable[[Firings, Event], None]] = {

@@ -1,7 +1,10 @@
-"""A run as a person sees it: a pure fold of its events, with patches of what changed since the last look.
+"""The view of a run: a pure fold of its events into displayed fields, with patches of what changed.
 
-Rule: the snapshot of a run not begun, with every patch laid over it in turn, is the snapshot now. An event costs a few
-assignments, however large the graph; only a run's end looks at every node once.
+A page holds a copy of the view. It starts with a snapshot and gets patches, each with the fields that changed since the
+patch before.
+
+Invariant: the snapshot of a run that has not started, updated with every patch in turn, equals the current snapshot. An
+event costs a few assignments, however large the graph is; only the end of the run visits every node.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from nbflow.view.outline import outline
 from nbflow.view.plain import line
 
 Locate = Callable[[str, int], Mapping[str, Any] | None]
-# Members of an enum compare and hash slowly, and these come a hundred thousand times: they are told by identity.
+# Compared by identity: members of an enum compare and hash slowly, and there are hundreds of thousands of events.
 _STARTED, _COMPLETED, _TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
 
 
@@ -28,9 +31,9 @@ class RunView:
 
     Args:
         graph: The graph that runs.
-        subgraphs: The graphs it names, for the progress of nodes that run one.
-        locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
-        stable: Leave out ids, which are others at each run.
+        subgraphs: The graphs that its nodes run, by name; they give the progress of such nodes.
+        locate: Returns the notebook cell of a file and line, `{"label", "cell_id"}`, or None.
+        stable: Leave out ids, which differ from run to run.
     """
 
     def __init__(
@@ -67,10 +70,10 @@ class RunView:
         self._sent_nodes = {name: node.as_dict() for name, node in self.nodes.items()}
         self._sent_edges = {key: edge.as_dict() for key, edge in self.edges.states.items()}
 
-    # -- looking --------------------------------------------------------------------------------------------------
+    # -- reading --------------------------------------------------------------------------------------------------
 
     def run(self) -> dict[str, Any]:
-        """Return the run's own fields in the view protocol."""
+        """Return the fields of the run itself in the view protocol."""
         return {
             "status": self._shown_status(),
             "started": self._started,
@@ -86,7 +89,7 @@ class RunView:
         return "waiting" if self._status == "running" and counts.get("waiting") and not busy else self._status
 
     def snapshot(self, now: float) -> dict[str, Any]:
-        """Return the whole view; `now` is seconds since the epoch."""
+        """Return the whole view in the view protocol; `now` is in seconds since the epoch."""
         return {
             "type": "snapshot",
             "seq": self.seq,
@@ -98,21 +101,21 @@ class RunView:
 
     @property
     def touched(self) -> Set[str]:
-        """The nodes that something happened to since the last patch."""
+        """The ids of the nodes that had an event since the last patch."""
         return self._touched.keys()
 
     def take_patch(self, now: float) -> dict[str, Any] | None:
-        """Return the fields that changed since the last patch, or None; `now` is seconds since the epoch."""
+        """Return the fields that changed since the last patch, or None; `now` is in seconds since the epoch."""
         run = _changes(self._sent_run, self.run())
-        nodes = _taken(self._touched, self._sent_nodes, self.nodes)
-        edges = _taken(self.edges.touched, self._sent_edges, self.edges.states)
+        nodes = _take_changes(self._touched, self._sent_nodes, self.nodes)
+        edges = _take_changes(self.edges.touched, self._sent_edges, self.edges.states)
         if not (run or nodes or edges):
             return None
         patch: dict[str, Any] = {"type": "patch", "seq": self.seq, "now": round(now, 3)}
         return patch | {key: part for key, part in (("run", run), ("nodes", nodes), ("edges", edges)) if part}
 
     def copy(self) -> RunView:
-        """Return a view that stands where this one does; what is folded into one of them does not change the other."""
+        """Return an independent copy."""
         other = copy(self)
         other.edges = self.edges.copy()
         other.nodes = {name: node.copy(other.edges.states) for name, node in self.nodes.items()}
@@ -124,19 +127,19 @@ class RunView:
     # -- folding --------------------------------------------------------------------------------------------------
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Fold events in, in their order; nodes and edges the graph does not know are passed over."""
+        """Fold events in order; events of nodes and edges that the graph does not have are ignored."""
         for event in events:
             self.seq = event.seq
             self._before, self._now = self._now, event.time
             if event.node is None:
                 self._run_event(event)
                 continue
-            node, place = self._place(event.node)
+            node, suffix = self._split(event.node)
             if node is None:
                 continue
             before, kind = node.status, event.kind
-            if place:
-                self._inside(node, place, event)
+            if suffix:
+                self._inside(node, suffix, event)
             elif kind is _TAKEN:
                 self._routed(node, event)
             elif kind is _STARTED:
@@ -145,24 +148,24 @@ class RunView:
             elif kind is _COMPLETED:
                 self._end(node, event, "completed")
             else:
-                self._rarer(node, event)
+                self._less_common(node, event)
             self._touched[node.id] = None
             if node.status != before:
-                self._counted(before, node.status)
+                self._count_status(before, node.status)
 
-    def _place(self, path: str) -> tuple[NodeState | None, str]:
-        """Return the outermost node of a path, and the rest of it."""
+    def _split(self, path: str) -> tuple[NodeState | None, str]:
+        """Return the outermost node of a path, and the rest of the path, such as `[7]` or `/inner`."""
         node = self.nodes.get(path)
         if node is not None:
             return node, ""
         cut = min((at for at in (path.find("/"), path.find("[")) if at > 0), default=len(path))
         return self.nodes.get(path[:cut]), path[cut:]
 
-    def _counted(self, before: str, after: str) -> None:
+    def _count_status(self, before: str, after: str) -> None:
         self._counts[before] -= 1
         self._counts[after] = self._counts.get(after, 0) + 1
 
-    def _rarer(self, node: NodeState, event: Event) -> None:
+    def _less_common(self, node: NodeState, event: Event) -> None:
         match event.kind:
             case Kind.EDGE_UNTAKEN:
                 self._routed(node, event)
@@ -185,10 +188,10 @@ class RunView:
             case Kind.NODE_ANSWERED:
                 node.answered(event)
 
-    def _inside(self, node: NodeState, place: str, event: Event) -> None:
+    def _inside(self, node: NodeState, suffix: str, event: Event) -> None:
         becomes = BECOMES.get(event.kind)
         if becomes is not None:
-            node.inside(place, event, becomes)
+            node.inside(suffix, event, becomes)
         match event.kind:
             case Kind.NODE_OUTPUT:
                 node.history.take_output(event)
@@ -239,26 +242,26 @@ class RunView:
             if node.status in becomes:
                 if status == "cancelled":
                     self._stopped = self._stopped or name
-                self._turn(node, becomes[node.status])
+                self._set_status(node, becomes[node.status])
             self.edges.settle(node)
         if status == "completed":
             self.edges.leave_untaken()
 
-    def _turn(self, node: NodeState, status: str) -> None:
-        self._counted(node.status, status)
+    def _set_status(self, node: NodeState, status: str) -> None:
+        self._count_status(node.status, status)
         node.status = status
         node.firings.clear()
         self._touched[node.id] = None
 
     def _resume(self, event: Event) -> None:
         self._status, self._elapsed, self._error, self._note, self._stopped = "running", None, None, None, None
-        # The time in which it did not run does not count.
+        # The start moves by the time that the run was stopped, so that this time does not count.
         self._started = event.time if self._started is None else self._started + event.time - self._before
         if parent := event.data.get("parent"):
             self._fork = "fork" if self.stable else f"fork of {parent[:4]} at {event.data['at']}"
         for node in self.nodes.values():
             if not node.is_over(self._ended):
-                self._turn(node, "pending")
+                self._set_status(node, "pending")
                 self.edges.settle(node)
                 node.resume()
 
@@ -266,7 +269,7 @@ class RunView:
         error = event.data.get("error")
         where = error_parts(error)["where"]
         path = error.get("node") if isinstance(error, Mapping) else None
-        named, _ = self._place(str(path or ""))
+        named, _ = self._split(str(path or ""))
         node = named or next((node for node in reversed(self.nodes.values()) if node.status == "failed"), None)
         if node is not None and where is None:
             where = error_parts(node.history.error)["where"]
@@ -279,13 +282,13 @@ class RunView:
 
 
 def _changes(sent: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that differ, and bring `sent` up to date."""
+    """Return the fields that differ from `sent`, and update `sent` with them."""
     changed = {key: part for key, part in now.items() if sent[key] != part}
     sent |= changed
     return changed
 
 
-def _taken(
+def _take_changes(
     touched: dict[str, None],
     sent: dict[str, dict[str, Any]],
     states: Mapping[str, NodeState] | Mapping[str, EdgeState],

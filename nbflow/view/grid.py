@@ -1,6 +1,6 @@
 """The overview of a large graph: a column of small cells per stage, with no layout to wait for.
 
-Rule: time grows with the nodes; a stage is the longest way to it, edges that close a loop left out.
+Invariant: time grows with the nodes; a stage is the longest way to it, edges that close a loop left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,17 @@
-"""Which nodes of a graph are one lane of a timeline until a person opens it.
+"""Group the nodes of a large graph, so that a timeline can show each group as one lane until it is opened.
 
-Rule: a group is what lies between a parallel split and its join, where nothing else leads in; in a graph that this does
-not make short, or too large to look for it, a stage: the nodes as far from the start as each other. A map is never part
-of a stage. What holds half of the graph is no group, but those inside it are.
+A group is the region between a parallel split and its join, if no edge enters the region from outside: a
+single-entry single-exit region. The split must be the immediate dominator of the join, and the join the immediate
+dominator of the split in the reversed graph (its post-dominator):
+
+    split --> a --> b --> join          after split: a, b, c
+          +-> c --------+
+
+If the regions leave too many lanes, or the graph is too large to search for them, nodes are grouped by stage instead:
+those with the same longest distance from the start, without maps.
+
+Invariant: groups do not overlap, and none has more than half of the nodes. Of nested regions the largest within that
+limit is chosen.
 """
 
 from __future__ import annotations
@@ -14,16 +23,16 @@ from nbflow.view.dominators import dominators
 from nbflow.view.outline import EXACT, Outline, outline
 
 FEW = 24
-"""Up to so many nodes have a lane each."""
+"""The largest graph without groups."""
 MANY = 80
-"""More lanes than this, with the groups folded, are folded by stage."""
+"""The most lanes, with groups closed, for which regions are used; with more, nodes are grouped by stage."""
 
 Groups = list[tuple[str, list[str]]]
-"""What each group is called, and its nodes in the order of the definition."""
+"""The name of each group, and its nodes in the order of the definition."""
 
 
 def groups_of(graph: GraphDefinition) -> Groups:
-    """Return the groups, in the order of their first nodes; time grows with nodes and edges."""
+    """Return the groups of a graph, ordered by their first nodes; empty for a graph of at most `FEW` nodes."""
     if len(graph.nodes) <= FEW:
         return []
     shape = outline(graph)
@@ -43,7 +52,7 @@ def _stages(shape: Outline) -> Groups:
 
 
 def _regions(shape: Outline) -> Groups:
-    """Return what lies between splits and their joins, the outermost that are no half of the graph."""
+    """Return the regions between splits and their joins: the outermost with at most half of the nodes."""
     onward = _onward(shape)
     order = sorted(shape.order, key=shape.rank.__getitem__)
     into: dict[str, list[str]] = {}
@@ -58,16 +67,16 @@ def _regions(shape: Outline) -> Groups:
             between[split] = _between(split, join, onward)
     taken: set[str] = set()
     found = []
-    place = {name: index for index, name in enumerate(shape.order)}
-    for split, nodes in sorted(between.items(), key=lambda one: (-len(one[1]), place[one[0]])):
-        if 1 < len(nodes) <= len(place) // 2 and not nodes & taken:
+    index = {name: number for number, name in enumerate(shape.order)}
+    for split, nodes in sorted(between.items(), key=lambda one: (-len(one[1]), index[one[0]])):
+        if 1 < len(nodes) <= len(index) // 2 and not nodes & taken:
             taken |= nodes
-            found.append((f"after {split}", sorted(nodes, key=place.__getitem__)))
-    return sorted(found, key=lambda group: place[group[1][0]])
+            found.append((f"after {split}", sorted(nodes, key=index.__getitem__)))
+    return sorted(found, key=lambda group: index[group[1][0]])
 
 
 def _onward(shape: Outline) -> dict[str, Sequence[str]]:
-    """Return the nodes that each leads to; that a way may also end there does not tear a group apart."""
+    """Return the successors of each node, without loops; edges to END are ignored, so they do not break up a region."""
     return {
         name: list(dict.fromkeys(line.target for line in lines if not line.back and line.target != END))
         for name, lines in shape.out.items()

@@ -1,7 +1,7 @@
-"""What a view remembers of one node for whoever looks closer: its last visit, and the tail of what it printed.
+"""The details of one node that the inspector shows: its last firing, its printed text and its pictures.
 
-Rule: bounded whatever the run does, but for references to what its journal keeps; values are kept as references too,
-and turned into text only when someone looks.
+Invariant: the memory is bounded for a run of any length. Values and log entries are references to objects that the
+event log retains anyway; values become text only when the inspector asks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ATTEMPTS, _CHUNK = 20, 4_000
 
 @dataclass(slots=True)
 class Attempt:
-    """One try; `ms` is None while it runs. Seconds since the epoch for `started`."""
+    """One attempt of a firing. `started` is in seconds since the epoch; `ms`, its duration, is None while it runs."""
 
     number: int
     started: float
@@ -36,20 +36,20 @@ class Attempt:
     note: str = ""
 
     def end(self, status: str, ms: float, note: str = "") -> None:
-        """Close the try."""
+        """Set the final status and the duration; an empty note leaves the earlier one."""
         self.status, self.ms, self.note = status, ms, note or self.note
 
 
 @dataclass(slots=True)
 class Printed:
-    """The last 20 000 characters printed, and how many were dropped before them."""
+    """The last 20 000 characters that a node printed, and the number of characters dropped before them."""
 
     chunks: deque[str] = field(default_factory=deque)
     size: int = 0
     dropped: int = 0
 
     def add(self, text: str) -> None:
-        """Append text; amortised time is that of the text's length."""
+        """Append text, in amortised time linear in its length."""
         self.chunks.append(text)
         self.size += len(text)
         while self.size > PRINTED and self.size - len(self.chunks[0]) >= PRINTED:
@@ -64,11 +64,11 @@ class Printed:
         self.dropped += count
 
     def copy(self) -> Printed:
-        """Return what is printed so far, to be added to by itself."""
+        """Return an independent copy."""
         return Printed(self.chunks.copy(), self.size, self.dropped)
 
     def text(self) -> tuple[str, int]:
-        """Return the text kept and the number of characters dropped."""
+        """Return the retained text and the number of characters dropped before it."""
         joined = "".join(self.chunks)
         over = max(0, len(joined) - PRINTED)
         return clean(joined[over:]), self.dropped + over
@@ -76,7 +76,7 @@ class Printed:
 
 @dataclass(slots=True)
 class Route:
-    """An edge that was taken, or evaluated and not taken, when the node last finished."""
+    """The evaluation of an edge when its node last ended, with the values that its condition read."""
 
     line: Line
     values: Mapping[str, Any] | None
@@ -85,9 +85,10 @@ class Route:
 
 @dataclass(slots=True)
 class History:
-    """A node's last visit, what it printed and its last pictures.
+    """A node's last firing, its printed text and its last pictures.
 
-    `error` is an event's error data; `took_us` adds up its visits but those in `passed`.
+    `error` is the error data of an event. `took_us` is the duration of all firings in microseconds, except those in
+    `uncounted`.
     """
 
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS))
@@ -98,25 +99,25 @@ class History:
     error: Mapping[str, Any] | None = None
     routes: list[Route] = field(default_factory=list)
     took_us: int = 0
-    passed: list[Entry] = field(default_factory=list)
-    """The ends of visits that nobody saw, as they are in the journal."""
+    uncounted: list[Entry] = field(default_factory=list)
+    """Log entries of ends whose durations are not in `took_us` yet; adding them up waits until somebody asks."""
     started: float | None = None
 
     @property
     def total_ms(self) -> float:
-        """How long all visits took together."""
-        self._add_up()
+        """The duration of all firings together, in milliseconds."""
+        self._add_durations()
         return self.took_us / 1e3
 
     def take_output(self, event: Event) -> None:
-        """Take what a tool printed or drew."""
+        """Add the text or picture of an output event."""
         if isinstance(event.data.get("picture"), Mapping):
             self.pictures.append(event)
         else:
             self.printed.add(str(event.data.get("text") or ""))
 
     def shown_pictures(self) -> list[dict[str, Any]]:
-        """Return the last pictures, as many as may be sent at once, in the order in which they were drawn."""
+        """Return the last pictures, oldest first, up to 3 million characters of data together (`PICTURE_LETTERS`)."""
         shown: list[dict[str, Any]] = []
         letters = 0
         for event in reversed(self.pictures):
@@ -133,27 +134,31 @@ class History:
         return shown[::-1]
 
     def copy(self) -> History:
-        """Return a history that goes on by itself."""
-        self._add_up()
+        """Return an independent copy."""
+        self._add_durations()
         other = copy(self)
         other.attempts = deque(map(copy, self.attempts), self.attempts.maxlen)
-        other.printed, other.routes, other.passed = self.printed.copy(), [*self.routes], []
+        other.printed, other.routes, other.uncounted = self.printed.copy(), [*self.routes], []
         other.pictures = self.pictures.copy()
         return other
 
-    def _add_up(self) -> None:
-        self.took_us += sum(map(duration_us, self.passed))
-        self.passed.clear()
+    def _add_durations(self) -> None:
+        self.took_us += sum(map(duration_us, self.uncounted))
+        self.uncounted.clear()
 
 
 def duration_us(end: Entry) -> int:
-    """Return how long a visit took of whose end this is the entry, in microseconds, as its event says it."""
+    """Return the duration of a firing in microseconds, from the log entry of its end, as its event reports it."""
     seconds: float = end[1] - end[4]
     return round(seconds * 1e6)
 
 
 def error_parts(data: Any) -> dict[str, Any]:
-    """Return an event's error as `{"type", "message", "traceback", "where"}`, whatever form it came in."""
+    """Return an event's error as `{"type", "message", "traceback", "where"}`.
+
+    Args:
+        data: The event's `error`: a mapping with any of these fields, or a message.
+    """
     parts = dict(data) if isinstance(data, Mapping) else {"message": data or ""}
     return {
         "type": line(parts.get("type") or "Error", 80),
@@ -164,7 +169,10 @@ def error_parts(data: Any) -> dict[str, Any]:
 
 
 def place_of(where: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, Any]:
-    """Return where an error arose as `{"label", "cell_id", "line"}`: its cell, else its file, else nothing."""
+    """Return the source location of an error as `{"label", "cell_id", "line"}`.
+
+    `label` names the notebook cell if `locate` finds one, else the file; all are None without a file.
+    """
     if where is None or not where.get("file"):
         return {"label": None, "cell_id": None, "line": None}
     file, number = str(where["file"]), int(where.get("line") or 0)

@@ -1,6 +1,6 @@
 """Values that are pictures, as PNG or JPEG bytes for the page.
 
-Rule: at most 900 pixels on a side and 2 MB; a picture that cannot be made smaller is not sent.
+Invariant: at most 900 pixels on a side and 2 MB; a picture that cannot be made smaller is not sent.
 """
 
 from __future__ import annotations

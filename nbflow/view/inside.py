@@ -1,7 +1,7 @@
-"""What goes on inside a node: the items of its map, or the nodes of its subgraph, each with how it stands.
+"""The parts of a node with their statuses: the items of its map, or the nodes of its subgraph.
 
-Rule: an event costs two or three assignments, and what is kept is bounded by the items of a map or the nodes of the
-graphs; who looks is told a bounded number, what failed first.
+Invariant: an event costs two or three assignments. The memory is bounded by the items of the map or the nodes of the
+subgraphs, and a request returns a bounded number of rows, failures first.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Row = list[str | None]
 
 
 class Inside:
-    """The parts of one node by their place: an item's index, or a path within the subgraph.
+    """The parts of one node, each by its key: an item's index, or a node's path within the subgraph.
 
     Args:
-        nodes: The nodes of the subgraph, in their order; none for a map.
+        nodes: The ids of the subgraph's nodes, in their order; empty for a map.
     """
 
     def __init__(self, nodes: tuple[str, ...] = ()) -> None:
@@ -28,79 +28,86 @@ class Inside:
         self.total = 0
         self.done: dict[str, str] = {}
         self.failed: dict[str, str] = {}
-        self.going: dict[str, str] = {}
-        """Those that run, are tried again, or were cancelled."""
+        self.active: dict[str, str] = {}
+        """The parts that run, wait, are being retried, or were cancelled, with their statuses."""
         self._over: set[str] = set()
 
     def copy(self) -> Inside:
-        """Return parts that stand as these do, and go on by themselves."""
+        """Return an independent copy."""
         other = copy(self)
-        other.done, other.failed, other.going = {**self.done}, {**self.failed}, {**self.going}
+        other.done, other.failed, other.active = {**self.done}, {**self.failed}, {**self.active}
         other._over = {*self._over}
         return other
 
     def clear(self) -> None:
-        """Forget all."""
-        for kept in (self.done, self.failed, self.going, self._over):
-            kept.clear()
+        """Discard all parts, as at the start of a new firing."""
+        for parts in (self.done, self.failed, self.active, self._over):
+            parts.clear()
         self.total = 0
 
-    def item(self, place: str, status: str, error: str) -> None:
-        """Fold in how an item of a map stands; what is inside of it is not told apart."""
-        if not (place.endswith("]") and place.rfind("[") == 0):
+    def item(self, suffix: str, status: str, error: str) -> None:
+        """Set the status of a map's item from a suffix such as `[7]`; suffixes of parts inside an item are ignored."""
+        if not (suffix.endswith("]") and suffix.rfind("[") == 0):
             return
-        index = place[1:-1]
+        index = suffix[1:-1]
         self.total = max(self.total, int(index) + 1 if index.isdigit() else 0)
         if status != "failed" or index not in self.done:
             self._put(index, status, error)
 
-    def node(self, place: str, status: str, error: str) -> None:
-        """Fold in how a node of the subgraph, or of one within it, stands; the items of its maps are not told apart."""
-        if not place.startswith("/") or "[" in place:
+    def node(self, suffix: str, status: str, error: str) -> None:
+        """Set the status of a node of the subgraph, or of one nested in it, from a suffix such as `/inner`.
+
+        Suffixes of items of maps inside the subgraph are ignored.
+        """
+        if not suffix.startswith("/") or "[" in suffix:
             return
-        path = place[1:]
+        path = suffix[1:]
         self._put(path, status, error)
         if "/" not in path and (status == "failed" or status in _OVER):
             self._over.add(path)
 
-    def _put(self, place: str, status: str, error: str) -> None:
-        self.failed.pop(place, None)
+    def _put(self, part: str, status: str, error: str) -> None:
+        self.failed.pop(part, None)
         if status in _OVER:
-            self.going.pop(place, None)
-            self.done[place] = status
+            self.active.pop(part, None)
+            self.done[part] = status
         elif status == "failed":
-            self.going.pop(place, None)
-            self.failed[place] = error
+            self.active.pop(part, None)
+            self.failed[part] = error
         else:
-            self.going[place] = status
+            self.active[part] = status
 
     @property
     def part(self) -> float | None:
-        """Which part of the subgraph's own nodes has ended, from 0 to 1; None before the first has."""
+        """The share of the subgraph's direct nodes that has ended, from 0 to 1; None before the first has."""
         return min(1.0, len(self._over) / len(self.nodes)) if self.nodes and self._over else None
 
     def rows(self, asking: Container[str], *, live: bool, left: str) -> dict[str, Any] | None:
-        """Return `{"rows": [[place, status, error or None], ...], "more"}`, at most 200; None where there is nothing.
+        """Return `{"rows": [[key, status, error or None], ...], "more"}`, or None if there are no parts.
 
-        First what failed, then what goes on, what is over, and what has not begun.
+        There are at most 200 rows: failed parts first, then active ones, ended ones, and those that have not started.
+        `more` is the number of parts left out.
 
         Args:
-            asking: The places that wait for a person.
-            live: Whether the node itself goes on; where it does not, neither does anything in it.
-            left: How a node that has not begun stands.
+            asking: The keys of the parts that wait for a person.
+            live: Whether the node itself is running; if not, an active part is shown as cancelled.
+            left: The status of a part that has not started.
         """
-        others = [name for name in self.nodes if not any(name in kept for kept in (self.failed, self.going, self.done))]
-        again = sum(place in self.done for place in chain(self.failed, self.going))
-        count = len(self.failed) + len(self.going) + len(self.done) - again + len(others)
-        rows = chain(self._begun(asking, live), ([name, left, None] for name in others))
+        others = [
+            name for name in self.nodes if not any(name in some for some in (self.failed, self.active, self.done))
+        ]
+        # A part that runs again after it completed is in two dicts; `_started` yields it once.
+        again = sum(part in self.done for part in chain(self.failed, self.active))
+        count = len(self.failed) + len(self.active) + len(self.done) - again + len(others)
+        rows = chain(self._started(asking, live), ([name, left, None] for name in others))
         shown: list[Row] = list(islice(rows, ROWS))
         return {"rows": shown, "more": count - len(shown)} if count else None
 
-    def _begun(self, asking: Container[str], live: bool) -> Iterator[Row]:
-        for place, error in self.failed.items():
-            yield [place, "failed", error]
-        for place, status in self.going.items():
-            yield [place, ("waiting" if place in asking else status) if live else "cancelled", None]
-        for place, status in self.done.items():
-            if place not in self.going and place not in self.failed:
-                yield [place, status, None]
+    def _started(self, asking: Container[str], live: bool) -> Iterator[Row]:
+        for part, error in self.failed.items():
+            yield [part, "failed", error]
+        for part, status in self.active.items():
+            yield [part, ("waiting" if part in asking else status) if live else "cancelled", None]
+        for part, status in self.done.items():
+            if part not in self.active and part not in self.failed:
+                yield [part, status, None]

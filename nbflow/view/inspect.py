@@ -1,6 +1,6 @@
 """One node looked at closely: its tries, what went in and came out, its error, where it went and why.
 
-Rule: everything is bounded text; values are looked at only here, when somebody asks.
+Invariant: everything is bounded text; values are looked at only here, when somebody asks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The lanes of a timeline: one per node of the graph, and below a node that runs a graph those of the nodes inside it.
+"""The lanes of a timeline: one for each node of the graph, and for each node of a subgraph once it has events.
 
-Rule: lanes stand in the order of the definitions and are numbered as they become known, those inside a node when
-something first happens there. Items of a map are rows of their node's lane.
+Invariant: lanes have the order of the definitions and are numbered as they are added; those of a subgraph are added at
+the first event inside it. Items of a map are rows of their node's lane.
 """
 
 from __future__ import annotations
@@ -14,13 +14,23 @@ from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.view.outline import kind_of
 
 ROWS = 48
-"""Rows of one lane; what finds none free shares the last."""
+"""The most rows of one lane; firings that find no free row share the last."""
 _ITEM = re.compile(r"\[\d+\]")
 
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One node in time. `seq` is the event that made it known, `runs` how often the node was begun."""
+    """The lane of one node.
+
+    Attributes:
+        number: Its index among all lanes.
+        path: The node's path, without indexes of items.
+        parent: The number of the lane of the subgraph that contains it; -1 in the outermost graph.
+        seq: The event at which it was added; 0 for the outermost graph.
+        opened: Whether the lanes of its subgraph were added.
+        runs: How often the node started.
+        left_changed: The event at which `left` last changed.
+    """
 
     number: int
     path: str
@@ -31,28 +41,28 @@ class Lane:
     opened: bool = False
     runs: int = 0
     left: tuple[float, int, str] | None = None
-    """When it was left out of a choice, at which event, and why, while it has not been reached since."""
+    """The time, event and condition of the choice that left the node out; None once the node is reached."""
     left_changed: int = 0
     _busy: set[int] = field(default_factory=set)
 
     def take_row(self, first: int) -> int:
-        """Return the lowest free row from `first` on, which is taken then."""
+        """Reserve the lowest free row from `first` on, and return it."""
         row = next((at for at in range(first, ROWS) if at not in self._busy), ROWS)
         self._busy.add(row)
         return row
 
     def free_row(self, row: int) -> None:
-        """Give a row back."""
+        """Release a row."""
         self._busy.discard(row)
 
     def leave(self, left: tuple[float, int, str] | None, seq: int) -> None:
-        """Note that the node was left out of a choice, or with None that it is not any longer."""
+        """Record that a choice left the node out, or with None that the node was reached after all."""
         if left is not None or self.left is not None:
             self.left, self.left_changed = left, seq
 
 
 class Lanes:
-    """The lanes known so far, by path without the indexes of items."""
+    """The lanes of one run, in `all` by number."""
 
     def __init__(self, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition]) -> None:
         self._subgraphs = subgraphs
@@ -61,7 +71,10 @@ class Lanes:
         self._add(graph, "", -1, 0)
 
     def find(self, path: str, seq: int) -> Lane | None:
-        """Return the lane of a node's path, None where the graphs have no such node; `seq` is the event that asks."""
+        """Return the lane of a node's path, or None if the graphs have no such node.
+
+        Adds the lanes of subgraphs on the path, as of event `seq`.
+        """
         lane = self._by_path.get(path)
         if lane is not None:
             return lane
@@ -76,7 +89,7 @@ class Lanes:
         return self._by_path.get(plain)
 
     def since(self, after: int, upto: int) -> Iterator[Lane]:
-        """Yield the lanes that became known after one event and up to another; those from the start after none."""
+        """Yield the lanes added after event `after` up to event `upto`; with `after` 0 also the initial ones."""
         return (lane for lane in self.all if (after < lane.seq <= upto) or not (after or lane.seq))
 
     def _add(self, graph: GraphDefinition, prefix: str, parent: int, seq: int) -> None:

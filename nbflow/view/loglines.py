@@ -1,7 +1,9 @@
-"""The log of a run: its events and what its nodes printed, filtered here and told a page at a time.
+"""Serve the log of a run in pages: its events and the text that its nodes printed, filtered.
 
-Rule: a million printed lines stay in the kernel. What a filter lets through is noted as places of rows, a stretch of
-events at each question; the rows themselves are made when they come into sight.
+A million printed lines stay in the kernel. A filter is applied to a bounded number of events per request and records
+only the positions of matching rows, as pairs of integers; the text of a row is built when the page shows it.
+
+Invariant: a request scans at most `_EVENTS` events or about `_LETTERS` characters of printed text.
 """
 
 from __future__ import annotations
@@ -21,29 +23,35 @@ from nbflow.view.preview import FULL
 from nbflow.view.recorded import Recorded
 
 MOST, PAGE = 400_000, 5_000
-"""Rows that can be scrolled to, and that one answer tells. What is dropped are the oldest."""
+"""The most rows that can be scrolled to (the oldest are dropped), and the most rows in one answer."""
 _EVENTS, _LETTERS = 10_000, 1_000_000
-"""Events, and characters of printed text, looked through for one answer: some milliseconds of the run's loop."""
+"""The events, and the characters of printed text, scanned for one answer: a few milliseconds of the event loop."""
 _FILTERS, _DROP = 4, 10_000
 _LEVELS = {"all": ("event", "output", "error"), "output": ("output",), "errors": ("error",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows are asked for: those of a node and what is inside it, of a level, that hold a text."""
+    """Selects rows of the log.
+
+    Attributes:
+        node: The path of a node, to select its rows and those of the nodes inside it; None for all.
+        level: `all`, `output` or `errors`.
+        text: A text that the row or the node's path must contain, in lower case; empty for all.
+    """
 
     node: str | None
     level: str
     text: str
 
-    def lets(self, event: Event) -> bool:
-        """Return whether any row of the event may pass; its text is not looked at."""
+    def may_match(self, event: Event) -> bool:
+        """Return True if a row of the event may match, judged without its text."""
         if self.node is not None and not _is_of(event.node, self.node):
             return False
         return any(kind in _LEVELS[self.level] for kind in kinds(event))
 
     def parts(self, event: Event) -> range | list[int]:
-        """Return which rows of an event that may pass do."""
+        """Return the indexes of the matching rows of an event for which `may_match` is True."""
         allowed, of = _LEVELS[self.level], kinds(event)
         if not self.text and (len(of) == 1 or self.level == "all"):
             return range(count(event))
@@ -58,18 +66,21 @@ def _is_of(path: str | None, node: str) -> bool:
     return path is not None and path.startswith(node) and path[len(node) : len(node) + 1] in ("", "/", "[")
 
 
-class Passed:
-    """The places of the rows that a filter has let through so far, of the first `seen` events."""
+class Matches:
+    """The positions of the rows that match a filter, among the first `seen` events.
+
+    Row `i` is part `parts[i]` of the event at index `events[i]`.
+    """
 
     def __init__(self, what: Filter) -> None:
         self.what, self.seen = what, 0
         self.events, self.parts = array("L"), array("L")
 
-    def go_on(self, events: Sequence[Event]) -> None:
-        """Look through what comes next, as far as one answer may."""
+    def scan(self, events: Sequence[Event]) -> None:
+        """Scan the next events, until `_LETTERS` characters of printed text are exceeded."""
         letters = 0
         for event in events:
-            if self.what.lets(event):
+            if self.what.may_match(event):
                 parts = self.what.parts(event)
                 self.events.extend([self.seen] * len(parts))
                 self.parts.extend(parts)
@@ -79,7 +90,7 @@ class Passed:
                 return
 
     def upto(self, at: int) -> int:
-        """Return how many rows are of the first `at` events."""
+        """Return the number of matching rows among the first `at` events."""
         return bisect_left(self.events, at)
 
 
@@ -94,7 +105,7 @@ class LogLines:
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
-        self._passed: dict[Filter, Passed] = {}
+        self._passed: dict[Filter, Matches] = {}
         self._starts = Starts()
         self._split: tuple[int, list[str]] = (-1, [])
 
@@ -106,21 +117,21 @@ class LogLines:
             case {"type": "log", "node": str() | None as node, "level": str(level), "text": str(text),
                   "at": int() | None as at, "first": int(first), "count": int(amount)} if level in _LEVELS:  # fmt: skip
                 what = Filter(node, level, text.lower()[:SHOWN])
-                told = {"type": "log", "node": node, "level": level, "text": text, "at": at, "count": amount}
-                return told | self._rows(self._looked_through(what), at, first, max(0, min(amount, PAGE)))
+                answer = {"type": "log", "node": node, "level": level, "text": text, "at": at, "count": amount}
+                return answer | self._rows(self._matches(what), at, first, max(0, min(amount, PAGE)))
         return None
 
-    def _looked_through(self, what: Filter) -> Passed:
-        passed = self._passed.pop(what, None) or Passed(what)
-        self._passed[what] = passed  # the last one used is the last to go
+    def _matches(self, what: Filter) -> Matches:
+        passed = self._passed.pop(what, None) or Matches(what)
+        self._passed[what] = passed  # moved to the end: the least recently used filter is evicted first
         for old in [*self._passed][:-_FILTERS]:
             del self._passed[old]
         events = self._run.events[passed.seen : passed.seen + _EVENTS]
         self._starts.learn(passed.seen, events)
-        passed.go_on(events)
+        passed.scan(events)
         return passed
 
-    def _rows(self, passed: Passed, at: int | None, first: int, amount: int) -> dict[str, Any]:
+    def _rows(self, passed: Matches, at: int | None, first: int, amount: int) -> dict[str, Any]:
         of = len(self._run.events)
         total = passed.upto(of if at is None else at)
         dropped = -(-max(0, total - MOST) // _DROP) * _DROP
@@ -146,7 +157,7 @@ class LogLines:
             "place": self._place(event) if kind == "error" else None,
         }
 
-    # One event may have printed a million lines, and its rows come into sight one after another.
+    # An event may hold a million printed lines whose rows are requested one after another: split it only once.
     def _text(self, index: int, event: Event, part: int) -> str:
         if event.kind is not Kind.NODE_OUTPUT:
             return texts(event)[part]
@@ -167,7 +178,10 @@ class LogLines:
 
 
 class Starts:
-    """Since when the run's time counts; going on after a while puts it off by that while."""
+    """Converts times of events to seconds of the run, in which the time between a stop and a resume does not count.
+
+    Each resume moves the start of the clock by the time that the run was stopped.
+    """
 
     def __init__(self) -> None:
         self._seen, self._last = 0, 0.0
@@ -175,7 +189,7 @@ class Starts:
         self._at: list[float] = [0.0]
 
     def learn(self, first: int, events: Sequence[Event]) -> None:
-        """Look through events, of which some may be known."""
+        """Scan the events from index `first` on; those seen before are skipped."""
         for event in events[max(0, self._seen - first) :]:
             if event.kind is Kind.EXECUTION_START:
                 self._from, self._at = [0], [event.time]
@@ -185,5 +199,5 @@ class Starts:
             self._seen, self._last = self._seen + 1, event.time
 
     def clock(self, index: int, time: float) -> float:
-        """Return the time of an event in seconds of the run."""
+        """Return the time of the event at `index` in seconds of the run; `time` is in seconds since the epoch."""
         return max(0.0, time - self._at[bisect_left(self._from, index + 1) - 1])

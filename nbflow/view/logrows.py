@@ -1,7 +1,7 @@
-"""What an event says in the log: none, one or several rows of it.
+"""The rows of an event in the log: none, one or several.
 
-Rule: a row is told from its event alone, so that of a million only those in sight are ever made. Text is bounded, and
-what a row leaves out is there when somebody asks for the whole row.
+Invariant: a row depends on its event alone, so of a million rows only the visible ones are ever built. The text of a
+row is cut to `SHOWN` characters; the page can request the whole row.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from nbflow.view.preview import FULL
 from nbflow.view.words import duration
 
 SHOWN = 400
-"""Characters of a row that are shown at once."""
+"""The most characters of a row that are sent without a request for the whole row."""
 
 
 def count(event: Event) -> int:
-    """Return how many rows the event has."""
+    """Return the number of rows of an event."""
     match event.kind:
         case Kind.NODE_OUTPUT:
             return _printed(event).count("\n") + 1
@@ -35,7 +35,7 @@ def count(event: Event) -> int:
 
 
 def kinds(event: Event) -> tuple[str, ...]:
-    """Return the kinds of the event's rows, one for each; of printed text one for all."""
+    """Return the kind of each row of an event: `output`, `event` or `error`; for printed text one for all rows."""
     match event.kind:
         case Kind.NODE_OUTPUT | Kind.NODE_PROGRESS:
             return ("output",)
@@ -47,28 +47,28 @@ def kinds(event: Event) -> tuple[str, ...]:
 
 
 def texts(event: Event) -> list[str]:
-    """Return the whole text of each of the event's rows, as it is searched; `shown` makes it fit to be shown."""
+    """Return the whole text of each row of an event, for searching; `shown` cuts and cleans it for display."""
     match event.kind:
         case Kind.NODE_OUTPUT:
             return _printed(event).split("\n")
         case Kind.NODE_RETRY:
             delay = event.data.get("delay") or 0.0
             return [_error(event), f"try {event.data.get('attempt') or 2} in {duration(delay * 1000)}"]
-    say = _SAID.get(event.kind)
-    return [] if say is None else [say(event)]
+    text = _TEXTS.get(event.kind)
+    return [] if text is None else [text(event)]
 
 
 def shown(text: str, most: int) -> tuple[str, int]:
-    """Return a row's text as it may be shown, and how many characters are left out.
+    """Return a row's text for display, and the number of characters cut off.
 
-    What a carriage return has overwritten is gone, as on a terminal.
+    Text before a carriage return is dropped, as a terminal would overwrite it.
     """
     last = text.rstrip("\r").rpartition("\r")[2] if "\r" in text else text
     return clean(last[:most]), max(0, len(last) - most)
 
 
 def look(event: Event, part: int) -> tuple[str, str | None]:
-    """Return a row's kind, `output`, `event` or `error`, and the status whose icon it has, None for printed text."""
+    """Return the kind of a row and the status whose icon it shows; the status is None for printed text."""
     if event.kind is Kind.NODE_RETRY:
         return kinds(event)[part], "retrying" if part else "failed"
     return kinds(event)[0], _STATUS.get(event.kind)
@@ -123,7 +123,7 @@ def _ended(event: Event) -> str:
     return f"run cancelled: {reason}" if reason else "run cancelled"
 
 
-_SAID: dict[Kind, Callable[[Event], str]] = {
+_TEXTS: dict[Kind, Callable[[Event], str]] = {
     Kind.EXECUTION_START: lambda _: "run started",
     Kind.EXECUTION_PAUSED: lambda _: "run paused",
     Kind.EXECUTION_CONTINUED: lambda _: "run continued",

@@ -1,7 +1,9 @@
-"""A run's past: what each event changed, and a node, or why an edge was taken, as it stood at a moment.
+"""Answer requests about a past moment of a run: the change at each event, a node's details, why an edge was taken.
 
-Rule: a question folds a bounded number of events, from the whole before the moment or the moment last asked for; `more`
-says that the page has to ask on.
+A moment is an event. The view at that moment is folded from the nearest earlier state: the last checkpoint before it
+(`nbflow.view.wholes`), or the moment requested last.
+
+Invariant: a request folds a bounded number of events; `more` in an answer means that the page must ask again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _MORE = {"more": True}
 
 
 class Lookback:
-    """Answers `history` as Moments does, and `inspect` and `why` at a moment: as they are of now, or with `more`."""
+    """Answers `history` (see `Moments`), and `inspect` and `why` for the moment after event `at`."""
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run = run
@@ -31,38 +33,38 @@ class Lookback:
         self._moments = Moments(run, locate, self._wholes)
         self._previews = Previews()
         self._within = Within(run, locate, self._previews)
-        self._stand(0)
+        self._start_at(0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the steps asked for, or what is shown of a node or an edge after event `at`."""
+        """Return the answer to a request, or None if the request is malformed or names an unknown edge."""
         match message:
             case {"type": "history"}:
                 return self._moments.answer(message)
             case {"type": "inspect", "node": str() as path, "at": at} if type(at) is int:
-                return {"type": "inspector", "node": path, "at": at, **self._looked_at(path, at)}
+                return {"type": "inspector", "node": path, "at": at, **self._inspect(path, at)}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
-                told = why(self._view, edge) if self._go_to(at) else {"edge": edge, **_MORE}
-                return told and {"type": "why", "at": at, **told}
+                answer = why(self._view, edge) if self._go_to(at) else {"edge": edge, **_MORE}
+                return answer and {"type": "why", "at": at, **answer}
         return None
 
-    def _looked_at(self, path: str, at: int) -> dict[str, Any]:
-        """Return what is shown of a node, or of a part of a map or subgraph; None of what the run does not have."""
+    def _inspect(self, path: str, at: int) -> dict[str, Any]:
+        """Return `data` of a node, or of a part of a map or subgraph (None if the run has no such path), or `more`."""
         if path in self._view.nodes:
-            there = self._go_to(at)
-            return {"data": inspect(self._view, self._run.graph, path, previews=self._previews)} if there else _MORE
+            reached = self._go_to(at)
+            return {"data": inspect(self._view, self._run.graph, path, previews=self._previews)} if reached else _MORE
         data = self._within.inspect(path, max(0, min(at, len(self._run.events))), most=LOOKED)
         return _MORE if data and data["timing"]["more"] else {"data": data}
 
     def _go_to(self, seq: int) -> bool:
-        """Fold on towards where event `seq` had happened; return whether the view stands there."""
+        """Fold towards event `seq`; return True once the view is there."""
         seq = max(0, min(seq, len(self._run.events)))
         nearest = self._wholes.last(seq)
         if not nearest <= self._view.seq <= seq:
-            self._stand(nearest)
+            self._start_at(nearest)
         self._backlog.fold_piece(min(seq, self._wholes.next(self._view.seq)))
         self._wholes.keep(self._view)
         return self._view.seq == seq
 
-    def _stand(self, seq: int) -> None:
+    def _start_at(self, seq: int) -> None:
         self._view: RunView = self._wholes.at(seq)
         self._backlog = Backlog(self._view, self._run.events)

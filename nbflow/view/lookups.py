@@ -1,7 +1,8 @@
-"""What a page looks up beyond the patches that come by themselves: each kind of lookup goes to whoever answers it.
+"""Dispatch the lookups of a page: requests for the past, the log, the timeline and the state of one run.
 
-Rule: nothing is computed before somebody asks. An answer is made from the run's events alone, and what is not in the
-protocol is passed over.
+Patches of the present view are sent without a request; everything here is computed only on request.
+
+Invariant: an answer depends only on the run's events. Messages that are not in the protocol are ignored.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from nbflow.view.timeline import Timeline
 
 
 class Answers(Protocol):
-    """Answers one kind of lookup; it may keep what it folded for the next one."""
+    """Answers one kind of lookup; an instance may retain what it folded for the next request."""
 
     def __init__(self, run: Any, locate: Locate | None) -> None: ...
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the answer, or None where the message is malformed."""
+        """Return the answer, or None if the message is malformed."""
 
 
 KINDS: dict[str, type[Answers]] = {
@@ -38,15 +39,15 @@ KINDS: dict[str, type[Answers]] = {
     "value": StateAnswers,
     "editable": StateAnswers,
 }
-"""Who answers which type of message."""
+"""The class that answers each type of message."""
 
 
 class Lookups:
-    """Answers what a page looks up of one run.
+    """Answers the lookups of one page about one run.
 
     Args:
         run: The run, live or read from a store.
-        locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
+        locate: Returns the notebook cell of a file and line, `{"label", "cell_id"}`, or None.
     """
 
     def __init__(self, run: Recorded, *, locate: Locate | None = None) -> None:
@@ -54,7 +55,7 @@ class Lookups:
         self._answering: dict[type[Answers], Answers] = {}
 
     def answer(self, message: Any) -> dict[str, Any] | None:
-        """Return the answer to a message from the page, or None where it is no lookup of the protocol."""
+        """Return the answer to a message from the page, or None if it is no lookup of the protocol."""
         kind = message.get("type") if isinstance(message, Mapping) else None
         made = KINDS.get(kind) if isinstance(kind, str) else None
         if made is None:

@@ -1,6 +1,10 @@
-"""The ways of edges that close a loop: beside each other for two nodes, else around below or above what lies between.
+"""Route the edges that close a loop.
 
-Rule: such an edge never crosses a card; it is the same whoever placed the cards.
+The two edges of a loop of two nodes are drawn as parallel vertical lines. Any other edge that closes a loop is led
+around the cards between its ends, in a horizontal lane of its own: below them if both ends can be left downwards, else
+above, else through the gaps between columns. Short loops are routed first and get the lanes nearest to the cards.
+
+Invariant: such an edge never crosses a card, and its path does not depend on which engine placed the cards.
 """
 
 from __future__ import annotations
@@ -18,14 +22,18 @@ _SHIFTS = (6.0, 18.0, 30.0)
 def loop_paths(
     shape: Outline, boxes: Mapping[str, Box], sizes: Mapping[str, Size], labels: Iterable[Point]
 ) -> dict[str, EdgePath]:
-    """Return the ways of all edges that close a loop, and of the edges within loops of two nodes, by key.
+    """Return the paths, by key, of all edges that close a loop and of both edges of loops of two nodes.
 
-    `labels` are the middles of what is written on the other edges; a way keeps clear of them where it can.
+    Args:
+        shape: The graph.
+        boxes: The rectangle of each card.
+        sizes: The size of each node, with the room for its bars and caption.
+        labels: The centres of the other edges' labels; paths avoid them if they can.
     """
     paths: dict[str, EdgePath] = {}
     if mode_of(len(shape.nodes)) == "cards":
         for head, inner in pairs(shape):
-            paths |= _uprights(shape, boxes, head, inner)
+            paths |= _vertical_pair(shape, boxes, head, inner)
     router = _Router(boxes, sizes, labels)
     # The shorter the loop, the nearer its lane lies to the cards.
     backs = [line for line in shape.lines if line.back and line.key not in paths]
@@ -34,8 +42,11 @@ def loop_paths(
     return paths
 
 
-def _uprights(shape: Outline, boxes: Mapping[str, Box], head: str, inner: str) -> dict[str, EdgePath]:
-    """Draw a loop of two nodes, one above the other, as two uprights 20 px apart."""
+def _vertical_pair(shape: Outline, boxes: Mapping[str, Box], head: str, inner: str) -> dict[str, EdgePath]:
+    """Return the edges of a loop of two nodes, one above the other, as vertical lines 20 px apart.
+
+    Empty if another card is between the two, or they are not above each other.
+    """
     first, second = sorted((boxes[head], boxes[inner]), key=lambda box: box.y)
     centre = max(first.x, second.x) + min(first.w, second.w) / 2
     between = [box for box in boxes.values() if first.y < box.y < second.y and box.x - 10 < centre < box.right + 10]
@@ -53,44 +64,44 @@ def _uprights(shape: Outline, boxes: Mapping[str, Box], head: str, inner: str) -
 
 
 class _Router:
-    """Leads edges around the cards, each in a lane of its own."""
+    """Routes edges around the cards; two edges that overlap horizontally never share a lane."""
 
     def __init__(self, boxes: Mapping[str, Box], sizes: Mapping[str, Size], labels: Iterable[Point]) -> None:
         self.boxes, self.sizes, self.labels = boxes, sizes, list(labels)
-        self.cards = [self._whole(name) for name in boxes]
+        self.cards = [self._with_caption(name) for name in boxes]
         self.lanes: list[tuple[float, float, float]] = []
 
-    def _whole(self, name: str) -> Box:
-        """Return a card with its caption."""
+    def _with_caption(self, name: str) -> Box:
+        """Return the rectangle of a card together with its caption."""
         box, above = self.boxes[name], self.sizes[name].above if name in self.sizes else 0.0
         return Box(box.x, box.y - above, box.w, box.h + above)
 
     def around(self, line: Line) -> EdgePath:
-        """Return a way below the cards where both ends are free there, else above, else between the columns."""
+        """Return a path below the cards if both ends can be left downwards, else above, else between columns."""
         box = self.boxes[line.source]
         if line.source == line.target:
             return self._direct(line, box.right - 14, box.right - 38, below=True)
         for below in (True, False):
-            start = self._place(line.source, 1.0, below=below)
-            goal = self._place(line.target, -1.0, below=below)
+            start = self._exit(line.source, 1.0, below=below)
+            goal = self._exit(line.target, -1.0, below=below)
             if start is not None and goal is not None:
                 return self._direct(line, start, goal, below=below)
         return self._by_gutters(line)
 
-    def _place(self, name: str, side: float, *, below: bool) -> float | None:
-        """Return where on its lower or upper edge a card can be left upright, None where another is in the way."""
+    def _exit(self, name: str, side: float, *, below: bool) -> float | None:
+        """Return the x at which a vertical line can leave a card downwards or upwards, or None if cards block all."""
         box = self.boxes[name]
         centre = box.x + box.w / 2
         free = [x for x in (centre + side * shift for shift in _SHIFTS) if self._free(name, x, below=below)]
-        clear = [x for x in free if not any(self._written(x, label, box, below=below) for label in self.labels)]
+        clear = [x for x in free if not any(self._near_label(x, label, box, below=below) for label in self.labels)]
         return next(iter(clear or free), None)
 
     @staticmethod
-    def _written(x: float, label: Point, box: Box, *, below: bool) -> bool:
+    def _near_label(x: float, label: Point, box: Box, *, below: bool) -> bool:
         return abs(label[0] - x) < 14 and (label[1] > box.y if below else label[1] < box.y)
 
     def _free(self, name: str, x: float, *, below: bool) -> bool:
-        own = self._whole(name)
+        own = self._with_caption(name)
         if not below and own.y < self.boxes[name].y:
             return False
         over = [card for card in self.cards if card.x - 4 < x < card.right + 4]
@@ -104,7 +115,7 @@ class _Router:
         return angled(points, self._label(line, start, goal, lane))
 
     def _by_gutters(self, line: Line) -> EdgePath:
-        """Leave to the right and come in from the left, up and down between the columns."""
+        """Return a path that leaves to the right, enters from the left, and runs vertically between the columns."""
         source, target = self.boxes[line.source], self.boxes[line.target]
         out = source.right + (self.sizes[line.source].right if line.source in self.sizes else 0)
         into = target.x - (self.sizes[line.target].left if line.target in self.sizes else 0)
@@ -119,7 +130,7 @@ class _Router:
         return [card for card in self.cards if card.x < box.right and card.right > box.x]
 
     def _lane(self, start: float, goal: float, *, below: bool) -> float:
-        """Return a height free of cards and of other lanes between two places."""
+        """Reserve a lane between two x and return its y: clear of the cards and of other lanes there."""
         left, right = min(start, goal) - 6, max(start, goal) + 6
         across = [card for card in self.cards if card.x < right and card.right > left]
         lane = max(card.bottom for card in across) + _CLEAR if below else min(card.y for card in across) - _CLEAR

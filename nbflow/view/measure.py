@@ -1,6 +1,6 @@
 """How wide texts and nodes will be, estimated without a font, so that a layout can be made before anything is drawn.
 
-Rule: a node is as wide as the longest thing it can come to show; a run never moves the layout.
+Invariant: a node is as wide as the longest thing it can come to show; a run never moves the layout.
 """
 
 from __future__ import annotations

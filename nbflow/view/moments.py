@@ -1,8 +1,10 @@
-"""What each event of a run changed in the view, so that the page can stand at any moment by itself.
+"""The change of the view at each event of a run, so that the page can show any past moment by itself.
 
-Rule: the run is folded once, a stretch at a time as the page asks for it, and leaves wholes for looking back on its
-way. The changes laid in turn over the snapshot of a run not begun give the snapshot after any event; an event that
-changes nothing to see (printed text) is no step.
+Requests fold the run once, a bounded number of events at a time, and store checkpoints on the way
+(`nbflow.view.wholes`). An event that changes nothing in the view, such as printed text, is no step.
+
+Invariant: the snapshot of a run that has not started, updated with the steps in turn, equals the snapshot after any
+event.
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ from nbflow.view.recorded import Recorded, unfed
 from nbflow.view.wholes import Wholes
 
 STEPS, EVENTS = 1_000, 10_000
-"""Steps told, and events folded, in one answer at most: a few milliseconds of the run's loop."""
+"""The most steps in one answer, and the most events folded for it: a few milliseconds of the event loop."""
 _FAILURES = (Kind.NODE_ERROR, Kind.NODE_RETRY)
 _PARTS = ("run", "nodes", "edges")
 
 
 class Moments:
-    """Answers `history`: `{"after", "seq", "of", "base", "steps"}`; a step is `[seq, time, patch]`, 1 after failures.
+    """Answers `history` with `{"after", "seq", "of", "base", "steps"}`.
 
-    `seq` is how far the answer reaches, `of` how many events there are; `base` is the snapshot of the run not begun,
-    None where `after` is not 0.
+    `seq` is the event up to which the answer goes, `of` the number of events, and `base` the snapshot of the run before
+    it started (None unless `after` is 0). A step is `[seq, time, patch]`, with a fourth item 1 if it is a failure.
     """
 
     def __init__(self, run: Recorded, locate: Locate | None, wholes: Wholes) -> None:
@@ -33,7 +35,7 @@ class Moments:
         self._view = unfed(self._run, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the steps after `after`; cheap where that is where the last answer ended."""
+        """Return the steps after event `after`; cheap if the last answer ended there."""
         after = message.get("after")
         if type(after) is not int or after < 0:
             return None
@@ -58,7 +60,7 @@ class Moments:
         }
 
     def _go_to(self, seq: int) -> None:
-        if seq < self._view.seq:  # another page, or one that was opened anew
+        if seq < self._view.seq:  # another page, or one that was reloaded
             self._view = unfed(self._run, locate=self._locate)
         if seq > self._view.seq:
             self._view.apply(self._run.events[self._view.seq : seq])

@@ -1,6 +1,6 @@
-"""What a person sees of one node, and how a node's own events change it.
+"""The displayed state of one node, and how the node's events change it.
 
-Rule: every change is a few assignments; what is sent is made from them only when somebody asks for a patch.
+Invariant: an event costs a few assignments; the fields of the view protocol are built only when a patch is requested.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ BECOMES = {
     Kind.NODE_START: "running", Kind.NODE_COMPLETE: "completed", Kind.NODE_ERROR: "failed",
     Kind.NODE_CANCELLED: "cancelled", Kind.NODE_SKIPPED: "skipped", Kind.NODE_RETRY: "retrying",
 }  # fmt: skip
-"""How a node stands after an event of its own."""
+"""The status of a node after an event of that node."""
 Asked = tuple[str | None, str, int, int]
-"""What tells a question from all others of a run: the path and scope of the node that asks, its firing, the ordinal."""
+"""The key of a question, unique in its run: path and scope of the asking node, its firing, the question's ordinal."""
 
 
 class NodeState:
-    """One node of the outermost graph; what happens inside its subgraph or map is folded into it."""
+    """The displayed state of one node of the outermost graph, including what happens inside its subgraph or map."""
 
     def __init__(self, definition: NodeDefinition, kind: str, *, expected: int, inner: tuple[str, ...]) -> None:
         self.id = definition.node_id
@@ -38,32 +38,33 @@ class NodeState:
         self.parts = Inside(inner)
         self.status = "pending"
         self.since: float | None = None
-        """When it last began to run or to wait, or is to be tried again."""
+        """When its current status started, or when the next attempt is due, in seconds since the epoch."""
         self.ms: float | None = None
         self.runs, self.attempt = 0, 1
         self.asked: dict[Asked, Event] = {}
-        """The questions that are open, of its own tool or of what is inside it."""
+        """The open questions of the node's tool and of the nodes inside it."""
         self.firings: set[int | None] = set()
-        """Those that run now: more than one where instances run side by side."""
+        """The firings that run now: more than one if firings of the node overlap."""
         self.of = definition.retries + 1
         self.progress: float | None = None
         self.text: str | None = None
         self.error: str | None = None
-        self.kept = self.cached = self.handled = False
+        # `resumed`: the run was resumed while this node was unfinished, and the node has not started since.
+        self.resumed = self.cached = self.handled = False
         self.ended: float | None = None
         self.arrived: dict[str, EdgeState] = {}
-        self.came: dict[str, EdgeState] = {}
-        """What had arrived when it last started."""
+        self.started_by: dict[str, EdgeState] = {}
+        """The edges that had arrived when it last started."""
         self.live: list[EdgeState] = []
         self.caption: EdgeState | None = None
         self.history = History()
 
     def copy(self, edges: Mapping[str, EdgeState]) -> NodeState:
-        """Return a node that stands as this one does, among other `edges`, by their keys."""
+        """Return an independent copy of this state that refers to copied `edges`, given by key."""
         other = copy(self)
         other.parts, other.history = self.parts.copy(), self.history.copy()
         other.asked, other.firings = {**self.asked}, {*self.firings}
-        other.arrived, other.came = ({key: edges[key] for key in one} for one in (self.arrived, self.came))
+        other.arrived, other.started_by = ({key: edges[key] for key in one} for one in (self.arrived, self.started_by))
         other.live = [edges[edge.line.key] for edge in self.live]
         other.caption = self.caption and edges[self.caption.line.key]
         return other
@@ -72,7 +73,7 @@ class NodeState:
         """Return the node's fields in the view protocol."""
         return {
             "status": self.status,
-            "since": None if self.since is None else round(self.since, 3),  # as far as anybody sees
+            "since": None if self.since is None else round(self.since, 3),  # the page shows no more than milliseconds
             "ms": self.ms,
             "runs": self.runs,
             "attempt": self.attempt,
@@ -89,7 +90,7 @@ class NodeState:
         return self.expected > 1 and self.status == "pending"
 
     def items(self) -> dict[str, int] | None:
-        """Return a map's counts, or None while there is none; `done` are those that ended, `failed` ones among them."""
+        """Return a map's counts `{"done", "total", "failed"}`, or None before it starts; `done` includes `failed`."""
         parts = self.parts
         if self.kind != "map" or not (parts.total or self.runs):
             return None
@@ -98,7 +99,7 @@ class NodeState:
         return {"done": done, "total": max(parts.total, done), "failed": failed}
 
     def inner_rows(self) -> dict[str, Any] | None:
-        """Return how the items of the map, or the nodes of the subgraph, stand, as `Inside.rows` does."""
+        """Return the statuses of the map's items or the subgraph's nodes, in the form of `Inside.rows`."""
         if self.kind not in ("map", "subgraph") or not self.runs:
             return None
         start = len(self.id) + 1
@@ -109,7 +110,7 @@ class NodeState:
     # -- the node's own events ------------------------------------------------------------------------------------
 
     def start(self, event: Event) -> None:
-        """Begin a visit or a further try."""
+        """Fold the start of a firing, or of a further attempt of one."""
         attempt = event.data.get("attempt") or 1
         past = self.history
         self.firings.add(event.data.get("firing"))
@@ -120,11 +121,11 @@ class NodeState:
                 past.error = None
             past.routes = []
             past.output = None
-        if not self.kept and (attempt == 1 or event.data.get("begun", 1) > 1):
+        if not self.resumed and (attempt == 1 or event.data.get("begun", 1) > 1):
             self.parts.clear()
-        note = "" if self.kept else self._backed_off(event.time)
+        note = "" if self.resumed else self._backed_off(event.time)
         past.attempts.append(Attempt(attempt, event.time, note=note))
-        self.kept = self.cached = self.handled = False
+        self.resumed = self.cached = self.handled = False
         self.ended = None
         past.input, past.started = event.data.get("input"), event.time
         self.status, self.since, self.attempt, self.error = "running", event.time, attempt, None
@@ -141,7 +142,7 @@ class NodeState:
         return f"after {waited:.2g} s back-off" if waited >= 0.05 else ""
 
     def retry(self, event: Event) -> None:
-        """A try failed and another is due."""
+        """Fold a failed attempt that will be retried."""
         self._end_attempt("failed", event, error_line(event.data.get("error")))
         self.history.error = event.data.get("error") or self.history.error
         self.status, self.since = "retrying", event.time + (event.data.get("delay") or 0.0)
@@ -151,7 +152,7 @@ class NodeState:
         self.progress = self.text = None
 
     def end(self, event: Event, status: str) -> None:
-        """Close the visit; where others of the node still run side by side, it goes on running."""
+        """Fold the end of a firing; the node stays `running` while other firings of it overlap."""
         error = event.data.get("error")
         self._end_attempt(status, event, error_line(error) if error else "")
         past = self.history
@@ -169,39 +170,46 @@ class NodeState:
         if not self.firings:
             self.status, self.ended = status, event.time
 
-    def pass_over(self, visits: int, ends: Sequence[Entry]) -> None:
-        """Take in visits of which nothing else is seen once the next begins: how long the last and all of them took.
+    def add_visits(self, visits: int, ends: Sequence[Entry]) -> None:
+        """Add firings whose details the next firing replaces: their number and their durations.
 
-        A visit that went on counts with these by its end alone.
+        Args:
+            visits: How many firings started.
+            ends: The log entries of the firings that ended, in order. They may include the end of a firing that had
+                started before; that one adds to the durations only.
         """
         self.runs += visits
         self.ms = duration_us(ends[-1]) / 1e3
-        self.history.passed += ends
+        self.history.uncounted += ends
         self.firings.clear()
         self.arrived = {}
 
     def is_over(self, run_ended: float | None) -> bool:
-        """Return whether a resume leaves it as it is; `run_ended` is when the run ended before that, if it did."""
+        """Return True if a resume does not run this node again.
+
+        Args:
+            run_ended: When the run ended before the resume, in seconds since the epoch; None if its process died.
+        """
         match self.status:
             case "failed":
                 return self.handled
-            case "cancelled":  # with the run, or as another won a race long before
+            case "cancelled":  # a node that lost a race ended before the run; one cancelled with it runs again
                 return self.ended is not None and self.ended != run_ended
-            case "skipped":  # never reached, or its output was given by a person
+            case "skipped":  # a person gave its output; a node that was never reached has no end
                 return self.ended is not None
         return self.status in ("pending", "completed")
 
     def resume(self) -> None:
-        """Stand as before the last start, which did not come to its end; items and inner nodes that did are kept."""
+        """Return to the state before the unfinished firing; items and inner nodes that completed stay completed."""
         last = self.history.attempts[-1] if self.history.attempts else None
         if last is not None and last.ms is None:
             last.status, last.note = "cancelled", "its process ended"
         self.parts.failed.clear()
-        self.parts.going.clear()
+        self.parts.active.clear()
         self.firings.clear()
         self.asked.clear()
-        self.arrived = self.came | self.arrived
-        self.status, self.error, self.kept = "pending", None, True
+        self.arrived = self.started_by | self.arrived
+        self.status, self.error, self.resumed = "pending", None, True
         self.progress = self.text = None
 
     def _end_attempt(self, status: str, event: Event, note: str) -> None:
@@ -217,42 +225,48 @@ class NodeState:
         self.history.took_us += round(ms * 1e3)
 
     def wait(self, event: Event) -> None:
-        """A person is asked."""
+        """Fold a question to a person."""
         self.asked[_asked(event)] = event
         self.status, self.since = "waiting", event.time
 
     def answered(self, event: Event) -> None:
-        """A question was answered."""
+        """Fold an answer to a question."""
         self.asked.pop(_asked(event), None)
-        self._go_on(event)
+        self._stop_waiting(event)
 
     def unask(self, event: Event) -> None:
-        """What asked has ended, and its questions with it."""
+        """Remove the open questions of a firing that ended."""
         ended = _asked(event)[:3]
         for key in [key for key in self.asked if key[:3] == ended]:
             del self.asked[key]
 
-    def _go_on(self, event: Event) -> None:
+    def _stop_waiting(self, event: Event) -> None:
         if not self.asked and self.status == "waiting":
             self.status, self.since = "running", self.history.started or event.time
 
     def report(self, event: Event) -> None:
-        """Take a tool's progress."""
+        """Fold a tool's progress: a share from 0 to 1, a text, or both."""
         progress = event.data.get("progress")
         self.progress = None if progress is None else min(1.0, max(0.0, float(progress)))
         text = event.data.get("text")
         self.text = one_line(text, 80) if text else None
 
-    def inside(self, place: str, event: Event, status: str) -> None:
-        """Fold in how an item of the map, or a node of the subgraph, stands now."""
+    def inside(self, suffix: str, event: Event, status: str) -> None:
+        """Fold the new status of an item of the map or of a node of the subgraph.
+
+        Args:
+            suffix: The event's path without this node's id: `[7]` for an item, `/inner` for a node.
+            event: The event of the part.
+            status: The part's status after it.
+        """
         if self.asked and status != "retrying":
             self.unask(event)
-            self._go_on(event)
+            self._stop_waiting(event)
         error = error_line(event.data.get("error")) if status == "failed" else ""
         if self.kind == "map":
-            self.parts.item(place, status, error)
+            self.parts.item(suffix, status, error)
         else:
-            self.parts.node(place, status, error)
+            self.parts.node(suffix, status, error)
             self.progress = self.parts.part
 
 

@@ -1,6 +1,6 @@
-"""What can be said of a graph's shape before it runs: kinds, stages, loops, splits, joins and the labels of edges.
+"""The shape of a graph before it runs: kinds of nodes, stages, loops, splits, joins and the labels of edges.
 
-Rule: everything follows from the definition alone, in the order given, so that two views of a graph agree.
+Invariant: the outline depends only on the definition and its order, so that all views of a graph agree.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from nbflow.view.dominators import dominators
 from nbflow.view.plain import TIMES
 from nbflow.view.plain import line as one_line
 
-# Above this many nodes a join's expected inputs are its edges in; the exact count looks at every path.
+# Above this many nodes a join's expected inputs are all its incoming edges; the exact count walks every path to it.
 EXACT = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An edge as drawn. `back` closes a loop; `label` is what it says before it is taken."""
+    """An edge as drawn. `back` is True if it closes a loop; `label` is its label before it is taken."""
 
     key: str
     source: str
@@ -32,7 +32,7 @@ class Line:
     label: str | None
 
     def label_after(self, taken: int) -> str | None:
-        """Return what the edge says once it was taken so many times."""
+        """Return the edge's label after it was taken `taken` times."""
         if not taken:
             return self.label
         of = f" of {self.limit}" if self.limit else ""
@@ -45,7 +45,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A graph's shape. `joins` maps a node to the number of inputs it can wait for; `rank` counts stages from 0."""
+    """The shape of a graph.
+
+    Attributes:
+        kinds: `map`, `subgraph`, `ask` or `tool` for each node.
+        lines: The edges in the order of the definition.
+        out: The outgoing edges of each node.
+        rank: The stage of each node, from 0: the longest path to it, without edges that close a loop.
+        splits: The nodes that can take several edges at one completion.
+        joins: The number of inputs that each joining node can wait for, where it is more than one.
+    """
 
     graph: GraphDefinition
     nodes: Mapping[str, NodeDefinition]
@@ -68,7 +77,7 @@ class Outline:
 
 
 def outline(graph: GraphDefinition) -> Outline:
-    """Return the graph's shape; time grows with nodes and edges."""
+    """Return the shape of a graph, in time linear in nodes and edges, apart from counting the inputs of joins."""
     nodes = {node.node_id: node for node in graph.nodes}
     out_edges: dict[str, list[int]] = {name: [] for name in nodes}
     for index, edge in enumerate(graph.edges):
@@ -84,7 +93,7 @@ def outline(graph: GraphDefinition) -> Outline:
 
 
 def kind_of(node: NodeDefinition) -> str:
-    """Return what a node is drawn as: `map`, `subgraph`, `ask` or `tool`."""
+    """Return the kind of a node: `map`, `subgraph`, `ask` or `tool`."""
     if node.map is not None:
         return "map"
     if node.graph is not None:
@@ -93,10 +102,14 @@ def kind_of(node: NodeDefinition) -> str:
 
 
 def _walk(graph: GraphDefinition, out_edges: Mapping[str, list[int]]) -> tuple[set[int], list[str]]:
-    """Return the edges that close a loop, by a depth-first walk from the entries, and a topological order without."""
+    """Return the indexes of the edges that close a loop, and a topological order of the nodes without these edges.
+
+    This is the depth-first search of Tarjan, with a stack in place of recursion: an edge closes a loop if it leads to a
+    node that is still on the stack, and the nodes in reverse order of finishing are in topological order.
+    """
     back: set[int] = set()
     done: list[str] = []
-    state: dict[str, int] = {}
+    state: dict[str, int] = {}  # 1: on the stack, 2: finished
     for root in (*graph.entries(), *out_edges):
         if root in state:
             continue
@@ -142,7 +155,7 @@ def _lines(
 
 
 def _keys(edges: Iterable[EdgeDefinition]) -> list[str]:
-    """Return a name for each edge, `a>b`, with `#k` where several join two nodes, or where ids holding `>` clash."""
+    """Return a unique key for each edge, `a>b`, with `#k` added if several edges would have the same key."""
     plain = [f"{edge.from_node}>{edge.to_node}" for edge in edges]
     total: dict[str, int] = defaultdict(int)
     for key in plain:
@@ -223,7 +236,14 @@ def _joins(
 
 
 def _met(name: str, starts: list[str], into: Mapping[str, list[Line]], above: str) -> int:
-    """Return how many edges into a node can bring tokens that set out side by side at `starts`."""
+    """Return how many edges into a node can deliver tokens that were sent to `starts` at the same time.
+
+    Args:
+        name: The joining node.
+        starts: The nodes that receive the tokens.
+        into: The incoming edges of each node.
+        above: The immediate dominator of the joining node, where the search ends.
+    """
     reached: set[str] = set()
     useful: set[int] = set()
     for line in into[name]:

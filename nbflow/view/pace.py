@@ -1,43 +1,46 @@
-"""How often a run's loop is taken to look at the run: 30 times a second, and less often where the run would feel it.
+"""Decide when to update a run's view: 30 times a second, and less often where updates would slow the run down.
 
-Rule: while the run goes on as fast as it can, looking takes at most a twelfth of the time, and yet comes once a second.
-Nothing here reads a clock.
+An update folds events on the event loop that the run needs itself. So while a run makes events as fast as it can, the
+next update waits eleven times as long as the last one took, at most one second.
+
+Invariant: while a run is busy, updates take at most a twelfth of the time, unless that would leave more than a second
+between two of them. Nothing here reads a clock.
 """
 
 from __future__ import annotations
 
 FRAME = 1 / 30
-"""Seconds from one look to the next, at least."""
+"""The shortest time between two updates, in seconds, on average."""
 BURST = 2
-"""Looks that may come ahead of their time, so that changes which come 30 times a second by themselves never wait."""
+"""The updates that may come early, so that changes which themselves come 30 times a second never wait."""
 SHARE = 1 / 12
-"""The part of the time that looking takes at most."""
+"""The largest share of the time that updates may take while a run is busy."""
 REST = 1.0
-"""Seconds that the next look waits at most for what the last one took."""
+"""The longest wait for the sake of this share, in seconds."""
 
 FLAT_OUT = 30_000
-"""Events a second below which a run waits for its tools, and has time to spare; it can make ten times as many."""
+"""Events a second below which a run is not busy: it mostly waits for its tools. A busy run makes ten times as many."""
 
 
 class Pace:
-    """When to look next; all times are seconds of one clock."""
+    """The times of updates; all times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self._due = self._rested = self._began = float("-inf")
+        self._due = self._rest_until = self._started = float("-inf")
         self._folded, self._calm = 0, False
 
     def wait(self, now: float) -> float:
-        """Return how long to wait before the next look."""
-        return max(0.0, self._due - BURST * FRAME - now, self._rested - now)
+        """Return the seconds to wait before the next update."""
+        return max(0.0, self._due - BURST * FRAME - now, self._rest_until - now)
 
     def begin(self, now: float, came: int) -> None:
-        """A look begins; `came` is how many events did since the last one."""
-        # Such a run has time to spare, and so has one that does less than what is made up for.
-        self._calm = came < FLAT_OUT * (now - self._began) or 2 * came < self._folded
-        self._began = now
+        """Record the start of an update; `came` is the number of events since the start of the last one."""
+        # Not busy: few events a second, or fewer than half of what the last update folded (it was catching up).
+        self._calm = came < FLAT_OUT * (now - self._started) or 2 * came < self._folded
+        self._started = now
 
     def end(self, now: float, folded: int) -> None:
-        """The look is over, in which so many events were folded; the longer it took, the longer the next one waits."""
+        """Record the end of an update that folded `folded` events; the next one waits in proportion to its duration."""
         self._folded = folded
         self._due = max(self._due, now) + FRAME
-        self._rested = now if self._calm else now + min(REST, (now - self._began) * (1 - SHARE) / SHARE)
+        self._rest_until = now if self._calm else now + min(REST, (now - self._started) * (1 - SHARE) / SHARE)

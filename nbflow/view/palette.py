@@ -1,6 +1,6 @@
 """The colours and the status icons of the view.
 
-Rule: a kind is a silhouette, a status is colour, icon and border together, so that a grey print can still be read.
+Invariant: a kind is a silhouette, a status is colour, icon and border together, so that a grey print can still be read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""Looking at values whose own code may take its time, without waiting for it.
+"""Render values with a time limit, since their own code (`__repr__`, properties) may take arbitrarily long.
 
-Rule: a look that is not over in time is left alone, and its kind of value is not looked at again by the same looker.
+Each value is rendered in a thread. One that exceeds the limit is abandoned, as a thread cannot be stopped, and a
+placeholder is shown; values of its type are then not rendered again, so that at most one thread per type hangs.
+
+Invariant: the caller waits no longer than the limits, whatever a value does.
 """
 
 from __future__ import annotations
@@ -13,49 +16,55 @@ from typing import Any, TypeVar
 from nbflow.view.plain import line
 
 T = TypeVar("T")
-_KEPT = 64
+_REMEMBERED = 64
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class Patience:
-    """Waits `each` seconds at most for one look, `whole` for all of them since `begin`."""
+    """A time limit of `each` seconds for one value, and of `whole` seconds for all values since `begin`."""
 
     def __init__(self, each: float = 0.2, whole: float = 0.5) -> None:
         self._each, self._whole, self._left = each, whole, whole
         self._slow: dict[Any, Any] = {}
 
     def begin(self) -> None:
-        """Begin a new round of looks."""
+        """Start a new round: the limit for all values starts again."""
         self._left = self._whole
 
     @property
     def spent(self) -> bool:
-        """Whether the time of this round is over, so that what is slow and what is not looks the same."""
+        """Whether the time of this round is used up, so that values are no longer rendered, slow or not."""
         return self._left <= 0
 
     def look(self, obj: Any, how: Callable[[Any], T], otherwise: Callable[[str], T]) -> T:
-        """Return how the value looks, or `otherwise` of why it was not looked at."""
+        """Return `how(obj)`, or `otherwise(reason)` if that takes too long or raises.
+
+        Args:
+            obj: The value.
+            how: Renders the value.
+            otherwise: Makes the placeholder from a short text that says why the value is not shown.
+        """
         kind = type(obj)
         if kind in _PLAIN:
             return how(obj)
-        # A list is slow by what is in it: it is remembered by itself, not by its kind.
+        # A list is slow because of its items, so the list itself is remembered and not its type.
         mark = id(obj) if kind.__module__ == "builtins" else kind
         if mark in self._slow or self.spent:
             return otherwise(f"<{line(kind.__name__, 60)}: takes too long to show>")
         seen: list[T] = []
-        if self._over(lambda: seen.append(how(obj))):
+        if self._finishes(lambda: seen.append(how(obj))):
             return seen[0] if seen else otherwise(f"<{line(kind.__name__, 60)}: cannot be shown>")
         self._left -= self._each
-        self._slow[mark] = obj  # kept, so that no other object gets its id
-        if len(self._slow) > _KEPT:
+        self._slow[mark] = obj  # retained, so that no other object gets its id
+        if len(self._slow) > _REMEMBERED:
             del self._slow[next(iter(self._slow))]
         return otherwise(f"<{line(kind.__name__, 60)}: takes too long to show>")
 
-    def _over(self, act: Callable[[], None]) -> bool:
+    def _finishes(self, act: Callable[[], None]) -> bool:
         thread = Thread(target=_quietly, args=(act,), name="nbflow-look", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # where there are no threads, there is no way not to wait
+        except RuntimeError:  # no threads on this platform (WebAssembly): render without a limit
             _quietly(act)
             return True
         thread.join(self._each)
@@ -63,5 +72,5 @@ class Patience:
 
 
 def _quietly(act: Callable[[], None]) -> None:
-    with contextlib.suppress(BaseException):  # a value's own code may raise anything, and must never spoil the view
+    with contextlib.suppress(BaseException):  # a value's own code may raise anything, and must not break the view
         act()

@@ -1,6 +1,6 @@
-"""Pictures as a notebook shows and keeps them.
+"""Pictures of graphs and runs as outputs of notebook cells.
 
-Rule: HTML is written by ElementTree from text; a picture goes in as data, never as markup.
+Invariant: HTML is written by ElementTree from text; a picture is embedded as data, never as markup.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from nbflow.view.recorded import Recorded, unfed
 from nbflow.view.static import static_svg
 from nbflow.view.text import summary
 
-# While a live view stands in the same output, the static copy is hidden; where the live view is dead (a notebook
-# reopened without its kernel), its error message is.
+# The static copy is hidden while the same output has a live view. In a notebook reopened without its kernel the live
+# view cannot start; then the static copy is shown, and the widget's error message is hidden.
 STYLE = (
     ".jp-OutputArea:has(.nf-root) .nbflow-static{display:none}"
     ".jp-OutputArea:not(:has(.nf-root)):has(.nbflow-static) "
@@ -28,13 +28,13 @@ STYLE = (
 
 
 def static_html(svg: str, title: str, details: str | None = None) -> str:
-    """Return HTML for a finished run: its picture, hidden wherever a live view stands in the same output."""
-    # The style holds `>`, which HTML wants as it is: nothing of the user's is in it.
+    """Return HTML for an ended run: its picture, hidden while the same output has a live view."""
+    # Written without ElementTree, which would escape `>`: HTML does not unescape it in a style. It has no user text.
     return f"<style>{STYLE}</style>" + _html("nbflow-static", svg, title, details)
 
 
 def _html(name: str, svg: str, title: str, details: str | None = None) -> str:
-    """Return HTML that shows the picture from data it carries, with `details` as text to unfold."""
+    """Return HTML that embeds the picture as data, with `details` as text to unfold."""
     box = ET.Element("div", {"class": name})
     data = base64.b64encode(svg.encode()).decode()
     ET.SubElement(box, "img", {"alt": clean(title), "src": f"data:image/svg+xml;base64,{data}"})
@@ -46,7 +46,7 @@ def _html(name: str, svg: str, title: str, details: str | None = None) -> str:
 
 
 class GraphPicture:
-    """A graph as shown by a notebook: its picture, and its text where pictures are not shown."""
+    """A graph as a cell's output: a picture, and the graph's text for front ends that show no HTML."""
 
     def __init__(self, graph: GraphDefinition, *, title: str = "") -> None:
         self.graph, self.title = graph, title or graph.name
@@ -67,7 +67,7 @@ class GraphPicture:
 
 
 class Run(Recorded, Protocol):
-    """What a picture needs of a run, live or read from a store."""
+    """The part of a run, live or read from a store, that its picture needs."""
 
     @property
     def name(self) -> str:
@@ -75,18 +75,18 @@ class Run(Recorded, Protocol):
 
 
 class RunPicture:
-    """A run as it stands when it is shown: its picture, and its summary where pictures are not shown.
+    """A run as a cell's output: a picture at the time of display, and a summary for front ends that show no HTML.
 
     Args:
-        run: Kept as `run`: its state, logs, events and the rest are there.
-        deterministic: Leave out ids and times, so that two runs alike look the same.
+        run: The run; its state, logs and events are available as attributes of `run`.
+        deterministic: Leave out ids and times, so that equal runs give equal outputs.
     """
 
     def __init__(self, run: Run, *, deterministic: bool = False) -> None:
         self.run, self.deterministic = run, deterministic
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the run as the view protocol has it."""
+        """Return the run's present snapshot in the view protocol."""
         view = unfed(self.run, stable=self.deterministic)
         view.apply(self.run.events)
         return view.snapshot(time.time())

@@ -1,6 +1,6 @@
-"""Foreign text made safe to carry: well-formed in XML and JSON, one line where one line is meant, bounded in length.
+"""Clean and shorten text of users for display: valid in XML and JSON, on one line if required, bounded in length.
 
-Rule: text is only ever shortened and cleaned here; nothing is escaped, since XML and JSON are written by libraries.
+Invariant: nothing is escaped here, since XML and JSON are written by libraries that escape.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 
 TIMES = "\u00d7"  # the sign for `times`
 
-# What XML 1.0 forbids or discourages, lone surrogates among it.
+# What XML 1.0 (section 2.2) excludes from `Char`, such as lone surrogates, and the controls that it discourages.
 _FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# The controls that turn the reading direction of what follows.
+# Controls that change the reading direction of the text after them (Unicode Standard Annex #9).
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -21,18 +21,18 @@ def allowed(text: str) -> str:
 
 
 def clean(text: object) -> str:
-    """Return the text as it may be shown: what XML forbids or turns text around as U+FFFD, lines ended by LF."""
+    """Return the text for display: characters that XML forbids and direction controls become U+FFFD, line ends LF."""
     return _TURNING.sub("\ufffd", allowed(str(text).replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def line(text: object, most: int = 200) -> str:
-    """Return the text on one line, at most `most` characters, the end cut off with an ellipsis."""
+    """Return the text on one line of at most `most` characters; a longer text ends with an ellipsis."""
     flat = " ".join(clean(str(text)[: 4 * most]).split())
     return flat if len(flat) <= most else flat[: most - 1].rstrip() + "…"
 
 
 def middle(text: object, most: int = 22) -> str:
-    """Return the text on one line, with an ellipsis in the middle where it is longer than `most` characters."""
+    """Return the text on one line; one of more than `most` characters has an ellipsis in the middle."""
     flat = " ".join(clean(text).split())
     if len(flat) <= most:
         return flat

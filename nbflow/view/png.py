@@ -1,6 +1,6 @@
 """The static picture as PNG, drawn by Graphviz itself: for places that show no SVG.
 
-Rule: plainer than the SVG, with the same colours and words; text reaches Graphviz only through an XML library.
+Invariant: plainer than the SVG, with the same colours and words; text reaches Graphviz only through an XML library.
 """
 
 from __future__ import annotations

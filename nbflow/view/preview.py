@@ -1,6 +1,6 @@
-"""Previews of any Python value: text only, bounded, and made without trusting the value.
+"""Render any Python value as bounded text, without trusting the value's own code.
 
-Rule: no more of a value is looked at than is shown, and a value that fails while it is looked at becomes a note.
+Invariant: no more of a value is read than is shown. If the value's code raises, a note replaces the text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DEPTH, _ITEMS, _INT_BITS = 6, 200, 4_000
 
 
 def value(key: str, obj: Any) -> dict[str, Any]:
-    """Return `{"key", "type", "size", "preview", "full"}`: at most 6 lines, and at most 20 000 characters."""
+    """Return `{"key", "type", "size", "preview", "full"}`: `preview` has at most 6 lines, `full` 20 000 characters."""
     if covers(key, obj):
         obj = Redacted(key)
     full = render(obj, FULL)
@@ -34,19 +34,19 @@ def value(key: str, obj: Any) -> dict[str, Any]:
 
 
 def type_of(obj: Any) -> str:
-    """Return what a value is called: its type, or that it was not stored."""
+    """Return the displayed type of a value: its class's name, `secret` or `not stored`."""
     if type(obj) is Redacted:
         return "secret"
     return "not stored" if type(obj) is Unstored else line(type(obj).__name__, 60)
 
 
 def size(obj: Any) -> str | None:
-    """Return how large a value is, `500 items`, where that says something."""
+    """Return the size of a value, such as `500 items`, or None for values without a meaningful size."""
     return _guarded(lambda: _measured(obj))
 
 
 def short(obj: Any, most: int = 16) -> str:
-    """Return the value on one short line, for a caption."""
+    """Return the value on one line of at most `most` characters."""
     if issubclass(type(obj), str):
         obj = mask(obj)
     shown = repr(str.__getitem__(obj, slice(0, 4 * most))) if issubclass(type(obj), str) else render(obj, 4 * most)
@@ -54,7 +54,7 @@ def short(obj: Any, most: int = 16) -> str:
 
 
 def render(obj: Any, most: int) -> str:
-    """Return a bounded picture of the value, at most `most` characters."""
+    """Return the value as text of at most `most` characters, nested values indented."""
     writer = _Writer(most)
     shown = _guarded(lambda: writer.show(obj, 0))
     if shown is None:
@@ -66,20 +66,20 @@ def render(obj: Any, most: int) -> str:
 def _guarded(look: Callable[[], str | None]) -> str | None:
     try:
         return look()
-    except Exception:  # noqa: BLE001 - a value's own code may raise anything, and must never spoil the view
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything, and must not break the view
         return None
 
 
 def _head(text: str) -> str:
     lines = text[: 2 * _LINES * _WIDTH].split("\n")
-    kept = [part if len(part) <= _WIDTH else part[: _WIDTH - 1] + "…" for part in lines[:_LINES]]
+    shown = [part if len(part) <= _WIDTH else part[: _WIDTH - 1] + "…" for part in lines[:_LINES]]
     if len(lines) > _LINES:
-        kept[-1] = kept[-1][: _WIDTH - 2] + " …"
-    return "\n".join(kept)
+        shown[-1] = shown[-1][: _WIDTH - 2] + " …"
+    return "\n".join(shown)
 
 
 class _Writer:
-    """Shows one value within a budget of characters."""
+    """Renders one value within a budget of characters."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -168,11 +168,13 @@ def _frame(obj: Any) -> str:
 
 
 def fields_of(obj: Any) -> dict[str, Any] | None:
-    """Return the fields of an object whose repr would only list them, or say where it lies in memory."""
+    """Return the fields of an object if its repr only lists them or shows its address; None for any other object."""
     if isinstance(obj, type):
         return None
     kind: Any = type(obj)
-    if dataclasses.is_dataclass(obj) and hasattr(kind.__repr__, "__wrapped__"):  # the generated one wraps itself
+    if dataclasses.is_dataclass(obj) and hasattr(
+        kind.__repr__, "__wrapped__"
+    ):  # only the generated `__repr__` is wrapped
         return {f.name: getattr(obj, f.name) for f in dataclasses.fields(obj) if f.repr}
     if kind.__repr__ is object.__repr__:
         return {k: v for k, v in getattr(obj, "__dict__", {}).items() if not k.startswith("_")}

@@ -1,6 +1,6 @@
-"""A run as the view reads it, whether it lives or comes from a store.
+"""The interface of a run, live or read from a store, that the view needs.
 
-Rule: its graphs and its events are all there is to know of it; whatever is shown is a fold of these.
+Invariant: everything the view shows is a fold of the run's graphs and events.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nbflow.view.fold import Locate, RunView
 
 
 class Recorded(Protocol):
-    """What the view needs of a run."""
+    """A run as the view reads it."""
 
     @property
     def graph(self) -> GraphDefinition:
@@ -22,13 +22,19 @@ class Recorded(Protocol):
 
     @property
     def subgraphs(self) -> Mapping[str, GraphDefinition]:
-        """The graphs it names."""
+        """The graphs that its nodes run, by name."""
 
     @property
     def events(self) -> Sequence[Event]:
-        """What happened so far; it grows while the run lives."""
+        """The events so far, in order; the sequence grows while the run is running."""
 
 
 def unfed(run: Recorded, *, locate: Locate | None = None, stable: bool = False) -> RunView:
-    """Return a run's fold as it stands before the first event; `locate` and `stable` as RunView takes them."""
+    """Return the view of a run before its first event.
+
+    Args:
+        run: The run; its events are not read.
+        locate: As in `RunView`.
+        stable: As in `RunView`.
+    """
     return RunView(run.graph, subgraphs=run.subgraphs, locate=locate, stable=stable)

@@ -1,7 +1,7 @@
-"""One value looked at closely: a frame as a table, an image as an image, what is nested as a tree, the rest as text.
+"""Render one value in its natural form: a frame as a table, an image as an image, a nested value as a tree, else text.
 
-Rule: no library is imported that the user has not loaded, no more is looked at than is shown, and what fails while it
-is looked at becomes text.
+Invariant: no library is imported that the user has not loaded, and no more of the value is read than is shown. A value
+that cannot be rendered in its form is rendered as text.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _OPENED = ("[ ", "{ ", "( ")
 
 
 def rich(obj: Any, start: int = 0) -> dict[str, Any]:
-    """Return `{"kind": "table" | "image" | "tree" | "text", ...}`; of a table the rows from `start` on."""
+    """Return `{"kind": "table" | "image" | "tree" | "text", ...}`; a table starts at row `start`."""
     for look in () if type(obj) is Unstored else _KINDS:
         try:
             seen = look(obj, start)
-        except Exception:  # noqa: BLE001, S112 - a value's own code may raise anything; as text it can still be shown
+        except Exception:  # noqa: BLE001, S112 - a value's own code may raise anything; text is the fallback
             continue
         if seen is not None:
             return seen
@@ -34,9 +34,9 @@ def rich(obj: Any, start: int = 0) -> dict[str, Any]:
 
 
 def brief(obj: Any, most: int = 100) -> dict[str, Any]:
-    """Return a value's type, size and look on one line, for a row."""
+    """Return `{"type", "size", "text"}` of a value, the text on one line, for a row of a list."""
     shown = _columns(obj) or short(obj, most)
-    # What has several lines begins with a bracket alone.
+    # A value of several lines, put on one, starts with a bracket and a space.
     return {"type": type_of(obj), "size": size(obj), "text": shown[0] + shown[2:] if shown[:2] in _OPENED else shown}
 
 
@@ -44,6 +44,6 @@ def _columns(obj: Any) -> str | None:
     """Return the names of a frame's columns on one line."""
     try:
         names = columns(obj)
-    except Exception:  # noqa: BLE001 - a value's own code may raise anything; as text it can still be shown
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything; text is the fallback
         return None
     return None if names is None else line(", ".join(names), 100)

@@ -1,6 +1,6 @@
 """The static picture: a run, or a graph not begun, in one SVG that needs nothing else.
 
-Rule: the same drawing as the live page's, coloured once; strict XML, no script, no link, no font of its own.
+Invariant: the same drawing as the live page's, coloured once; strict XML, no script, no link, no font of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the state face looks up: the steps and the keys' values at a moment, one value closely, all of it to be edited.
 
-Rule: nothing is looked at that the page does not show, and neither a value nor a long run can hold an answer up: it
-goes on a bounded number of events, and `more` says that the page has to ask on.
+Invariant: nothing is looked at that the page does not show, and neither a value nor a long run can hold an answer up:
+it goes on a bounded number of events, and `more` says that the page has to ask on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""The steps of a run: what each completion wrote to the state, and the state as it stood at any moment.
+"""The steps of a run (what each completion wrote to the state), and the state after any event.
 
-Rule: steps are folded from the events alone; what the state was is known by replay only, and only when somebody asks.
-Both go a bounded number of events on at each call, so that a run with a million behind it goes on meanwhile.
+Steps are folded from the events alone. The state is not stored at every event: `States` computes it by replaying the
+run's events through the scheduler, from the nearest replay or remembered state.
+
+Invariant: a call folds and replays at most `AT_ONCE` events, so that a run with a million events is not held up;
+callers ask again until the answer is there.
 """
 
 from __future__ import annotations
@@ -18,21 +21,27 @@ from nbflow.events import Event, Kind
 from nbflow.values.equality import same
 
 SET, CHANGED, ADDED = 0, 1, 2
-"""How a step wrote a key: for the first time, anew, or onto what was there."""
+"""How a step wrote a key: it set a new key, replaced the value, or added to it."""
 
 AT_ONCE = 2_000
-"""Events folded, and events replayed, at one call."""
+"""The most events folded, and the most replayed, in one call."""
 _EDGES = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN)
 _ENDS = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED)
-_KEPT, _BEFORE = 160, 64  # states
-_FEW = 50  # firings side by side, of which each has a state of its own
+_REMEMBERED, _BEFORE = 160, 64  # states remembered in all, and those just before the requested one
+_FEW = 50  # parallel firings: each has its own copy of the state, so with more of them remembering is too expensive
 
 
 @dataclass(slots=True)
 class Step:
-    """One completion that wrote something, `node` None for an edit by a person; `wrote` by key the update itself.
+    """One completion that wrote to the state, or one edit of the state by a person.
 
-    `marks` tell by key how it was written; `time` is seconds since the epoch, `visit` counts the node's completions.
+    Attributes:
+        seq: The event of the completion.
+        time: When it happened, in seconds since the epoch.
+        node: The node that completed; None for an edit.
+        visit: The number of the completion among those of the node, from 1; 0 for an edit.
+        wrote: The updates by key, before reducers are applied.
+        marks: How each key was written: SET, CHANGED or ADDED.
     """
 
     seq: int
@@ -44,10 +53,14 @@ class Step:
 
 
 class Steps:
-    """The fold of a run's events into steps; `keys` are in the order of their first writes, the initial ones first.
+    """The fold of a run's events into steps.
 
-    `seq` is the last event folded. `folded` are the keys whose value may be another than what was written; `settled`
-    the events, by seq, that a replay is fed with: all those after which the state may be another.
+    Attributes:
+        seq: The last event folded.
+        all: The steps, in the order of their events.
+        keys: The index of each key of the state, in the order of their first writes, the initial keys first.
+        folded: The keys whose value may differ from what a step wrote, because a reducer combines them.
+        settled: The `seq` of each event after which the state may differ, in order; a replay stops only at these.
     """
 
     def __init__(self, run: RunRecord) -> None:
@@ -63,7 +76,7 @@ class Steps:
         self.settled: list[int] = []
 
     def fold(self) -> None:
-        """Take in what has happened since the last time, as far as one call goes."""
+        """Fold the next events of the run, at most `AT_ONCE`."""
         for event in self._run.events[self.seq : self.seq + AT_ONCE]:
             self.seq = event.seq
             if outcome_of(event) is not None:
@@ -73,7 +86,7 @@ class Steps:
             else:
                 self._close()
                 self._open = self._step(event)
-        # What is decided together with a completion is told in the same turn, so nothing more belongs to it.
+        # The engine emits a completion and its routing in one turn, so the events at hand hold all of the last step.
         if self.seq == len(self._run.events):
             self._close()
 
@@ -92,8 +105,8 @@ class Steps:
 
     def _routed(self, event: Event) -> None:
         # A loop at its limit takes the error edges of a node that completed, with `error` in the state.
-        step, told = self._open, event.data.get("type") == "error" and event.kind is Kind.EDGE_TAKEN
-        if step is not None and told and event.node == step.node and "error" not in step.wrote:
+        step, by_error = self._open, event.data.get("type") == "error" and event.kind is Kind.EDGE_TAKEN
+        if step is not None and by_error and event.node == step.node and "error" not in step.wrote:
             step.wrote = {**step.wrote, "error": None}
 
     def _close(self) -> None:
@@ -113,27 +126,31 @@ class Steps:
 
 
 def longer(before: Any, after: Any) -> bool:
-    """Return whether a list begins with all that another one holds, as far as its first and last items tell."""
+    """Return True if `after` is a list that extends the list `before`.
+
+    Only the first and the last item of `before` are compared, so the time is independent of the lengths.
+    """
     if not (type(before) is type(after) is list and 0 < len(before) < len(after)):
         return False
     return same(before[0], after[0]) and same(before[-1], after[len(before) - 1])
 
 
 class States:
-    """The state of a run after any of the events that its steps are folded from, by replay.
+    """The state of a run after any folded event, computed by replay.
 
-    Three replays go on from where they were: one that keeps up with a live run, and for looking back one of the moment
-    shown and one of that to fork at, as these are asked for in turn. Only to go back further than that a replay begins
-    anew. The states just before its goal are kept, as people look back stepwise.
+    A replay only moves forwards. Up to three are retained, because three positions are requested in turn: the present
+    of a live run, the moment shown, and the moment to fork at. A request continues the nearest replay before its
+    position and starts a new one only if there is none. The states just before the requested one are remembered, since
+    people go back step by step.
     """
 
     def __init__(self, run: RunRecord, steps: Steps) -> None:
         self._run, self._settled = run, steps.settled
         self._known: dict[int, dict[str, Any]] = {0: dict(run.initial)}
-        self._replays: list[_Going] = []
+        self._replays: list[_Position] = []
 
     def at(self, seq: int) -> dict[str, Any] | None:
-        """Return the state after event `seq`, 0 is before the first; None where it takes another call to get there.
+        """Return the state after event `seq` (0: the initial state), or None if it takes another call to reach it.
 
         Raises:
             RunStateError: The events do not fit the graph.
@@ -142,51 +159,51 @@ class States:
         return self._known[count] if count in self._known or self._replay(count) else None
 
     def _replay(self, count: int) -> bool:
-        """Bring a replay towards where `count` events have changed the state; return whether it is there."""
+        """Move a replay towards the state after `count` settled events; return True if it got there."""
         near = max((one for one in self._replays if one.count <= count), key=_count, default=None)
-        going = near or _Going(Replay(self._run.plan, self._run.initial))
-        # One that the events do not fit is not gone on with.
+        position = near or _Position(Replay(self._run.plan, self._run.initial))
+        # The replay leaves the list while it moves: if its events do not fit the graph, it raises and is discarded.
         self._replays = sorted((one for one in self._replays if one is not near), key=_count)[-2:]
-        there = self._go_on(going, count)
-        self._replays.append(going)
-        return there
+        reached = self._advance(position, count)
+        self._replays.append(position)
+        return reached
 
-    def _go_on(self, going: _Going, count: int) -> bool:
-        most = going.fed + AT_ONCE
-        if not self._bring(going, count - _BEFORE, most):
+    def _advance(self, position: _Position, count: int) -> bool:
+        most = position.fed + AT_ONCE
+        if not self._feed(position, count - _BEFORE, most):
             return False
-        few = len(going.replay.scheduler.leaves()) <= _FEW
-        for middle in range(min(going.count + 1, count) if few else count, count + 1):
-            if not self._bring(going, middle, most):
+        few = len(position.replay.scheduler.leaves()) <= _FEW
+        for middle in range(min(position.count + 1, count) if few else count, count + 1):
+            if not self._feed(position, middle, most):
                 return False
-            self._keep(going)
+            self._remember(position)
         return True
 
-    def _bring(self, going: _Going, count: int, most: int) -> bool:
-        """Feed a replay until `count` events have changed the state, or up to event `most`; return whether it is so."""
-        if going.count >= count:
+    def _feed(self, position: _Position, count: int, most: int) -> bool:
+        """Feed events to a replay, none after event `most`; return True if it has seen `count` settled events."""
+        if position.count >= count:
             return True
         events, end = self._run.events, min(self._settled[count - 1], most)
         while end < len(events) and is_decided(events[end]):
             end += 1
-        going.replay.feed(events[going.fed : end])
-        going.count, going.fed = bisect_right(self._settled, end), end
-        return going.count >= count
+        position.replay.feed(events[position.fed : end])
+        position.count, position.fed = bisect_right(self._settled, end), end
+        return position.count >= count
 
-    def _keep(self, going: _Going) -> None:
-        self._known[going.count] = dict(going.replay.scheduler.state())
-        if len(self._known) > _KEPT:
+    def _remember(self, position: _Position) -> None:
+        self._known[position.count] = dict(position.replay.scheduler.state())
+        if len(self._known) > _REMEMBERED:
             del self._known[next(count for count in self._known if count)]
 
 
 @dataclass(slots=True)
-class _Going:
-    """A replay that was fed the first `fed` events, of which `count` may have changed the state."""
+class _Position:
+    """A replay that was fed the first `fed` events, the first `count` settled events among them."""
 
     replay: Replay
     count: int = 0
     fed: int = 0
 
 
-def _count(going: _Going) -> int:
-    return going.count
+def _count(position: _Position) -> int:
+    return position.count

@@ -1,8 +1,19 @@
-"""What of a stretch of events can still be seen at its end, where nodes ran again and again within it.
+"""Coalesce repeated firings of nodes when a view catches up with many events at once.
 
-Rule: whoever takes the steps of a stretch in their order ends where folding each of its events would. Of a node that
-began several visits only the last is folded; of those before it count how many they were, how long they took, and how
-often each edge was taken. A node whose visits were more than a start, an end and its routing is folded in full.
+A fast loop makes hundreds of thousands of events between two updates of the page, but the page shows of each node only
+its last firing, plus a few sums: how often it ran, how long all firings took, how often each edge was taken. So of a
+node that fired several times within a stretch of events, only the last firing is folded; one step adds the sums of the
+firings before it:
+
+    events    s e t  s e t  s e t  s e .          s start, e end, t edge taken
+    steps     [ sums of 3 firings ] s e .
+
+This is allowed only where it cannot be seen. A node is coalesced if each firing before its last was one start, one
+completion and its routing; a retry, a failure, a question or an overlap with the last firing makes the page show more,
+so such a node is folded event by event. Edges follow their source node, with two exceptions: the first time an edge is
+taken it may mark the other edges of an exclusive choice, and an edge that enters a loop resets the loop's count.
+
+Invariant: applying the steps of a stretch in order leaves the view in the same state as folding each of its events.
 """
 
 from __future__ import annotations
@@ -18,18 +29,25 @@ from nbflow.scheduler.plan import EdgePlan, NodePlan
 from nbflow.view.fold import RunView
 from nbflow.view.nodes import NodeState
 
-# Members of an enum are told by identity, as these come a hundred thousand times.
+# Compared by identity: members of an enum compare and hash slowly, and there are hundreds of thousands of events.
 _START, _COMPLETE, _TAKEN, _UNTAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN
 _PROGRESS = Kind.NODE_PROGRESS
-_SAID = (Kind.NODE_OUTPUT, _PROGRESS)
+_HARMLESS = (Kind.NODE_OUTPUT, _PROGRESS)
+"""Events that do not prevent coalescing; printed text is folded all the same."""
 Step = tuple[int, Callable[[], None] | None]
-"""What is to be done at the place of an entry; None is to fold its event."""
+"""The index of an entry, and the update to make there; None: fold the entry's event."""
 Last = Mapping[NodePlan, int]
-"""Where the last visit began of each node whose earlier ones are left out."""
+"""For each coalesced node the index of the entry that starts its last firing."""
 
 
 class Stretch:
-    """The places of a journal's entries, sorted, up to the first that is of the run itself; `length` is how many."""
+    """Consecutive entries of an event log, indexed by node and edge, up to the first event of the run itself.
+
+    Args:
+        entries: Entries of the log; all indexes here count from the first of them.
+
+    `length` is the number of entries before the first event that belongs to no node, such as the end of the run.
+    """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
@@ -42,114 +60,118 @@ class Stretch:
 
     def _sort(self) -> int:
         starts, ends, taken = self._starts, self._ends, self._taken
-        for place, entry in enumerate(self._entries):
+        for index, entry in enumerate(self._entries):
             kind = entry[0]
             if kind is _TAKEN:
-                taken[entry[2].edge].append(place)
+                taken[entry[2].edge].append(index)
             elif kind is _START:
-                starts[entry[2].node].append(place)
+                starts[entry[2].node].append(index)
             elif kind is _COMPLETE:
-                ends[entry[2].node].append(place)
+                ends[entry[2].node].append(index)
             elif kind is _UNTAKEN:
-                self._untaken[entry[2].edge].append(place)
+                self._untaken[entry[2].edge].append(index)
             elif entry[2] is None:
-                return place
+                return index
             else:
-                self._others.append(place)
+                self._others.append(index)
         return len(self._entries)
 
     def steps(self, view: RunView) -> list[Step]:
-        """Return what brings a view from the beginning of the stretch to its end, in order."""
+        """Return the steps, in order, that bring a view from the start of the stretch to its end."""
         last = self._last_starts(view)
         steps = [*self._visits(view, last), *self._routes(view, last), *self._rest(last)]
-        # What stands for events that are left out comes before the event whose place it has.
+        # A step that sums up omitted events comes before the event at the same index.
         steps.sort(key=lambda step: (step[0], step[1] is None))
         return steps
 
     # -- nodes
 
     def _last_starts(self, view: RunView) -> Last:
-        eventful = {self._path(place) for place in self._others if self._entries[place][0] not in _SAID}
+        eventful = {self._path(index) for index in self._others if self._entries[index][0] not in _HARMLESS}
         return {
-            node: places[-1]
-            for node, places in self._starts.items()
-            if len(places) > 1 and node.id not in eventful and self._is_plain(node, places)
-            if self._are_over(view.nodes[node.id], node, places)
+            node: starts[-1]
+            for node, starts in self._starts.items()
+            if len(starts) > 1 and node.id not in eventful and self._is_plain(node, starts)
+            if self._are_over(view.nodes[node.id], node, starts)
         }
 
-    def _path(self, place: int) -> str:
-        of = self._entries[place][2]
+    def _path(self, index: int) -> str:
+        of = self._entries[index][2]
         return of if isinstance(of, str) else str(of.name)
 
-    def _is_plain(self, node: NodePlan, places: Sequence[int]) -> bool:
-        return not node.composite and self._entries[places[0]][2].run.parent is None
+    def _is_plain(self, node: NodePlan, starts: Sequence[int]) -> bool:
+        return not node.composite and self._entries[starts[0]][2].run.parent is None
 
-    def _are_over(self, state: NodeState, node: NodePlan, places: Sequence[int]) -> bool:
-        """Return whether each visit before the last was a first attempt that completed before the last began."""
-        if state.kept or state.asked or node not in self._ends:
+    def _are_over(self, state: NodeState, node: NodePlan, starts: Sequence[int]) -> bool:
+        """Return True if each firing before the last was one attempt that completed before the last firing started."""
+        if state.resumed or state.asked or node not in self._ends:
             return False
-        # An attempt that is not the first follows one that is still open here, or an event that makes it eventful.
-        if state.firings and any(self._entries[place][3] > 1 for place in places):
+        # A later attempt belongs to a firing that was open before the stretch: after a retry the node is eventful.
+        if state.firings and any(self._entries[index][3] > 1 for index in starts):
             return False
-        return len(state.firings) + len(places) - 1 == bisect_left(self._ends[node], places[-1])
+        return len(state.firings) + len(starts) - 1 == bisect_left(self._ends[node], starts[-1])
 
     def _visits(self, view: RunView, last: Last) -> Iterator[Step]:
-        for node, places in self._starts.items():
+        for node, starts in self._starts.items():
             if node in last:
                 over = self._ends[node][: bisect_left(self._ends[node], last[node])]
-                yield places[-2], partial(self._pass_over, view, view.nodes[node.id], len(places) - 1, over)
-                places = places[-1:]
-            yield from _folded(places)
-        for node, places in self._ends.items():
-            yield from _folded(places[bisect_left(places, last.get(node, 0)) :])
+                yield starts[-2], partial(self._add_visits, view, view.nodes[node.id], len(starts) - 1, over)
+                starts = starts[-1:]
+            yield from _folded(starts)
+        for node, ends in self._ends.items():
+            yield from _folded(ends[bisect_left(ends, last.get(node, 0)) :])
 
-    def _pass_over(self, view: RunView, node: NodeState, visits: int, ends: Sequence[int]) -> None:
-        node.pass_over(visits, [self._entries[place] for place in ends])
+    def _add_visits(self, view: RunView, node: NodeState, visits: int, ends: Sequence[int]) -> None:
+        node.add_visits(visits, [self._entries[index] for index in ends])
         view.edges.settle(node)
 
     # -- edges
 
     def _routes(self, view: RunView, last: Last) -> Iterator[Step]:
-        for edge, places in self._taken.items():
-            yield from self._takes(view, edge, places, last) if edge.source in last else _folded(places)
-        for edge, places in self._untaken.items():
-            yield from _folded(places[self._left_out(edge, places, last) :])
+        for edge, taken in self._taken.items():
+            yield from self._takes(view, edge, taken, last) if edge.source in last else _folded(taken)
+        for edge, untaken in self._untaken.items():
+            yield from _folded(untaken[self._omitted(edge, untaken, last) :])
 
-    def _takes(self, view: RunView, edge: EdgePlan, places: Sequence[int], last: Last) -> Iterator[Step]:
+    def _takes(self, view: RunView, edge: EdgePlan, taken: Sequence[int], last: Last) -> Iterator[Step]:
         state = view.edges.of(edge.definition)
-        # The first time may mark other edges as left out, and what enters a loop begins its count anew.
+        # Not omitted: the first time, which may mark other edges as untaken, and entries of a loop, which reset its
+        # count.
         first = 0 if state.count else 1
-        upto = 0 if view.edges.enters_loop(state) else self._left_out(edge, places, last)
+        upto = 0 if view.edges.enters_loop(state) else self._omitted(edge, taken, last)
         if upto > first:
-            rounds = self._rounds(view, edge, places, upto) if state.line.back else None
-            yield places[upto], partial(view.edges.pass_over, state, upto - first, rounds)
-            places = [*places[:first], *places[upto:]]
-        yield from _folded(places)
+            rounds = self._rounds(view, edge, taken, upto) if state.line.back else None
+            yield taken[upto], partial(view.edges.add_takes, state, upto - first, rounds)
+            taken = [*taken[:first], *taken[upto:]]
+        yield from _folded(taken)
 
     @staticmethod
-    def _left_out(edge: EdgePlan, places: Sequence[int], last: Last) -> int:
-        """Return how many of an edge's choices nobody can see: those before the last, of visits that are left out."""
-        return min(bisect_left(places, last.get(edge.source, 0)), len(places) - 1)
+    def _omitted(edge: EdgePlan, evaluated: Sequence[int], last: Last) -> int:
+        """Return how many evaluations of an edge can be omitted: those of omitted firings, except the very last."""
+        return min(bisect_left(evaluated, last.get(edge.source, 0)), len(evaluated) - 1)
 
-    def _rounds(self, view: RunView, edge: EdgePlan, places: Sequence[int], upto: int) -> int | None:
-        """Return how often an edge that closes a loop was taken since the loop was entered, None if it was not here."""
+    def _rounds(self, view: RunView, edge: EdgePlan, taken: Sequence[int], upto: int) -> int | None:
+        """Return how often an edge that closes a loop was taken, of the first `upto` times, since the loop was entered.
+
+        None if the loop was not entered within the stretch.
+        """
         entered = [
             others[at - 1]
             for other, others in self._taken.items()
             if other.target is edge.target and view.edges.enters_loop(view.edges.of(other.definition))
-            if (at := bisect_left(others, places[upto]))
+            if (at := bisect_left(others, taken[upto]))
         ]
-        return upto - bisect_left(places, max(entered)) if entered else None
+        return upto - bisect_left(taken, max(entered)) if entered else None
 
     # -- the rest
 
     def _rest(self, last: Last) -> Iterator[Step]:
-        """Yield what nodes said and what makes them eventful; progress is seen while a visit lasts."""
-        begun = {node.id: place for node, place in last.items()}
-        for place in self._others:
-            if self._entries[place][0] is not _PROGRESS or place > begun.get(self._path(place), -1):
-                yield place, None
+        """Yield all other events; the progress of omitted firings is left out, as the next firing clears it."""
+        starts = {node.id: index for node, index in last.items()}
+        for index in self._others:
+            if self._entries[index][0] is not _PROGRESS or index > starts.get(self._path(index), -1):
+                yield index, None
 
 
-def _folded(places: Iterable[int]) -> Iterator[Step]:
-    return ((place, None) for place in places)
+def _folded(indexes: Iterable[int]) -> Iterator[Step]:
+    return ((index, None) for index in indexes)

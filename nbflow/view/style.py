@@ -1,7 +1,7 @@
 """The look as one table of rules, written into a picture's elements, and once more as CSS for the dark.
 
-Rule: a static picture carries its final colours on its elements, so that whatever draws it draws them; CSS only adds
-the dark theme where a browser asks for it.
+Invariant: a static picture carries its final colours on its elements, so that whatever draws it draws them; CSS only
+adds the dark theme where a browser asks for it.
 """
 
 from __future__ import annotations

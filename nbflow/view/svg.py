@@ -1,6 +1,6 @@
 """What the page draws from: the scene, sent once.
 
-Rule: the picture is laid out here, once; afterwards only classes, texts and widths change.
+Invariant: the picture is laid out here, once; afterwards only classes, texts and widths change.
 """
 
 from __future__ import annotations

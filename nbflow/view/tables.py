@@ -1,6 +1,6 @@
 """Values that have rows and columns, as a page of cells.
 
-Rule: a page is 50 rows of 20 columns at most; a cell is one short line, and None where there is no value.
+Invariant: a page is 50 rows of 20 columns at most; a cell is one short line, and None where there is no value.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run in one line of plain text, for terminals, logs and outputs that show nothing else.
 
-Rule: with `deterministic` the line holds no ids, times or anything else that differs from run to run.
+Invariant: with `deterministic` the line holds no ids, times or anything else that differs from run to run.
 """
 
 from __future__ import annotations

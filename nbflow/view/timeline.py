@@ -1,8 +1,8 @@
-"""The timeline of a run as the page asks for it: attempts in their nodes' lanes, and the critical path through them.
+"""Answer the page's requests for the timeline of a run: attempts in lanes by node, and the critical path through them.
 
-Rule: an answer tells what changed after the event that the page knows up to, and no more than a screen takes in at
-once; `more` says that the page has to ask on. It folds a bounded number of events, so that a run with a million behind
-it goes on while the page catches up.
+Invariant: an answer holds the changes after the event that the page has seen, at most `PIECES` of them, and folds at
+most `AT_ONCE` events, so that the run is not held up while a page catches up with a million events. `more` in an answer
+means that the page must ask again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from nbflow.view.groups import groups_of
 from nbflow.view.recorded import Recorded
 
 AT_ONCE = 2_000
-"""Events folded for one answer."""
+"""The most events folded for one answer."""
 PIECES = 2_000
-"""Pieces told in one answer."""
+"""The most pieces in one answer."""
 HOPS_LIVE, HOPS = 300, 3_000
-"""Steps told of a critical path that still changes, and of one that is final."""
+"""The most steps of a critical path in an answer: while it still changes, and once it is final."""
 
 
 class Timeline:
-    """Answers `spans`, `{"after": seq}`, and `share`, `{"node"}`."""
+    """Answers the requests `spans`, `{"after": seq}`, and `share`, `{"node"}`."""
 
     def __init__(self, run: Recorded, _locate: Locate | None = None) -> None:
         self._run = run
@@ -33,7 +33,7 @@ class Timeline:
         self._path = CriticalPath()
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what is asked for; None of a malformed question."""
+        """Return the answer to a request, or None if the request is malformed."""
         match message:
             case {"type": "share", "node": str() as node}:
                 return {"type": "share", "node": node, "share": self.share(node), "more": self._is_behind()}
@@ -42,46 +42,55 @@ class Timeline:
         return None
 
     def _spans(self, after: int) -> dict[str, Any]:
-        """Return what changed after the event `after`.
+        """Return the changes of the timeline after event `after`.
 
-        Times are seconds of the run, in which the time between a stop and a resume does not count. `lanes` are
-        `[number, path, parent or -1, kind]`, and with the first answer come `groups` of them, `[name, numbers]`;
-        `forget` names tracks, `[lane, row]`, to drop before the `pieces` are taken in (see `Piece.told`); `left` are
-        lanes left out by a choice, `[lane, time, seq, condition]`, or `[lane]` where that is no longer so; `seq` is
-        what to ask after next. With the last of several answers come `ended`, `pauses` (`[from, until or None]`),
-        `resumes` (`[time, seconds lost, seq]`) and `path`, None or `{"length", "waited", "at", "live", "waits",
-        "hops"}`: both lengths as of `at`, whether they still grow, and steps `[lane, from, until or None, seq, end seq
-        or None]`.
+        Times are seconds of the run; the time between a stop and a resume does not count. The fields are:
+
+        - `seq`: the event up to which the answer goes; the next request asks after it.
+        - `lanes`: new lanes, `[number, path, parent or -1, kind]`.
+        - `groups` (first answer only): groups of lanes, `[name, numbers]`.
+        - `forget`: tracks, `[lane, row]`, that the page must clear before it adds the pieces.
+        - `pieces`: new and changed pieces, in the form of `Piece.as_row`.
+        - `left`: lanes that a choice left out, `[lane, time, seq, condition]`, or `[lane]` once reached after all.
+        - `merged`: whether some pieces stand for several.
+
+        An answer without `more` also has:
+
+        - `ended`: whether the run has ended.
+        - `pauses`, `[from, until or None]`, and `resumes`, `[time, seconds lost, seq]`.
+        - `path`: the critical path, None before the run starts: `{"length", "waited", "at", "live", "waits", "hops"}`,
+          with both durations as of `at`, whether they still grow, whether a person is waited for now, and steps
+          `[lane, from, until or None, seq, end seq or None]`.
         """
         fold = self._fold
         self._catch_up()
-        if len(self._run.events) - fold.seq > AT_ONCE:  # what would be told now is soon to be told again
+        if len(self._run.events) - fold.seq > AT_ONCE:  # far behind: pieces sent now would soon be sent again
             return {"type": "spans", "after": after, "seq": after, "more": True}
         pieces, forget, upto = fold.tracks.since(after, PIECES, fold.seq)
         more = upto < len(self._run.events)
-        told: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "type": "spans",
             "after": after,
             "seq": upto,
             "more": more,
             "lanes": [[lane.number, lane.path, lane.parent, lane.kind] for lane in fold.lanes.since(after, upto)],
             "forget": forget,
-            "pieces": [piece.told() for piece in pieces],
+            "pieces": [piece.as_row() for piece in pieces],
             "left": [[lane.number, *(lane.left or ())] for lane in fold.lanes.all if after < lane.left_changed <= upto],
             "merged": fold.tracks.merged,
         }
         if not after:
-            told["groups"] = self._groups()
-        return told if more or (after and upto == after) else told | self._last_part()
+            answer["groups"] = self._groups()
+        return answer if more or (after and upto == after) else answer | self._last_part()
 
     def _groups(self) -> list[list[Any]]:
         number = {node.node_id: index for index, node in enumerate(self._run.graph.nodes)}
         return [[name, [number[node] for node in nodes]] for name, nodes in groups_of(self._run.graph)]
 
     def share(self, node: str) -> float | None:
-        """Return which part of the critical path, from 0 to 1, a node of the graph is.
+        """Return a node's share of the critical path, from 0 to 1.
 
-        None before the run began, and while more has happened than one call folds: whoever asks again is told.
+        None before the run starts, and while the fold is behind the run: each call folds `AT_ONCE` more events.
         """
         self._catch_up()
         fold, path = self._fold, self._path
@@ -102,9 +111,9 @@ class Timeline:
     def _last_part(self) -> dict[str, Any]:
         fold = self._fold
         about = {"pauses": fold.pauses, "resumes": fold.resumes}
-        return about | {"path": self._told_path(), "ended": fold.ended is not None}
+        return about | {"path": self._path_data(), "ended": fold.ended is not None}
 
-    def _told_path(self) -> dict[str, Any] | None:
+    def _path_data(self) -> dict[str, Any] | None:
         self._path.lead_to(self._fold.leads_to())
         hops, now = self._path.hops, self._fold.now
         if not hops:

@@ -1,6 +1,6 @@
 """A nested value as a tree of short lines.
 
-Rule: at most 400 lines, 8 levels and 100 items side by side; a value inside itself is named, never entered.
+Invariant: at most 400 lines, 8 levels and 100 items side by side; a value inside itself is named, never entered.
 """
 
 from __future__ import annotations

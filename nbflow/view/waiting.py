@@ -1,7 +1,7 @@
 """What a join waits for: whatever goes on upstream of it and can still reach it in this round.
 
-Rule: as the engine decides it. The way through the head of a loop that the join lies in is the next round and does not
-count; a node that a token has reached and that waits itself counts as one that runs.
+Invariant: as the engine decides it. The way through the head of a loop that the join lies in is the next round and does
+not count; a node that a token has reached and that waits itself counts as one that runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The ways of edges as SVG paths: curves through Graphviz's points, straight lines, and lines with rounded corners.
+"""Edges as SVG paths: curves through Graphviz's control points, and straight lines with rounded corners.
 
-Rule: a way ends where its arrow begins, and the arrow's tip touches the node.
+Invariant: a path ends at the base of its arrow, and the arrow's tip touches the node.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class EdgePath:
-    """An edge's way: an SVG path, its arrow's corners, and where its label's middle lies."""
+    """A drawn edge: its SVG path, the corners of its arrow, and the centre of its label with the text's anchor."""
 
     d: str
     arrow: tuple[Point, ...]
@@ -44,14 +44,14 @@ class EdgePath:
 
 
 def curve(points: Sequence[Point], tip: Point, label: Point | None = None) -> EdgePath:
-    """Return the way along a curve's control points, with an arrow from its end to `tip`."""
+    """Return a Bézier curve through control points, with an arrow from its end to `tip`."""
     first, rest = points[0], points[1:]
     curves = [f"C{_at(a)} {_at(b)} {_at(c)}" for a, b, c in zip(rest[::3], rest[1::3], rest[2::3], strict=False)]
     return EdgePath(f"M{_at(first)}" + "".join(curves), _arrow(points[-1], tip), label)
 
 
 def beside(points: Sequence[Point], label: Point) -> Point:
-    """Return where a label goes: where Graphviz kept room or, if the curve left that behind, just above the curve."""
+    """Return the position of a label: that of Graphviz, or just above the curve if the curve is far from it."""
     x, y = label
     for start, a, b, end in zip(points[:-1:3], points[1::3], points[2::3], points[3::3], strict=False):
         if min(start[0], end[0]) <= x <= max(start[0], end[0]):
@@ -68,7 +68,7 @@ def _bezier(start: Point, a: Point, b: Point, end: Point, t: float) -> Point:
 
 
 def angled(points: Sequence[Point], label: Point | None = None, anchor: str = "middle") -> EdgePath:
-    """Return the way along straight pieces with rounded corners, with an arrow at its end."""
+    """Return straight lines through points, with rounded corners and an arrow at the end."""
     *inner, tip = points
     end = _towards(tip, inner[-1], ARROW)
     path = [f"M{_at(points[0])}"]
@@ -80,7 +80,7 @@ def angled(points: Sequence[Point], label: Point | None = None, anchor: str = "m
 
 
 def _towards(start: Point, goal: Point, step: float) -> Point:
-    """Return the point at most `step` px, and at most half the way, from `start` to `goal`."""
+    """Return the point `step` px from `start` towards `goal`, or halfway if that is nearer."""
     length = math.dist(start, goal) or 1.0
     part = min(step, length / 2) / length
     return start[0] + (goal[0] - start[0]) * part, start[1] + (goal[1] - start[1]) * part

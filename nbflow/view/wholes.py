@@ -1,6 +1,15 @@
-"""Whole folds of a run, kept as it stood after some of its events, so that a moment is reached from the nearest.
+"""Checkpoints of a run's view, so that a past moment is folded from the nearest checkpoint instead of from the start.
 
-Rule: what is kept is bounded: of a run that grows they stand further and further apart.
+A checkpoint is a copy of the view after event `n * every`. To show the run after event `seq`, the latest checkpoint at
+or before `seq` is copied and the events between are folded: at most `every` of them. When the checkpoints exceed their
+limit, `every` doubles and each one that is no multiple of it is evicted. So their number is bounded for a run of any
+length, they stay evenly spaced, and the cost of going back grows with the length of the run divided by the limit:
+
+    events   0     2000     4000     6000     8000
+    before   |-------c--------c--------c--------c         every = 2000
+    after    |----------------c-----------------c         every = 4000
+
+Invariant: at most `MOST` checkpoints with `NODES` nodes together are retained.
 """
 
 from __future__ import annotations
@@ -9,40 +18,40 @@ from nbflow.view.fold import Locate, RunView
 from nbflow.view.recorded import Recorded, unfed
 
 EVERY = 2_000
-"""Events from one to the next, at first: some 20 ms of folding."""
+"""The initial distance of two checkpoints in events: about 20 ms of folding."""
 MOST, NODES = 16, 16_000
-"""How many are kept, and how many nodes they have together."""
+"""The limits: the number of checkpoints, and of the nodes in all of them together."""
 LARGE = 2_000
-"""Nodes of a graph above which none is kept, as to copy one would take longer than to fold what lies between two."""
+"""The number of nodes above which a graph has no checkpoints: a copy would take longer than to fold `EVERY` events."""
 
 
 class Wholes:
-    """The folds that are kept of one run; `every` so many events there is one, where a fold has come by."""
+    """The checkpoints of one run, `every` events apart; each exists once some fold has passed its event."""
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
         nodes = len(run.graph.nodes)
         self._most = min(MOST, NODES // nodes) if nodes <= LARGE else 0
-        self._kept: dict[int, RunView] = {}
+        self._checkpoints: dict[int, RunView] = {}
         self.every = EVERY
 
     def keep(self, view: RunView) -> None:
-        """Keep a fold as it stands, where that is one of the places."""
-        if not self._most or view.seq % self.every or view.seq in self._kept:
+        """Store a copy of a view if the view is at the position of a checkpoint that does not exist yet."""
+        if not self._most or view.seq % self.every or view.seq in self._checkpoints:
             return
-        self._kept[view.seq] = view.copy()
-        while len(self._kept) > self._most:
+        self._checkpoints[view.seq] = view.copy()
+        while len(self._checkpoints) > self._most:
             self.every *= 2
-            self._kept = {seq: kept for seq, kept in self._kept.items() if seq % self.every == 0}
+            self._checkpoints = {seq: view for seq, view in self._checkpoints.items() if seq % self.every == 0}
 
     def last(self, seq: int) -> int:
-        """Return where the last one up to event `seq` stands; 0 is the beginning."""
-        return max((kept for kept in self._kept if kept <= seq), default=0)
+        """Return the event of the latest checkpoint at or before event `seq`; 0, the start of the run, if none."""
+        return max((at for at in self._checkpoints if at <= seq), default=0)
 
     def next(self, seq: int) -> int:
-        """Return where the first one after event `seq` has its place."""
+        """Return the first position of a checkpoint after event `seq`, whether or not it exists."""
         return (seq // self.every + 1) * self.every
 
     def at(self, seq: int) -> RunView:
-        """Return a fold to go on with from where one stands."""
-        return self._kept[seq].copy() if seq in self._kept else unfed(self._run, locate=self._locate)
+        """Return a copy of the checkpoint at event `seq`, or an empty view if there is none."""
+        return self._checkpoints[seq].copy() if seq in self._checkpoints else unfed(self._run, locate=self._locate)

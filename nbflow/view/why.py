@@ -1,6 +1,6 @@
 """Why an edge was taken or not, in one line: its condition with the values it read, or what stands in its way.
 
-Rule: what was evaluated is told as it was read; what was not is told by what was decided instead of it.
+Invariant: what was evaluated is told as it was read; what was not is told by what was decided instead of it.
 """
 
 from __future__ import annotations

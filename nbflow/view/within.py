@@ -1,7 +1,9 @@
-"""A part of a map or of a subgraph, looked at by its path: an item, `fan[7]`, or an inner node, `sub/inner`.
+"""Inspect a part of a map or subgraph by its path: an item, `fan[7]`, or an inner node, `sub/inner`.
 
-Rule: what is around a part is a run of its own, folded as the whole is, from those events of the whole that lie within
-it, under the names that they have there.
+The graph that directly contains the part is folded like a run: the events of the whole run are filtered to those inside
+that graph, and their node paths are made relative to it.
+
+Invariant: the inspector shows for a part what it would show if the graph around it had run alone.
 """
 
 from __future__ import annotations
@@ -28,20 +30,23 @@ _BECOMES = {
     Kind.NODE_CANCELLED: Kind.EXECUTION_CANCELLED,
     Kind.NODE_SKIPPED: Kind.EXECUTION_CANCELLED,
 }
-"""What the end of a map or a subgraph is to what is inside it."""
+"""Maps how a map or subgraph node ended to how the run inside it ended."""
 
 
 def root_of(path: str) -> str:
-    """Return the node of the outermost graph that a path begins with."""
+    """Return the id of the outermost graph's node that a path starts with."""
     return re.split(r"[/\[]", path, maxsplit=1)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a part stands: in a graph, whose names stand for paths that begin otherwise.
+    """The graph that directly contains a part, and how paths of the run translate to names in that graph.
 
-    A path that begins with `outside` has within the graph a name that begins with `inside` in its place. `around` are
-    the paths of the maps and subgraphs that the part is in, the outermost first.
+    Attributes:
+        graph: The graph that contains the part. For an item of a map it is a graph of one node, named by its index.
+        outside: The prefix that the paths of this graph's nodes have in the run.
+        inside: The prefix that replaces `outside` in the names of this graph.
+        around: The paths of the enclosing maps and subgraphs, the outermost first.
     """
 
     graph: GraphDefinition
@@ -50,16 +55,16 @@ class Place:
     around: tuple[str, ...]
 
     def name(self, path: str) -> str:
-        """Return what a path is called within."""
+        """Return the name in this graph of the node with a path of the run."""
         return self.inside + path[len(self.outside) :]
 
     def path(self, name: str) -> str:
-        """Return the path of what is called so within."""
+        """Return the path in the run of the node with a name in this graph."""
         return self.outside + name[len(self.inside) :]
 
 
 def place_in(run: Recorded, path: str) -> Place | None:
-    """Return where a part of a run stands, None for a path that leads nowhere."""
+    """Return the graph that contains a part of a run, or None if the run has no such path."""
     first, *steps = _STEPS.findall(path) or [""]
     if not steps or first + "".join(steps) != path:
         return None
@@ -71,7 +76,10 @@ def place_in(run: Recorded, path: str) -> Place | None:
 
 
 def _entered(run: Recorded, place: Place, path: str, step: str) -> Place | None:
-    """Return where that stands which a step leads to, from a map to an item, `[7]`, or into a subgraph, `/inner`."""
+    """Return the place one step further down: from a map to its item, `[7]`, or into a subgraph, `/inner`.
+
+    None if the node at `path` is not of the kind that the step needs.
+    """
     node, around = _node(place, path), (*place.around, path)
     if node is None or (node.map is not None) is not step.startswith("["):
         return None
@@ -90,19 +98,20 @@ def _node(place: Place, path: str) -> NodeDefinition | None:
 
 
 class _Fold:
-    """What is around a part, as the first `seen` events of the run tell it."""
+    """The fold of the graph around a part, over the first `seen` events of the run."""
 
     def __init__(self, run: Recorded, place: Place, locate: Locate | None, previews: Previews) -> None:
         self.place, self.seen, self._previews = place, 0, previews
         self._run, self._locate = run, locate
-        self._open, self._kept = set[str](), set[str]()
-        self._view = self._unfed()
+        # Paths of enclosing nodes that run, and of those that ran when the run was last resumed.
+        self._open, self._interrupted = set[str](), set[str]()
+        self._view = self._empty_view()
 
-    def _unfed(self) -> RunView:
+    def _empty_view(self) -> RunView:
         return RunView(self.place.graph, subgraphs=self._run.subgraphs, locate=self._locate)
 
-    def go_on(self, upto: int) -> None:
-        """Fold what lies within of the events up to one of them, as many as some hundredths of a second allow."""
+    def advance(self, upto: int) -> None:
+        """Fold the events inside this graph up to event `upto`, or fewer: at most `PIECE`, about 20 ms of work."""
         events, around, outside = self._run.events, self.place.around, self.place.outside
         room = PIECE
         for index, path in enumerate(_paths(events, self.seen, upto), self.seen):
@@ -116,7 +125,7 @@ class _Fold:
 
     def _take(self, event: Event) -> None:
         if event.kind is Kind.EXECUTION_RESUMED:
-            self._kept = set(self._open)
+            self._interrupted = set(self._open)
         if event.node is not None and event.node in self.place.around:
             self._bound(event.node, event)
         else:
@@ -124,13 +133,16 @@ class _Fold:
             self._view.apply([Event(event.kind, event.seq, event.time, name, event.data)])
 
     def _bound(self, path: str, event: Event) -> None:
-        """Fold in that a map or a subgraph around the part begins, or ends; resumed, it goes on with what it has."""
+        """Fold the start or end of an enclosing map or subgraph.
+
+        A start discards what was folded, except the first start after a resume: the results inside are then reused.
+        """
         becomes = _BECOMES.get(event.kind)
         if event.kind is Kind.NODE_START:
-            anew = event.data.get("attempt", 1) == 1 or event.data.get("begun", 1) > 1
-            if anew and path not in self._kept:
-                self._view = self._unfed()
-            self._kept.discard(path)
+            starts_over = event.data.get("attempt", 1) == 1 or event.data.get("begun", 1) > 1
+            if starts_over and path not in self._interrupted:
+                self._view = self._empty_view()
+            self._interrupted.discard(path)
             self._open.add(path)
             becomes = Kind.EXECUTION_START
         elif event.kind is Kind.NODE_COMPLETE:
@@ -138,15 +150,15 @@ class _Fold:
         if becomes is not None:
             self._view.apply([Event(becomes, event.seq, event.time, None, event.data)])
 
-    def told(self, path: str) -> dict[str, Any]:
-        """Return what the inspector shows of a part, its names as they are in the whole run."""
+    def inspect(self, path: str) -> dict[str, Any]:
+        """Return the inspector's data of a part, with all node names as paths of the run."""
         place = self.place
         data = inspect(self._view, place.graph, place.name(path), previews=self._previews)
         return data | {
             "node": path,
             "waits_for": [place.path(name) for name in data["waits_for"]],
             "questions": [asked | {"node": place.path(asked["node"])} for asked in data["questions"]],
-            "edges": {"in": [], "out": [], "more": 0},  # `why` knows those of the outermost graph
+            "edges": {"in": [], "out": [], "more": 0},  # `why` explains only edges of the outermost graph
         }
 
 
@@ -157,17 +169,17 @@ def _paths(events: Sequence[Event], first: int, upto: int) -> list[str | None]:
 
 
 class Within:
-    """Looks at the parts of a run's maps and subgraphs; what was folded for one question serves the next one there."""
+    """Inspects the parts of a run's maps and subgraphs; the last four folds are retained for further requests."""
 
     def __init__(self, run: Recorded, locate: Locate | None, previews: Previews) -> None:
         self._run, self._locate, self._previews = run, locate, previews
         self._folds: dict[str, _Fold] = {}
 
     def inspect(self, path: str, upto: int, *, most: int) -> dict[str, Any] | None:
-        """Return what the inspector shows of a part as it stood after event `upto`, None for a path to nowhere.
+        """Return the inspector's data of a part after event `upto`, or None if the run has no such path.
 
-        No more than `most` events are looked through for one answer, and fewer where many lie within; `timing` says
-        whether there are `more`.
+        One call scans at most `most` events, and fewer if many of them are inside the graph around the part.
+        `timing.more` is True while the fold has not reached `upto`: call again.
         """
         place = place_in(self._run, path)
         if place is None:
@@ -175,10 +187,10 @@ class Within:
         fold = self._folds.pop(place.outside, None)
         if fold is None or fold.seen > upto:
             fold = _Fold(self._run, place, self._locate, self._previews)
-        self._folds[place.outside] = fold  # the last one used is the last to go
+        self._folds[place.outside] = fold  # moved to the end: the least recently used fold is evicted first
         if len(self._folds) > _FOLDS:
             del self._folds[next(iter(self._folds))]
-        fold.go_on(min(upto, fold.seen + most))
-        data = fold.told(path)
+        fold.advance(min(upto, fold.seen + most))
+        data = fold.inspect(path)
         data["timing"]["more"] = fold.seen < upto
         return data

@@ -1,6 +1,6 @@
 """The short words of the view: durations, a status, the second line of a node.
 
-Rule: the same words here and in the live page; a word is left out rather than shown empty.
+Invariant: the same words here and in the live page; a word is left out rather than shown empty.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def test_an_answer_that_cannot_be_read_leads_to_the_next_form(answer: bytes, mon
         return answer
 
     monkeypatch.setattr(layouts, "ENGINES", (broken,))
-    monkeypatch.setattr(layouts, "_KEPT", type(layouts._KEPT)())
+    monkeypatch.setattr(layouts, "_CACHE", type(layouts._CACHE)())
 
     assert_sound(REVIEW, layout(outline(REVIEW)))
 

@@ -146,7 +146,7 @@ def test_of_a_run_that_grows_a_bounded_number_is_kept_further_and_further_apart(
         view.apply([event])
         kept.keep(view)
 
-        assert len(kept._kept) <= wholes.MOST
+        assert len(kept._checkpoints) <= wholes.MOST
         assert view.seq - kept.last(view.seq) < kept.every
 
     assert kept.every == 320
@@ -163,4 +163,4 @@ def test_of_a_large_graph_few_or_none_are_kept(limit: str, count: int, small: py
         answer = asked(questions, type="inspect", node="lint", at=at)
         assert answer["data"] == inspect(told.events[:at], told.graph, "lint")
 
-    assert len(questions._answering.popitem()[1]._wholes._kept) <= count  # type: ignore[attr-defined]
+    assert len(questions._answering.popitem()[1]._wholes._checkpoints) <= count  # type: ignore[attr-defined]

@@ -284,7 +284,7 @@ def test_a_run_gone_through_by_pieces_is_told_as_at_once(
         for kind in ({"type": "state"}, {"type": "value", "key": 0, "from": 0}, {"type": "editable"}):
             whole = in_full(at_once, at=at, **kind)
             with pytest.MonkeyPatch.context() as patch:
-                for name, value in (("AT_ONCE", piece), ("_BEFORE", 2), ("_KEPT", 8)):
+                for name, value in (("AT_ONCE", piece), ("_BEFORE", 2), ("_REMEMBERED", 8)):
                     patch.setattr(steps, name, value)
 
                 assert in_full(by_pieces, at=at, **kind) == whole
@@ -325,7 +325,7 @@ def test_until_the_moment_is_reached_the_steps_are_told_that_are_known(monkeypat
 
 
 def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_KEPT", 8)):
+    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_REMEMBERED", 8)):
         monkeypatch.setattr(steps, name, value)
     events = Counted(LOOPED.events)
     run: Any = SimpleNamespace(graph=LOOPED.graph, plan=LOOPED.plan, initial=LOOPED.initial, events=events)
@@ -343,7 +343,7 @@ def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.
 
 
 def test_two_moments_asked_for_in_turn_are_both_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_KEPT", 8)):
+    for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_REMEMBERED", 8)):
         monkeypatch.setattr(steps, name, value)
     questions = Lookups(LOOPED)
     in_full(questions, type="editable", at=None)
