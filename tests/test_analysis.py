@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lines import lines
 
 from nbflow import GraphDefinition, ToolRegistry
 from nbflow.graph.analysis import lint
@@ -231,3 +233,26 @@ def test_an_update_that_repeats_a_key_of_the_whole_state_is_named(
 
     (warning,) = warnings("tool\nreduce items with extend", registry, given={"items": []})
     assert "returns 'items' with the value that it was given in it" in warning
+
+
+def test_four_times_as_many_cycles_without_a_way_out_take_at_most_six_times_the_steps(registry: ToolRegistry) -> None:
+    def linted(count: int) -> Callable[[], object]:
+        text = "\n".join(f"a{n} = pass\nb{n} = pass\na{n} -> b{n} -> a{n}" for n in range(count))
+        graph = GraphDefinition.from_text(text)
+        return lambda: lint(graph, registry, {})
+
+    assert lines(linted(80)) < 6 * lines(linted(20))
+
+
+def test_of_many_warnings_the_first_hundred_are_given(registry: ToolRegistry) -> None:
+    assert len(warnings("\n".join(f"n{n} = nothing" for n in range(150)), registry)) == 100
+
+
+def test_subgraphs_that_many_run_are_looked_into_once(registry: ToolRegistry) -> None:
+    text = "a = graph {0}\nb = graph {0}\na -> b"
+    graphs = {f"g{n}": GraphDefinition.from_text(text.format(f"g{n + 1}"), name=f"g{n}") for n in range(60)}
+    graphs["g60"] = GraphDefinition.from_text("add", name="g60")
+
+    found = lint(graphs["g0"], registry, graphs)
+
+    assert found == []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lines import lines
 
 from nbflow.graph.before import before, walk
 
@@ -59,3 +63,18 @@ def test_a_long_chain_takes_one_look_at_each_node() -> None:
     before(["0"], into, out, own)
 
     assert sorted(asked) == sorted(chain)
+
+
+@pytest.mark.parametrize("back", [lambda at: at - 1, lambda _: 0], ids=["to the one before", "to the first"])
+def test_in_a_circle_of_four_times_the_nodes_it_takes_at_most_six_times_the_steps(back: Callable[[int], int]) -> None:
+    def looked_at(count: int) -> Callable[[], object]:
+        edges = [(str(at), str(at + 1)) for at in range(count - 1)]
+        edges += [(str(at), str(back(at))) for at in range(1, count)]
+        into: dict[str, list[str]] = {str(at): [] for at in range(count)}
+        out: dict[str, list[str]] = {str(at): [] for at in range(count)}
+        for source, target in edges:
+            into[target].append(source)
+            out[source].append(target)
+        return lambda: before(["0"], into, out, lambda name: 1)
+
+    assert lines(looked_at(800)) < 6 * lines(looked_at(200))

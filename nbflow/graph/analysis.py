@@ -1,17 +1,18 @@
 """What a graph looks like from above: its networkx form, and what is likely wrong with it.
 
 Rule: warnings only; nothing here refuses a graph. This is the one place that imports networkx, and only for who asks
-for that form or has made a mistake: it takes long to load.
+for that form: it takes long to load.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import did_you_mean, name_list
 from nbflow.graph.before import circles
-from nbflow.graph.model import GraphDefinition
+from nbflow.graph.model import EdgeDefinition, GraphDefinition
 from nbflow.graph.needs import Flow
 from nbflow.graph.writes import repeated_keys
 from nbflow.names import identifier
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import networkx
 
     from nbflow.tools import ToolRegistry
+
+MAX_WARNINGS = 100  # listed; the nearest names that each looks for take long among many
 
 
 def to_networkx(graph: GraphDefinition) -> networkx.MultiDiGraph[str]:
@@ -43,21 +46,22 @@ def lint(
     *,
     given: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Return warnings, a sentence each.
+    """Return warnings, a sentence each; of more than 100, the first.
 
     They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
     updates that repeat what a key with a reducer holds, and parameters `state` without an annotation where there is a
     key of that name. `given` are keys of the initial state; None if they are not known.
     """
     flow = Flow(graph, registry, graphs)
-    return [
-        *_unknown(graph, registry, graphs),
-        *_unreachable(graph, flow.reached),
-        *_no_way_out(graph, flow),
-        *_unprovided(graph, flow, given),
-        *_repeated(graph, registry),
-        *_hidden(graph, flow, given),
-    ]
+    found = chain(
+        _unknown(graph, registry, graphs),
+        _unreachable(graph, flow.reached),
+        _no_way_out(graph, flow),
+        _unprovided(graph, flow, given),
+        _repeated(graph, registry),
+        _hidden(graph, flow, given),
+    )
+    return list(islice(found, MAX_WARNINGS))
 
 
 def _unknown(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> Iterator[str]:
@@ -80,16 +84,24 @@ def _unreachable(graph: GraphDefinition, reached: set[str]) -> Iterator[str]:
 
 def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
     """Name the cycles that only a limit can end: no edge leaves them, and none inside depends on a condition."""
-    for circle in circles([node.node_id for node in graph.nodes], flow.into):
-        members = set(circle)
-        inside = [edge for edge in graph.edges if edge.from_node in members and edge.to_node in members]
-        if not inside or any(e.from_node in members and e.to_node not in members for e in graph.edges):
+    found = list(circles([node.node_id for node in graph.nodes], flow.into))
+    number = {name: at for at, circle in enumerate(found) for name in circle}
+    inside: list[list[EdgeDefinition]] = [[] for _ in found]
+    left: set[int] = set()
+    for edge in graph.edges:
+        at = number[edge.from_node]
+        if number.get(edge.to_node) == at:
+            inside[at].append(edge)
+        else:
+            left.add(at)
+    for at, edges in enumerate(inside):
+        if not edges or at in left:
             continue
-        stoppable = {e.from_node for e in inside if e.type == "conditional"} - {
-            e.from_node for e in inside if e.type == "normal"
+        stoppable = {e.from_node for e in edges if e.type == "conditional"} - {
+            e.from_node for e in edges if e.type == "normal"
         }
         if not stoppable:
-            shown = " -> ".join(_cycle(graph, members))
+            shown = " -> ".join(_cycle(edges))
             cure = "give one of its edges an 'if', or add an edge that leaves it"
             yield f"cycle {shown} has no way out but its limit; {cure}"
 
@@ -126,12 +138,17 @@ def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None)
             )
 
 
-def _cycle(graph: GraphDefinition, members: set[str]) -> list[str]:
-    """Return the nodes of a cycle among some, the first once more at its end."""
-    import networkx
-
-    found = [edge[0] for edge in networkx.find_cycle(to_networkx(graph).subgraph(members))]
-    return [*found, found[0]]
+def _cycle(edges: Sequence[EdgeDefinition]) -> list[str]:
+    """Return the nodes of a cycle among edges between nodes that all lead to each other, the first again at its end."""
+    onward: dict[str, str] = {}
+    for edge in edges:
+        onward.setdefault(edge.from_node, edge.to_node)
+    way = {edges[0].from_node: 0}
+    name = onward[edges[0].from_node]
+    while name not in way:
+        way[name] = len(way)
+        name = onward[name]
+    return [*list(way)[way[name] :], name]
 
 
 def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:

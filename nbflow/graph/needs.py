@@ -11,11 +11,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError
 from nbflow.graph.before import before, walk
-from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
+from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition, reachable
 from nbflow.graph.writes import written_keys
 from nbflow.names import by_identifier, identifier
 from nbflow.reducers import MISSING
@@ -45,16 +46,18 @@ class Need:
     nodes: tuple[str, ...]
     help: str = ""
 
-    def beside(self, other: Need) -> Need:
-        """Return the need of both that ask for one key."""
-        return Need(
-            self.name,
-            other.annotation if self.annotation is Any else self.annotation,
-            other.default if self.default is MISSING else self.default,
-            self.required or other.required,
-            (*self.nodes, *other.nodes),
-            self.help or other.help,
-        )
+
+def _joined(needs: list[Need]) -> Need:
+    """Return the need of all nodes that ask for one key; what the first of them says counts."""
+    first = needs[0]
+    return Need(
+        first.name,
+        next((need.annotation for need in needs if need.annotation is not Any), Any),
+        next((need.default for need in needs if need.default is not MISSING), MISSING),
+        any(need.required for need in needs),
+        tuple(chain.from_iterable(need.nodes for need in needs)),
+        next((need.help for need in needs if need.help), ""),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +87,16 @@ def needs(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, G
 class Flow:
     """What each node of a graph asks for and writes, and who may have run before it.
 
-    `inside` are the graphs that this one is looked at for, so that none is looked into twice.
+    `nested` are the flows of the subgraphs, where this one is looked at for a graph that runs it.
     """
 
     def __init__(
         self, graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition],
-        inside: frozenset[str] = frozenset(),
+        nested: _Nested | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
-        self._graph, self._registry, self._graphs = graph, registry, graphs
-        self._inside = inside | {graph.name}
+        self._graph, self._registry = graph, registry
+        self._name = graph.name if name is None else name
+        self._nested = _Nested(graph, registry, graphs) if nested is None else nested
         self._out: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
         self.into: dict[str, list[str]] = {node.node_id: [] for node in graph.nodes}
         self._edges: dict[str, list[EdgeDefinition]] = {node.node_id: [] for node in graph.nodes}
@@ -103,7 +107,6 @@ class Flow:
                 self.into[edge.to_node].append(edge.from_node)
         self.writes, self._tool_writes = cache(self._writes), cache(self._tool_keys)
         self._numbers: dict[str, int] = {}
-        self._inner = cache(lambda name: Flow(graphs[name], registry, graphs, self._inside))
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
@@ -180,16 +183,20 @@ class Flow:
 
     def needs(self) -> list[Need]:
         """Return what the graph asks of the state that it begins with."""
-        found: dict[str, Need] = {}
+        return self._needs
+
+    @cached_property
+    def _needs(self) -> list[Need]:
+        found: dict[str, list[Need]] = {}
         for node in self.nodes.values():
             known = self.written_before(node.node_id)
             for wish in self.wishes(node):
                 if wish.required if known is None else wish.name in known:
                     continue
-                found[wish.name] = found[wish.name].beside(wish) if wish.name in found else wish
+                found.setdefault(wish.name, []).append(wish)
         for wish in self._read_by_conditions():
-            found.setdefault(wish.name, wish)
-        return sorted(found.values(), key=lambda need: not need.required)
+            found.setdefault(wish.name, [wish])
+        return sorted(map(_joined, found.values()), key=lambda need: not need.required)
 
     def wishes(self, node: NodeDefinition) -> list[Need]:
         """Return what a node takes from the state, its own params and a map's item left out."""
@@ -235,20 +242,24 @@ class Flow:
         if node.map is not None:
             return frozenset({node.into or node_id})
         if (inner := self._subgraph(node)) is not None:
-            written = [inner.writes(name) for name in inner.nodes]
-            return None if None in written else frozenset().union(*filter(None, written))
+            return inner.written
         written_by_tool = self._tool_writes(node.tool)
         if written_by_tool is None or None not in written_by_tool:
             return written_by_tool  # type: ignore[return-value]  # mypy does not narrow what a set holds
         return frozenset(node_id if key is None else key for key in written_by_tool)
+
+    @cached_property
+    def written(self) -> frozenset[str] | None:
+        """The keys that a run of the graph may write; None where that is in doubt."""
+        written = [self.writes(name) for name in self.nodes]
+        return None if None in written else frozenset().union(*filter(None, written))
 
     def _tool_keys(self, tool: str | None) -> frozenset[str | None] | None:
         known = tool is not None and tool in self._registry
         return written_keys(self._registry.get(tool)) if known else None  # type: ignore[arg-type]  # it is known
 
     def _subgraph(self, node: NodeDefinition) -> Flow | None:
-        known = node.graph in self._graphs and node.graph not in self._inside
-        return self._inner(node.graph) if known else None
+        return None if node.graph is None else self._nested.flow(node.graph, self._name)
 
     def _read_by_conditions(self) -> Iterator[Need]:
         """Yield what conditions read that nothing before them writes, with certainty."""
@@ -263,6 +274,54 @@ class Flow:
                     continue
                 told = f"read by the condition {edge.condition!r}"
                 yield Need(name, Any, MISSING, False, (edge.from_node,), told)
+
+
+class _Nested:
+    """The flows of a graph's subgraphs, and of theirs, one for each however many nodes run it.
+
+    A graph that runs itself, by others too, cannot run. A node that begins what it is inside of counts as if its graph
+    were not known.
+    """
+
+    def __init__(self, graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> None:
+        inner = reachable(graph, graphs)
+        order, self._recurring = _inner_first(graph.name, inner | {graph.name: graph})
+        self._flows = {name: Flow(inner[name], registry, graphs, self, name) for name in order if name in inner}
+        self._settled = False
+
+    def flow(self, name: str, within: str) -> Flow | None:
+        """Return the flow of a graph that a node of another runs; None where it is not known, or runs that other."""
+        if not self._settled:
+            self._settled = True
+            for flow in self._flows.values():  # inner ones first, so that deep nests do not recurse
+                flow.needs()
+        return None if (within, name) in self._recurring else self._flows.get(name)
+
+
+def _inner_first(root: str, graphs: Mapping[str, GraphDefinition]) -> tuple[list[str], set[tuple[str, str]]]:
+    """Return the names of graphs, each after those that it runs, and which runs which while it is run by it."""
+    runs = {
+        name: [node.graph for node in graph.nodes if node.graph is not None and node.graph in graphs]
+        for name, graph in graphs.items()
+    }
+    order: list[str] = []
+    recurring: set[tuple[str, str]] = set()
+    open_, path = {root}, [(root, iter(runs[root]))]
+    seen = {root}
+    while path:
+        name, rest = path[-1]
+        inner = next((other for other in rest if other not in seen or other in open_), None)
+        if inner is None:
+            path.pop()
+            open_.discard(name)
+            order.append(name)
+        elif inner in open_:
+            recurring.add((name, inner))
+        else:
+            seen.add(inner)
+            open_.add(inner)
+            path.append((inner, iter(runs[inner])))
+    return order, recurring
 
 
 def _names_in(condition: str, registry: ToolRegistry) -> frozenset[str]:

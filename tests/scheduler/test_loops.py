@@ -1,13 +1,12 @@
 """The loops of a graph are those that their definition gives, and to find them takes time near linear in its size."""
 
-import sys
 from collections.abc import Callable, Iterator
 from random import Random
-from types import FrameType
 from typing import Any
 
 import pytest
 from harness import graph
+from lines import lines
 from oracle_graph import Edge, Graph, Node, Shape
 
 from nbflow.graph import GraphDefinition
@@ -128,27 +127,10 @@ def dense(size: int) -> GraphDefinition:
     return definition(size // 10, ((random.randrange(size // 10), random.randrange(size // 10)) for _ in range(size)))
 
 
-def steps(action: Callable[[], Any]) -> int:
-    """Return how many lines of Python an action takes, a line once for each time around a loop."""
-    count = 0
-
-    def trace(_frame: FrameType, event: str, _arg: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    sys.settrace(trace)
-    try:
-        action()
-    finally:
-        sys.settrace(None)
-    return count
-
-
 @pytest.mark.parametrize("shape", [ladder, complete, back_to_all, irreducible, dense])
 def test_four_times_the_graph_takes_at_most_six_times_the_steps(shape: Callable[[int], GraphDefinition]) -> None:
     small, large = shape(300), shape(1200)
-    assert steps(lambda: compile_plan(large)) < 6 * steps(lambda: compile_plan(small))
+    assert lines(lambda: compile_plan(large)) < 6 * lines(lambda: compile_plan(small))
 
 
 @pytest.mark.parametrize("shape", [ladder, complete, back_to_all, irreducible, dense])
@@ -159,4 +141,4 @@ def test_to_find_what_holds_back_each_node_takes_steps_in_proportion_too(
         plan = compile_plan(shape(size))
         return lambda: [plan.holds.masks(node.index) for node in reversed(plan.nodes)]
 
-    assert steps(ask_all(1200)) < 6 * steps(ask_all(300))
+    assert lines(ask_all(1200)) < 6 * lines(ask_all(300))
