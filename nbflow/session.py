@@ -117,16 +117,31 @@ class Session(Reopening):
         self._known_here(run, keeper)
         return run
 
+    def prepare(self, graph: GraphDefinition) -> None:
+        """Compile one of the graphs and find what its runs need, so that `start` has that ready; in any thread.
+
+        Raises:
+            GraphError: It names tools or graphs that are not there.
+        """
+        self.engine.plan(graph)
+        known = self._checks.get(graph.name)
+        if known is None or not known.is_of(graph, self.graphs):
+            known = self._checks[graph.name] = self._initial_check(graph)
+        known.missing(())
+
     def _refuse_missing(self, graph: GraphDefinition, given: Collection[str]) -> None:
         """Refuse the keys of an initial state where some are missing without which no run of a graph completes."""
-        from nbflow.graph.initial import InitialStateCheck
-
         known = self._checks.get(graph.name)
         if known is not None and known.is_of(graph, self.graphs) and not known.missing(given):
             return
         # A tool that was changed in place since may not need these keys any longer, which only a new look finds.
-        check = self._checks[graph.name] = InitialStateCheck(graph, self.registry, self.graphs)
+        check = self._checks[graph.name] = self._initial_check(graph)
         check.refuse_missing(given)
+
+    def _initial_check(self, graph: GraphDefinition) -> InitialStateCheck:
+        from nbflow.graph.initial import InitialStateCheck
+
+        return InitialStateCheck(graph, self.registry, self.graphs)
 
     def _keeper(
         self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None,

@@ -6,6 +6,7 @@ Rule: whatever can be refused is refused before anything starts.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class WorkflowEngine:
         self._threads = ThreadExecutor()
         self._stragglers = Stragglers()
         self._plans: dict[int, _Compiled] = {}
+        self._keeping = threading.Lock()
         # A semaphore belongs to one loop, and an engine may be used on several.
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -143,6 +145,16 @@ class WorkflowEngine:
             check_node(plan, graph.name, node)
         return plan
 
+    def check(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> None:
+        """See that a graph could run beside some others, without keeping anything of it; in any thread.
+
+        Raises:
+            GraphError: As by `start`.
+        """
+        registry = self.registry
+        plan = compile_plan(graph, graphs=graphs, predicates=registry.predicates, reducers=registry.reducers)
+        check_tools(plan, registry)
+
     def _compiled(self, graph: GraphDefinition) -> _Compiled:
         """Return the graph ready to run, from last time if nothing that it depends on has changed since."""
         registry, subgraphs = self.registry, dict(self.graphs)
@@ -151,11 +163,12 @@ class WorkflowEngine:
             return known
         plan = compile_plan(graph, graphs=subgraphs, predicates=registry.predicates, reducers=registry.reducers)
         check_tools(plan, registry)
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.pop(next(iter(self._plans)))
         # The revision is read last: looking for a tool may have loaded an installed package's.
         compiled = _Compiled(graph, plan, Jobs(registry), subgraphs, registry.revision)
-        self._plans[id(graph)] = compiled
+        with self._keeping:  # a server compiles in threads
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[id(graph)] = compiled
         return compiled
 
     async def execute(self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None) -> ExecutionResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
@@ -19,6 +18,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shelf import Shelved
 from nbflow.server.shown import sent
 from nbflow.server.toolshape import parameters_of, state_schema
+from nbflow.session import Session
 from nbflow.wire import definition_data
 
 router = APIRouter()
@@ -64,10 +64,7 @@ async def list_graphs(service: Serving) -> Response:
 async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> Response:
     """Return a graph, by default as it would run now."""
     found = await service.shelf.get(graph_id, version)
-    schema = await asyncio.to_thread(state_schema, found.graph, service.session)
-    graph = without_secrets(found.graph, MASK)
-    shown = {"definition": definition_data(graph), "text": graph.to_text(), "state_schema": schema}
-    return sent(_listed(found) | shown)
+    return await service.shelf.work.run(_shown, found, service.session)
 
 
 @router.delete(
@@ -88,6 +85,12 @@ async def list_tools(service: Serving) -> Response:
         for spec in service.session.tools()
     ]
     return sent({"tools": told})
+
+
+def _shown(found: Shelved, session: Session) -> Response:
+    graph = without_secrets(found.graph, MASK)
+    text, schema = graph.to_text(), state_schema(found.graph, session)
+    return sent(_listed(found) | {"definition": definition_data(graph), "text": text, "state_schema": schema})
 
 
 def _listed(found: Shelved) -> dict[str, Any]:

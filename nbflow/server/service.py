@@ -65,7 +65,7 @@ class Service:
         if run_id is not None and (known := await self._known(run_id)) is not None:
             return await self._same(known, name, state)
         with self._place():
-            await self.shelf.find(name)
+            await self.shelf.ready(name)
             # By the same request, while this one looked.
             begun = None if run_id is None else self.session.live.get(run_id)
             run = begun or self.session.start(name, state, run_id=run_id)

@@ -15,6 +15,7 @@ from typing import Any
 from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
 from nbflow.graph import GraphDefinition, reachable
 from nbflow.secrets import Supply
+from nbflow.server.graphwork import GraphWork
 from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
@@ -41,6 +42,7 @@ class Shelf:
 
     def __init__(self, session: Session, options: Options) -> None:
         self._session, self._options = session, options
+        self.work = GraphWork()
         self._sent: dict[str, tuple[GraphDefinition, int]] = {}
 
     def is_own(self, name: str) -> bool:
@@ -62,34 +64,15 @@ class Shelf:
             LimitError: It is too large.
         """
         self._check_size(data)
-        size_of(data, "the graph", nul=True)  # of a name with one the error below says more
-        graph = GraphDefinition.model_validate(dict(data))
-        if not graph.name.strip():
-            raise NbflowError("a graph needs a name here: runs are started by it")
-        if not is_name(graph.name):
-            raise RequestError(422, f"a graph's name has at most {MOST_OF_A_NAME} characters, none of them for control")
-        size_of(data, "the graph")
+        graph = await self.work.run(_read, data)
         if self.is_own(graph.name):
             raise RunStateError(f"graph {graph.name!r} is defined by what is served; send yours under another name")
         await self._with_inner(graph, {graph.name})
-        self._check(graph)
+        await self.work.run(self._session.engine.check, graph, {**self._session.graphs, graph.name: graph})
         store = await asyncio.to_thread(self._session.history.open)
-        version = await asyncio.wrap_future(store.keep_graph(row_of(graph)))
+        version = await asyncio.wrap_future(store.keep_graph(await self.work.run(row_of, graph)))
         self._put(graph, version)
         return Shelved(graph, version, sent=True)
-
-    def _check(self, graph: GraphDefinition) -> None:
-        """See that it could run: its tools and subgraphs are there, and none contains itself."""
-        graphs = self._session.graphs
-        had = graphs.get(graph.name)
-        graphs[graph.name] = graph
-        try:
-            self._session.engine.plan(graph)
-        finally:
-            if had is None:
-                del graphs[graph.name]
-            else:
-                graphs[graph.name] = had
 
     def _check_size(self, data: Mapping[str, Any]) -> None:
         most = self._options.max_nodes
@@ -108,6 +91,18 @@ class Shelf:
         await self._load(name, set())
         return self._session.find(name)
 
+    async def ready(self, name: str) -> GraphDefinition:
+        """Return a graph as `find` does, compiled, so that a start takes no time that grows with it.
+
+        Raises:
+            GraphNotFoundError: There is none.
+            GraphError: It cannot run here.
+            StoreError: What is stored is no sound graph.
+        """
+        graph = await self.find(name)
+        await self.work.run(self._session.prepare, graph)
+        return graph
+
     async def _load(self, name: str, seen: set[str]) -> None:
         """Bring a graph that was sent, and those it names, to where the store has them."""
         if self.is_own(name) or name in seen:
@@ -118,7 +113,7 @@ class Shelf:
             self._drop(name)
             return
         if self._sent_version(name) != rows[0].version:
-            self._put(graph_of(rows[0].definition, Supply()), rows[0].version)
+            self._put(await self.work.run(graph_of, rows[0].definition, Supply()), rows[0].version)
         await self._with_inner(self._session.graphs[name], seen)
 
     async def _with_inner(self, graph: GraphDefinition, seen: set[str]) -> None:
@@ -145,7 +140,10 @@ class Shelf:
         newest: dict[str, GraphRow] = {}
         for row in await self._rows():
             newest.setdefault(row.name, row)
-        own = {name: graph for name, graph in self._session.graphs.items() if self.is_own(name)}
+        return await self.work.run(self._offered, newest)
+
+    def _offered(self, newest: Mapping[str, GraphRow]) -> list[Shelved]:
+        own = {name: graph for name, graph in dict(self._session.graphs).items() if self.is_own(name)}
         stored = {name: self._shelved(row) for name, row in newest.items() if name not in own}
         graphs = {name: shelved.graph for name, shelved in stored.items()} | own
         found = {name: shelved for name, shelved in stored.items() if not self._lacking(shelved.graph, graphs)}
@@ -169,14 +167,14 @@ class Shelf:
         """
         rows = await self._rows(name)
         if version is None and self.is_own(name):
-            return self._own(self._session.find(name), rows[0] if rows else None)
+            return await self.work.run(self._own, self._session.find(name), rows[0] if rows else None)
         found = [row for row in rows if version in (None, row.version)]
         if not found:
             if rows or self.is_own(name):
                 listed = ", ".join(str(row.version) for row in rows) or "none, as it was never run"
                 raise GraphVersionError(name, version, listed)
             raise GraphNotFoundError(name, self._session.graphs)
-        return self._shelved(found[0])
+        return await self.work.run(self._shelved, found[0])
 
     async def delete(self, name: str, *, force: bool) -> int:
         """Delete a graph that was sent, with all its versions; return how many.
@@ -211,6 +209,18 @@ class Shelf:
         if row is None or not same:
             return Shelved(graph, None)
         return Shelved(graph, row.version, row.created, row.runs)
+
+
+def _read(data: Mapping[str, Any]) -> GraphDefinition:
+    """Return a graph that was sent."""
+    size_of(data, "the graph", nul=True)  # of a name with one the error below says more
+    graph = GraphDefinition.model_validate(dict(data))
+    if not graph.name.strip():
+        raise NbflowError("a graph needs a name here: runs are started by it")
+    if not is_name(graph.name):
+        raise RequestError(422, f"a graph's name has at most {MOST_OF_A_NAME} characters, none of them for control")
+    size_of(data, "the graph")
+    return graph
 
 
 class GraphVersionError(GraphNotFoundError):

@@ -94,7 +94,7 @@ async def view_run(socket: WebSocket, run_id: Annotated[str, Path(max_length=64)
 async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
     outbox = Outbox()
     page = await _made(run, service, outbox)
-    outbox.put(scene_of(run))
+    outbox.put(await service.shelf.work.run(scene_of, run))
     growing = asyncio.ensure_future(_grow(socket, page, service))
     try:
         sending = _send(socket, outbox, page, service.options.max_silence)
@@ -194,5 +194,5 @@ async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -
 async def show_graph(graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> Response:
     """Return a graph as the live view draws it, before any run."""
     graph = await service.shelf.find(graph_id)
-    drawn = dict(scene(graph, subgraphs=service.session.graphs))
-    return sent(drawn)
+    drawn = await service.shelf.work.run(scene, graph, subgraphs=dict(service.session.graphs))
+    return sent(dict(drawn))
