@@ -10,12 +10,12 @@ so the union of the rest is that of what stands before the range and of what sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import reduce
 from itertools import accumulate
 from operator import or_
 
-from nbflow.graph.dominators import Ways, dominators
+from nbflow.graph.dominators import Ways, dominators, subtrees
 
 
 def before(entries: Collection[str], into: Ways, out: Ways, own: Callable[[str], int]) -> dict[str, int]:
@@ -40,29 +40,11 @@ def before(entries: Collection[str], into: Ways, out: Ways, own: Callable[[str],
 
 def _undominated(dominator: Mapping[str, str], owned: Mapping[str, int]) -> dict[str, int]:
     """Return for each node the union of the sets of those that it does not dominate, itself left out."""
-    order, ends = _ranges(dominator)
+    order, ends = subtrees(dominator)
     sets = [owned[name] for name in order]
     ahead = [0, *accumulate(sets, or_)]
     behind = [0, *accumulate(reversed(sets), or_)][::-1]
     return {name: ahead[at] | behind[ends[name]] for at, name in enumerate(order)}
-
-
-def _ranges(dominator: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, int]]:
-    """Return the nodes of the tree of dominators from above, and for each the place behind all that it dominates."""
-    below: dict[str, list[str]] = {"": []}
-    for name, above in dominator.items():
-        below[name] = []
-        below[above].append(name)
-    order: list[str] = []
-    work = below[""][::-1]
-    while work:
-        name = work.pop()
-        order.append(name)
-        work += below[name]
-    sizes = dict.fromkeys(order, 1) | {"": 0}
-    for name in reversed(order):
-        sizes[dominator[name]] += sizes[name]
-    return order, {name: at + sizes[name] for at, name in enumerate(order)}
 
 
 def _union(sets: Iterable[int]) -> int:

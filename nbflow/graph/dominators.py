@@ -21,7 +21,7 @@ Ways = Mapping[str, Collection[str]]
 def dominators(entries: Iterable[str], out: Ways) -> dict[str, str]:
     """Return for each node that the entries reach the nearest other one that every way to it passes, "" for none.
 
-    A node comes after the one that is returned for it.
+    In what is returned, a node comes after the one that it has.
     """
     walk = _Walk(entries, out)
     count = len(walk.names)
@@ -41,6 +41,24 @@ def dominators(entries: Iterable[str], out: Ways) -> dict[str, str]:
         if dominator[node] != semi[node]:
             dominator[node] = dominator[dominator[node]]
     return {walk.names[node]: walk.names[dominator[node]] for node in range(1, count)}
+
+
+def subtrees(dominator: Mapping[str, str]) -> tuple[list[str], dict[str, int]]:
+    """Return the nodes such that what a node dominates follows it in a row, and for each the place behind these."""
+    below: dict[str, list[str]] = {"": []}
+    for name, above in dominator.items():
+        below[name] = []
+        below[above].append(name)
+    order: list[str] = []
+    work = below[""][::-1]
+    while work:
+        name = work.pop()
+        order.append(name)
+        work += below[name]
+    sizes = dict.fromkeys(order, 1) | {"": 0}
+    for name in reversed(order):
+        sizes[dominator[name]] += sizes[name]
+    return order, {name: at + sizes[name] for at, name in enumerate(order)}
 
 
 class _Walk:

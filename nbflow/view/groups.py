@@ -19,13 +19,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbflow.graph import END, GraphDefinition
-from nbflow.view.dominators import dominators
-from nbflow.view.outline import EXACT, Outline, outline
+from nbflow.graph.dominators import dominators
+from nbflow.view.outline import Outline, outline
 
 FEW = 24
 """The largest graph without groups."""
 MANY = 80
 """The most lanes, with groups closed, for which regions are used; with more, nodes are grouped by stage."""
+EXACT = 400
+"""The largest graph in which regions are looked for."""
 
 Groups = list[tuple[str, list[str]]]
 """The name of each group, and its nodes in the order of the definition."""
@@ -59,7 +61,9 @@ def _regions(shape: Outline) -> Groups:
     for name in order:
         for target in onward[name]:
             into.setdefault(target, []).append(name)
-    before, behind = dominators(order, into), dominators(reversed(order), onward)
+    before = dominators([name for name in order if name not in into], onward)
+    back = {name: into.get(name, []) for name in order}
+    behind = dominators([name for name in order if not onward[name]], back)
     between = {}
     for split in shape.splits:
         join = behind[split]

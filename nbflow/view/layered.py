@@ -6,6 +6,7 @@ The method is that of Sugiyama, Tagawa and Toda ("Methods for Visual Understandi
 1. Layers. Each node's column is its rank: the length of the longest path to it, without edges that close a loop.
 2. Passages. An edge that spans several columns is cut into a chain with an empty node (a "dummy vertex") in each column
    between, so that it reserves room there and passes between the cards:  a --> o --> o --> b
+   In a graph so dense that there were more than `_PASSAGES` of them, no edge has any.
 3. Order. Each column is sorted by the mean position of its neighbours in the column before (the "barycenter
    heuristic", which reduces crossings), then of those in the column after, in `_SWEEPS` sweeps.
 4. Coordinates. Columns are stacked with fixed gaps and centred; an edge bends between columns and runs straight
@@ -27,6 +28,7 @@ from nbflow.view.ways import ARROW, Box, EdgePath, Point, curve
 
 _ACROSS, _DOWN, _SWEEPS = 40.0, 14.0, 6
 _PASSAGE = Size(0.0, 8.0)
+_PASSAGES = 20_000
 
 
 def layered(shape: Outline, sizes: Mapping[str, Size]) -> Layout:
@@ -35,7 +37,8 @@ def layered(shape: Outline, sizes: Mapping[str, Size]) -> Layout:
     inner = dict(pairs(shape)) if cards else {}
     stage = _stages(shape, inner)
     lines = [line for line in shape.lines if not line.back and inner.get(line.source) != line.target]
-    chains = {line.key: _chain(line, stage) for line in lines}
+    long = sum(stage[line.target] - stage[line.source] for line in lines) > _PASSAGES
+    chains = {line.key: [line.source, line.target] if long else _chain(line, stage) for line in lines}
     columns = _columns(stage, chains)
     _untangle(columns, chains, {below: head for head, below in inner.items()})
     columns = [_with_inner(column, inner) for column in columns]

@@ -30,6 +30,8 @@ _LOCK = threading.Lock()
 _CACHE: OrderedDict[str, dict[str, Any]] = OrderedDict()
 _CACHE_SIZE = 64
 _SECONDS = 30.0
+_STEPS = 5_000
+"""Stages that the edges pass together, up to which Graphviz lays a graph out; its time grows faster than they do."""
 _NUMBERS = re.compile(r"-?[0-9.]+")
 
 
@@ -59,7 +61,7 @@ def layout(shape: Outline) -> Layout:
     if mode_of(len(shape.nodes)) == "list":
         raise ValueError(f"{len(shape.nodes)} nodes are too many to lay out; draw the overview")
     measured = sizes(shape)
-    for engine in ENGINES:
+    for engine in ENGINES if _steps(shape) <= _STEPS else ():
         try:
             return _from_dot(shape, measured, engine)
         except LayoutError:
@@ -67,6 +69,11 @@ def layout(shape: Outline) -> Layout:
     from nbflow.view.layered import layered
 
     return layered(shape, measured)
+
+
+def _steps(shape: Outline) -> int:
+    rank = shape.rank
+    return sum(abs(rank[line.target] - rank[line.source]) for line in shape.lines if line.target != END)
 
 
 # -- the forms of Graphviz ------------------------------------------------------------------------------------------

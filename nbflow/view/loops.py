@@ -10,6 +10,7 @@ Invariant: such an edge never crosses a card, and its path does not depend on wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from nbflow.view.measure import Size, mode_of, pairs
 from nbflow.view.outline import Line, Outline
@@ -17,6 +18,7 @@ from nbflow.view.ways import Box, EdgePath, Point, angled
 
 _LANE, _CLEAR, _GUTTER = 18.0, 16.0, 9.0
 _SHIFTS = (6.0, 18.0, 30.0)
+_LANES = 200  # kept clear of each other; of more, nobody could tell one from the next
 
 
 def loop_paths(
@@ -70,6 +72,7 @@ class _Router:
         self.boxes, self.sizes, self.labels = boxes, sizes, list(labels)
         self.cards = [self._with_caption(name) for name in boxes]
         self.lanes: list[tuple[float, float, float]] = []
+        self._exit = cache(self._find_exit)
 
     def _with_caption(self, name: str) -> Box:
         """Return the rectangle of a card together with its caption."""
@@ -88,7 +91,7 @@ class _Router:
                 return self._direct(line, start, goal, below=below)
         return self._by_gutters(line)
 
-    def _exit(self, name: str, side: float, *, below: bool) -> float | None:
+    def _find_exit(self, name: str, side: float, *, below: bool) -> float | None:
         """Return the x at which a vertical line can leave a card downwards or upwards, or None if cards block all."""
         box = self.boxes[name]
         centre = box.x + box.w / 2
@@ -134,6 +137,8 @@ class _Router:
         left, right = min(start, goal) - 6, max(start, goal) + 6
         across = [card for card in self.cards if card.x < right and card.right > left]
         lane = max(card.bottom for card in across) + _CLEAR if below else min(card.y for card in across) - _CLEAR
+        if len(self.lanes) >= _LANES:
+            return lane
         step = _LANE if below else -_LANE
         while any(abs(lane - y) < _LANE - 1 and a < right and b > left for y, a, b in self.lanes):
             lane += step

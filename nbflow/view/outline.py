@@ -10,12 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition
-from nbflow.view.dominators import dominators
+from nbflow.view.joins import meetings
 from nbflow.view.plain import TIMES
 from nbflow.view.plain import line as one_line
-
-# Above this many nodes a join's expected inputs are all its incoming edges; the exact count walks every path to it.
-EXACT = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,48 +218,12 @@ def _joins(
         if not line.back and line.target != END:
             into[line.target].append(line)
     merges = {name for name, arriving in into.items() if len(arriving) > 1 and nodes[name].join == "all"}
-    if len(nodes) > EXACT:
-        return {name: len(into[name]) for name in merges if all(line.type == "normal" for line in into[name])}
-    before = dominators(topological, {name: [line.source for line in arriving] for name, arriving in into.items()})
-    joins = {}
-    for name in merges:
-        above = before[name]
+    sources = {name: [line.source for line in arriving] for name, arriving in into.items()}
+
+    def sent(above: str) -> list[list[str]]:
+        if not above:
+            return [list(entries)]
         groups = _choices(nodes[above], out[above]) if above in splits else []
-        starts = [[line.target for line in group if not line.back] for group in groups] if above else [list(entries)]
-        count = max((_met(name, group, into, above) for group in starts), default=0)
-        if count > 1:
-            joins[name] = count
-    return joins
+        return [[line.target for line in group if not line.back] for group in groups]
 
-
-def _met(name: str, starts: list[str], into: Mapping[str, list[Line]], above: str) -> int:
-    """Return how many edges into a node can deliver tokens that were sent to `starts` at the same time.
-
-    Args:
-        name: The joining node.
-        starts: The nodes that receive the tokens.
-        into: The incoming edges of each node.
-        above: The immediate dominator of the joining node, where the search ends.
-    """
-    reached: set[str] = set()
-    useful: set[int] = set()
-    for line in into[name]:
-        ancestors = _ancestors(line.source, into, above)
-        if line.source == above:
-            hits = {index for index, start in enumerate(starts) if start == name}
-        else:
-            hits = {index for index, start in enumerate(starts) if start in ancestors}
-        if hits:
-            reached.add(line.key)
-            useful |= hits
-    return len(reached) if len(useful) > 1 else 0
-
-
-def _ancestors(name: str, into: Mapping[str, list[Line]], above: str) -> set[str]:
-    seen, stack = {name}, [name]
-    while stack:
-        for line in into.get(stack.pop(), ()):
-            if line.source != above and line.source not in seen:
-                seen.add(line.source)
-                stack.append(line.source)
-    return seen
+    return meetings(topological, sources, merges, sent)
