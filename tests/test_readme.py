@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 from execute_notebooks import ENVIRONMENT
+from markdown_page import blocks, section
 from nbclient import NotebookClient
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
@@ -21,14 +21,15 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(heading: str, language: str) -> list[str]:
-    """The fenced blocks of one language in the section under a heading."""
-    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+def blocks_under(heading: str, language: str) -> list[str]:
+    """Return the texts of the fenced blocks of one language under a heading of the README."""
+    return [block.text for block in blocks(section(README, heading), language)]
 
 
 def test_the_five_cells_of_the_first_notebook_run_and_publish() -> None:
-    cells = [nbformat.v4.new_code_cell(text.rstrip()) for text in blocks("A first notebook, in five cells", "python")]
+    cells = [
+        nbformat.v4.new_code_cell(text.rstrip()) for text in blocks_under("A first notebook, in five cells", "python")
+    ]
     notebook = nbformat.v4.new_notebook(cells=cells)
 
     NotebookClient(notebook, timeout=300).execute()
@@ -38,7 +39,7 @@ def test_the_five_cells_of_the_first_notebook_run_and_publish() -> None:
 
 
 def test_the_notation_on_one_screen_reads() -> None:
-    (text,) = blocks("The notation on one screen", "text")
+    (text,) = blocks_under("The notation on one screen", "text")
 
     graph = GraphDefinition.from_text(text)
 
@@ -48,7 +49,7 @@ def test_the_notation_on_one_screen_reads() -> None:
 
 
 def test_the_python_of_the_readme_runs() -> None:
-    (text,) = blocks("In Python, and from a terminal", "python")
+    (text,) = blocks_under("In Python, and from a terminal", "python")
 
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
 
@@ -56,7 +57,7 @@ def test_the_python_of_the_readme_runs() -> None:
 
 
 def test_the_tool_of_the_readme_asks_and_gets_the_answer() -> None:
-    (text,) = blocks("Ask a person", "python")
+    (text,) = blocks_under("Ask a person", "python")
     names: dict[str, Any] = {}
     exec(text, names)
 
@@ -75,7 +76,7 @@ def test_the_tool_of_the_readme_asks_and_gets_the_answer() -> None:
 
 @pytest.mark.slow
 def test_the_command_of_the_readme_reviews_a_file() -> None:
-    command = next(text for text in blocks("Try it", "bash") if "nbflow run" in text).split()
+    command = next(text for text in blocks_under("Try it", "bash") if "nbflow run" in text).split()
     command = [sys.executable, "-m", "nbflow", *command[1:]]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
