@@ -19,6 +19,7 @@ from nbflow.errors import GraphError, GraphNotFoundError, RunNotFoundError, RunR
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.memory import Memory
+from nbflow.names import identifier
 from nbflow.runlist import RunList, place, row_of
 from nbflow.secrets import Supply
 from nbflow.store.rows import GraphRow, RunRow
@@ -110,9 +111,10 @@ class Catalogue:
         Raises:
             GraphNotFoundError: There is none; it names those most alike.
         """
-        if name not in self.graphs:
+        found = self.graphs.get(identifier(name)) or self.graphs.get(name)
+        if found is None:
             raise GraphNotFoundError(name, self.graphs)
-        return self.graphs[name]
+        return found
 
     def runs(
         self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
@@ -127,7 +129,7 @@ class Catalogue:
             limit: How many at the most.
             before: Only runs that come after this place in the list: when a run started, and its id.
         """
-        store = self.history.there()
+        store, graph = self.history.there(), graph and self._stored_name(graph)
         own = self._unlisted()  # before the store is asked, so that no run is in neither; in both it counts once
         rows: list[RunRow] = []
         if store is not None:
@@ -219,7 +221,7 @@ class Catalogue:
         """
         from nbflow.view import GraphPicture, RunPicture
 
-        if name not in self.graphs and _RUN_ID.fullmatch(name):
+        if identifier(name) not in self.graphs and _RUN_ID.fullmatch(name):
             return RunPicture(self.read(name))
         return GraphPicture(self.find(name))
 
@@ -230,7 +232,13 @@ class Catalogue:
             StoreError: One of them is no sound graph.
         """
         store = self.history.there()
-        return [] if store is None else [StoredGraph(row) for row in store.graphs(name).result()]
+        named = name and self._stored_name(name)
+        return [] if store is None else [StoredGraph(row) for row in store.graphs(named).result()]
+
+    def _stored_name(self, name: str) -> str:
+        """Return the name by which a graph is stored: as it is given only where it was stored so."""
+        store, other = self.history.there(), identifier(name)
+        return name if other == name or (store is not None and store.graphs(name).result()) else other
 
     def load_graph(self, name: str, version: int | None = None) -> GraphDefinition:
         """Define a graph as it is stored, by default its newest version; in place of what had the name. Blocks.
@@ -238,8 +246,8 @@ class Catalogue:
         Raises:
             StoreError: It is not stored; the error tells what is.
         """
-        stored = StoredGraph(self._store_of(name).graph(name, version).result())
-        self.graphs[name] = stored.graph
+        stored = StoredGraph(self._store_of(name).graph(self._stored_name(name), version).result())
+        self.graphs[stored.graph.name] = stored.graph
         return stored.graph
 
     def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> int:
@@ -255,7 +263,7 @@ class Catalogue:
         Raises:
             StoreError: It is not stored, has runs and `force` is not given, or one of them is going on.
         """
-        return self._store_of(name).delete_graph(name, version, force=force).result()
+        return self._store_of(name).delete_graph(self._stored_name(name), version, force=force).result()
 
     def _store_of(self, name: str) -> Store:
         store = self.history.there()

@@ -78,6 +78,17 @@ def _excerpt(source: str, column: int | None, width: int = 100) -> str:
     return f"\n  {lead}{cut}{trail}{caret}"
 
 
+class NameClashError(NbflowError):
+    """Two names are one in the form that Python gives identifiers; `names` are they as they were written."""
+
+    def __init__(self, what: str, first: str, second: str, name: str) -> None:
+        self.names = (first, second)
+        super().__init__(
+            f"{what}: {first!r} ({first!a}) and {second!r} ({second!a}) are one name, {name!a}, as "
+            "Python normalises identifiers; take one of them away, or name it differently"
+        )
+
+
 class ToolError(NbflowError):
     """A tool is unknown, cannot be registered, or cannot be given its arguments."""
 

@@ -56,6 +56,10 @@ ENDINGS = {
 """The events that end a run, and how it stands then."""
 
 
+_FOR_REPLAY = frozenset({"rules"})
+"""Fields that only a replay reads; they are stored, and not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event. `time` is seconds since the epoch; `node` a node's path, such as `review[3]/extract`.
@@ -66,8 +70,10 @@ class Event:
     `delay error duration_ms` (seconds until the next attempt); node_complete `output cached duration_ms`, and
     `unchanged` (the keys of the output that are no update) where there are any; node_error
     `error handled duration_ms`; node_cancelled `duration_ms thread_runs_on`; edge_taken and edge_untaken
-    `from to type condition values`; execution_start `graph input`; execution_resumed `parent at edited` of a fork;
-    execution_complete `result`; execution_error `result error`; execution_cancelled `result reason`.
+    `from to type condition values`; execution_start `graph input rules` (`rules`
+    is the version of the scheduler's rules, 1 where there is none); execution_resumed `parent at edited` of a fork, and
+    `rules` where other ones hold from then on; execution_complete `result`; execution_error `result error`;
+    execution_cancelled `result reason`.
 
     Starts and ends of attempts also say whose they are: `firing` (the number of the start within its run or subgraph
     run), `attempt` (from 1; of node_retry the one to come), and where there is one `scope` (the path of subgraph runs)
@@ -90,4 +96,4 @@ class Event:
         head: dict[str, Any] = {"event": self.kind.value, "run_id": run_id, "seq": self.seq, "timestamp": stamp}
         if self.node is not None:
             head["node"] = self.node
-        return head | self.data
+        return head | {name: value for name, value in self.data.items() if name not in _FOR_REPLAY}

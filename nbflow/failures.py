@@ -234,6 +234,15 @@ def error_data(node: str, error: BaseException) -> dict[str, Any]:
     return {"node": node, **failure_of(own).data()}
 
 
+def is_collected(item: object) -> bool:
+    """Return whether an item of a list is what a map with `on_error=collect` puts in the place of one that failed."""
+    if not isinstance(item, dict) or item.keys() != {"error"} or not isinstance(item["error"], dict):
+        return False
+    error = item["error"]
+    keys = error.keys() - {"errors"}
+    return keys == {"node", "type", "message"} and all(isinstance(error[key], str) for key in keys)
+
+
 def raised_by(error: BaseException) -> BaseException:
     """Return the tool's own exception of a NodeError, and any other error as it is."""
     return error.__cause__ if isinstance(error, NodeError) and error.__cause__ else error

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from nbflow.errors import ExecutionError, GraphError, did_you_mean, name_list
 from nbflow.failures import text_of
+from nbflow.names import identifier
 from nbflow.secrets import Redacted
 from nbflow.values import own
 
@@ -109,8 +110,8 @@ def resolve(names: Mapping[str, str], registered: Mapping[str, Callable[[Any, An
     folds = {"error": BUILTIN["last"]}
     faults = []
     for key, name in names.items():
-        if name in registered:
-            folds[key] = _of_copies(registered[name])
+        if (own_name := identifier(name)) in registered:
+            folds[key] = _of_copies(registered[own_name])
         elif name in BUILTIN:
             folds[key] = BUILTIN[name]
         else:

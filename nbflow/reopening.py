@@ -17,6 +17,7 @@ from nbflow.errors import RunNotFoundError, RunStateError, SecretsNeededError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.living import Living
+from nbflow.names import normalised
 from nbflow.secrets import Supply
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Reopening(Living):
 
         Raises:
             RunNotFoundError: No such run.
+            NameClashError: Two keys of `state` become one name.
             SecretsNeededError: It lacks secrets; `names` are theirs.
             RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
                 or `breaks`; a class is missing of an object that a tool is to get; or none is named, and the last one
@@ -99,7 +101,8 @@ class Reopening(Living):
         from nbflow.store import resuming
         from nbflow.store.archive import uncollected
 
-        fork, supply = at is not None or bool(state), Supply(secrets or {})
+        state = normalised(state or {}, "the edits")
+        fork, supply = at is not None or bool(state), Supply(normalised(secrets or {}, "the secrets"))
         if run_id is None:
             run_id = str(await asyncio.to_thread(self.meant, unfinished=not fork))
         known = self._known(run_id)
@@ -112,7 +115,7 @@ class Reopening(Living):
             raise RunStateError(f"run {source.id} is completed, so there is nothing to go on with; --from forks it")
         known_before = dict(self.graphs)
         graph = source.adopted(self.graphs)
-        if lacking := [name for name in supply.lacking if name not in (state or {})]:
+        if lacking := [name for name in supply.lacking if name not in state]:
             for name in self.graphs.keys() - known_before.keys():
                 del self.graphs[name]  # it lacks the secrets too
             raise SecretsNeededError(source.id, lacking)

@@ -16,6 +16,7 @@ import fnmatch
 import json
 import os
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -77,13 +78,18 @@ def covers(key: object, value: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def _matches(names: str, key: str) -> bool:
-    pattern = _pattern_of(names)
-    return any(map(pattern.match, [key.casefold(), *re.split(r"[^\w-]+", key.casefold())]))
+    pattern, key = _pattern_of(names), _folded(key)
+    return any(map(pattern.match, [key, *re.split(r"[^\w-]+", key)]))
+
+
+def _folded(name: str) -> str:
+    # NFKC, as keys of the state are normalised, and keys inside values are not.
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 @lru_cache(maxsize=16)
 def _pattern_of(names: str) -> re.Pattern[str]:
-    given = [name.strip().casefold() for name in names.split(",") if name.strip()]
+    given = [_folded(name.strip()) for name in names.split(",") if name.strip()]
     return re.compile("|".join(map(fnmatch.translate, given)) or r"(?!)")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nbflow.engine import Run
 from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
+from nbflow.names import identifier, normalised
 from nbflow.reopening import Reopening
 from nbflow.tools import ToolSpec
 from nbflow.values import own
@@ -50,6 +51,7 @@ class Session(Reopening):
         """
         if not name.strip():
             raise GraphError("a graph of a session needs a name")
+        name = identifier(name)
         if isinstance(source, str):
             graph = GraphDefinition.from_text(source, name=name)
         else:
@@ -103,12 +105,14 @@ class Session(Reopening):
             GraphError: There is no such graph, or it names tools or graphs that are not there.
             InitialStateError: The state lacks keys without which no run of the graph completes; nothing has started.
             RunStateError: One of `breaks` is no node of the graph.
+            NameClashError: Two keys of the state become one name.
         """
         graph, run_id = self.find(name), run_id or self.engine.new_id()
         self.engine.plan(graph, breaks=breaks)  # a tool that is not there is refused before the state is looked at
-        self._refuse_missing(graph, (state or {}).keys())
+        named = normalised(state or {}, "the initial state")
+        self._refuse_missing(graph, named.keys())
         # Copied here too, as the store may encode it only after the caller has changed it.
-        initial = own(dict(state or {}))
+        initial = own(named)
         keeper = self._keeper(run_id, graph, initial, durability, allow_unstored)
         run = self.engine.start(
             graph, initial, max_parallel=max_parallel, run_id=run_id, keeper=keeper,

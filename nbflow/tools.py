@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar, overload
 
 from nbflow.errors import ToolError, did_you_mean, name_list
-from nbflow.names import by_identifier
+from nbflow.names import by_identifier, identifier
 from nbflow.parameters import Parameters
 from nbflow.present import Definition, Unchanged, present, source_of, unchanged_since
 from nbflow.signatures import ByPosition, Signature, entered_by, signature_of
@@ -212,6 +212,7 @@ class ToolRegistry:
         if not isinstance(name, str) or not name.strip():
             raise ToolError(f"a tool's name is a text that is not empty, got {name!r}")
         _check_options(name, executor, retries, backoff, timeout)
+        name = identifier(name)
         before = self._tools.get(name)
         version = before.version + 1 if before else 1
         spec = _noted(ToolSpec(name, function, version, executor, retries, backoff, timeout))
@@ -238,13 +239,13 @@ class ToolRegistry:
     def predicate(self, function: Function) -> Function:
         """Make a pure function callable in conditions."""
         self.revision += 1
-        self._predicates[function.__name__] = function
+        self._predicates[identifier(function.__name__)] = function
         return function
 
     def reducer(self, function: Function) -> Function:
         """Make a pure function of a value and one update a reducer."""
         self.revision += 1
-        self._reducers[function.__name__] = function
+        self._reducers[identifier(function.__name__)] = function
         return function
 
     @property
@@ -266,7 +267,7 @@ class ToolRegistry:
         if name not in self:
             near = did_you_mean(name, self._tools)
             raise ToolError(f"unknown tool {name!r}{near}; known tools: {name_list(self.names())}")
-        spec = self._tools[name]
+        spec = self._tools[identifier(name)]
         return spec if spec.unchanged() else self._renewed(spec)
 
     def _renewed(self, spec: ToolSpec) -> ToolSpec:
@@ -281,6 +282,7 @@ class ToolRegistry:
         return renewed
 
     def __contains__(self, name: object) -> bool:
+        name = identifier(name) if isinstance(name, str) else name
         if name not in self._tools:
             self._load_packages()
         return name in self._tools
@@ -293,7 +295,7 @@ class ToolRegistry:
     def remove(self, name: str) -> None:
         """Forget a tool."""
         self.revision += 1
-        self._tools.pop(name, None)
+        self._tools.pop(identifier(name), None)
 
     def snapshot(self) -> Snapshot:
         """Return what is registered now."""
@@ -312,7 +314,7 @@ class ToolRegistry:
         self._packages_loaded = True
         for point in entry_points(group="nbflow.tools"):
             for name, function in point.load().items():
-                if name not in self._tools:
+                if identifier(name) not in self._tools:
                     self.register(name, function)
 
 

@@ -44,7 +44,7 @@ def test_everything_but_ids_tools_and_ends_has_a_default() -> None:
         "nodes": (
             {
                 "node_id": "a", "tool": "t", "graph": None, "params": {}, "join": "all", "route": "first", "map": None,
-                "as": None, "into": None, "limit": None, "on_error": "fail", "retries": 0, "backoff": 0.0,
+                "as": None, "into": None, "limit": None, "on_error": "fail", "errors": "carry", "retries": 0, "backoff": 0.0,
                 "timeout": None, "executor": "auto", "cache": False,
             },
         ),
@@ -129,7 +129,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"nodes": []}, "a graph needs at least one node"),
     ({"nodes": [NODE], "nmae": "x"}, "unknown key 'nmae'; did you mean 'name'?; known keys: name, nodes, edges, entry_node, max_iterations, reducers"),
     ({"nodes": [{"tool": "t"}]}, "node 0: 'node_id' is missing"),
-    (one(tool="t", retry=3), "node 'a': unknown key 'retry'; did you mean 'retries'?; known keys: node_id, tool, graph, params, join, route, map, as, into, limit, on_error, retries, backoff, timeout, executor, cache"),
+    (one(tool="t", retry=3), "node 'a': unknown key 'retry'; did you mean 'retries'?; known keys: node_id, tool, graph, params, join, route, map, as, into, limit, on_error, errors, retries, backoff, timeout, executor, cache"),
     (one(tool="t", retries=-1), "node 'a': retries: input should be greater than or equal to 0, got -1"),
     (one(tool="t", retries="3"), "node 'a': retries: input should be a valid integer, got '3'"),
     (one(tool="t", retries=True), "node 'a': retries: input should be a valid integer, got True"),

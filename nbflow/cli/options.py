@@ -14,6 +14,7 @@ import typer
 
 from nbflow.cli.completing import graph_of_file
 from nbflow.errors import NbflowError, NotationError
+from nbflow.names import normalised
 
 File = Annotated[
     Path,
@@ -54,9 +55,9 @@ def assignments(texts: list[str] | None) -> dict[str, Any]:
     """Return the keys and values of `--set KEY=VALUE`: a constant of the notation, or else the text itself.
 
     Raises:
-        NbflowError: One has no `=` or no key.
+        NbflowError: One has no `=` or no key, or two keys become one name.
     """
-    return dict(map(_assignment, texts or []))
+    return normalised(dict(map(_assignment, texts or [])), "--set")
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -91,4 +92,4 @@ def state_file(path: Path | None) -> dict[str, Any]:
         raise NbflowError(
             f"--state {path}: holds {type(data).__name__}; an initial state is an object of keys and values"
         )
-    return data
+    return normalised(data, f"--state {path}")

@@ -13,6 +13,7 @@ from nbflow.errors import NbflowError, did_you_mean, name_list
 from nbflow.files import program
 from nbflow.files.program import Program
 from nbflow.graph import GraphDefinition
+from nbflow.names import identifier
 
 
 def open_program(path: Path, modules: list[str]) -> Program:
@@ -30,6 +31,7 @@ def picked(program: Program, name: str | None) -> GraphDefinition:
         NbflowError: There is none of that name, or several and none was named.
     """
     if name is not None:
+        name = identifier(name)
         if name not in program.graphs:
             near = did_you_mean(name, program.graphs)
             raise NbflowError(f"no graph {name!r} in the file{near}; it defines: {name_list(program.graphs)}")

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from nbflow.conditions.limits import Refused
 from nbflow.conditions.operations import is_array, type_name
 from nbflow.errors import did_you_mean, name_list
+from nbflow.names import identifier
 
 _ABSENT = object()
 
@@ -35,11 +36,15 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:60] + "…"
 
 
-def key(owner: Any, name: str) -> Any:
-    """Return what `owner.name` means in a condition: a key of a dict, a declared field of a model or dataclass."""
-    kind = type(owner)
+def key(owner: Any, written: str, name: str = "") -> Any:
+    """Return what `owner.name` means in a condition: a key of a dict, a declared field of a model or dataclass.
+
+    Keys inside values are not normalised: the one as it is `written` comes first, then its normalised `name`, which is
+    given where that is another.
+    """
+    kind, name = type(owner), name or written
     if kind is dict or issubclass(kind, Mapping):
-        return _of_mapping(owner, name)
+        return _of_mapping(owner, written if written in owner else name)
     fields = _declared_fields(kind)
     if fields is None:
         raise Refused(f"{type_name(owner)} has no keys; a dot reads keys of dicts and declared fields, not attributes")
@@ -65,9 +70,15 @@ def item(owner: Any, index: Any) -> Any:
 
 def state_item(state: Mapping[str, Any], index: Any) -> Any:
     """Return `state[index]` for an index that is known only now."""
+    index = state_key(index)
     if index not in state:
         raise missing(index, "the state", state)
     return state[index]
+
+
+def state_key(index: Any) -> Any:
+    """Return a key of the state, which is normalised as all its keys are."""
+    return identifier(index) if isinstance(index, str) else index
 
 
 def _of_mapping(owner: Mapping[Any, Any], name: Any) -> Any:

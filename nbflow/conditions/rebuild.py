@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from nbflow.conditions import access, operations
 from nbflow.conditions.limits import MAX_BITS, MAX_DEPTH, MAX_ELEMENTS, Refused
 from nbflow.errors import did_you_mean, name_list
+from nbflow.names import are_normal, identifier
 from nbflow.values import pure
 
 _WORDS = {"true": True, "false": False, "null": None}
@@ -22,6 +24,10 @@ _REFUSED = {
     ast.Slice: "a slice is no part of a condition; index one element",
     ast.Starred: "a condition unpacks nothing",
 }
+
+
+def _is_of_a_name(character: str) -> bool:
+    return ("_" + character).isidentifier()
 
 
 class Read(NamedTuple):
@@ -82,7 +88,14 @@ class Rebuilder:
         return len(self._text.encode()[:offset].decode(errors="ignore")) + self._shift
 
     def _attribute_column(self, node: ast.Attribute) -> int:
-        return max(self._column(node, end=True) - len(node.attr), 0)
+        return max(self._column(node, end=True) - len(self._written(node)), 0)
+
+    def _written(self, node: ast.Attribute) -> str:
+        """Return the name behind the dot as it is written; the parser has it normalised."""
+        if self._text.isascii():
+            return node.attr
+        end = self._column(node, end=True) - self._shift
+        return "".join(takewhile(_is_of_a_name, reversed(self._text[:end])))[::-1]
 
     @staticmethod
     def _at(built: ast.expr, column: int) -> ast.expr:
@@ -143,7 +156,8 @@ class Rebuilder:
         self._not_dunder(node.attr, column)
         if whole:
             return self._top(node.attr, column), f".{node.attr}"
-        built = self._function("key", access.key, [owner, ast.Constant(node.attr)])
+        names: list[ast.expr] = [ast.Constant(name) for name in dict.fromkeys((self._written(node), node.attr))]
+        built = self._function("key", access.key, [owner, *names])
         return self._at(built, column), f".{node.attr}"
 
     def _indexed(self, node: ast.Subscript, owner: ast.expr, whole: bool) -> tuple[ast.expr, str]:
@@ -152,7 +166,8 @@ class Rebuilder:
         step = f"[{index.value!r}]" if isinstance(index, ast.Constant) else f"[{ast.unparse(node.slice)}]"
         column = self._column(node.slice)
         if whole and isinstance(index, ast.Constant) and isinstance(index.value, str):
-            return self._top(index.value, column), f".{index.value}"
+            name = identifier(index.value)
+            return self._top(name, column), f".{name}"
         if whole and literal:
             raise Refused("the keys of the state are strings", column)
         name, function = ("state_item", access.state_item) if whole else ("item", access.item)
@@ -251,6 +266,8 @@ class Rebuilder:
     def _membership(self, sign: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
         whole = isinstance(right, ast.Name) and right.id == "state"
         listed = isinstance(right, (ast.List, ast.Tuple)) and all(isinstance(one, ast.Constant) for one in right.elts)
+        if whole and not (isinstance(left, ast.Constant) and are_normal((left.value,))):
+            left = self._function("state_key", access.state_key, [left])
         if whole or listed:
             return ast.Compare(left, [type(sign)()], [right])
         found = self._function("contains", operations.contains, [left, right])

@@ -26,6 +26,7 @@ from nbflow.engine.surroundings import Surroundings
 from nbflow.errors import ExecutionError
 from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition
+from nbflow.names import normalised
 from nbflow.scheduler import Plan, compile_plan
 from nbflow.tools import ToolRegistry
 from nbflow.values import own
@@ -104,6 +105,7 @@ class WorkflowEngine:
         Raises:
             GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
             RunStateError: One of `breaks` is no node of the graph.
+            NameClashError: Two keys of the initial state become one name.
             NbflowError: The setting NBFLOW_ATTEMPT_GRACE is no number of seconds.
         """
         if max_parallel is not None and max_parallel < 1:
@@ -125,8 +127,11 @@ class WorkflowEngine:
             grace,
             caching,
         )
+        # What a keeper has, or a run goes on from, is already named as it is to be.
+        is_new = keeper is None and past is None
+        initial = normalised(initial_state or {}, "the initial state") if is_new else dict(initial_state or {})
         run = Run(
-            compiled.plan, own(dict(initial_state or {})), around,
+            compiled.plan, own(initial), around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
         )  # fmt: skip
         for node in breaks:

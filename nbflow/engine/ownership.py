@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import secrets
 from nbflow.errors import ToolError, name_list
-from nbflow.names import identifier, key_for
+from nbflow.names import are_normal, identifier, key_for, normalised
 from nbflow.reducers import MISSING
 from nbflow.state_parameter import NAME as STATE
 from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, is_heavy_to_take, own, same
@@ -95,11 +95,12 @@ def as_update(output: Any, key: str) -> dict[str, Any]:
 
     Raises:
         ToolError: A key is no text.
+        NameClashError: Two keys become one name.
     """
     if not isinstance(output, dict):
         return {key: output}
     _check_keys(key, output)
-    return output
+    return output if are_normal(output) else normalised(output, f"the output of node {key!r}")
 
 
 def without(output: Any, unchanged: Iterable[str]) -> Any:
@@ -283,6 +284,7 @@ class Handover:
 
         Raises:
             ToolError: A key is no text, or a container under a reducer was handed back with the state, and changed.
+        NameClashError: Two keys become one name.
             ValueChangedError: Another thread changed a value while it was copied; the message names the key.
         """
         if self._copying > NOTICED_S:
@@ -312,6 +314,9 @@ class Handover:
     def _split(self, value: dict[str, Any], alone: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Tell the keys that are updates from those that only hand back what the tool was given."""
         pairs = list(dict.items(value))
+        if not are_normal(dict.__iter__(value)):
+            pairs = list(normalised(dict(pairs), f"what node {self._task.name!r} returned").items())
+            alone = {*map(identifier, alone)}
         output: dict[str, Any] = {}
         unchanged: list[str] = []
         hands_back: bool | None = None

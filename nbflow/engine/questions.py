@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.result import Key
 from nbflow.errors import RunStateError, name_list
 from nbflow.events import Kind
+from nbflow.names import node_path
 from nbflow.secrets import learn_value
 from nbflow.values import own
 
@@ -85,7 +86,7 @@ class Questions:
             RunStateError: No such question is open, or more than one.
             AnswerError: It does not fit.
         """
-        question = self._meant(node, seq)
+        question = self._meant(None if node is None else node_path(node), seq)
         data = own(question.form.accepted(value, question.node))
         self._answers[_key(question)] = data
         self.open.remove(question)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Replay, rules_of
 from nbflow.engine.result import ExecutionResult, Logs, logs_of
 from nbflow.errors import RunStateError
 from nbflow.events import Event, Kind, Status
@@ -162,7 +162,7 @@ class RunRecord:
         return {row.node_id: row.output for row in self.logs if row.status == "completed"}
 
     def _replayed(self, events: Sequence[Event]) -> Replay:
-        replay = Replay(self.plan, self.initial)
+        replay = Replay(self.plan, self.initial, rules=rules_of(events))
         replay.feed(events)
         return replay
 

@@ -6,7 +6,7 @@ state. What a stored event leaves out because it can be derived is put back on t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -16,7 +16,7 @@ from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.names import identifier, key_for
 from nbflow.reducers import MISSING, Unstored
-from nbflow.scheduler import Answer, Close, Open, Outcome, Plan, Scheduler, Task
+from nbflow.scheduler import RULES, Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.graphrun import Routes
 from nbflow.scheduler.scope import prefix_of
 from nbflow.secrets import Redacted
@@ -113,16 +113,22 @@ def _routes(events: list[Event], at: int) -> Routes:
     return routes
 
 
+def rules_of(events: Sequence[Event]) -> int:
+    """Return which version of the rules a run began with, by its events; the present one before the first event."""
+    return int(events[0].data.get("rules", 1)) if len(events) else RULES
+
+
 class Replay:
     """The scheduler of a run, brought forward event by event.
 
     `tried` counts the attempts at each firing, `answers` are those to its questions, by their numbers.
 
-    With `as_told` it goes the ways that the events tell, and evaluates no condition that they tell of.
+    `rules` are those that the run began with, as by `rules_of`. With `as_told` it goes the ways that the events tell,
+    and evaluates no condition that they tell of.
     """
 
-    def __init__(self, plan: Plan, initial: Mapping[str, Any], *, as_told: bool = False) -> None:
-        self.scheduler = Scheduler(plan, initial)
+    def __init__(self, plan: Plan, initial: Mapping[str, Any], *, rules: int = RULES, as_told: bool = False) -> None:
+        self.scheduler = Scheduler(plan, initial, rules=rules)
         self.tried: dict[Key, int] = {}
         self.answers: dict[tuple[Key, int], Any] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
@@ -138,6 +144,8 @@ class Replay:
         """
         events = list(events)
         for at, event in enumerate(events):
+            if event.kind is Kind.EXECUTION_RESUMED:
+                self.scheduler.rules = event.data.get("rules", self.scheduler.rules)
             outcome = outcome_of(event)
             if event.data.get("unchanged"):
                 self._put_back_unchanged(event)

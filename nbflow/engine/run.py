@@ -38,7 +38,20 @@ from nbflow.errors import (
 )
 from nbflow.events import Kind, Status
 from nbflow.failures import text_of
-from nbflow.scheduler import Answer, Cancel, Close, EdgeTaken, EdgeUntaken, Ended, Open, Plan, Retry, Scheduler, Task
+from nbflow.scheduler import (
+    RULES,
+    Answer,
+    Cancel,
+    Close,
+    EdgeTaken,
+    EdgeUntaken,
+    Ended,
+    Open,
+    Plan,
+    Retry,
+    Scheduler,
+    Task,
+)
 from nbflow.secrets import learn, mask
 from nbflow.values import own
 
@@ -90,7 +103,9 @@ class Run(SteeredRun):
         now = self.clock()
         if past is None:
             self._scheduler = Scheduler(self.plan, self.initial)
-            self.events.add((Kind.EXECUTION_START, now, None, {"graph": self.name, "input": dict(self.initial)}))
+            self.events.add(
+                (Kind.EXECUTION_START, now, None, {"graph": self.name, "rules": RULES, "input": dict(self.initial)})
+            )
             answers = self._scheduler.begin()
         else:
             self._scheduler = past.replay.scheduler

@@ -18,6 +18,7 @@ from nbflow.engine.questions import Question, Questions
 from nbflow.engine.workers import Workers
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import Kind, Status
+from nbflow.names import node_path
 from nbflow.scheduler import Answer, Plan, Scheduler, Task
 from nbflow.secrets import learn
 from nbflow.values import own
@@ -34,7 +35,7 @@ def check_node(plan: Plan, graph: str, path: str) -> None:
     """
     inner: Plan | None = plan
     above = ""
-    for part in path.split("/"):
+    for part in node_path(path).split("/"):
         name = _INDEX.sub("", part)
         known = inner.by_id if inner is not None else {}
         if name not in known:
@@ -78,7 +79,7 @@ class SteeredRun(AwaitedRun):
         Raises:
             RunStateError: The graph has no such node.
         """
-        check_node(self.plan, self.name, node)
+        check_node(self.plan, self.name, node := node_path(node))
         (self.workers.hold.breaks.add if on else self.workers.hold.breaks.discard)(node)
 
     def pause(self, at: str | None = None) -> None:
@@ -151,9 +152,10 @@ class SteeredRun(AwaitedRun):
         Raises:
             RunStateError: The node neither runs nor is about to.
             ToolError: The output is a dict with keys that are no texts.
+            NameClashError: It is a dict of which two keys become one name.
         """
         task = self._live(node)
-        output = own(output)
+        node, output = task.name, own(output)
         learn({node: output})
         if task.item is None and output is not None:
             key = task.node.definition.into if task.node.definition.map is not None else None
@@ -190,6 +192,7 @@ class SteeredRun(AwaitedRun):
 
     def _live(self, node: str) -> Task:
         named = {task.name: task for task in reversed(list(self._scheduler.tasks()))}
+        node = node if node in named else node_path(node)
         if node not in named:
             near = did_you_mean(node, named)
             raise RunStateError(f"node {node!r} of run {self.id} does not run{near}; running is {name_list(named)}")

@@ -20,6 +20,7 @@ from nbflow.files.plain import ExportError, Magic, Plain, blank_lines, cell_magi
 from nbflow.files.reading import Transform, read_cell
 from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
+from nbflow.names import identifier
 from nbflow.tools import EXECUTORS
 
 _PAGES = frozenset({"html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG", "timeit"})
@@ -110,7 +111,7 @@ class _Writer:
         if magic.name == "flow_tool":
             return self._tools(number, options, body, above)
         if magic.name == "flow_graph":
-            name = _arguments(number, _GRAPH, options).name
+            name = identifier(_arguments(number, _GRAPH, options).name)
             self.module.graphs[name] = None
             return _graph_call(self.session, name, "\n" + body)
         return self._other(number, magic, body, above)
@@ -133,7 +134,9 @@ class _Writer:
     def _tools(self, number: int, line: str, body: str, above: int) -> str:
         options = _arguments(number, _TOOL, line)
         found = self._plain(number, body, above)
-        names = options.names or [name for name in _functions(found.tree) if not name.startswith("_")]
+        names = [*map(identifier, options.names)] or [
+            name for name in _functions(found.tree) if not name.startswith("_")
+        ]
         if unknown := sorted(set(names) - _bound(found.tree)):
             raise ExportError(number, 1, f"the cell defines no {name_list(unknown)} to register")
         self.module.tools |= dict.fromkeys(names)

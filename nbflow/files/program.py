@@ -20,6 +20,7 @@ from nbflow.session import Session, current
 if TYPE_CHECKING:
     from nbflow.files.export import Module
     from nbflow.graph import GraphDefinition
+from nbflow.names import identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _graphs(path: Path) -> dict[str, GraphDefinition]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise NbflowError(f"{path} is not text in UTF-8: byte {error.start} cannot be read") from error
-    return {graph.name or path.stem: graph for graph in read_flow(text)}
+    return {graph.name or identifier(path.stem): graph for graph in read_flow(text)}
 
 
 def register_modules(names: list[str]) -> None:

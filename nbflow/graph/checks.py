@@ -19,7 +19,8 @@ END = "END"
 WHITE = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff"
 MAX_CONDITIONS = 10_000  # different ones in one graph; each is compiled
 MAX_FAULTS = 100  # listed; a hostile graph has as many as it has characters
-_MAP_ONLY = ("as", "into", "limit", "on_error")
+_MAP_ONLY = {"as": None, "into": None, "limit": None, "on_error": "fail", "errors": "carry"}
+"""Options that mean something only beside `map`, with their defaults."""
 
 
 class _AnyPredicate(dict[str, Any]):
@@ -151,7 +152,7 @@ def node_faults(node: Mapping[str, Any]) -> list[str]:
     if node.get("graph") is not None and node.get("cache"):
         faults.append(f"node {name!r:.80}: 'cache' is for tools; set it on the nodes of graph {node['graph']!r:.80}")
     if node.get("map") is None:
-        without = [key for key in _MAP_ONLY if node.get(key) not in (None, "fail" if key == "on_error" else None)]
+        without = [key for key, default in _MAP_ONLY.items() if node.get(key) not in (None, default)]
         faults += [f"node {name!r:.80}: {key!r} means something only beside 'map'" for key in without]
     elif node.get("graph") is not None and node.get("as") is None:
         faults.append(f"node {name!r:.80}: a map over a subgraph needs 'as', the key each item is put under")

@@ -8,15 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from nbflow.errors import GraphError
 from nbflow.graph import checks
+from nbflow.names import normalised_graph
 
 if TYPE_CHECKING:
     import networkx
 
 END = checks.END
+AS_STORED: dict[str, Any] = {"names": "as stored"}
+"""The context of validation that leaves names as they are: those of a stored graph are those of its runs' events."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -40,7 +51,8 @@ class NodeDefinition(_Part):
     """One node: what it runs, and how.
 
     `tool` or `graph` (a subgraph's name) says what runs. `retries`, `backoff`, `timeout` and `executor` that are not
-    set explicitly are taken from the tool's own defaults. `backoff` and `timeout` are seconds.
+    set explicitly are taken from the tool's own defaults. `backoff` and `timeout` are seconds. `errors` says what a map
+    does with items that are errors of a map with `on_error` `collect`: they stay in their places, or are left out.
     """
 
     model_config = ConfigDict(json_schema_extra=_ONE_OF_TWO)
@@ -56,6 +68,7 @@ class NodeDefinition(_Part):
     into: str | None = None
     limit: Count | None = None
     on_error: Literal["fail", "collect"] = "fail"
+    errors: Literal["carry", "drop"] = "carry"
     retries: Annotated[int, Field(ge=0, strict=True)] = 0
     backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     timeout: Seconds | None = None
@@ -98,15 +111,21 @@ class GraphDefinition(_Part):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _refuse_with_every_fault(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _refuse_with_every_fault(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         if isinstance(data, cls):
             return data
-        raw = checks.as_plain(data)
+        raw, clashes = checks.as_plain(data), list[str]()
+        if info.context is not AS_STORED:
+            named, clashes = normalised_graph(raw)
+            if named != raw:
+                data = raw = named
         try:
             graph, faults = handler(data), []
         except ValidationError as error:
             graph, faults = None, checks.field_faults(error, raw)
-        faults += checks.structure_faults(raw)
+        faults += clashes + checks.structure_faults(raw)
         if faults or graph is None:
             raise GraphError(faults, graph=raw.get("name") if isinstance(raw.get("name"), str) else None)
         return graph

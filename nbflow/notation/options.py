@@ -93,6 +93,7 @@ _NODE: dict[str, Reader] = {
     "into": _key,
     "limit": _whole(1),
     "on_error": _choice("on_error"),
+    "errors": _choice("errors"),
     "retries": _whole(0),
     "backoff": _seconds,
     "timeout": _timeout,

@@ -12,6 +12,7 @@ from typing import Any
 from nbflow.errors import GraphError, did_you_mean, name_list
 from nbflow.graph import checks
 from nbflow.graph.model import END, GraphDefinition
+from nbflow.names import identifier
 from nbflow.notation import mistakes, options, values
 from nbflow.notation.json_text import read_json
 from nbflow.notation.places import Fault, reading
@@ -73,7 +74,8 @@ def _begins(text: str, signs: str) -> bool:
 def _named(data: Any, name: str) -> GraphDefinition:
     if not isinstance(data, dict):
         raise GraphError(f"a graph is a JSON object, not {data!r:.60}")
-    inner = data.get("name", "")
+    inner, name = data.get("name", ""), identifier(name)
+    inner = identifier(inner) if isinstance(inner, str) else inner
     if name and inner and inner != name:
         raise GraphError(f"the text names the graph {inner!r:.60}, the magic {name!r}; take 'name' out of the text")
     return GraphDefinition.model_validate({**data, "name": name or inner})
@@ -145,7 +147,7 @@ class _Reading:
 
     def _node(self, token: Token) -> str:
         """Return the id that a token names, and note that it was mentioned."""
-        name = token.text
+        name = identifier(token.text)
         if name[0] in "\"'":
             name = values.name(token)
             if why := name != END and checks.id_fault(name):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nbflow import parsing
+from nbflow.names import identifier
 from nbflow.notation import values
 from nbflow.notation.places import Fault, reading
 from nbflow.notation.tokens import QUOTED, Token
@@ -61,10 +62,11 @@ def parse_run_line(line: str) -> RunLine:
         options: list[str] = []
         while (at := _blank(line, at)) < end:
             if key := _KEY.match(line, at, end):
-                if key[1] in assignments:
-                    raise Fault(f"the key {key[1]!r} stands twice", at, earlier=columns[key[1]])
-                columns[key[1]] = at
-                assignments[key[1]], at = _expression(line, key, end)
+                name_of_key = identifier(key[1])
+                if name_of_key in assignments:
+                    raise Fault(f"the key {name_of_key!r} stands twice", at, earlier=columns[name_of_key])
+                columns[name_of_key] = at
+                assignments[name_of_key], at = _expression(line, key, end)
             elif option := _OPTION.match(line, at, end):
                 words, at = _option(line, option, end)
                 options += words

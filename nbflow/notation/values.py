@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbflow.errors import did_you_mean
+from nbflow.names import identifier
 from nbflow.notation.places import Fault
 from nbflow.notation.tokens import MAX_DEPTH, Token
 
@@ -56,7 +57,7 @@ def _escaped(found: re.Match[str], start: int) -> str:
 
 
 def name(token: Token) -> str:
-    """Return what a name says; half a surrogate pair is no character of a name.
+    """Return what a name says, normalised; half a surrogate pair is no character of a name.
 
     Raises:
         Fault: An escape is unknown or no character.
@@ -64,7 +65,7 @@ def name(token: Token) -> str:
     said = unquoted(token)
     if token.text[0] in "\"'" and not said.isascii() and any("\ud800" <= c <= "\udfff" for c in said):
         raise Fault("a name holds whole characters, not half of a surrogate pair", token.start)
-    return said
+    return identifier(said)
 
 
 def number(token: Token) -> int | float:

@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 from nbflow import session
 from nbflow.errors import ToolError, did_you_mean, name_list
+from nbflow.names import identifier
 from nbflow.notebook.arguments import argument, arguments, count, seconds, takes, words
 from nbflow.notebook.body import Body, any_awaited, read_body, run_codes
 from nbflow.notebook.cells import Cells
@@ -106,7 +107,7 @@ class DefinitionMagics(Magics):
         """
         with readable(self._shell), unchanged_on_failure():
             tokens = words(line)
-            name = arguments(self.flow_graph, tokens).name
+            name = identifier(arguments(self.flow_graph, tokens).name)
             here = session.current()
             # One empty line in the place of the magic's: errors count lines as the cell does.
             graph = here.graph(name, "\n" + cell)
@@ -125,6 +126,7 @@ def _functions(names: list[str], body: Body, namespace: dict[str, Any]) -> dict[
     """
     defined = body.functions()
     public = [name for name in defined if not name.startswith("_")]
+    names = [*map(identifier, names)]
     for name in sorted(set(names) - body.bound()):
         raise ToolError(
             f"the cell defines no function {name!r}{did_you_mean(name, defined)}; it defines: {name_list(defined)}"

@@ -14,5 +14,6 @@ from nbflow.scheduler.answers import Retry as Retry
 from nbflow.scheduler.answers import Task as Task
 from nbflow.scheduler.plan import Plan as Plan
 from nbflow.scheduler.plan import compile_plan as compile_plan
+from nbflow.scheduler.scheduler import RULES as RULES
 from nbflow.scheduler.scheduler import Outcome as Outcome
 from nbflow.scheduler.scheduler import Scheduler as Scheduler

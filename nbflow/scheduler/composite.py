@@ -5,10 +5,12 @@ Rule: an item is an attempt of its own, a subgraph a run of its own; what comes 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError, ToolError, name_list
-from nbflow.failures import error_data, node_error
+from nbflow.failures import error_data, is_collected, node_error
+from nbflow.names import key_for
 from nbflow.scheduler.answers import Cancel, Close, Open, Retry, Task
 from nbflow.scheduler.graphrun import GraphRun
 from nbflow.scheduler.marking import Out, unfold
@@ -19,13 +21,20 @@ if TYPE_CHECKING:
     from nbflow.scheduler.scheduler import Scheduler
 
 
-class MapRun:
-    """The items of one firing of a map: at most `limit` of them at once, results in the order of the list."""
+CARRYING = 2
+"""The rules (`Scheduler.rules`) from which on a map carries collected errors; before, its tool got them."""
 
-    def __init__(self, task: Task, values: list[Any]) -> None:
-        self.task, self.values = task, values
-        self.results: list[Any] = [None] * len(values)
-        self.left = len(values)
+
+class MapRun:
+    """The items of one firing of a map: at most `limit` of them at once, results in the order of the list.
+
+    Items at the indexes in `carried` do not run: each is its own result.
+    """
+
+    def __init__(self, task: Task, values: list[Any], carried: Collection[int] = ()) -> None:
+        self.task, self.values, self._carried = task, values, carried
+        self.results: list[Any] = [values[index] if index in carried else None for index in range(len(values))]
+        self.left = len(values) - len(carried)
         self.over = False
         self.active: dict[int | None, Task] = {}
         self._next = 0
@@ -37,7 +46,7 @@ class MapRun:
     @property
     def untouched(self) -> bool:
         """Whether nothing of it has ended, nor of what is inside its items."""
-        return self.left == len(self.values) and _all_untouched(self.tasks())
+        return self.left == len(self.values) - len(self._carried) and _all_untouched(self.tasks())
 
     def more(self) -> list[Task]:
         """Return the items that may start now."""
@@ -47,6 +56,8 @@ class MapRun:
         while self._next < len(self.values) and len(self.active) < limit:
             index = self._next
             self._next += 1
+            if index in self._carried:
+                continue
             item = Task(
                 task.run, task.node, task.firing, task.path, task.order,
                 parent=task, item=index, value=self.values[index],
@@ -85,9 +96,9 @@ def begin(scheduler: Scheduler, task: Task, out: Out) -> None:
         begin_subgraph(scheduler, task, out, attempt=1)
         return
     out.append(Open(task))
-    values = task.path.get(key)
+    values = task.path.get(key_for(key, task.path) or key)
     if isinstance(values, list | tuple):
-        task.composite = MapRun(task, list(values))
+        task.composite = _map_run(task, list(values), scheduler.rules)
         _begin_items(scheduler, task.composite, out)
         return
     found = f"holds {type(values).__name__}" if key in task.path else "is not in the state"
@@ -95,6 +106,14 @@ def begin(scheduler: Scheduler, task: Task, out: Out) -> None:
         f"node {task.name!r} maps over {key!r}, which {found}; it needs a list. Keys there are: {name_list(task.path)}"
     )
     scheduler.later(lambda more: failed(scheduler, task, error, more))
+
+
+def _map_run(task: Task, values: list[Any], rules: int) -> MapRun:
+    """Return the run of a map; an item that is an error which another map collected is no value for its tool."""
+    collected = {index for index, value in enumerate(values) if is_collected(value)} if rules >= CARRYING else set()
+    if task.node.definition.errors == "drop":
+        return MapRun(task, [value for index, value in enumerate(values) if index not in collected])
+    return MapRun(task, values, collected)
 
 
 def map_anew(scheduler: Scheduler, task: Task) -> None:

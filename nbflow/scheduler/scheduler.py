@@ -20,6 +20,9 @@ from nbflow.scheduler.plan import Plan
 from nbflow.scheduler.scope import Step, steps_of
 from nbflow.state import PathState, Write
 
+RULES = composite.CARRYING
+"""The version of the rules that runs follow now. Logs of before it was noted follow 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -45,7 +48,9 @@ class Scheduler:
     taken note of by no method: what a cancelled firing still returns is dropped.
     """
 
-    def __init__(self, plan: Plan, state: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Plan, state: Mapping[str, Any], *, rules: int = RULES) -> None:
+        self.rules = rules
+        """Which version of the rules what begins from now on follows; a replay follows those that its log followed."""
         self.routes: Routes = {}
         self.root = GraphRun(plan, dict(state), self.open, self._root_ended, routes=self.routes)
         self.ended: Ended | None = None

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from nbflow.graph.params import without_secrets
+from nbflow.names import identifier
 from nbflow.secrets import MASK
 from nbflow.server import models
 from nbflow.server.problems import problems
@@ -22,7 +23,11 @@ from nbflow.session import Session
 from nbflow.wire import definition_data
 
 router = APIRouter()
-Id = Annotated[str, Path(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")]
+Id = Annotated[
+    str,
+    Path(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name"),
+    AfterValidator(identifier),
+]
 Version = Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | SkipJsonSchema[None], Query()]
 _LINKS = {
     operation: {"operationId": operation, "parameters": {"graph_id": "$response.body#/id"}}

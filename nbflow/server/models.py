@@ -8,13 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nbflow.events import Status
+from nbflow.names import identifier
 from nbflow.server.sent import MOST_OF_A_NAME, NAME
 
 GraphId = Annotated[
-    str, Field(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name")
+    str, Field(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name"),
+    AfterValidator(identifier),
 ]  # fmt: skip
 Json = dict[str, Any]
 

@@ -18,6 +18,7 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError, RunNotFoundError
 from nbflow.json_values import object_data
+from nbflow.names import normalised
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings
 from nbflow.server.options import Options
@@ -77,7 +78,7 @@ class Service:
 
     async def _same(self, run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
         """Return the run that a key began, once it is stored."""
-        if run.name != name or object_data(run.initial) != object_data(state):
+        if run.name != name or object_data(run.initial) != object_data(normalised(state, "the initial state")):
             raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
         if isinstance(run, Run):
             await self._stored(run)

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
+from pydantic import AfterValidator
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nbflow.commands import Message, refusal
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
+from nbflow.names import identifier
 from nbflow.pages import Page, scene_of
 from nbflow.server.elsewhere import folded, newer, pause_after
 from nbflow.server.problems import answer, problem_of
@@ -191,7 +193,9 @@ async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -
 
 
 @router.get("/scenes/{graph_id:path}")
-async def show_graph(graph_id: Annotated[str, Path(max_length=200)], service: Serving) -> Response:
+async def show_graph(
+    graph_id: Annotated[str, Path(max_length=200), AfterValidator(identifier)], service: Serving
+) -> Response:
     """Return a graph as the live view draws it, before any run."""
     graph = await service.shelf.find(graph_id)
     drawn = await service.shelf.work.run(scene, graph, subgraphs=dict(service.session.graphs))

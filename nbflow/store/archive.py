@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from nbflow import errors
 from nbflow.conditions.operations import FUNCTIONS
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Replay, rules_of
 from nbflow.engine.result import ExecutionResult
 from nbflow.errors import NbflowError, StoreError
 from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
+from nbflow.graph.model import AS_STORED
 from nbflow.graph.params import PLACEHOLDER, with_secrets, without_secrets
 from nbflow.scheduler import Plan
 from nbflow.secrets import Supply
@@ -133,7 +134,8 @@ def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
     """
     try:
         data = json.loads(text)
-        return GraphDefinition.model_validate(with_secrets(data, supply) if supply and PLACEHOLDER in text else data)
+        known = with_secrets(data, supply) if supply and PLACEHOLDER in text else data
+        return GraphDefinition.model_validate(known, context=AS_STORED)
     except (NbflowError, ValueError, RecursionError) as error:
         raise StoreError(f"a stored graph is not sound, so it was changed or is damaged: {error}") from error
 
@@ -203,7 +205,7 @@ class StoredRun(RunRecord):
             self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
 
     def _replayed(self, events: Sequence[Event]) -> Replay:
-        replay = Replay(self.plan, self.initial, as_told=True)
+        replay = Replay(self.plan, self.initial, rules=rules_of(events), as_told=True)
         replay.feed(events)
         return replay
 

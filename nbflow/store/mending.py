@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbflow.engine import WorkflowEngine
-from nbflow.engine.replay import Replay, node_of
+from nbflow.engine.replay import Replay, node_of, rules_of
 from nbflow.engine.result import Key, key_of
 from nbflow.errors import StoreError
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
+from nbflow.graph.model import AS_STORED
 from nbflow.reducers import Unstored
 from nbflow.scheduler import Plan
 from nbflow.scheduler.graphrun import GraphRun
@@ -37,7 +38,7 @@ class Mender:
         Raises:
             StoreError: It cannot be made again: it was given to the run, or its tool no longer returns it.
         """
-        replay = Replay(self._plan, self._initial)
+        replay = Replay(self._plan, self._initial, rules=rules_of(self._events))
         replay.feed(self._events)
         needed = wanted(replay.scheduler.root, self._engine.registry)
         told = [event for event in self._events if not event.data.get("derived")]
@@ -119,7 +120,7 @@ def _alone(node: NodeDefinition) -> GraphDefinition:
     """Return a graph of this node alone: of a map, for one item."""
     kept = ("node_id", "tool", "retries", "backoff", "timeout", "executor")
     said = {name: getattr(node, name) for name in kept if name in node.model_fields_set}
-    return GraphDefinition.model_validate({"nodes": [said]})
+    return GraphDefinition.model_validate({"nodes": [said]}, context=AS_STORED)
 
 
 def wanted(run: GraphRun, registry: ToolRegistry) -> list[Unstored]:

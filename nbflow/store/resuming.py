@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay, is_decided, lacks
+from nbflow.engine.replay import Replay, is_decided, lacks, rules_of
 from nbflow.errors import RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition
-from nbflow.scheduler import Plan
+from nbflow.names import node_path
+from nbflow.scheduler import RULES, Plan
 from nbflow.secrets import Supply, learn
 from nbflow.store.archive import uncollected
 from nbflow.store.rows import LogRow, RunHead, RunRow
@@ -54,7 +55,14 @@ class Source:
         for name in self.run.inner_names:
             if name not in graphs:
                 graphs[name] = self.run.subgraphs[name]
-        return graphs[self.name]
+        return self._as_stored(graphs[self.name])
+
+    def _as_stored(self, graph: GraphDefinition) -> GraphDefinition:
+        """Return a graph, or the run's own where they differ by the form of names alone: its events have these."""
+        if self.head is None or self.head.definition.isascii():
+            return graph  # and the stored one is not read, as reading it asks for its secrets
+        named = GraphDefinition.model_validate(self.run.graph.model_dump(by_alias=True, exclude_unset=True))
+        return self.run.graph if named == graph else graph
 
     @property
     def status(self) -> Status:
@@ -177,13 +185,14 @@ def _before(source: Source, place: str) -> int:
     name, _, number = place.rpartition("#")
     if not number.isdigit() or not name:
         name, number = place, ""
+    ran = dict.fromkeys(event.node for event in source.events if event.kind is Kind.NODE_START and event.node)
+    name = name if name in ran else node_path(name)
     starts: dict[int, int] = {}
     for event in source.events:
         if event.kind is Kind.NODE_START and event.node == name:
             starts.setdefault(event.data["firing"], event.seq)
     found = list(starts.values())
     if not found:
-        ran = dict.fromkeys(event.node for event in source.events if event.kind is Kind.NODE_START and event.node)
         near = did_you_mean(name, [node for node in ran if node])
         raise RunStateError(
             f"node {name!r} never started in run {source.id}{near}; these did: {name_list(map(str, ran))}"
@@ -226,10 +235,12 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
         RunStateError: An event does not fit the graph; it is named.
     """
     events = source.events[:upto]
-    replay = Replay(plan, source.initial)
+    replay = Replay(plan, source.initial, rules=rules_of(events))
     with uncollected():
         replay.feed(events)
     told: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
+    if replay.scheduler.rules != RULES:  # what begins from now on follows the present ones
+        told["rules"] = replay.scheduler.rules = RULES
     if edits:
         learn(edits)
         told["edited"] = own(dict(edits))

@@ -30,18 +30,20 @@ class Inside:
         self.failed: dict[str, str] = {}
         self.active: dict[str, str] = {}
         """The parts that run, wait, are being retried, or were cancelled, with their statuses."""
+        self.carried: set[str] = set()
+        """The items that do not run, as each is an error that another map collected; in runs of rules 1 they do."""
         self._over: set[str] = set()
 
     def copy(self) -> Inside:
         """Return an independent copy."""
         other = copy(self)
         other.done, other.failed, other.active = {**self.done}, {**self.failed}, {**self.active}
-        other._over = {*self._over}
+        other._over, other.carried = {*self._over}, {*self.carried}
         return other
 
     def clear(self) -> None:
         """Discard all parts, as at the start of a new firing."""
-        for parts in (self.done, self.failed, self.active, self._over):
+        for parts in (self.done, self.failed, self.active, self._over, self.carried):
             parts.clear()
         self.total = 0
 
@@ -51,6 +53,7 @@ class Inside:
             return
         index = suffix[1:-1]
         self.total = max(self.total, int(index) + 1 if index.isdigit() else 0)
+        self.carried.discard(index)
         if status != "failed" or index not in self.done:
             self._put(index, status, error)
 

@@ -10,6 +10,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from nbflow.events import Event, Kind
+from nbflow.failures import is_collected
 from nbflow.graph import NodeDefinition
 from nbflow.view.history import Attempt, History, duration_us, error_line, error_parts
 from nbflow.view.inside import Inside
@@ -95,7 +96,7 @@ class NodeState:
         if self.kind != "map" or not (parts.total or self.runs):
             return None
         failed = len(parts.failed)
-        done = len(parts.done) + failed
+        done = len(parts.done) + failed + len(parts.carried)
         return {"done": done, "total": max(parts.total, done), "failed": failed}
 
     def inner_rows(self) -> dict[str, Any] | None:
@@ -132,7 +133,9 @@ class NodeState:
         self.of = max(self.of, attempt)
         self.progress = self.text = None
         if self.kind == "map":
-            self.parts.total = _item_count(self.definition, past.input) or self.parts.total
+            values = _items(self.definition, past.input)
+            self.parts.total = len(values) or self.parts.total
+            self.parts.carried = {str(index) for index, value in enumerate(values) if is_collected(value)}
 
     def _backed_off(self, now: float) -> str:
         attempts = self.history.attempts
@@ -275,6 +278,9 @@ def _asked(event: Event) -> Asked:
     return event.node, data.get("scope", ""), data.get("firing", 0), data.get("ordinal", 0)
 
 
-def _item_count(definition: NodeDefinition, given: Any) -> int:
+def _items(definition: NodeDefinition, given: Any) -> Sequence[Any]:
+    """Return the items of a map's list, without those that it drops."""
     values = given.get(definition.map) if isinstance(given, dict) else given
-    return len(values) if isinstance(values, list | tuple) else 0
+    if not isinstance(values, list | tuple):
+        return ()
+    return [value for value in values if not is_collected(value)] if definition.errors == "drop" else values

@@ -16,7 +16,7 @@ from typing import Any
 
 from nbflow.engine.ownership import without
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay, is_decided, outcome_of
+from nbflow.engine.replay import Replay, is_decided, outcome_of, rules_of
 from nbflow.events import Event, Kind
 from nbflow.values.equality import same
 
@@ -161,7 +161,7 @@ class States:
     def _replay(self, count: int) -> bool:
         """Move a replay towards the state after `count` settled events; return True if it got there."""
         near = max((one for one in self._replays if one.count <= count), key=_count, default=None)
-        position = near or _Position(Replay(self._run.plan, self._run.initial))
+        position = near or _Position(Replay(self._run.plan, self._run.initial, rules=rules_of(self._run.events)))
         # The replay leaves the list while it moves: if its events do not fit the graph, it raises and is discarded.
         self._replays = sorted((one for one in self._replays if one is not near), key=_count)[-2:]
         reached = self._advance(position, count)

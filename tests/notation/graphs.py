@@ -63,7 +63,12 @@ def node_settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
     }
     mapped = st.fixed_dictionaries(
         {"map": names, "as": names},
-        optional={"into": names, "limit": st.integers(1, 99), "on_error": st.sampled_from(["fail", "collect"])},
+        optional={
+            "into": names,
+            "limit": st.integers(1, 99),
+            "on_error": st.sampled_from(["fail", "collect"]),
+            "errors": st.sampled_from(["carry", "drop"]),
+        },
     )
     runs = st.builds(lambda tool: {"tool": tool}, st.just(name) | names) | st.builds(
         lambda graph: {"graph": graph}, names

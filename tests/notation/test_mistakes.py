@@ -11,7 +11,7 @@ from nbflow.errors import NotationError
 from nbflow.notation import read_graph
 
 NODE_OPTIONS = (
-    "options of nodes: join, route, map, as, into, limit, on_error, retries, backoff, timeout, executor, cache"
+    "options of nodes: join, route, map, as, into, limit, on_error, errors, retries, backoff, timeout, executor, cache"
 )
 OWN_LINE = "each condition has its line, and they are tried in order: 'a -> c if …'"
 SHOWN = {"NAME", "END"}  # what messages show for something the user names, and the end of paths

@@ -1,7 +1,9 @@
 """A node that maps: one firing, an attempt per item."""
 
 import pytest
-from harness import Tool, computes, prepare, raises, run, takes
+from harness import Tool, computes, prepare, raises, resume, run, takes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbflow.errors import GraphError, NodeError, ToolError
 from nbflow.graph import GraphDefinition
@@ -136,7 +138,9 @@ def test_the_first_subgraph_of_a_map_to_fail_cancels_the_others() -> None:
     assert (1, "m[0]/q") in drive.cancelled
 
 
-@pytest.mark.parametrize("option", [{"limit": 2}, {"on_error": "collect"}, {"into": "k"}, {"as": "k"}])
+@pytest.mark.parametrize(
+    "option", [{"limit": 2}, {"on_error": "collect"}, {"errors": "drop"}, {"into": "k"}, {"as": "k"}]
+)
 def test_options_of_a_map_without_map_are_faults(option: dict[str, object]) -> None:
     with pytest.raises(GraphError, match="means something only beside 'map'"):
         GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "a", **option}]})
@@ -145,3 +149,142 @@ def test_options_of_a_map_without_map_are_faults(option: dict[str, object]) -> N
 def test_as_is_required_with_a_subgraph() -> None:
     with pytest.raises(GraphError, match="needs 'as'"):
         GraphDefinition.model_validate({"nodes": [{"node_id": "a", "graph": "g", "map": "xs"}]})
+
+
+ERROR = {"error": {"node": "m[1]", "type": "ValueError", "message": "no 2"}}
+TWO_MAPS = "m [map=xs, on_error=collect, into=ys]\nm -> n\nn [map=ys, into=zs{}]"
+
+
+def test_a_second_map_carries_the_error_of_an_item_and_does_not_run_it() -> None:
+    drive = run(TWO_MAPS.format(""), {"m": squares(broken=(2,)), "n": squares()}, state=ITEMS)
+    assert drive.order == "m[0] m[1] m[2] n[0] n[2]"
+    assert drive.state["zs"] == [1, ERROR, 81]
+
+
+def test_a_map_drops_errors_where_it_says_so() -> None:
+    drive = run(TWO_MAPS.format(", errors=drop"), {"m": squares(broken=(2,)), "n": squares()}, state=ITEMS)
+    assert drive.order == "m[0] m[1] m[2] n[0] n[1]"
+    assert drive.state["zs"] == [1, 81]
+
+
+def test_a_list_of_errors_alone_is_carried_at_once() -> None:
+    for tail, zs in (("", [ERROR]), (", errors=drop", [])):
+        drive = run(f"n [map=ys, into=zs{tail}]\nn -> z", state={"ys": [ERROR]})
+        assert drive.order == "z"
+        assert drive.state["zs"] == zs
+
+
+def test_a_limit_counts_the_items_that_run() -> None:
+    drive = run("n [map=ys, limit=1]", {"n": squares()}, state={"ys": [ERROR, 2, ERROR, 3]})
+    assert [(time, name) for time, name, _ in drive.starts] == [(0, "n[1]"), (1, "n[3]")]
+    assert drive.state["n"] == [ERROR, 4, ERROR, 9]
+
+
+def test_errors_are_carried_through_maps_over_subgraphs_and_maps_inside_of_these() -> None:
+    tools = {"p": computes(lambda s: {"r": s["x"] * 10}), "q": squares()}
+    drive = run("n = graph g [map=ys, as=x]", tools, state={"ys": [1, ERROR]}, graphs={"g": "p"})
+    assert drive.state["n"] == [{"r": 10}, ERROR]
+
+    drive = run("n = graph g [map=ys, as=x]", tools, state={"ys": [[1, ERROR], [ERROR]]}, graphs={"g": "q [map=x]"})
+    assert drive.state["n"] == [{"q": [1, ERROR]}, {"q": [ERROR]}]
+
+    drive = run("n = graph g", tools, state={"ys": [2, ERROR]}, graphs={"g": "q [map=ys]"})
+    assert drive.state["q"] == [4, ERROR]
+
+
+def test_errors_are_carried_through_joins_and_reducers() -> None:
+    text = """start -> m & k -> both -> n
+m [map=xs, on_error=collect]
+k [map=xs, on_error=collect]
+n [map=all]
+reduce all with extend"""
+    tools = {
+        "m": squares(broken=(2,)), "k": squares(broken=(1,)), "n": squares(),
+        "both": computes(lambda s: {"all": s["m"] + s["k"]}),
+    }  # fmt: skip
+    drive = run(text, tools, state=ITEMS)
+    assert drive.state["n"] == [
+        1,
+        ERROR,
+        81,
+        {"error": {"node": "k[0]", "type": "ValueError", "message": "no 1"}},
+        16,
+        81,
+    ]
+
+
+@pytest.mark.parametrize("item", [
+    {"error": "text"}, {"error": {"node": "m"}}, {"error": ERROR["error"], "x": 1}, {"error": ERROR["error"] | {"x": 1}},
+    {"error": ERROR["error"] | {"node": None}}, [ERROR], "error",
+])  # fmt: skip
+def test_what_only_looks_like_an_error_is_a_value(item: object) -> None:
+    drive = run("n [map=ys]", {"n": takes(1)}, state={"ys": [item]})
+    assert drive.order == "n[0]"
+
+
+def test_a_log_of_before_replays_by_its_own_rules() -> None:
+    """Until rules 2 a map gave its tool the error as a value."""
+    from nbflow.scheduler import Outcome, Scheduler
+
+    plan = prepare(TWO_MAPS.format(""), state=ITEMS).plan
+    log = [
+        Outcome("completed", firing=1, node="m", item=0, value=1),
+        Outcome("failed", firing=1, node="m", item=1, value=ERROR["error"]),
+        Outcome("completed", firing=1, node="m", item=2, value=9),
+        Outcome("completed", firing=2, node="n", item=1, value="fed"),
+        Outcome("completed", firing=2, node="n", item=0, value=1),
+    ]
+    old = Scheduler(plan, ITEMS, rules=1)
+    assert [task.name for task in old.replay(log)] == ["n[2]"]
+    with pytest.raises(Exception, match="does not fit"):
+        Scheduler(plan, ITEMS).replay(log)
+
+
+def test_an_edited_list_with_errors_begins_a_map_again_that_nothing_of_has_ended() -> None:
+    drive = prepare("a -> n\nn [map=ys]", {"n": squares()}, state={"ys": [1, ERROR]})
+    drive.carry_out(drive.scheduler.begin())
+    (a,) = drive.scheduler.leaves()
+    drive.carry_out(drive.scheduler.complete(a, {}))
+    drive.scheduler.edit({"ys": [ERROR, 2, 3]})
+    assert [task.name for task in drive.scheduler.leaves()] == ["n[1]", "n[2]"]
+
+
+def through(values: list[object], broken: set[int], node: str, *, drops: bool) -> list[object]:
+    """Return what a map with `collect` makes of a list, as the rules say it."""
+    values = [value for value in values if not (drops and isinstance(value, dict))]
+    error = {"type": "ValueError", "message": "no"}
+    return [
+        value if isinstance(value, dict) else {"error": {"node": f"{node}[{at}]", **error}} if at in broken else value
+        for at, value in enumerate(values)
+    ]
+
+
+@given(
+    st.lists(st.integers(0, 9) | st.just(ERROR), max_size=6),
+    st.lists(st.tuples(st.sets(st.integers(0, 5)), st.booleans(), st.integers(1, 3)), min_size=1, max_size=4),
+    st.lists(st.integers(1, 5), min_size=1, max_size=5),
+)
+def test_maps_after_each_other_do_as_the_rules_say_whatever_ends_first_and_so_does_each_replay(
+    values: list[object], maps: list[tuple[set[int], bool, int]], durations: list[int]
+) -> None:
+    lines, tools, expected, key = [], {}, values, "xs"
+    for number, (broken, drops, limit) in enumerate(maps):
+        node = f"m{number}"
+        errors = "drop" if drops else "carry"
+        lines.append(f"{node} [map={key}, on_error=collect, errors={errors}, limit={limit}]")
+        tools[node] = _fails(broken, durations)
+        expected, key = through(expected, broken, node, drops=drops), node
+    text = "\n".join([" -> ".join([*tools, "END"]), *lines])
+
+    drive = run(text, tools, state={"xs": values})
+
+    assert drive.state[key] == expected
+    for number in range(len(drive.log) + 1):
+        assert resume(drive, drive.log[:number], {"xs": values}).run().state == drive.state
+
+
+def _fails(broken: set[int], durations: list[int]) -> Tool:
+    return lambda task: (
+        durations[(task.item or 0) % len(durations)],
+        ValueError("no") if task.item in broken else task.value,
+    )

@@ -152,3 +152,18 @@ def test_tools_are_told_with_the_schema_of_their_parameters(server: Served) -> N
         "default": 0.01,
     }
     assert tools["count"]["parameters"]["required"] == ["text"]
+
+
+def test_names_of_graphs_and_keys_are_normalised_as_python_does(server: Served) -> None:
+    micro, mu = "\xb5" + uuid.uuid4().hex[:6], "\u03bc"
+    with server.client() as client:
+        made = client.post("/graphs/create", json=graph(micro, "count"))
+        refused = client.post("/executions/run", json={"graph_id": micro, "initial_state": {"\xb5": 1, mu: 2}})
+        found = [client.get(f"/graphs/{name}").status_code for name in (micro, mu + micro[1:])]
+
+    assert (made.status_code, made.json()["name"]) == (201, mu + micro[1:])
+    assert (refused.status_code, refused.json()["title"]) == (422, "Name Clash Error")
+    assert "'\\xb5'" in refused.json()["detail"]
+    assert found == [200, 200]
+    run = server.result(server.run(micro, text="a b c"))
+    assert run["result"]["state"]["words"] == 3
