@@ -14,6 +14,8 @@ from nbflow.errors import did_you_mean, name_list
 from nbflow.graph.before import circles
 from nbflow.graph.model import EdgeDefinition, GraphDefinition
 from nbflow.graph.needs import Flow
+from nbflow.graph.reserved import shadowing
+from nbflow.graph.unseen import Unseen, unseen
 from nbflow.graph.writes import repeated_keys
 from nbflow.names import identifier
 from nbflow.state_parameter import NAME as STATE
@@ -49,8 +51,9 @@ def lint(
     """Return warnings, a sentence each; of more than 100, the first.
 
     They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
-    updates that repeat what a key with a reducer holds, and parameters `state` without an annotation where there is a
-    key of that name. `given` are keys of the initial state; None if they are not known.
+    updates that repeat what a key with a reducer holds, parameters `state` without an annotation where there is a key
+    of that name, parameters with reserved names, keys written in a subgraph that only this graph reduces, and what
+    cached tools read that the cache cannot see. `given` are keys of the initial state; None if they are not known.
     """
     flow = Flow(graph, registry, graphs)
     found = chain(
@@ -60,6 +63,9 @@ def lint(
         _unprovided(graph, flow, given),
         _repeated(graph, registry),
         _hidden(graph, flow, given),
+        shadowing(graph, registry, flow.reached),
+        _reduced_outside(graph, flow, graphs),
+        _unseen(flow),
     )
     return list(islice(found, MAX_WARNINGS))
 
@@ -135,6 +141,41 @@ def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None)
             yield (
                 f"node {node.node_id!r}: the parameter 'state' of tool {spec.name!r} gets the whole state, though "
                 "there is a key 'state'; annotate it with the type of that key to get the key, or as dict"
+            )
+
+
+def _reduced_outside(graph: GraphDefinition, flow: Flow, graphs: Mapping[str, GraphDefinition]) -> Iterator[str]:
+    """Name keys that a subgraph writes and that only the graph around it reduces (SEMANTICS rule 21)."""
+    for node in flow.nodes.values():
+        inner = graphs.get(node.graph or "")
+        if inner is None or node.map is not None:  # what is written inside an item of a map is no update
+            continue
+        written = flow.written_inside(node)
+        for key in sorted(written & graph.reducers.keys() - inner.reducers.keys()):
+            name = graph.reducers[key]
+            yield (
+                f"node {node.node_id!r}: inside of graph {node.graph!r} the key {key!r} has no reducer: a later write "
+                f"there replaces the one before, two side by side are a conflict, and the last value is one update of "
+                f"{name!r} here; write 'reduce {key} with {name}' in {node.graph!r} too to hand up each update"
+            )
+
+
+def _unseen(flow: Flow) -> Iterator[str]:
+    """Name what tools of nodes with `cache` read that the cache cannot see."""
+    read: dict[str, list[Unseen]] = {}
+    for node in flow.nodes.values():
+        spec = flow.spec(node) if node.cache else None
+        if spec is None:
+            continue
+        if spec.name not in read:
+            read[spec.name] = unseen(spec)
+        found = read[spec.name]
+        if found:
+            told = name_list((f"{each.what} ({each.place})" for each in found), most=6)
+            yield (
+                f"node {node.node_id!r} has cache=true, and the cache does not see what its tool {node.tool!r} reads "
+                f"besides its arguments: {told}; when that changes the old output is used again; pass it as an "
+                "argument, or take cache=true away"
             )
 
 

@@ -214,6 +214,16 @@ class Flow:
             wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), told))  # type: ignore[valid-type]
         return wishes
 
+    def written_inside(self, node: NodeDefinition) -> frozenset[str]:
+        """Return the keys that the nodes of a subgraph write, as far as their sources tell; none for a tool."""
+        inner = self._subgraph(node)
+        return frozenset() if inner is None else inner.written_by_some
+
+    @cached_property
+    def written_by_some(self) -> frozenset[str]:
+        """The keys that its nodes write, without those of nodes of which the sources do not tell."""
+        return frozenset[str]().union(*filter(None, map(self.writes, self.nodes)))
+
     def spec(self, node: NodeDefinition) -> ToolSpec | None:
         """Return the tool of a node; None for a subgraph, and for a tool that is not known."""
         return self._registry.get(node.tool) if node.tool is not None and node.tool in self._registry else None
