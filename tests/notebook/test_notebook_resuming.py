@@ -160,7 +160,7 @@ def test_a_breakpoint_that_is_nowhere_is_refused_and_the_run_stays_as_it_was(
     assert "graph 'sums' has no node 'prase'; did you mean 'parse'?; known nodes: load, parse" in refused.traceback
     assert keeping.ok(rows).value == before
     keeping.ok(f"run = %flow_resume {failed} --background --break report")
-    keeping.ok("while run.status != 'paused': await asyncio.sleep(0.01)\nrun.unpause()\nawait run")
+    keeping.ok("import asyncio\nwhile run.status != 'paused': await asyncio.sleep(0.01)\nrun.unpause()\nawait run")
 
 
 def test_where_all_has_completed_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
