@@ -11,7 +11,7 @@ from collections import ChainMap, Counter, UserList, deque, namedtuple
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -383,3 +383,12 @@ def read(data: Any) -> Any:
         is_form = isinstance(data.get("type"), str) and data["type"] in TYPES
         return READERS[data["type"]](data) if is_form else {key: read(part) for key, part in data.items()}
     return data
+
+
+def test_the_page_of_the_documentation_has_the_table_of_the_package() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "json.md").read_text("utf-8")
+
+    assert json_values.__doc__ is not None
+    assert [row for row in text.splitlines() if row.startswith("|")] == [
+        row for row in json_values.__doc__.splitlines() if row.startswith("|")
+    ]
