@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError
+
 from nbflow import errors
 from nbflow.conditions.operations import FUNCTIONS
 from nbflow.engine.record import RunRecord
@@ -28,6 +30,7 @@ from nbflow.graph.params import PLACEHOLDER, with_secrets, without_secrets
 from nbflow.scheduler import Plan
 from nbflow.secrets import Supply
 from nbflow.store.encoding import Decoder, texts_of
+from nbflow.store.params import MARK, restore_params, with_stored_params
 from nbflow.store.rows import Blob, GraphRow, RunHead
 from nbflow.store.values import Codecs
 
@@ -134,6 +137,8 @@ def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
     """
     try:
         data = json.loads(text)
+        if MARK in text:
+            restore_params(data)
         known = with_secrets(data, supply) if supply and PLACEHOLDER in text else data
         return GraphDefinition.model_validate(known, context=AS_STORED)
     except (NbflowError, ValueError, RecursionError) as error:
@@ -141,8 +146,15 @@ def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
 
 
 def text_of(graph: GraphDefinition) -> str:
-    """Return a graph as it is stored: only what its author said, as the rest is its tools' to say."""
-    return without_secrets(graph).model_dump_json(exclude_unset=True, by_alias=True)
+    """Return a graph as it is stored: only what its author said, as the rest is its tools' to say.
+
+    Raises:
+        StoreError: A param has no stored form.
+    """
+    try:
+        return with_stored_params(without_secrets(graph)).model_dump_json(exclude_unset=True, by_alias=True)
+    except PydanticSerializationError as error:
+        raise StoreError(f"a param of graph {graph.name!r} has no stored form: {error}") from error
 
 
 def row_of(graph: GraphDefinition) -> GraphRow:
