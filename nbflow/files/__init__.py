@@ -1,5 +1,5 @@
-"""Files as programs: what the command line and a server work on, outside Jupyter.
+"""Load graphs and tools from files, for the command line and the server, outside Jupyter.
 
-Invariant: a notebook needs IPython to run its cells as Jupyter would, and nothing of the notebook edge but the
-extension's name; what needs no notebook does not load it.
+Invariant: IPython is imported only for notebook files, whose cells it runs as Jupyter would. From `nbflow.notebook`
+nothing is used but the IPython extension.
 """

@@ -1,7 +1,9 @@
-"""The cells of a notebook file, and which of them define something.
+"""Read the code cells of a notebook file, and decide which of them to skip.
 
-Invariant: left out are cells whose work is a run, as what they would start is for the caller to start, and cells that
-need what only such a cell sets. Which these are, and why, is told.
+Cells that start, steer or serve a run are skipped, since the caller decides what runs; so are cells that use a name
+which only a skipped cell sets.
+
+Invariant: every skipped cell is reported with a reason.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ FORMAT = 4
 
 
 class NotebookError(NbflowError):
-    """A notebook file cannot be used; `cell` is the number of the cell at fault, or None."""
+    """A notebook file cannot be used; `cell` is the number of the cell that failed, or None."""
 
     def __init__(self, path: Path, problem: str, *, cell: int | None = None) -> None:
         self.path, self.cell = path, cell
@@ -27,18 +29,18 @@ class NotebookError(NbflowError):
 
 
 def code_cells(path: Path) -> list[dict[str, Any]]:
-    """Return the cells of a Python notebook that have code.
+    """Return the code cells of a Python notebook, without empty ones.
 
     Raises:
-        NotebookError: The file is none.
+        NotebookError: The file cannot be read, or is no Python notebook.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise NotebookError(path, f"cannot be opened: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise NotebookError(path, f"is no notebook: {error}") from error
-    notebook = _plainly_read(text) or _converted(path, text)
+        raise NotebookError(path, f"is not a notebook: {error}") from error
+    notebook = _read_current_format(text) or _converted(path, text)
     metadata = notebook["metadata"]
     language = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name", "python")
     if language.lower() not in ("python", "ipython"):
@@ -46,10 +48,10 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and cell["source"].strip()]
 
 
-def _plainly_read(text: str) -> dict[str, Any] | None:
-    """Return a notebook that is plainly of the form that all are written in today; None where nbformat is to judge.
+def _read_current_format(text: str) -> dict[str, Any] | None:
+    """Return a notebook in the current format (nbformat 4), or None if nbformat must convert or check it.
 
-    What nbformat loads to check a file may take longer than all else that is done with it.
+    This avoids importing nbformat and its JSON schema validator, which takes longer than reading the notebook.
     """
     try:
         notebook = json.loads(text)
@@ -63,10 +65,10 @@ def _plainly_read(text: str) -> dict[str, Any] | None:
 
 
 def _converted(path: Path, text: str) -> dict[str, Any]:
-    """Return a notebook of any form in that of today.
+    """Return a notebook of any format, converted to nbformat 4.
 
     Raises:
-        NotebookError: It is none.
+        NotebookError: The text is not a notebook.
     """
     import nbformat
 
@@ -74,19 +76,19 @@ def _converted(path: Path, text: str) -> dict[str, Any]:
     try:
         notebook: dict[str, Any] = nbformat.reads(text, as_version=FORMAT)  # type: ignore[no-untyped-call]
     except malformed as error:
-        raise NotebookError(path, f"is no notebook: {str(error).splitlines()[0]}") from error
+        raise NotebookError(path, f"is not a notebook: {str(error).splitlines()[0]}") from error
     return notebook
 
 
 class Sifting:
-    """Goes through the cells of a notebook in their order, and tells which to leave out."""
+    """Decides for the cells of a notebook, in order, which to skip."""
 
     def __init__(self) -> None:
         self._missing: set[str] = set()
         self._starters: set[str] = set()
 
     def reason(self, cell: Mapping[str, Any], reading: CellReading) -> str | None:
-        """Return why a cell is to be left out, None if it is not."""
+        """Return the reason to skip a cell, or None to run it."""
         if SKIP_TAG in cell["metadata"].get("tags", []):
             return f"it is tagged {SKIP_TAG}"
         if reading.run_call:
@@ -98,13 +100,13 @@ class Sifting:
         return None
 
     def leave_out(self, reading: CellReading, known: Iterable[str]) -> None:
-        """Note that a cell was left out; `known` are the names that others have set."""
+        """Record that a cell is skipped; `known` are the names set by the cells that ran."""
         self._missing |= reading.sets - set(known)
 
     def keep(self, reading: CellReading) -> None:
-        """Note that a cell is about to run."""
+        """Record that a cell will run."""
         self._starters |= reading.starters
 
     def have(self, known: Iterable[str]) -> None:
-        """Note which names are set by now."""
+        """Record the names that are set by now."""
         self._missing -= set(known)

@@ -1,7 +1,7 @@
-"""A program as a plain module: the same tools and graphs, without IPython.
+"""Export a notebook or graphs as a plain Python module that defines the same tools and graphs without IPython.
 
-Invariant: what defines something is written as a person would write it by the public names of nbflow; what was left out
-is told, and what cannot be left out is refused.
+Invariant: the module uses only public names of nbflow. Every omitted cell and magic is reported, and one that cannot be
+omitted raises ExportError.
 """
 
 from __future__ import annotations
@@ -24,16 +24,21 @@ from nbflow.names import identifier
 from nbflow.tools import EXECUTORS
 
 _PAGES = frozenset({"html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG", "timeit"})
-"""Cell magics that leave nothing behind."""
+"""Cell magics that define nothing, so their cells are omitted."""
 _AROUND = frozenset({"time", "capture"})
-"""Cell magics that run their body once, as any cell."""
+"""Cell magics that run their body once, like a cell without a magic."""
 
 
 @dataclass(slots=True)
 class Module:
-    """A module's text, and the names of its tools and graphs.
+    """An exported module.
 
-    What is not in it are `left_out`, numbers of cells with the reason, and `dropped`, magics of cells that are.
+    Attributes:
+        text: The source of the module.
+        tools: The names of its tools, in order.
+        graphs: The names of its graphs, in order.
+        left_out: The omitted cells, each with its number and the reason.
+        dropped: The omitted magics of cells that were exported, each with the number of the cell.
     """
 
     text: str = ""
@@ -44,7 +49,7 @@ class Module:
 
 
 def export_graphs(graphs: Mapping[str, GraphDefinition], source: str) -> Module:
-    """Return a module that defines graphs by their names; `source` is what their file is called."""
+    """Return a module that defines graphs under their names; `source` is the name of their file."""
     parts = [
         _graph_call("session", name, "\n" + without_secrets(graph, secrets.MASK).to_text())
         for name, graph in graphs.items()
@@ -56,18 +61,18 @@ def export_cells(cells: Sequence[Mapping[str, Any]], transform: Transform, sourc
     """Return a module that defines what the cells of a notebook define.
 
     Args:
-        cells: As nbformat has them; they are numbered from 1.
-        transform: Makes Python of a cell's text, with calls in the place of magics.
-        source: What the notebook's file is called.
+        cells: The code cells in the form of nbformat; they are numbered from 1.
+        transform: Converts the text of a cell to Python, with calls in place of magics.
+        source: The name of the notebook's file.
 
     Raises:
-        ExportError: A cell that defines something has what only a notebook can do.
+        ExportError: A cell that cannot be omitted uses something that works only in a notebook.
     """
     module, known = Module(), set[str]()
-    kept = _sifted(cells, transform, module, known)
-    # A notebook's own `session` stays its own.
+    exported = _sifted(cells, transform, module, known)
+    # The notebook may use the name `session` itself.
     writer = _Writer(transform, known, "nbflow_session" if "session" in known else "session", module)
-    parts = [part for number, text in kept if (part := writer.part(number, text))]
+    parts = [part for number, text in exported if (part := writer.part(number, text))]
     module.text = _text(source, writer.session, parts, writer.future)
     module.left_out.sort()
     return module
@@ -76,8 +81,8 @@ def export_cells(cells: Sequence[Mapping[str, Any]], transform: Transform, sourc
 def _sifted(
     cells: Sequence[Mapping[str, Any]], transform: Transform, module: Module, known: set[str]
 ) -> list[tuple[int, str]]:
-    """Return the cells that a module needs, by their numbers; note the names that they set."""
-    sifting, kept = Sifting(), []
+    """Return the cells to export with their numbers; add the names that they set to `known`."""
+    sifting, exported = Sifting(), []
     for number, cell in enumerate(cells, start=1):
         reading = read_cell(transform, cell["source"])
         if reason := sifting.reason(cell, reading):
@@ -87,13 +92,21 @@ def _sifted(
         sifting.keep(reading)
         known |= reading.sets
         sifting.have(known)
-        kept.append((number, cell["source"]))
-    return kept
+        exported.append((number, cell["source"]))
+    return exported
 
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes cells; `session` is what the module calls nbflow's, `future` what it imports of `__future__`."""
+    """Converts cells to parts of a module.
+
+    Attributes:
+        transform: Converts the text of a cell to Python.
+        known: The names that the notebook's cells set.
+        session: The name of nbflow's session in the module.
+        module: The module, which collects tools, graphs and omissions.
+        future: The names to import from `__future__`.
+    """
 
     transform: Transform
     known: set[str]
@@ -102,7 +115,7 @@ class _Writer:
     future: list[str] = field(default_factory=list)
 
     def part(self, number: int, text: str) -> str:
-        """Return what becomes of a cell; nothing where a module needs nothing of it."""
+        """Return the part of the module for a cell; empty if the cell defines nothing."""
         magic = cell_magic(text, self.transform)
         if magic is None:
             return self._plain(number, text).text
@@ -123,7 +136,7 @@ class _Writer:
         if magic.name in _AROUND and not (magic.name == "capture" and magic.arguments[1].strip()):
             self.module.dropped.append((number, str(magic)))
             return self._plain(number, body, above).text
-        raise ExportError(number, 1, f"{magic} is for a notebook, and a module has no magics")
+        raise ExportError(number, 1, f"{magic} works only in a notebook; a module has no magics")
 
     def _plain(self, number: int, text: str, above: int = 0) -> Plain:
         found = plain(number, text, self.transform, above=above, known=self.known)
@@ -141,16 +154,16 @@ class _Writer:
             raise ExportError(number, 1, f"the cell defines no {name_list(unknown)} to register")
         self.module.tools |= dict.fromkeys(names)
         settings = {key: getattr(options, key) for key in ("executor", "retries", "timeout")}
-        told = [f"{key}={value!r}" for key, value in settings.items() if value is not None]
-        plainly = set(_functions(found.tree))
-        calls = [_registering(self.session, name, told, plainly=name in plainly) for name in names]
+        arguments = [f"{key}={value!r}" for key, value in settings.items() if value is not None]
+        functions = set(_functions(found.tree))
+        calls = [_tool_call(self.session, name, arguments, is_function=name in functions) for name in names]
         return f"{found.text}\n\n\n" + "\n".join(calls)
 
 
-def _registering(session: str, name: str, settings: list[str], *, plainly: bool) -> str:
-    """Return the call that registers a tool; `plainly` if it is a function of that name."""
-    told = ", ".join([*([] if plainly else [f"name={name!r}"]), *settings])
-    return f"{session}.tool({told})({name})" if told else f"{session}.tool({name})"
+def _tool_call(session: str, name: str, settings: list[str], *, is_function: bool) -> str:
+    """Return the call that registers a tool; unless `is_function`, it passes the name: the object may have none."""
+    arguments = ", ".join([*([] if is_function else [f"name={name!r}"]), *settings])
+    return f"{session}.tool({arguments})({name})" if arguments else f"{session}.tool({name})"
 
 
 def _graph_call(session: str, name: str, text: str) -> str:
@@ -158,21 +171,21 @@ def _graph_call(session: str, name: str, text: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text as Python, over several lines where it has some and can be so."""
+    """Return a text as a Python literal, over several lines if the text has several and a literal can express it."""
     if "\n" in text:
-        body = text if text.endswith("\n") else text + "\n"  # the notation and JSON mind no empty line
+        body = text if text.endswith("\n") else text + "\n"  # the notation and JSON ignore an empty line
         for written in (f'"""{body}"""', f'r"""{body}"""', f"'''{body}'''", f"r'''{body}'''"):
-            if _spells(written, body):
+            if _evaluates_to(written, body):
                 return written
     return _quoted(text)
 
 
 def _quoted(text: str) -> str:
     written = f'"{text}"'
-    return written if _spells(written, text) else repr(text)
+    return written if _evaluates_to(written, text) else repr(text)
 
 
-def _spells(written: str, text: str) -> bool:
+def _evaluates_to(written: str, text: str) -> bool:
     try:
         return bool(ast.literal_eval(written) == text)
     except (SyntaxError, ValueError):
@@ -180,7 +193,7 @@ def _spells(written: str, text: str) -> bool:
 
 
 def _text(source: str, session: str, parts: list[str], future: list[str]) -> str:
-    """Return a whole module."""
+    """Return the source of a whole module, with secrets masked; raise SyntaxError if it does not compile."""
     alias = "" if session == "session" else f" as {session}"
     name = source if source.isprintable() and not set(source) & {'"', "\\"} else ascii(source)
     head = [f'"""The tools and graphs of {name}, as nbflow export wrote them."""'.replace("\\", "\\\\")]
@@ -193,7 +206,7 @@ def _text(source: str, session: str, parts: list[str], future: list[str]) -> str
 
 
 def _functions(tree: ast.Module) -> list[str]:
-    """Return the names of the functions that a cell defines at its top level, in their order, those in an `if` too."""
+    """Return the names of the functions that a cell defines at its top level, in order, including those in an `if`."""
     return list(dict.fromkeys(node.name for node in _at_top(tree) if isinstance(node, _FUNCTIONS)))
 
 
@@ -201,7 +214,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _at_top(node: ast.AST) -> list[ast.AST]:
-    """Return what runs where it stands: all but what is in functions and classes."""
+    """Return the nodes of the syntax tree that are not inside a function or class."""
     found: list[ast.AST] = []
     for child in ast.iter_child_nodes(node):
         found.append(child)
@@ -224,7 +237,7 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 class _Arguments(argparse.ArgumentParser):
-    """The arguments of a magic, as its own describe them."""
+    """The parser of a magic's arguments, which raises instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise NbflowError(message)

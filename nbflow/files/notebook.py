@@ -1,6 +1,6 @@
-"""A notebook file as a program: its cells define tools and graphs, outside Jupyter.
+"""Run the cells of a notebook file in IPython, outside Jupyter, to load the tools and graphs that they define.
 
-Invariant: cells run in their order, in IPython, but for those whose work is a run (`nbflow.files.cells`).
+Invariant: cells run in order, except those that `nbflow.files.cells` skips.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from nbflow.session import Session, current
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a notebook defined: its session, and the cells left out, each with its number and the reason."""
+    """A loaded notebook: the session that its cells filled, and the skipped cells, each with its number and reason."""
 
     session: Session
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
 def load_notebook(path: str | Path) -> Loaded:
-    """Run a notebook's cells in this process and return the session they filled.
+    """Run a notebook's cells in this process and return the session that they filled.
 
-    Cells are numbered as `Restart and run all` numbers them. Left out are cells tagged `nbflow-skip`, cells that start,
-    steer or serve a run, and cells that read a name which only such a cell sets. Call it outside an event loop: cells
+    Cells are numbered as by *Restart and run all*. Skipped are cells tagged `nbflow-skip`, cells that start, steer or
+    serve a run, and cells that read a name which only a skipped cell sets. Call it outside an event loop, since cells
     may await.
 
     Raises:
-        NotebookError: The file is no Python notebook, or a cell failed; the cell's own exception is the cause.
+        NotebookError: The file is no Python notebook, or a cell failed; then the cell's exception is the cause.
+        NbflowError: This process runs inside IPython.
     """
     path = Path(path).resolve()
     cells = code_cells(path)
@@ -72,7 +73,7 @@ def _run(shell: InteractiveShell, path: Path, number: int, source: str) -> None:
 
 
 def _line_of(shell: InteractiveShell, error: Exception) -> str:
-    """Return `line 3: `, the innermost line of a notebook cell in the traceback, or nothing."""
+    """Return `line 3: ` for the innermost line of a cell in the traceback, or an empty text if there is none."""
     frames = reversed(traceback.extract_tb(error.__traceback__))
     lines = (frame.lineno for frame in frames if shell.compile.format_code_name(frame.filename))
     line = next(lines, error.lineno if isinstance(error, SyntaxError) else None)
@@ -81,7 +82,11 @@ def _line_of(shell: InteractiveShell, error: Exception) -> str:
 
 @contextlib.contextmanager
 def _shell_in(folder: Path) -> Iterator[InteractiveShell]:
-    """Give a shell that runs cells as Jupyter would run them in this folder, and keeps nothing on disk."""
+    """Create an IPython shell in a folder, with nbflow loaded and without a history on disk; remove it at the end.
+
+    Raises:
+        NbflowError: The process has an IPython shell already.
+    """
     if InteractiveShell.initialized():
         raise NbflowError("a notebook file cannot be run from inside IPython; open it in Jupyter, or use %run")
     with tempfile.TemporaryDirectory(prefix="nbflow-") as home:

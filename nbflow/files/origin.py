@@ -1,7 +1,7 @@
-"""The file that a stored run was started from, which gives its tools when it goes on.
+"""Find the file that a stored run was started from, which provides the tools when the run is resumed.
 
-Invariant: a store is data, and whoever sends one must not choose what code runs. Only a notebook, a `.flow` text or a
-graph in JSON beside the store is used, and never anything that comes with the store itself.
+Invariant: a store is data and cannot choose which code runs, even if it comes from somebody else. The file must be a
+notebook, a `.flow` text or a JSON graph in the folder of the store, and not in the store's own folder.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _ENDINGS = (".ipynb", ".flow", ".json")
 
 
 def origin_of(file: Path, folder: Path) -> str | None:
-    """Return what a run keeps of the file it is started from.
+    """Return the path to store with a run that is started from `file`, or None for a file outside `folder`.
 
-    That is its path from `folder` where the store lies there, None for a file that lies elsewhere. In a database that a
-    setting names it is the whole path: other projects keep their runs there too, and have files of the same names. It
-    is the same after a restart and on every machine that has the project at that place; links are not followed, as
-    releases are often changed by one.
+    The path is relative to `folder`, the folder of the store. If a setting names the database, it is absolute, since
+    other projects store runs in the same database and may have files of the same names. Symbolic links are not
+    followed, because deployments often switch releases by one; so the path is the same after a restart and on every
+    machine with the project at the same path.
     """
     from nbflow.settings import settings
 
@@ -32,33 +32,37 @@ def origin_of(file: Path, folder: Path) -> str | None:
 
 
 def notebook_of(file: Path, folder: Path) -> str:
-    """Return what a run keeps of the notebook that it is started in.
+    """Return the path to store with a run that is started in the notebook `file`.
 
-    That is the notebook's path from `folder` where the store lies there, and its whole path for a notebook that lies
-    elsewhere or a database that a setting names.
+    The path is relative to `folder`, the folder of the store; it is absolute for a notebook outside it, or if a setting
+    names the database.
     """
     return origin_of(file, folder) or Path(os.path.abspath(file)).as_posix()  # noqa: PTH100 - `resolve` follows links
 
 
 def file_of(origin: str, folder: Path) -> Path:
-    """Return the file of a stored run, whose store lies in `folder`.
+    """Return the file that a stored run was started from.
+
+    Args:
+        origin: The path stored with the run.
+        folder: The folder of the store.
 
     Raises:
-        NbflowError: It is not there, lies elsewhere, or is of another kind.
+        NbflowError: The file does not exist, is outside `folder`, or is of another kind.
     """
-    told = f"its file {origin[:200]!r} is not used, as it"
+    refused = f"its file {origin[:200]!r} is not used, as it"
     home = folder.resolve()
     try:
         path = (home / origin).resolve()
         inside = path.is_relative_to(home)
         hidden = path.is_relative_to((home / FOLDER).resolve())
-        there = path.is_file()
+        exists = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        raise NbflowError(f"{told} cannot be looked for: {error}") from error
+        raise NbflowError(f"{refused} cannot be searched: {error}") from error
     if not inside or hidden:
-        raise NbflowError(f"{told} does not lie beside the store, in {home}")
+        raise NbflowError(f"{refused} does not lie beside the store, in {home}")
     if path.suffix not in _ENDINGS:
-        raise NbflowError(f"{told} ends in none of {', '.join(_ENDINGS)}")
-    if not there:
-        raise NbflowError(f"{told} is not in {home}")
+        raise NbflowError(f"{refused} ends in none of {', '.join(_ENDINGS)}")
+    if not exists:
+        raise NbflowError(f"{refused} is not in {home}")
     return path

@@ -1,7 +1,7 @@
-"""A cell's text as plain Python, without magics.
+"""Convert the text of a cell to plain Python without magics.
 
-Invariant: Python stays as it was written. A magic that only shows something, or sets a notebook up, goes and is told
-of; any other is refused by its line, as is what a module cannot do.
+Invariant: Python code is not changed. A magic that only shows something or sets up the notebook is dropped and
+reported; any other magic, and anything else that a module cannot do, raises ExportError with its line.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nbflow.files.reading import Transform
 
 _SHOWING = "flow_graphs flow_runs flow_show flow_tools pinfo pinfo2 who whos"
 _SETTING_UP = "autoreload colors conda config load_ext matplotlib pip precision reload_ext unload_ext xmode"
-_GOES = frozenset(f"{_SHOWING} {_SETTING_UP}".split())
+_DROPPED = frozenset(f"{_SHOWING} {_SETTING_UP}".split())
 _OF_IPYTHON = ("display", "get_ipython")
 
 
 class ExportError(NbflowError):
-    """A cell cannot become part of a module; `cell` and `line` are its number and the line in it."""
+    """A cell cannot become part of a module; `cell` and `line` are the number of the cell and the line in it."""
 
     def __init__(self, cell: int, line: int, problem: str) -> None:
         self.cell, self.line = cell, line
@@ -30,7 +30,10 @@ class ExportError(NbflowError):
 
 @dataclass(frozen=True, slots=True)
 class Magic:
-    """A call of a magic as IPython writes it: `name` is `system` or `getoutput` for a line that begins with `!`."""
+    """The call that IPython writes for a magic: `get_ipython().kind(*arguments)`.
+
+    `kind` is `run_line_magic`, `run_cell_magic`, or `system` or `getoutput` for a shell line (`!ls`).
+    """
 
     node: ast.Call
     kind: str
@@ -38,7 +41,7 @@ class Magic:
 
     @property
     def name(self) -> str:
-        """What it is called; a line for the shell has no name."""
+        """The name of the magic; empty for a shell line."""
         return self.arguments[0] if self.kind in ("run_line_magic", "run_cell_magic") else ""
 
     def __str__(self) -> str:
@@ -47,14 +50,14 @@ class Magic:
         return f"{signs.get(self.kind, '!')}{first}"
 
     @property
-    def goes(self) -> bool:
-        """Whether a module does without it."""
-        return self.name in _GOES or (self.kind == "system" and self.arguments[0].split()[:2] == ["pip", "install"])
+    def is_droppable(self) -> bool:
+        """True if a module works without it: it only shows something, sets up the notebook, or installs packages."""
+        return self.name in _DROPPED or (self.kind == "system" and self.arguments[0].split()[:2] == ["pip", "install"])
 
 
 @dataclass(slots=True)
 class Plain:
-    """A cell as Python; `dropped` are the magics that went, `future` what it imports of `__future__`."""
+    """A cell as Python; `dropped` are the dropped magics, `future` the names that it imports from `__future__`."""
 
     text: str
     tree: ast.Module
@@ -63,7 +66,7 @@ class Plain:
 
 
 def magic_of(node: ast.AST) -> Magic | None:
-    """Return the magic that a call stands for."""
+    """Return the magic that a node of the syntax tree calls, or None."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=kind), args=arguments):
             if all(isinstance(argument, ast.Constant) for argument in arguments):
@@ -72,7 +75,7 @@ def magic_of(node: ast.AST) -> Magic | None:
 
 
 def cell_magic(text: str, transform: Transform) -> Magic | None:
-    """Return the magic that a whole cell is for."""
+    """Return the cell magic that a cell starts with, or None."""
     try:
         body = parsing.module(transform(text)).body
     except SyntaxError:
@@ -85,28 +88,28 @@ def cell_magic(text: str, transform: Transform) -> Magic | None:
 
 
 def blank_lines(text: str) -> int:
-    """Return how many lines are blank before the first that is not."""
+    """Return the number of blank lines at the start of a text."""
     return next((at for at, line in enumerate(text.splitlines()) if line.strip()), 0)
 
 
 def plain(number: int, text: str, transform: Transform, *, above: int = 0, known: Collection[str] = ()) -> Plain:
-    """Return a cell's text as Python.
+    """Return a cell's text as plain Python.
 
     Args:
-        number: The cell's, for errors.
-        text: The cell, or its part below `above` lines.
-        transform: Makes calls of magics.
-        above: How many lines are above.
-        known: What the notebook's cells name.
+        number: The number of the cell, for errors.
+        text: The text of the cell, without its first `above` lines.
+        transform: Converts the text to Python, with calls in place of magics.
+        above: The number of lines of the cell before `text`, for errors.
+        known: The names that the notebook's cells set.
 
     Raises:
-        ExportError: It has what only a notebook can do.
+        ExportError: The cell uses something that works only in a notebook.
     """
 
     def refuse(line: int | None, problem: str) -> ExportError:
         return ExportError(number, (line or 1) + above + blank_lines(text), problem)
 
-    python = transform(text)  # which begins with the first line that is not blank
+    python = transform(text)  # drops blank lines at the start
     try:
         tree = parsing.module(python)
     except SyntaxError as error:
@@ -125,14 +128,14 @@ def plain(number: int, text: str, transform: Transform, *, above: int = 0, known
 
 Refuse = Callable[[int | None, str], ExportError]
 Edit = tuple[ast.stmt, str]
-"""A statement, and what comes in its place."""
+"""A statement, and the text that replaces it."""
 
 
 def _dropping(found: Plain) -> Iterator[Edit]:
-    """Yield the statements that are magics to go."""
+    """Yield the edits that drop magics, and record the magics."""
     top = set(map(id, found.tree.body))
     for node in ast.walk(found.tree):
-        if isinstance(node, ast.Expr) and (magic := magic_of(node.value)) and magic.goes:
+        if isinstance(node, ast.Expr) and (magic := magic_of(node.value)) and magic.is_droppable:
             if str(magic) != "%load_ext nbflow":
                 found.dropped.append(str(magic))
             yield node, "" if id(node) in top else "pass"
@@ -146,17 +149,17 @@ def _future_imports(found: Plain) -> Iterator[Edit]:
 
 
 def _check_names(nodes: list[ast.AST], known: Collection[str], refuse: Refuse) -> None:
-    """Refuse magics, and names that IPython alone gives."""
+    """Raise for magics, and for names that only IPython defines."""
     for node in nodes:
         if magic := magic_of(node):
-            raise refuse(magic.node.lineno, f"{magic} is for a notebook, and a module has no magics")
+            raise refuse(magic.node.lineno, f"{magic} works only in a notebook; a module has no magics")
     for node in nodes:
         if isinstance(node, ast.Name) and node.id in _OF_IPYTHON and node.id not in known:
-            raise refuse(node.lineno, f"{node.id!r} is there in IPython alone")
+            raise refuse(node.lineno, f"{node.id!r} is defined only in IPython")
 
 
 def _check_compiles(tree: ast.Module, refuse: Refuse) -> None:
-    """Refuse what no module may hold."""
+    """Raise if the code does not compile as a module."""
     try:
         compile(tree, "<cell>", "exec")
     except SyntaxError as error:
@@ -164,7 +167,7 @@ def _check_compiles(tree: ast.Module, refuse: Refuse) -> None:
 
 
 def _wrong_with(tree: ast.Module) -> str | None:
-    """Return what is wrong with code other than that it awaits."""
+    """Return the syntax error of code if it has one besides awaiting at top level, else None."""
     try:
         compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except SyntaxError as error:
@@ -173,7 +176,7 @@ def _wrong_with(tree: ast.Module) -> str | None:
 
 
 def _edited(text: str, edits: list[Edit]) -> str:
-    """Replace statements, each of which has its lines for itself."""
+    """Return the text with statements replaced; no other statement shares a line with one of them."""
     lines = text.splitlines(keepends=True)
     for statement, new in sorted(edits, key=lambda edit: -edit[0].lineno):
         indent = " " * statement.col_offset

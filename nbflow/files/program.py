@@ -1,7 +1,7 @@
-"""FILE and its tools as a program: what a command or a server works on.
+"""Load a file and its tools as a program, for a command or a server.
 
-Invariant: a file gives a session with its graphs; tools come from the notebook's cells, from modules that the user
-names, or from installed packages.
+Invariant: graphs come from the file; tools come from the notebook's cells, from modules that the user names, or from
+installed packages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nbflow.names import identifier
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A session, the names of the graphs that the file defines, and what people should know of how it was read."""
+    """A loaded file: its session, the names of the graphs that it defines, and notes for the user on skipped cells."""
 
     session: Session
     graphs: list[str] = field(default_factory=list)
@@ -33,13 +33,13 @@ class Program:
 
 
 def open_program(path: Path, modules: list[str]) -> Program:
-    """Return what a notebook, a `.flow` text or a JSON graph defines.
+    """Load a notebook, a `.flow` text or a JSON graph into the current session, and return the program.
 
     Raises:
         NbflowError: The file or a module cannot be read, or a cell failed.
     """
     session = current()
-    _check_there(path)
+    _check_exists(path)
     register_modules(modules)
     if path.suffix == ".ipynb":
         return _notebook(path)
@@ -50,14 +50,14 @@ def open_program(path: Path, modules: list[str]) -> Program:
 
 
 def export_program(path: Path) -> Module:
-    """Return what a file defines as a module; nothing of it runs.
+    """Return the definitions of a file as a module, without running any of its code.
 
     Raises:
-        NbflowError: The file cannot be read, or has what a module cannot.
+        NbflowError: The file cannot be read, or uses something that works only in a notebook.
     """
     from nbflow.files.export import export_cells, export_graphs
 
-    _check_there(path)
+    _check_exists(path)
     if path.suffix != ".ipynb":
         return export_graphs(_graphs(path), path.name)
     from IPython.core.inputtransformer2 import TransformerManager
@@ -68,13 +68,13 @@ def export_program(path: Path) -> Module:
     return export_cells(code_cells(path), transformer.transform_cell, path.name)
 
 
-def _check_there(path: Path) -> None:
+def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise NbflowError(f"no file {str(path)!r} here; give a notebook, a .flow text or a graph in JSON")
 
 
 def _graphs(path: Path) -> dict[str, GraphDefinition]:
-    """Return the graphs of a text by their names; one without is called as the file."""
+    """Return the graphs of a text by their names; a graph without a name is named after the file."""
     from nbflow.notation import read_flow
 
     try:
@@ -85,10 +85,10 @@ def _graphs(path: Path) -> dict[str, GraphDefinition]:
 
 
 def register_modules(names: list[str]) -> None:
-    """Register the tools of modules.
+    """Register the tools of modules in the current session.
 
     Raises:
-        NbflowError: One cannot be imported, or has no tools.
+        NbflowError: A module cannot be imported, or defines no tools.
     """
     for name in names:
         _register(current(), _module(name))
@@ -103,7 +103,7 @@ def _notebook(path: Path) -> Program:
 
 
 def _module(name: str) -> ModuleType:
-    # As `python -m` does: a module beside the user's work is found.
+    # As `python -m` does, so that modules in the current directory are found.
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
@@ -114,7 +114,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _register(session: Session, module: ModuleType) -> None:
-    """Register a module's own public functions, and those in its dict `TOOLS` if it has one."""
+    """Register the functions in a module's dict `TOOLS`, or if it has none, the public functions it defines."""
     named = getattr(module, "TOOLS", None)
     if isinstance(named, dict):
         found = named
@@ -124,6 +124,6 @@ def _register(session: Session, module: ModuleType) -> None:
     if not found:
         raise NbflowError(f"--tools {module.__name__}: defines no function whose name has no leading underscore")
     for name, function in found.items():
-        # A module may have registered it itself, with options.
+        # A module may have registered a tool itself, with options.
         if name not in session.registry or session.registry.get(name).function is not function:
             session.registry.register(name, function)

@@ -1,6 +1,6 @@
-"""What a cell would do, read from its code without running it: names read and set, runs started.
+"""Analyse the code of a cell without running it: the names it reads and sets, and whether it starts a run.
 
-Invariant: only what happens when the cell runs counts; the body of a function it defines does not run then.
+Invariant: only code that runs when the cell runs counts, so the bodies of functions are left out.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from types import CodeType
 from nbflow import parsing
 
 Transform = Callable[[str], str]
-"""Makes Python of a cell's text: magics become calls. IPython's."""
+"""Converts the text of a cell to Python, with calls in place of magics; IPython's `transform_cell`."""
 _RUN_MAGICS = frozenset({"flow_run", "flow_resume", "flow_serve", "flow_answer", "flow_cancel"})
 _RUN_CALLS = frozenset({"run", "start", "resume", "reopen", "serve"})
 _PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "capture", "flow_tool"})
 _AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<generic parameters of ", "__annotate__")
-"""How the names of nested code begin that runs where it stands.
+"""Prefixes of the names of nested code objects that run as part of the code around them.
 
-Annotations (PEP 649) are code of their own since Python 3.14, which runs as soon as a function becomes a tool.
+Since Python 3.14 annotations are a separate code object (PEP 649), which runs as soon as a function becomes a tool.
 """
 _LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
 OF_THE_COMPILER = frozenset({"__annotate__", "__conditional_annotations__"})
-"""Names that no cell writes: Python 3.14 sets them where a cell annotates a variable."""
+"""Names that Python 3.14 sets in a cell that annotates a variable; no cell sets them itself."""
 
 
 @dataclass(slots=True)
 class CellReading:
-    """What was found.
+    """The result of analysing a cell.
 
-    `run_call` is how it starts or steers a run; `starters` are functions it defines that would start one.
+    Attributes:
+        run_call: The call that starts, steers or serves a run, as written in the cell; None if there is none.
+        sets: The names that the cell sets.
+        reads: The names that the cell reads before it sets them.
+        starters: The functions defined in the cell that would start, steer or serve a run when called.
     """
 
     run_call: str | None = None
@@ -43,7 +47,7 @@ class CellReading:
 
 
 def read_cell(transform: Transform, source: str) -> CellReading:
-    """Return what the cell would do; a cell that is not Python is one that does nothing (it fails when it runs)."""
+    """Analyse a cell; one that is not valid Python has an empty result, since it fails when it runs."""
     found = CellReading()
     _read_into(found, transform, source)
     return found
@@ -68,7 +72,7 @@ def _read_into(found: CellReading, transform: Transform, source: str) -> None:
 
 
 def _read_names(found: CellReading, code: CodeType) -> None:
-    """Note names in the order of the code, so that a name set first and read then is none that it needs."""
+    """Record names in the order of the instructions, so that a name set before it is read does not count as read."""
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
             found.sets.add(str(step.argval))
@@ -81,12 +85,12 @@ def _read_names(found: CellReading, code: CodeType) -> None:
 
 
 def _runs_at_once(code: CodeType) -> bool:
-    """Return whether nested code runs where it stands: a class's body, a comprehension or annotations."""
+    """Return True if nested code runs as part of the code around it: a class body, a comprehension or annotations."""
     return code.co_name.startswith(_AT_ONCE) or not code.co_flags & inspect.CO_OPTIMIZED
 
 
 def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:
-    """Yield the calls in a statement; those in bodies of functions and lambdas only with `inside`."""
+    """Yield the calls in a statement; those in the bodies of functions and lambdas only with `inside`."""
     if isinstance(node, ast.Call):
         yield node
     for child in ast.iter_child_nodes(node):
@@ -95,7 +99,7 @@ def _calls(node: ast.AST, *, inside: bool) -> Iterator[ast.Call]:
 
 
 def _run_call(call: ast.Call) -> str | None:
-    """Return how the call is written if it starts, steers or serves a run."""
+    """Return a call as written in the cell if it starts, steers or serves a run, else None."""
     written = ast.unparse(call.func)
     if (magic := _magic(call)) and magic[0].removeprefix("_") in _RUN_MAGICS:
         return f"{'%%' if written.endswith('cell_magic') else '%'}{magic[0].removeprefix('_')}"
@@ -106,14 +110,14 @@ def _run_call(call: ast.Call) -> str | None:
 
 
 def _magic(call: ast.Call) -> list[str] | None:
-    """Return a magic's name and arguments."""
+    """Return the name and arguments of the magic that a call runs, or None for any other call."""
     if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("run_line_magic", "run_cell_magic")):
         return None
     return [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)] or None
 
 
 def _read_magic(found: CellReading, transform: Transform, call: ast.Call) -> None:
-    """Look into the Python that %%time and its like are given."""
+    """Analyse the Python code that `%%time` and similar magics run."""
     magic = _magic(call)
     if magic is None or magic[0].removeprefix("_") not in _PYTHON_MAGICS:
         return

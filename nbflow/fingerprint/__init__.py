@@ -1,11 +1,14 @@
-"""What tells a function, with all that it uses, from every other: here, and in any other process.
+"""Content hashes of functions and values that are the same in every process, for the cache of node results.
 
-Invariant: two things with one fingerprint do the same. Where that cannot be promised there is none, and a reason
-instead.
+The fingerprint of a function covers its code and everything that it uses: globals, closures, defaults, other functions
+and classes of the user. Installed packages count by their version.
 
-What is hashed is the code that runs, and not its text. The text on the disk may be newer than what was imported from
-it, of a lambda it is the whole line, and often there is none; comments, blank lines and docstrings leave the code as it
-is. The price is that another version of Python, which compiles otherwise, gives another fingerprint.
+Invariant: two functions with equal fingerprints do the same. If that cannot be guaranteed, `Unknown` is raised with a
+reason, and there is no fingerprint.
+
+The bytecode is hashed, not the source. The source on disk may be newer than the imported code, that of a lambda is its
+whole line, and often there is none; comments, blank lines and docstrings would change the hash without need. The price
+is that another version of Python, which compiles differently, gives another fingerprint.
 """
 
 from nbflow.fingerprint.telling import fingerprint as fingerprint

@@ -1,6 +1,6 @@
-"""What tells a class of the user's own, and the objects of one.
+"""Hash the user's classes and their objects.
 
-Invariant: an object is known by its fields only where no base keeps more in C than can be seen.
+Invariant: an object is hashed by its fields only if no base class has state in C that its fields do not show.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nbflow.fingerprint.owners import held_by_package, owner_of
+from nbflow.fingerprint.owners import name_in_package, owner_of
 from nbflow.fingerprint.walk import Walk
 
 _OPEN = frozenset({object, abc.ABC, typing.Generic, typing.Protocol, BaseModel})
-"""Bases from elsewhere whose objects hold nothing but their fields."""
+"""Base classes of other packages whose objects have no state besides their fields."""
 _CODE = (
     types.FunctionType, staticmethod, classmethod, property, functools.cached_property, functools.partialmethod,
 )  # fmt: skip
-_MADE = frozenset({"_abc_impl", "model_fields", "model_computed_fields", "__annotate_func__", "__annotate__"})
-"""Members that bases make of the others, and the function that evaluates annotations since Python 3.14."""
+_GENERATED = frozenset({"_abc_impl", "model_fields", "model_computed_fields", "__annotate_func__", "__annotate__"})
+"""Members that base classes generate from other members, and Python 3.14's functions that evaluate annotations."""
 
 
-def tell_class(cls: type, walk: Walk) -> None:
-    """Say what a class is: by its package, or by its members, later."""
-    held = held_by_package(cls)
-    if held is not None:
-        walk.say("held", held)
+def hash_class(cls: type, walk: Walk) -> None:
+    """Hash a class of a package by its name and version, a class of the user by its members (later in the walk)."""
+    packaged = name_in_package(cls)
+    if packaged is not None:
+        walk.add("held", packaged)
     else:
-        walk.later(id(cls), cls, lambda: _go_into(cls, walk))
+        walk.later(id(cls), cls, lambda: _hash_content(cls, walk))
 
 
-def _go_into(cls: type, walk: Walk) -> None:
-    walk.say("class", cls.__qualname__)
+def _hash_content(cls: type, walk: Walk) -> None:
+    walk.add("class", cls.__qualname__)
     for base in (type(cls), *cls.__bases__):
         walk.visit(base, base.__name__)
     if issubclass(cls, enum.Enum):
@@ -49,13 +49,13 @@ def _go_into(cls: type, walk: Walk) -> None:
         _fields_of_dataclass(cls, walk)
     for name, member in sorted(vars(cls).items()):
         if _counts(cls, name, member):
-            walk.say(name)
+            walk.add(name)
             walk.visit(member, name)
 
 
 def _counts(cls: type, name: str, member: Any) -> bool:
-    """Return whether a member tells something that is not told otherwise, or made of the rest."""
-    if name in _MADE:
+    """Return True if a member of a class adds information: it is not generated, and not hashed in another form."""
+    if name in _GENERATED:
         return False
     if isinstance(member, _CODE):
         return True
@@ -68,26 +68,26 @@ def _counts(cls: type, name: str, member: Any) -> bool:
 
 def _fields_of_model(cls: type[BaseModel], walk: Walk) -> None:
     for name, field in cls.model_fields.items():
-        walk.say(name)
+        walk.add(name)
         alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
         walk.visit((field.annotation, field.is_required(), field.default_factory, alias, field.frozen), name)
         if not field.is_required():
             walk.visit(field.default if field.default_factory is None else None, name)
         for constraint in field.metadata:
-            # Pydantic's own are of classes that nobody else is to know, and say all in their words.
-            words = repr(constraint)
-            walk.visit(constraint if " at 0x" in words else words, name)
+            # Pydantic's constraints are of private classes whose repr has all of their data.
+            text = repr(constraint)
+            walk.visit(constraint if " at 0x" in text else text, name)
 
 
 def _fields_of_dataclass(cls: type, walk: Walk) -> None:
     for field in dataclasses.fields(cls):
-        walk.say(field.name, str((field.init, field.repr, field.compare, field.hash, field.kw_only)))
+        walk.add(field.name, str((field.init, field.repr, field.compare, field.hash, field.kw_only)))
         for part in (field.default, field.default_factory):
             walk.visit(None if part is dataclasses.MISSING else (part,), field.name)
 
 
-def tells_by_fields(kind: type) -> bool:
-    """Return whether all that an object of the class holds is seen in its fields."""
+def is_known_by_fields(kind: type) -> bool:
+    """Return True if the fields of the class's objects are their whole state."""
     if dataclasses.is_dataclass(kind) or issubclass(kind, enum.Enum):
         return True
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -95,8 +95,8 @@ def tells_by_fields(kind: type) -> bool:
     return all(base in _OPEN or owner_of(base.__module__) is None for base in kind.__mro__)
 
 
-def tell_object(value: Any, walk: Walk) -> None:
-    """Say an object's class and what it holds."""
+def hash_object(value: Any, walk: Walk) -> None:
+    """Hash an object by its class and its fields."""
     kind = type(value)
     walk.visit(kind, kind.__name__)
     if isinstance(value, enum.Enum):
@@ -104,12 +104,12 @@ def tell_object(value: Any, walk: Walk) -> None:
     elif isinstance(value, tuple):
         walk.visit(tuple(value), "")
     else:
-        walk.visit(_held(value), "")
+        walk.visit(_field_values(value), "")
 
 
-def _held(value: Any) -> dict[str, Any]:
+def _field_values(value: Any) -> dict[str, Any]:
     kind = type(value)
-    held = {
+    values = {
         name: item
         for name, item in getattr(value, "__dict__", {}).items()
         if not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property)
@@ -120,5 +120,5 @@ def _held(value: Any) -> dict[str, Any]:
             if name.startswith("__") and not name.endswith("__"):
                 name = f"_{base.__name__.lstrip('_')}{name}"
             if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                held[name] = getattr(value, name)
-    return held
+                values[name] = getattr(value, name)
+    return values

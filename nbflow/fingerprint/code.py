@@ -1,6 +1,6 @@
-"""Code objects as texts that do not depend on where they stand, and what they refer to.
+"""Hash code objects independently of their location, and list the names that they refer to.
 
-Invariant: what has no say in what the code does is left out: files, lines, names of functions, docstrings.
+Invariant: the hash leaves out what does not affect execution: files, lines, names of functions, docstrings.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a code object says, with those inside it.
+    """The content of a code object, including the code objects nested in it.
 
-    `text` tells it from others; `reads` are the names that it looks up among the globals, `names` all those that it
-    mentions, attributes too, and `imports` the modules that it imports itself, each with the level of a relative one.
+    Attributes:
+        text: The hash of its instructions, 64 hex digits.
+        reads: The names that it looks up among the globals.
+        names: All names that it mentions, including attributes.
+        imports: The modules that it imports itself, each with its level: 0, or the dots of a relative import.
     """
 
     text: str
@@ -30,7 +33,7 @@ class Reading:
 
 @lru_cache(maxsize=4096)
 def read(code: CodeType) -> Reading:
-    """Return what a code object says."""
+    """Return the content of a code object; results are cached."""
     inner = [read(const) for const in code.co_consts if isinstance(const, CodeType)]
     instructions = [each for each in dis.get_instructions(code) if each.opname not in ("EXTENDED_ARG", "NOP")]
     reads = {each.argval for each in instructions if _looks_up(each.opname)}
@@ -44,21 +47,21 @@ def read(code: CodeType) -> Reading:
 
 
 def _looks_up(operation: str) -> bool:
-    # In the body of a class a name may be the class's own; that it is looked up among the globals too does no harm.
+    # In a class body LOAD_NAME may find the class's own name; looking that up among the globals too does no harm.
     return operation in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 def _imports(instructions: list[dis.Instruction]) -> Iterator[tuple[str, int]]:
     for index, each in enumerate(instructions):
         if each.opname == "IMPORT_NAME":
-            level = instructions[index - 2].argval  # the level, the names and then the import
+            level = instructions[index - 2].argval  # the compiler emits the level, the names, then the import
             yield each.argval, level if isinstance(level, int) else 0
 
 
 def _text(code: CodeType, instructions: list[dis.Instruction]) -> str:
     count = code.co_argcount + code.co_kwonlyargcount
     head = (
-        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~_SAYS_NOTHING,
+        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~_IGNORED_FLAGS,
         code.co_varnames[:count], code.co_exceptiontable,
     )  # fmt: skip
     digest = sha256(ascii(head).encode())
@@ -67,13 +70,13 @@ def _text(code: CodeType, instructions: list[dis.Instruction]) -> str:
     return digest.hexdigest()
 
 
-_SAYS_NOTHING = 0x4000000 | 0x8000000
-"""Flags of Python 3.14 without a say in what code does: it has a docstring, and it is defined in a class."""
+_IGNORED_FLAGS = 0x4000000 | 0x8000000
+"""Flags of Python 3.14 that do not affect execution: the code has a docstring, and it is defined in a class."""
 _BY_NAME = frozenset([*dis.hasname, *dis.haslocal, *dis.hasfree])
 
 
 def _argument(each: dis.Instruction) -> str:
-    """Return an instruction's argument: what it means where that is known, as its number shifts with the docstring."""
+    """Return an instruction's argument: its meaning where known, since a docstring shifts the numbers of constants."""
     if each.opcode in dis.hasconst:
         return constant(each.argval)
     named = each.argval if each.opcode in _BY_NAME or each.opcode in dis.hasjrel or each.opcode in dis.hasjabs else ""
@@ -88,5 +91,5 @@ def constant(value: Any) -> str:
         return f"({', '.join(map(constant, value))})"
     if isinstance(value, frozenset):
         return f"{{{', '.join(sorted(map(constant, value)))}}}"
-    # Python refuses to write an integer of more than some thousand digits in tens.
+    # In hexadecimal: Python refuses to convert an integer of more than 4 300 digits to decimal.
     return hex(value) if type(value) is int else ascii(value)

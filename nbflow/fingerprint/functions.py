@@ -1,7 +1,7 @@
-"""What tells a function: its code, and what it finds by name.
+"""Hash functions, by their code and by the objects that their names refer to.
 
-Invariant: a function of a package counts by its package's version, but what it was given when it was made elsewhere, as
-a decorator is, counts by itself.
+Invariant: a function of a package is hashed by the package's version. If the function was created in the user's code,
+as the wrapper of a decorator is, its defaults and closure are hashed too.
 """
 
 from __future__ import annotations
@@ -13,51 +13,59 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from nbflow.fingerprint.code import Reading, read
-from nbflow.fingerprint.owners import held_by_package, is_there, owner_of
+from nbflow.fingerprint.owners import is_importable, name_in_package, owner_of
 from nbflow.fingerprint.walk import Unknown, Walk
 
 _MADE_BY_DATACLASS = "__create_fn__."
 
 
-def tell_function(function: FunctionType, walk: Walk) -> None:
-    """Say what a function is: by its package, or by its code, later."""
-    held = held_by_package(function)
-    if held is not None:
-        walk.say("held", held)
+def hash_function(function: FunctionType, walk: Walk) -> None:
+    """Hash a function of a package by its name and version, any other by its code (later in the walk)."""
+    packaged = name_in_package(function)
+    if packaged is not None:
+        walk.add("held", packaged)
     elif function.__code__.co_qualname.startswith(_MADE_BY_DATACLASS):
-        walk.say("made by dataclass")  # of the fields, which its class tells
+        walk.add("made by dataclass")  # generated from the fields, which are hashed with its class
     else:
-        walk.later(id(function), function, lambda: _go_into(function, walk))
+        walk.later(id(function), function, lambda: _hash_content(function, walk))
 
 
-def tell_builtin(function: BuiltinFunctionType, walk: Walk) -> None:
-    """Say what a function in C is, and what it is bound to."""
-    held = held_by_package(function)
-    if held is not None:
-        walk.say("held", held)
+def hash_builtin(function: BuiltinFunctionType, walk: Walk) -> None:
+    """Hash a function written in C, by its name in its package or by the object that it is bound to.
+
+    Raises:
+        Unknown: It is neither found under its name nor bound to an object.
+    """
+    packaged = name_in_package(function)
+    if packaged is not None:
+        walk.add("held", packaged)
         return
     bound = function.__self__
     if bound is None or isinstance(bound, ModuleType):
         raise walk.unknown(function)
-    walk.say("bound", function.__name__)
+    walk.add("bound", function.__name__)
     walk.visit(bound, "")
 
 
-def tell_module(module: ModuleType, walk: Walk) -> None:
-    """Say what a module is that is handed on as a value, so that nobody knows what is used of it."""
+def hash_module(module: ModuleType, walk: Walk) -> None:
+    """Hash a module that is used as a value, by its package's version.
+
+    Raises:
+        Unknown: The module is the user's own: it is not known which of its members are used.
+    """
     owner = owner_of(module.__name__)
     if owner is None:
-        raise Unknown(f"{walk.place()} is handed on as a module, so it cannot be known what is used of it")
-    walk.say("module", owner, module.__name__)
+        raise Unknown(f"{walk.path()} passes a module as a value, so it is not known which of its members are used")
+    walk.add("module", owner, module.__name__)
 
 
-def _go_into(function: FunctionType, walk: Walk) -> None:
+def _hash_content(function: FunctionType, walk: Walk) -> None:
     code, module = function.__code__, function.__globals__.get("__name__")
     reading, owner = read(code), owner_of(module)
     if owner is not None:
-        walk.say("function", owner, str(module), code.co_qualname)
+        walk.add("function", owner, str(module), code.co_qualname)
     else:
-        walk.say("function", reading.text)
+        walk.add("function", reading.text)
         _globals(function, reading, walk)
         _imports(function, reading, walk)
     walk.visit(function.__defaults__, "")
@@ -70,24 +78,24 @@ def _cell(name: str, cell: Any, reading: Reading, walk: Walk) -> None:
     try:
         value = cell.cell_contents
     except ValueError:
-        walk.say("empty")
+        walk.add("empty")
     else:
         _named(name, value, reading.names, walk)
 
 
 def _globals(function: FunctionType, reading: Reading, walk: Walk) -> None:
     for name in reading.reads:
-        walk.say(name)
+        walk.add(name)
         if name in function.__globals__:
             _named(name, function.__globals__[name], reading.names, walk)
         else:
-            walk.say("built in" if hasattr(builtins, name) else "absent")
+            walk.add("built in" if hasattr(builtins, name) else "absent")
 
 
 def _named(name: str, value: Any, names: frozenset[str], walk: Walk) -> None:
-    """Say what a name stands for; of a module of the user's, only what the function may use of it."""
+    """Hash the object that a name refers to; of a module of the user only the members that the function may use."""
     if isinstance(value, ModuleType) and owner_of(value.__name__) is None:
-        walk.later((id(value), names), value, lambda: _go_into_module(value, names, walk))
+        walk.later((id(value), names), value, lambda: _hash_members(value, names, walk))
         return
     walk.visit(value, name)
     if isinstance(value, FunctionType):
@@ -95,28 +103,28 @@ def _named(name: str, value: Any, names: frozenset[str], walk: Walk) -> None:
             walk.visit(vars(value)[each], f"{name}.{each}")
 
 
-def _go_into_module(module: ModuleType, names: frozenset[str], walk: Walk) -> None:
-    # An attribute's owner is not known from the code alone, so every name that the function mentions counts.
-    held = vars(module)
-    for name in sorted(names & held.keys()):
-        walk.say(name)
-        _named(f"{module.__name__}.{name}", held[name], names, walk)
+def _hash_members(module: ModuleType, names: frozenset[str], walk: Walk) -> None:
+    # The code does not show whose attribute a name is, so every name that the function mentions counts.
+    members = vars(module)
+    for name in sorted(names & members.keys()):
+        walk.add(name)
+        _named(f"{module.__name__}.{name}", members[name], names, walk)
 
 
 def _imports(function: FunctionType, reading: Reading, walk: Walk) -> None:
     package = function.__globals__.get("__package__")
     for name, level in reading.imports:
         whole = resolve_name("." * level + name, package) if level and package else name
-        walk.say("import", whole)
+        walk.add("import", whole)
         owner = owner_of(whole)
         if owner is not None:
-            walk.say(owner)
-        elif is_there(whole):
+            walk.add(owner)
+        elif is_importable(whole):
             _named(whole, _imported(whole, walk), reading.names, walk)
 
 
 def _imported(name: str, walk: Walk) -> ModuleType:
     try:
-        return importlib.import_module(name)  # as the function itself would, were it called
+        return importlib.import_module(name)  # as a call of the function would
     except Exception as error:
-        raise Unknown(f"{walk.place()} imports {name}, which raised {type(error).__name__}") from error
+        raise Unknown(f"{walk.path()} imports {name}, which raised {type(error).__name__}") from error

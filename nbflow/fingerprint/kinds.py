@@ -1,6 +1,6 @@
-"""What tells values of the types that Python comes with: one row a type, exactly of that type.
+"""Hash values of Python's built-in types and of some types of its standard library, by a table.
 
-Invariant: a row says all that tells one value from another; a type whose values hold more than can be seen has no row.
+Invariant: the hash covers the whole state of a value. A type with hidden state has no entry; neither have subclasses.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ import typing
 from typing import Any
 
 from nbflow.fingerprint.code import constant
-from nbflow.fingerprint.functions import tell_builtin, tell_function, tell_module
-from nbflow.fingerprint.walk import LEAVES, Tell, Walk
+from nbflow.fingerprint.functions import hash_builtin, hash_function, hash_module
+from nbflow.fingerprint.walk import LEAVES, Hasher, Walk
 
 
 def _sequence(value: Any, walk: Walk) -> None:
-    walk.say(type(value).__name__)
+    walk.add(type(value).__name__)
     walk.visit_all(value)
 
 
 def _mapping(value: Any, walk: Walk) -> None:
-    walk.say("dict")
+    walk.add("dict")
     walk.visit_all(value)
     for key, item in value.items():
         walk.visit(item, key if isinstance(key, str) else "")
 
 
 def _set(value: Any, walk: Walk) -> None:
-    # The order of a set differs from process to process, so its items must be such as have one of their own.
+    # The order of a set differs between processes, so its items must be constants, whose texts can be sorted.
     if not set(map(type, value)) <= LEAVES:
         raise walk.unknown(value)
-    walk.say(type(value).__name__, *sorted(map(constant, value)))
+    walk.add(type(value).__name__, *sorted(map(constant, value)))
 
 
-def _parts(*names: str) -> Tell:
-    """Return what tells a value by some of its attributes."""
+def _parts(*names: str) -> Hasher:
+    """Return a hasher of values by the given attributes."""
 
-    def tell(value: Any, walk: Walk) -> None:
-        walk.say(type(value).__name__)
+    def hash_parts(value: Any, walk: Walk) -> None:
+        walk.add(type(value).__name__)
         for name in names:
             walk.visit(getattr(value, name), "")
 
-    return tell
+    return hash_parts
 
 
 def _reduced(value: Any, walk: Walk) -> None:
@@ -54,33 +54,33 @@ def _reduced(value: Any, walk: Walk) -> None:
 
 
 def _stateless(value: Any, walk: Walk) -> None:
-    walk.say(type(value).__name__)
+    walk.add(type(value).__name__)
 
 
 def _of_type(value: Any, walk: Walk) -> None:
-    """Tell what `str.upper` and the like are."""
-    walk.say(value.__name__)
+    """Hash a member of a built-in class, such as `str.upper`."""
+    walk.add(value.__name__)
     walk.visit(value.__objclass__, "")
 
 
-def tell_hint(value: Any, walk: Walk) -> None:
-    """Say what `list[int]`, `int | None` and the like are."""
-    walk.say(type(value).__name__)
+def hash_hint(value: Any, walk: Walk) -> None:
+    """Hash a generic type, such as `list[int]` or `int | None`."""
+    walk.add(type(value).__name__)
     walk.visit(typing.get_origin(value), "")
     walk.visit_all(typing.get_args(value))
 
 
-def tell_special(value: Any, walk: Walk) -> None:
-    """Say what `typing.ClassVar` and the like are: they have no parts."""
+def hash_special(value: Any, walk: Walk) -> None:
+    """Hash a special form without parts, such as `typing.ClassVar`."""
     text = repr(value)
     if " at 0x" in text:
         raise walk.unknown(value)
-    walk.say(text)
+    walk.add(text)
 
 
-HINTS = (types.GenericAlias, types.UnionType, type(typing.List[int]))  # noqa: UP006 - its type is another than that of list[int]
+HINTS = (types.GenericAlias, types.UnionType, type(typing.List[int]))  # noqa: UP006 - its type differs from that of list[int]
 
-TELLERS: dict[type, Tell] = {
+HASHERS: dict[type, Hasher] = {
     list: _sequence,
     tuple: _sequence,
     dict: _mapping,
@@ -90,14 +90,14 @@ TELLERS: dict[type, Tell] = {
     slice: _parts("start", "stop", "step"),
     types.SimpleNamespace: _parts("__dict__"),
     object: _stateless,
-    # A lock guards what others hold, a logger is a way out: neither changes what comes of a call.
+    # A lock protects other objects' state and a logger only writes: neither affects the result of a call.
     type(re.compile("")): _parts("pattern", "flags"),
     logging.Logger: _parts("name"),
     logging.RootLogger: _parts("name"),
     _thread.LockType: _stateless,
     _thread.RLock: _stateless,
-    types.FunctionType: tell_function,
-    types.BuiltinFunctionType: tell_builtin,
+    types.FunctionType: hash_function,
+    types.BuiltinFunctionType: hash_builtin,
     types.MethodType: _parts("__func__", "__self__"),
     types.MethodWrapperType: _parts("__name__", "__self__"),
     types.MethodDescriptorType: _of_type,
@@ -105,7 +105,7 @@ TELLERS: dict[type, Tell] = {
     types.ClassMethodDescriptorType: _of_type,
     types.GetSetDescriptorType: _of_type,
     types.MemberDescriptorType: _of_type,
-    types.ModuleType: tell_module,
+    types.ModuleType: hash_module,
     staticmethod: _parts("__func__"),
     classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),

@@ -1,7 +1,7 @@
-"""Whose a module is: an installed package's, or the user's own.
+"""Decide whether a module belongs to an installed package or to the user.
 
-Invariant: what is installed counts by its version, the user's own by its code; a package installed to be worked on,
-where it stands, is the user's own.
+Invariant: an installed package counts by its version, the user's code by its content. A package installed in
+development mode (`pip install -e`) is the user's code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MISSING = object()
 
 
 def owner_of(module: object) -> str | None:
-    """Return the package of a module's name, with its version; None for the user's own."""
+    """Return the package of a module, given by name, with the package's version; None for a module of the user."""
     top = module.partition(".")[0] if isinstance(module, str) else ""
     if top in ("", "__main__"):
         return None
@@ -29,26 +29,29 @@ def owner_of(module: object) -> str | None:
     return _owner(top, _origin(top))
 
 
-def is_there(module: str) -> bool:
-    """Return whether the outermost package of a module's name can be imported; nothing is."""
+def is_importable(module: str) -> bool:
+    """Return True if the top-level package of a module can be imported; nothing is imported."""
     top = module.partition(".")[0]
     return top in sys.modules or _found(top) is not None
 
 
-def held_by_package(thing: Any) -> str | None:
-    """Return the package that has the thing itself under its own name, with both; None for what was made elsewhere."""
+def name_in_package(thing: Any) -> str | None:
+    """Return the package, module and name of an object that its package has under that name.
+
+    None if the package has another object under the name, or none: then the object was created elsewhere.
+    """
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     owner = owner_of(module)
     if owner is None or not isinstance(name, str):
         return None
-    held: Any = sys.modules.get(str(module))
+    found: Any = sys.modules.get(str(module))
     for part in name.split("."):
-        held = getattr(held, part, _MISSING)
-    return f"{owner} {module} {name}" if held is thing else None
+        found = getattr(found, part, _MISSING)
+    return f"{owner} {module} {name}" if found is thing else None
 
 
 def _origin(top: str) -> str | None:
-    """Return where a package lies, `built-in` for one without a file, None where that is not known."""
+    """Return the file or folder of a package, `built-in` or `frozen` for one without, None if unknown."""
     module = sys.modules.get(top)
     spec = getattr(module, "__spec__", None) if module else _found(top)
     origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
@@ -79,7 +82,7 @@ def _owner(top: str, origin: str | None) -> str | None:
 
 @cache
 def _release(top: str) -> str | None:
-    """Return a package with the versions of what was installed to give it; None where it was put there by hand."""
+    """Return a package with the versions of the distributions that installed it; None if none did."""
     try:
         return f"{top} {version(top)}"
     except PackageNotFoundError:

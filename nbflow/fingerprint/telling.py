@@ -1,50 +1,51 @@
-"""What is asked of this package: the fingerprint of a function or a value.
+"""Compute the fingerprint of a function or a value.
 
-Invariant: what tells a value is chosen by its exact type, else by whose class it is of; what is left only `pack` may
-know.
+Invariant: the hasher of a value is chosen by its exact type, then by whether its class is one of the user. Any other
+value is left to the caller's `pack`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from nbflow.fingerprint.classes import tell_class, tell_object, tells_by_fields
-from nbflow.fingerprint.kinds import HINTS, TELLERS, tell_hint, tell_special
-from nbflow.fingerprint.walk import Pack, Tell, Unknown, Walk
+from nbflow.fingerprint.classes import hash_class, hash_object, is_known_by_fields
+from nbflow.fingerprint.kinds import HASHERS, HINTS, hash_hint, hash_special
+from nbflow.fingerprint.walk import Hasher, Pack, Unknown, Walk
 
 
 def fingerprint(thing: Any, *, name: str = "", pack: Pack = lambda value: None) -> str:
-    """Return what tells a function or value from every other, here and in any other process: 64 hex digits.
+    """Return the fingerprint of a function or value: 64 hex digits, the same in every process.
 
-    A function is told by its code, defaults, closure, and all that it looks up by global name or as attributes of
-    modules; a class of the user by its members and bases; an object of such a class by its class and what it holds;
-    what is installed by its name and its package's version. What is looked up only by a name made at run time is not
-    seen.
+    A function is hashed by its code, its defaults, its closure, and everything that it looks up as a global name or as
+    an attribute of a module; a class of the user by its members and bases; an object of such a class by its class and
+    fields; an object of an installed package by its name and the package's version. Names that are computed at run
+    time (`getattr(module, name)`) are not seen.
 
     Args:
         thing: The function or value.
-        name: What a reason calls it.
-        pack: Gives a text for any other value that tells it from all others of its type; None where it has none.
+        name: The name for it in error messages.
+        pack: Returns, for a value of any other type, a text that is unique among the values of that type, or None if
+            it has none.
 
     Raises:
-        Unknown: It uses something whose state cannot be known.
+        Unknown: It uses an object whose state cannot be known.
     """
-    walk = Walk(_teller_of, pack)
+    walk = Walk(_hasher_of, pack)
     try:
         walk.visit(thing, name)
         return walk.end()
     except RecursionError:
-        raise Unknown(f"{walk.place()} is nested too deep to be told from others") from None
+        raise Unknown(f"{walk.path()} is nested too deeply to be hashed") from None
 
 
-def _teller_of(value: Any) -> Tell | None:
+def _hasher_of(value: Any) -> Hasher | None:
     kind = type(value)
-    if kind in TELLERS:
-        return TELLERS[kind]
+    if kind in HASHERS:
+        return HASHERS[kind]
     if isinstance(value, HINTS):
-        return tell_hint
+        return hash_hint
     if isinstance(value, type):
-        return tell_class
+        return hash_class
     if kind.__module__ == "typing":
-        return tell_special
-    return tell_object if tells_by_fields(kind) else None
+        return hash_special
+    return hash_object if is_known_by_fields(kind) else None

@@ -1,7 +1,9 @@
-"""Code review: ready tools for Python sources and two ready graphs over them.
+"""Code review: tools for Python sources, and two graphs that use them.
 
-Invariant: an ordinary user of nbflow. The tools are plain functions that take their arguments by name from the state
-and return the keys they add; importing them loads neither radon nor ruff (the extra `review` installs them).
+The tools are plain functions: they take their arguments by name from the state and return the keys to add.
+
+Invariant: this package uses only public names of nbflow. Importing it imports neither radon nor ruff, which the extra
+`review` installs.
 """
 
 from collections.abc import Callable
@@ -43,7 +45,7 @@ CODE_REVIEW = """\
 extract_functions -> check_complexity -> detect_issues
 detect_issues -> apply_fixes if fixable > 0 else suggest_improvements
 apply_fixes -> detect_issues [max=5]
-apply_fixes -> suggest_improvements on error     # limit reached: go on with what is left
+apply_fixes -> suggest_improvements on error     # limit reached: continue with the remaining issues
 """
 
 REVIEW = """\
@@ -51,8 +53,8 @@ entry extract_functions
 extract_functions -> check_complexity & detect_issues -> findings      # side by side, then joined
 findings = pass
 findings -> apply_fixes if fixable > 0
-apply_fixes -> extract_functions [max=5]                               # look at the changed text anew
-apply_fixes -> recheck on error                                        # limit reached: go on with what is left
+apply_fixes -> extract_functions [max=5]                               # measure the changed text again
+apply_fixes -> recheck on error                                        # limit reached: continue with what remains
 recheck = detect_issues
 findings & recheck -> find_hotspots if max_complexity > 10 else suggest_improvements
 find_hotspots -> suggest_improvements

@@ -1,6 +1,7 @@
-"""How hard a source is to follow, in radon's numbers.
+"""Measure the complexity of a source by radon.
 
-Invariant: radon counts; here is only decided what it is given, so that nested functions and methods are counted too.
+Invariant: all numbers are radon's. This module only decides what radon measures, so that nested functions and methods
+are measured too.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,13 @@ MODULE = "<module>"
 
 
 def check_complexity(code: str, path: str | None = None) -> dict[str, Any]:
-    """Measure each function's cyclomatic complexity and the maintainability of the whole.
+    """Measure the cyclomatic complexity of each function and the maintainability of the whole source.
 
-    A branch that stands outside all functions is counted in a row of its own, named `<module>`.
+    Branches outside all functions are counted in a row named `<module>`.
 
     Args:
-        code: The Python source. One that does not parse has no rows, and no maintainability.
-        path: The file's name in what is reported.
+        code: The Python source. If it does not parse, there are no rows and no maintainability.
+        path: The file name to report.
 
     Returns:
         `complexity`, rows of `file`, `name`, `line`, `end_line`, `complexity` and radon's `rank` (A to F);
@@ -55,18 +56,19 @@ def check_complexity(code: str, path: str | None = None) -> dict[str, Any]:
 
 
 def find_hotspots(code: str, path: str | None = None, complexity_limit: int = 10) -> dict[str, Any]:
-    """Name the functions above a limit of complexity, and the part of each that is worth a function of its own.
+    """List the functions above a limit of complexity, each with the block that should become a separate function.
 
-    That part is the block whose decisions are nearest to half of the function's: moved out, it leaves two of a size.
+    This is the block whose number of decisions is nearest to half of the function's, so that moving it out leaves two
+    functions of similar complexity.
 
     Args:
         code: The Python source.
-        path: The file's name in what is reported.
-        complexity_limit: The highest cyclomatic complexity that is still in order.
+        path: The file name to report.
+        complexity_limit: The highest acceptable cyclomatic complexity.
 
     Returns:
-        `hotspots`, the most complex first: rows as those of `complexity`, with `part` (`line`, `end_line`, `kind`,
-        `decisions`, or None where no block stands out).
+        `hotspots`, the most complex first: rows as in `complexity` with a `part`, a dict of `line`, `end_line`, `kind`
+        and `decisions`, or None if the function has no block of several decisions besides the whole.
 
     Raises:
         ImportError: radon is not installed.
@@ -136,11 +138,11 @@ def _decisions(statement: "ast.stmt") -> int:
 
 
 def _blocks(function: "Definition") -> "Iterator[ast.stmt]":
-    """Yield the compound statements of a function; no nested definition (it is counted alone) and no `elif`."""
+    """Yield the compound statements of a function, without nested definitions (measured separately) and `elif`s."""
     import ast
 
     kinds = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
-    branches: set[ast.AST] = set()  # an `elif` is an `if` within the other's `else`, and cannot stand alone
+    branches: set[ast.AST] = set()  # in the tree an `elif` is an `if` inside an `else`; it cannot be moved out alone
     stack: list[ast.AST] = list(function.body)
     while stack:
         node = stack.pop()

@@ -1,7 +1,7 @@
-"""What ruff finds and what it can mend: the one place that starts a process.
+"""Find and fix issues in Python sources by ruff, in a subprocess.
 
-Invariant: the answer depends on the text, the selection and the installed ruff alone; no configuration, environment
-variable or neighbouring file has a say.
+Invariant: the result depends only on the text, the selected rules and the installed ruff; no configuration file,
+environment variable or neighbouring file affects it. No other module of this package starts a process.
 """
 
 import json
@@ -19,31 +19,32 @@ from nbflow.installing import needs
 from nbflow.review.source import writable, write_source
 from nbflow.review.structure import NO_FILE, parse
 
-# Import order (I) and line length (E501) are left out: what is right there is each project's own setting.
+# Import order (I) and line length (E501) are left out: they depend on settings of the project.
 DEFAULT_RULES = "E4,E7,E9,W,F,B,C4,PERF,PIE,RET,SIM,UP"
 SYNTAX = "invalid-syntax"
-TIMEOUT = 60.0  # seconds; ruff takes milliseconds for a file, so that whatever reaches it hangs
+TIMEOUT = 60.0  # seconds; ruff takes milliseconds for a file, so a process that takes longer hangs
 
 
 def detect_issues(code: str, path: str | None = None, select: str = DEFAULT_RULES) -> dict[str, Any]:
-    """List what ruff finds in a source.
+    """List the issues that ruff finds in a source.
 
-    A source that does not parse has its syntax errors among the issues, and nothing in it is fixable.
+    If the source does not parse, its syntax errors are among the issues, and `fixable` is 0.
 
     Args:
         code: The Python source.
-        path: The file's name in what is reported; `__init__.py` and `.pyi` have rules of their own.
-        select: Ruff's codes of the rules to check, comma-separated.
+        path: The file name to report; some rules differ for `__init__.py` and `.pyi`.
+        select: The codes of ruff's rules to check, separated by commas.
 
     Returns:
-        `issues`, rows of `file`, `line`, `column`, `rule`, `name`, `message`, `url` and `fix` (None, or `message`,
-        `safe` and ruff's `edits`), by place; `fixable`, how many of them `apply_fixes` can mend.
+        `issues`, sorted by line and column: rows of `file`, `line`, `column`, `rule`, `name`, `message`, `url` and
+        `fix` (None, or a dict of `message`, `safe` and ruff's `edits`); `fixable`, the number of issues that
+        `apply_fixes` can fix.
 
     Raises:
         ImportError: ruff is not installed.
-        ToolError: ruff could not do it, such as for an unknown rule in `select`.
+        ToolError: ruff failed, for example because `select` has an unknown rule.
     """
-    # What is not Unicode text is a syntax error already; with its place filled in, ruff can tell of the rest.
+    # A lone surrogate is a syntax error in itself; replaced by "?", it does not prevent ruff from checking the rest.
     answer = _check(code.encode(errors="replace"), path, select, "--output-format=json")
     issues = [_issue(found, path) for found in json.loads(answer.stdout or b"[]")]
     fault = parse(code, path)
@@ -64,24 +65,25 @@ def apply_fixes(
     fixes_applied: list[dict[str, Any]] | None = None,
     write: bool = False,
 ) -> dict[str, Any]:
-    """Apply ruff's safe fixes to the text in the state; to the file too with `write=True`.
+    """Apply ruff's safe fixes to the source; with `write=True` to the file too.
 
     Args:
         code: The Python source.
-        path: The file's name; required with `write`.
-        select: Ruff's codes of the rules to fix, as given to `detect_issues`.
-        fixable: How many fixes `detect_issues` promised.
-        fixes_applied: What earlier rounds fixed.
-        write: Replace the file, if it holds `code` and is not part of a Python installation.
+        path: The file name; required with `write`.
+        select: The codes of ruff's rules to fix, as passed to `detect_issues`.
+        fixable: The number of fixable issues that `detect_issues` reported.
+        fixes_applied: The fixes of earlier rounds.
+        write: Replace the file, if it contains `code` and is not part of a Python installation.
 
     Returns:
-        `code`, and `fixes_applied`: rows of `file`, `rule`, `name` and `count`, those of earlier rounds included.
+        `code`, the fixed source; `fixes_applied`, rows of `file`, `rule`, `name` and `count`, including those of
+        earlier rounds.
 
     Raises:
         ImportError: ruff is not installed.
         OSError: The file cannot be written.
-        ToolError: Fixes were promised and none could be made, the file must not be written or holds another text, or
-            ruff failed.
+        ToolError: `fixable` is positive and ruff fixed nothing; the file is part of an installation or contains another
+            text; or ruff failed.
     """
     if not isinstance(write, bool):
         raise ToolError(f"write must be True or False, not {write!r}")
@@ -109,15 +111,20 @@ def _check(source: bytes, path: str | None, select: str, *options: str) -> subpr
 
 
 def _stand_in(path: str | None) -> str:
-    """Return a name that tells ruff of the file's kind and nothing else; any other ending is not Python to it."""
+    """Return a file name that shows ruff the kind of the file and nothing else; it skips unknown suffixes."""
     given = PurePath(path or "")
     return "__init__.py" if given.name == "__init__.py" else f"code{'.pyi' if given.suffix == '.pyi' else '.py'}"
 
 
 def run_ruff(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run ruff in an empty directory with plain output; raise ToolError if it did not end well."""
+    """Run ruff in an empty directory, without colours in its output.
+
+    Raises:
+        ImportError: ruff is not installed.
+        ToolError: ruff exited with a status other than 0, or took longer than `TIMEOUT`.
+    """
     environment = {**os.environ, "NO_COLOR": "1"}
-    with tempfile.TemporaryDirectory() as empty:  # import sorting looks at the neighbours of a file
+    with tempfile.TemporaryDirectory() as empty:  # import sorting reads the neighbours of a file
         try:
             answer = subprocess.run(  # noqa: S603 - the binary of the installed package; no shell, text on stdin
                 [_binary(), *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=empty, env=environment
@@ -125,8 +132,8 @@ def run_ruff(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"ruff did not answer in {TIMEOUT:g} s and was stopped; review smaller files") from error
     if answer.returncode:
-        told = answer.stderr.decode(errors="replace").strip()
-        raise ToolError(f"ruff ended with status {answer.returncode}: {told or 'it said nothing'}")
+        message = answer.stderr.decode(errors="replace").strip()
+        raise ToolError(f"ruff exited with status {answer.returncode}: {message or 'no message'}")
     return answer
 
 
@@ -155,17 +162,17 @@ def _issue(found: dict[str, Any], path: str | None) -> dict[str, Any]:
     }
 
 
-def _sum_fixes(earlier: list[dict[str, Any]], told: str, path: str | None) -> list[dict[str, Any]]:
-    """Add the counts ruff told of, in lines that hold count, sign, rule and name, to those of earlier rounds."""
+def _sum_fixes(earlier: list[dict[str, Any]], output: str, path: str | None) -> list[dict[str, Any]]:
+    """Add the counts in ruff's output, lines of count, sign, rule and (name), to those of earlier rounds."""
     rows = {row["rule"]: dict(row) for row in earlier}
-    for count, rule, name in re.findall(r"^\s+(\d+) \S (\S+)(?: \(([^)\n]+)\))?$", told, re.MULTILINE):
+    for count, rule, name in re.findall(r"^\s+(\d+) \S (\S+)(?: \(([^)\n]+)\))?$", output, re.MULTILINE):
         row = rows.setdefault(rule, {"file": path or NO_FILE, "rule": rule, "name": name or rule, "count": 0})
         row["count"] += int(count)
     return sorted(rows.values(), key=lambda row: str(row["rule"]))
 
 
-def _no_progress(told: str, path: str | None, fixable: int) -> str:
+def _no_progress(output: str, path: str | None, fixable: int) -> str:
     return (
-        f"{fixable} fixes were promised in {path or NO_FILE} and ruff made none of them: "
-        f"{told.strip() or 'it said nothing'}; give both tools the same 'select', or mend the text by hand"
+        f"detect_issues reported {fixable} fixable issues in {path or NO_FILE}, and ruff fixed none of them: "
+        f"{output.strip() or 'no message'}; pass the same 'select' to both tools, or fix the source by hand"
     )

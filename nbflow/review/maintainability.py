@@ -1,7 +1,9 @@
-"""Radon's maintainability index in time linear in the source.
+"""Compute radon's maintainability index in time linear in the length of the source.
 
-Invariant: the number is radon's own (its formula, its Halstead volume, its logical lines). Only the grouping of tokens
-into statements is done here: radon's reads a statement of n lines n times over, which takes minutes for a long table.
+Only the grouping of tokens into statements is replaced: radon reads a statement of n lines n times, which takes minutes
+for a long table.
+
+Invariant: the index equals that of radon, whose formula, Halstead volume and count of logical lines are used.
 """
 
 import io
@@ -16,7 +18,7 @@ LAYOUT = {tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
 class Counts(NamedTuple):
-    """Lines of a source: logical ones, those with code, comments, and those of free-standing long strings."""
+    """The line counts of a source: logical lines, lines of code, comments, and lines of standalone long strings."""
 
     logical: int
     code: int
@@ -25,7 +27,7 @@ class Counts(NamedTuple):
 
 
 def maintainability_index(code: str, tree: "ast.Module") -> float:
-    """Return radon's index of a source, 0 to 100, docstrings counted as comments."""
+    """Return radon's maintainability index of a source, from 0 to 100, counting docstrings as comments."""
     from radon.metrics import h_visit_ast, mi_compute  # type: ignore[import-untyped]
     from radon.visitors import ComplexityVisitor  # type: ignore[import-untyped]
 
@@ -36,7 +38,7 @@ def maintainability_index(code: str, tree: "ast.Module") -> float:
 
 
 def count_lines(code: str) -> Counts:
-    """Return the counts that the index needs, as `radon.raw.analyze` counts them."""
+    """Return the line counts that the index needs, equal to those of `radon.raw.analyze`."""
     from radon.raw import _logical  # type: ignore[import-untyped]
 
     text = code.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -55,16 +57,16 @@ def count_lines(code: str) -> Counts:
 
 
 def _statements(text: str) -> "Iterator[list[tokenize.TokenInfo]]":
-    """Yield the tokens of each statement or free-standing comment, an end marker after them, as radon expects."""
-    held: list[tokenize.TokenInfo] = []
+    """Yield the tokens of each statement or standalone comment, followed by an end marker, as radon expects."""
+    statement: list[tokenize.TokenInfo] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in LAYOUT:
             continue
         if token.type not in {tokenize.NL, tokenize.NEWLINE}:
-            held.append(token)
-        elif held and (token.type == tokenize.NEWLINE or _alone(tokenize.COMMENT, held)):
-            yield [*held, tokenize.TokenInfo(tokenize.ENDMARKER, "", token.end, token.end, "")]
-            held = []
+            statement.append(token)
+        elif statement and (token.type == tokenize.NEWLINE or _alone(tokenize.COMMENT, statement)):
+            yield [*statement, tokenize.TokenInfo(tokenize.ENDMARKER, "", token.end, token.end, "")]
+            statement = []
 
 
 def _alone(kind: int, tokens: list[tokenize.TokenInfo]) -> bool:

@@ -1,7 +1,7 @@
-"""Sources as files: reading, listing, and the one place that writes.
+"""Read, list and write files of Python source.
 
-Invariant: what is written is the file that was read, in its own encoding and line ends, and never a part of an
-installation.
+Invariant: a file is replaced only if it still contains the text that was read, in its encoding and with its line ends,
+and never if it is part of a Python installation. No other module of this package writes files.
 """
 
 import os
@@ -16,36 +16,36 @@ from nbflow.errors import ToolError
 
 
 def read_source(path: str) -> dict[str, str]:
-    """Read a Python file in the encoding it declares (PEP 263; else UTF-8), its line ends as they are.
+    """Read a Python file in the encoding that it declares (PEP 263), by default UTF-8, without changing line ends.
 
     Returns:
-        `code` and `path`.
+        `code`, the text, and `path`.
 
     Raises:
-        OSError: There is no such file, or it cannot be read; names it.
-        ToolError: Its bytes are not in the encoding it declares.
+        OSError: The file does not exist or cannot be read; the error has its name.
+        ToolError: Its bytes are not valid in its encoding.
     """
     raw = Path(path).read_bytes()
     return {"code": raw_text(raw, path)[0], "path": path}
 
 
 def list_sources(root: str, pattern: str = "*.py") -> dict[str, list[str]]:
-    """List the files beneath a directory whose name matches, sorted.
+    """List the files in a directory and its subdirectories whose names match a pattern, sorted.
 
     Hidden directories, `__pycache__` and virtual environments are left out.
 
     Args:
         root: The directory.
-        pattern: What a file's name must match, with `*`, `?` and `[...]`.
+        pattern: The pattern for names of files, with `*`, `?` and `[...]`.
 
     Returns:
-        `files`, paths beginning with `root`.
+        `files`, paths that start with `root`.
 
     Raises:
-        OSError: There is no such directory; names it.
+        OSError: The directory does not exist; the error has its name.
     """
     if not Path(root).is_dir():
-        os.scandir(root).close()  # raises what is the matter, with the name
+        os.scandir(root).close()  # raises the error of the system, with the name
     files: list[Path] = []
     for folder, names, _ in os.walk(root):
         names[:] = [name for name in names if not _skipped(Path(folder, name))]
@@ -58,7 +58,11 @@ def _skipped(folder: Path) -> bool:
 
 
 def raw_text(raw: bytes, path: str) -> tuple[str, str]:
-    """Return the text of a Python file's bytes, and the encoding it is in; line ends stay as they are."""
+    """Return the text of a Python file's bytes, with its line ends, and the name of its encoding.
+
+    Raises:
+        ToolError: The bytes are not valid in the encoding.
+    """
     import io
     import tokenize
 
@@ -73,10 +77,10 @@ def raw_text(raw: bytes, path: str) -> tuple[str, str]:
 
 
 def writable(path: str | None) -> Path:
-    """Return the file that may be written, symbolic links followed.
+    """Return the file to write for a path, following symbolic links.
 
     Raises:
-        ToolError: No path was given, or it lies in a Python installation or among installed packages.
+        ToolError: There is no path, or it is in a Python installation or among installed packages.
     """
     if not path:
         raise ToolError("write=True needs the file's name: give 'path' in the state, or leave write out")
@@ -98,16 +102,21 @@ def _installations() -> set[Path]:
 
 
 def write_source(path: Path, before: str, after: str) -> None:
-    """Replace a file's text at once, in its encoding, line ends and mode.
+    """Replace the text of a file atomically; its encoding, line ends and mode stay the same.
+
+    Args:
+        path: The file.
+        before: The text that it must still contain.
+        after: The new text.
 
     Raises:
-        OSError: There is no such file, or it cannot be written.
-        ToolError: The file does not hold `before` (any more), or `after` cannot be said in its encoding.
+        OSError: The file does not exist or cannot be written.
+        ToolError: The file contains another text, or its encoding cannot express `after`.
     """
     current, encoding = raw_text(path.read_bytes(), str(path))
     if _plain(current) != _plain(before):
-        raise ToolError(f"{path} does not hold the text that was reviewed, so it is left alone; read it again")
-    if "\r\n" in current and "\r" not in after:  # it was read with its line ends translated
+        raise ToolError(f"{path} does not contain the text that was reviewed, so it was not changed; read it again")
+    if "\r\n" in current and "\r" not in after:  # `before` was read with translated line ends
         after = after.replace("\n", "\r\n")
     try:
         data = after.removeprefix("\ufeff").encode(encoding)

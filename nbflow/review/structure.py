@@ -1,12 +1,13 @@
-"""What a source defines, and whether it parses: the only place that reads the syntax tree's shape.
+"""Parse a source and list the functions that it defines.
 
-Invariant: a source that does not parse is a finding with a line, never an exception and never an empty answer.
+Invariant: for a source that does not parse, the result is a finding with a line, not an exception and not an empty
+list.
 """
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-TRIES = 20  # files are parsed side by side
+TRIES = 20  # files are parsed in parallel threads, in which `ast.parse` may fail at random (see `nbflow.parsing`)
 
 if TYPE_CHECKING:
     import ast
@@ -18,15 +19,16 @@ NO_FILE = "<code>"
 
 
 def extract_functions(code: str, path: str | None = None) -> dict[str, Any]:
-    """List the functions of a source, nested ones and methods included, in the order of their lines.
+    """List the functions of a source, including methods and nested functions, in the order of their lines.
 
     Args:
         code: The Python source.
-        path: The file's name in what is reported; nothing is read from it.
+        path: The file name to report; the file is not read.
 
     Returns:
-        `functions`, rows of `file`, `name` (dotted, as `__qualname__`), `line`, `end_line`, `arguments` (names, `*` and
-        `**` kept), `docstring` (or None) and `is_async`; `syntax_error`, None or `file`, `line`, `column`, `message`.
+        `functions`, rows of `file`, `name` (dotted, as `__qualname__`), `line`, `end_line`, `arguments` (names, with
+        `*` and `**`), `docstring` (or None) and `is_async`; `syntax_error`, None or a dict of `file`, `line`, `column`
+        and `message`.
     """
     import ast
 
@@ -49,8 +51,8 @@ def extract_functions(code: str, path: str | None = None) -> dict[str, Any]:
 
 
 def parse(code: str, path: str | None = None) -> "ast.Module | dict[str, Any]":
-    """Return the syntax tree, or the row that says where the source does not parse."""
-    if "\0" in code:  # Python refuses it without saying where
+    """Return the syntax tree of a source, or the row of its syntax error."""
+    if "\0" in code:  # Python's own error has no line
         before = code[: code.index("\0")]
         return _fault(path, before.count("\n") + 1, len(before) - before.rfind("\n"), "there is a null byte")
     try:
@@ -70,7 +72,7 @@ def _tree(source: str) -> "ast.Module":
     for _ in range(TRIES - 1):
         try:
             return ast.parse(source)
-        except SystemError:  # as `nbflow.parsing` has it, which is not among what users have
+        except SystemError:  # see `nbflow.parsing`, which is not a public module
             continue
     return ast.parse(source)
 
@@ -86,7 +88,7 @@ def _fault(path: str | None, line: int | None, column: int | None, message: str)
 
 
 def definitions(tree: "ast.Module") -> "Iterator[tuple[str, Definition]]":
-    """Yield every function with its dotted name in the order of lines; a stack, so that depth costs no recursion."""
+    """Yield every function with its dotted name, in the order of lines; without recursion, so any depth works."""
     import ast
 
     stack: list[tuple[str, ast.AST]] = [("", tree)]
@@ -109,7 +111,10 @@ def _arguments(args: "ast.arguments") -> list[str]:
 
 
 def lines_by_name(code: str) -> dict[tuple[str, int], int]:
-    """Return the line of each function by name and ordinal among those of that name (from 0); none if unparsable."""
+    """Return the line of each function by its name and its index among functions of that name, from 0.
+
+    Empty if the source does not parse.
+    """
     tree = parse(code)
     lines: dict[tuple[str, int], int] = {}
     seen: dict[str, int] = {}

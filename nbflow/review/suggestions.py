@@ -1,6 +1,6 @@
-"""From findings to advice: what to change, where, and why.
+"""Turn findings into suggestions: what to change, where, and why.
 
-Invariant: nothing is invented. The reasons for a rule are ruff's own documentation, the numbers are radon's.
+Invariant: the reason for a rule is taken from ruff's documentation, and the numbers from radon.
 """
 
 import json
@@ -23,20 +23,20 @@ def suggest_improvements(
     hotspots: list[dict[str, Any]] | None = None,
     complexity_limit: int = 10,
 ) -> dict[str, Any]:
-    """Say for each finding what to change, where, and why.
+    """Make a suggestion for each finding: what to change, where, and why.
 
     Args:
-        issues: As `detect_issues` lists them.
-        code: The source as it is now; functions measured before a fix moved them are found in it by name.
-        path: The file's name in what is reported.
-        complexity: As `check_complexity` lists it.
-        maintainability: Radon's index of the whole.
-        hotspots: As `find_hotspots` lists them.
-        complexity_limit: The highest cyclomatic complexity that is still in order.
+        issues: The issues of `detect_issues`.
+        code: The current source; functions that a fix has moved since they were measured are found in it by name.
+        path: The file name to report.
+        complexity: The rows of `check_complexity`.
+        maintainability: Radon's index of the whole source.
+        hotspots: The rows of `find_hotspots`.
+        complexity_limit: The highest acceptable cyclomatic complexity.
 
     Returns:
-        `suggestions`, by place: rows of `file`, `line`, `rule`, `finding`, `change`, `why`, `fix` (ruff's own, or None)
-        and `example` (of the form to use, or None).
+        `suggestions`, sorted by file and line: rows of `file`, `line`, `rule`, `finding`, `change`, `why`, `fix` (that
+        of ruff, or None) and `example` (code in the recommended form, or None).
 
     Raises:
         ImportError: ruff is not installed and there are issues to explain.
@@ -90,7 +90,7 @@ def _for_function(row: dict[str, Any], part: dict[str, Any] | None, limit: int) 
         "rule": "complexity",
         "finding": f"{row['name']} has a cyclomatic complexity of {row['complexity']} (rank {row['rank']})",
         "change": change,
-        "why": f"{row['complexity']} independent paths lead through it, each to be understood and tested.",
+        "why": f"{row['complexity']} independent paths lead through it, and each must be understood and tested.",
         "fix": None,
         "example": None,
     }
@@ -103,14 +103,14 @@ def _for_module(index: float, path: str | None) -> dict[str, Any]:
         "rule": "maintainability",
         "finding": f"the maintainability index is {index:g} of 100",
         "change": "split the file into modules of one duty each",
-        "why": "The index falls with the volume, the branches and the length of a file, and this one has much of them.",
+        "why": "The index falls with the volume, the number of branches and the length of a file.",
         "fix": None,
         "example": None,
     }
 
 
 def _relocated(measured: list[dict[str, Any]], code: str | None) -> list[dict[str, Any]]:
-    """Give each measured function the line it is on now: a fix that takes a line out moves all below it."""
+    """Return the measured functions with their current lines: a fix that removes a line moves all functions below."""
     lines = lines_by_name(code) if code is not None else {}
     seen: dict[str, int] = {}
     moved = []
@@ -123,14 +123,17 @@ def _relocated(measured: list[dict[str, Any]], code: str | None) -> list[dict[st
 
 @cache
 def _documentation() -> dict[str, tuple[str, str | None]]:
-    """Return by rule why it is one, and an example of the form to use; read once from ruff."""
+    """Return for each rule the reason and an example of the recommended form, read once from ruff's documentation."""
     rules = json.loads(run_ruff("rule", "--all", "--output-format=json").stdout)
     texts = ((rule["code"], rule["explanation"] or "", rule["summary"]) for rule in rules)
     return {code: (_why(text) or summary, _example(text)) for code, text, summary in texts}
 
 
 def _why(explanation: str, enough: int = 160) -> str:
-    """Return the first paragraphs of the reason, until there are `enough` characters or a code block begins."""
+    """Return the first paragraphs of ruff's section "Why is this bad?", at least `enough` characters if there are.
+
+    A code block ends the text.
+    """
     section = re.search(r"^## Why is this bad\?\n(.*?)(?=^#|^```|\Z)", explanation, re.MULTILINE | re.DOTALL)
     text = ""
     for paragraph in section.group(1).split("\n\n") if section else ():

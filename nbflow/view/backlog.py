@@ -1,7 +1,10 @@
-"""Brings a view to where its run is: at once, or by pieces between which the run goes on.
+"""Fold the events that a view has not seen yet: at once, or in pieces between which the event loop is free.
 
-Invariant: the view ends in the same state however it is brought there, and stands after some event of the run in
-between.
+A live run and its view share one event loop, so a view that is far behind catches up in pieces of about 20 ms. Where
+events can be coalesced (`nbflow.view.stretch`), a piece covers many more of them.
+
+Invariant: the view ends in the same state whether it is folded at once or in pieces, and after each piece it equals
+the view after some event of the run.
 """
 
 from __future__ import annotations
@@ -16,44 +19,49 @@ from nbflow.view.fold import RunView
 from nbflow.view.stretch import Step, Stretch
 
 PIECE = 4_000
-"""Events folded in one go: some 20 ms of the run's loop."""
+"""The events folded in one piece: about 20 ms of the event loop."""
 LOOKED = 200_000
-"""Events looked through in one go, which takes about as long."""
+"""The events scanned in one piece for coalescing, which takes about as long."""
 _WORTH = 4
-"""A stretch of so many times more events than are to be folded is taken at once, however many they are."""
+"""A stretch is coalesced, even beyond `PIECE`, if at most one of so many events remains to be folded."""
 
 
 class Backlog:
-    """What has happened in a run since its view was brought up to date."""
+    """The events of a run that its view has not folded yet.
+
+    Args:
+        view: The view to update.
+        events: All events of the run, from the first; the sequence may grow.
+    """
 
     def __init__(self, view: RunView, events: Sequence[Event]) -> None:
         self._view, self._events = view, events
+        # `_dense`: the event up to which coalescing is not worth it. `_known`: the length at the last `grown`.
         self._dense = self._known = 0
-        """Up to where hardly anything can be left out, and how many events there were at the last look."""
 
     @property
     def left(self) -> int:
-        """How many events it is long."""
+        """The number of events not folded yet."""
         return len(self._events) - self._view.seq
 
     def grown(self) -> int:
-        """Return how many events have come since this was last asked."""
+        """Return the number of new events since the last call."""
         known, self._known = self._known, len(self._events)
         return self._known - known
 
     def fold(self) -> None:
-        """Fold all of it."""
+        """Fold all events."""
         while self.left:
             self._take(len(self._events), 1 << 62)
 
     def fold_piece(self, upto: int | None = None) -> None:
-        """Fold what some hundredths of a second allow, no further than event `upto`."""
+        """Fold the next events, for about 20 ms, and none after event `upto`."""
         room, end = PIECE, len(self._events) if upto is None else upto
         while self._view.seq < end and room > 0:
             room -= self._take(min(end, self._view.seq + LOOKED), room)
 
     def _take(self, upto: int, room: int) -> int:
-        """Fold some of the events up to one of them; return how much of the room that took."""
+        """Fold events up to event `upto`, at most `room` of them; return the number folded."""
         first = self._view.seq
         if not isinstance(self._events, Journal) or (first < self._dense and room <= PIECE):
             return self._one_by_one(min(upto, first + room))
@@ -61,14 +69,14 @@ class Backlog:
         if recalled := sum(1 for _ in takewhile(_is_event, entries)):
             return self._one_by_one(first + min(recalled, room))
         stretch = Stretch(entries)
-        if not stretch.length:  # an event of the run itself looks at every node
+        if not stretch.length:  # an event of the run itself affects every node, so it is folded alone
             return self._one_by_one(first + 1)
         steps = stretch.steps(self._view)
         folds = sum(act is None for _, act in steps)
         if folds > room and folds * _WORTH > stretch.length:
             self._dense = first + stretch.length
             return 0
-        self._view.apply(self._told(first, steps))
+        self._view.apply(self._events_of(first, steps))
         return folds
 
     def _one_by_one(self, upto: int) -> int:
@@ -76,10 +84,11 @@ class Backlog:
         self._view.apply(self._events[self._view.seq : upto])
         return count
 
-    def _told(self, first: int, steps: Iterable[Step]) -> Iterator[Event]:
-        for place, act in steps:
+    def _events_of(self, first: int, steps: Iterable[Step]) -> Iterator[Event]:
+        """Yield the events to fold, and make the other updates when the view asks for the event after them."""
+        for index, act in steps:
             if act is None:
-                yield self._events[first + place]
+                yield self._events[first + index]
             else:
                 act()
 

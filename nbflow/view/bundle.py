@@ -1,8 +1,11 @@
-"""The live view's front end as two strings: one ES module and one style sheet.
+"""Bundle the front end of the live view into two strings: one ES module and one style sheet.
 
-Invariant: no build step and no package of it. The modules beside this file are joined at run time, in the order their
-imports ask for; each keeps a scope of its own, so that two may use the same name. Comments and indentation stay behind,
-and no module holds a text of several lines. Every widget carries the whole to the page, so it travels packed.
+There is no build step and no npm package. The modules in `js/` are joined at run time, in the order of their imports.
+Each becomes a function scope, so two modules may use the same name. Comments and indentation are removed by regular
+expressions, so no module may contain a string of several lines. Each widget sends the whole bundle to the page, so a
+gzip-compressed form exists too (`packed`).
+
+Invariant: the bundle depends only on the files in `js/`.
 """
 
 from __future__ import annotations
@@ -42,17 +45,17 @@ def bundle() -> tuple[str, str]:
 
 @cache
 def packed() -> tuple[str, str]:
-    """Return the same in the form that a widget carries: the module unpacks itself in the browser."""
+    """Return the bundle for widgets: a compressed module that unpacks itself in the browser, and the style sheet."""
     module, sheet = bundle()
     squeezed = base64.b64encode(gzip.compress(module.encode(), mtime=0)).decode()
     return _UNPACKS.replace("PACKED", squeezed), sheet
 
 
 def join(home: Path) -> str:
-    """Return the modules of a directory as one, `index.js` last with its exports.
+    """Return the modules of a directory as one module, which exports what `index.js` exports.
 
     Raises:
-        ValueError: A module imports or exports in a form this function does not read, or modules import each other.
+        ValueError: A module uses an unsupported form of import or export, or modules import each other.
     """
     joined: dict[str, str] = {}
     _add(_ENTRY, home, joined, ())
@@ -76,6 +79,6 @@ def _scoped(name: str, body: str) -> str:
     body = _EXPORT.sub("", body)
     if left := _LEFT.search(body):
         raise ValueError(
-            f"{name}.js: {left[0]!r} is not read here; write import {{ a }} from './x.js'; and export a declaration"
+            f"{name}.js: {left[0]!r} is not supported; write import {{ a }} from './x.js'; and export a declaration"
         )
     return f"const m_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"

@@ -1,7 +1,7 @@
-"""A condition with the values it read, as a person sees it: `failed (0) > 0`.
+"""Show a condition with the values that it read: `failed (0) > 0`.
 
-Invariant: the condition's text is kept as written; values are set after the names they belong to, in parts, never as
-markup.
+Invariant: the text of the condition is unchanged. Each value follows the first mention of its name, as a separate part,
+never as markup.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Parts = list[list[str]]
 
 
 def caption_parts(condition: str, values: Mapping[str, Any] | None, most: int = 40) -> Parts:
-    """Return the text in parts, `[text]` or `[value, "v"]`, at most about `most` characters together."""
+    """Return the condition as parts, `[text]` or `[value, "v"]`, of about `most` characters together."""
     return _bounded(_parts(condition, covered(values or {})), most)
 
 
 def with_values(condition: str, values: Mapping[str, Any] | None) -> str:
-    """Return the condition on one line with the values it read after their names."""
+    """Return the condition on one line, with the value of each name after it in parentheses."""
     return line("".join(part[0] for part in _parts(condition, covered(values or {}))), 200)
 
 
@@ -36,22 +36,22 @@ def _parts(condition: str, values: Mapping[str, Any]) -> Parts:
         return [[line(text, _LONGEST)]]
     parts: Parts = []
     start = 0
-    for end, value in _places(text, values):
+    for end, value in _insertions(text, values):
         parts += [[text[start:end] + " "], [f"({short(value)})", "v"]]
         start = end
     parts.append([text[start:]])
     return [part for part in parts if part[0]]
 
 
-def _places(text: str, values: Mapping[str, Any]) -> list[tuple[int, Any]]:
-    """Return where each value goes: the offset behind the first mention of its name."""
+def _insertions(text: str, values: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """Return each value with the offset to insert it at: the end of the first mention of its name."""
     flat = text.replace("\n", " ")
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(flat).readline))
     except (tokenize.TokenError, SyntaxError):
         return []
     left = dict(values)
-    places = []
+    found = []
     index = 0
     while index < len(tokens):
         name, last = tokens[index].string, index
@@ -59,9 +59,9 @@ def _places(text: str, values: Mapping[str, Any]) -> list[tuple[int, Any]]:
             while name not in left and _dotted(tokens, last):
                 name, last = f"{name}.{tokens[last + 2].string}", last + 2
             if name in left:
-                places.append((tokens[last].end[1], left.pop(name)))
+                found.append((tokens[last].end[1], left.pop(name)))
         index = last + 1
-    return places
+    return found
 
 
 def _dotted(tokens: list[tokenize.TokenInfo], index: int) -> bool:
@@ -69,14 +69,14 @@ def _dotted(tokens: list[tokenize.TokenInfo], index: int) -> bool:
 
 
 def _bounded(parts: Parts, most: int) -> Parts:
-    kept: Parts = []
+    bounded: Parts = []
     for part in parts:
-        room = most - sum(len(p[0]) for p in kept)
+        room = most - sum(len(p[0]) for p in bounded)
         if len(part[0]) > room:
             if room > 1:
-                kept.append([part[0][: room - 1] + "…", *part[1:]])
-            elif kept:
-                kept[-1][0] = kept[-1][0].rstrip() + "…"
+                bounded.append([part[0][: room - 1] + "…", *part[1:]])
+            elif bounded:
+                bounded[-1][0] = bounded[-1][0].rstrip() + "…"
             break
-        kept.append(part)
-    return kept
+        bounded.append(part)
+    return bounded

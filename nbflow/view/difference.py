@@ -1,6 +1,7 @@
-"""What a step did to one key, as a few lines: what was taken away, what was added, what stayed.
+"""Show the effect of a step on one key as a short diff: removed, added and unchanged lines.
 
-Invariant: values are compared by how they are shown and never by their own `==`; every text here is bounded.
+Invariant: values are compared by their rendered text, never by their own `==`, which may run arbitrary code. Every text
+is bounded.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _DIFFED, _DIFFED_LINES = 20_000, 400
 
 
 def difference(mark: int, before: Any, after: Any, update: Any) -> tuple[str, list[Line]]:
-    """Return a note, such as `13 added`, and at most a dozen lines of what a step did.
+    """Return a note, such as `13 added`, and a diff of at most about a dozen lines.
 
     Args:
-        mark: How the step wrote the key.
+        mark: SET, CHANGED or ADDED, by which the step wrote the key.
         before: The value before the step, or MISSING.
         after: The value after it, or MISSING.
-        update: What the node wrote: of a key with a reducer what was folded over the value.
+        update: The update that the node returned; a reducer combines it with the value before.
     """
     if mark == ADDED and before is not MISSING:
         return _added(before, after, update)
@@ -45,7 +46,7 @@ def difference(mark: int, before: Any, after: Any, update: Any) -> tuple[str, li
 
 
 def _all(sign: str, obj: Any, most: int = _LINES) -> list[Line]:
-    """Return the first lines of a value, and a count of the rest."""
+    """Return the first lines of a rendered value, and a line that counts the rest."""
     shown = render(obj, most * _WIDTH).split("\n")
     return [[sign, text[:_WIDTH]] for text in shown[:most]] + _more(len(shown) - most, "lines")
 
@@ -61,9 +62,9 @@ def _grouped(count: int) -> str:
 def _added(before: Any, after: Any, update: Any) -> tuple[str, list[Line]]:
     if isinstance(after, list | tuple) and isinstance(before, list | tuple):
         items = after[len(before) :]
-        kept = [[" ", f"{_grouped(len(before))} kept"]] if before else []
+        unchanged = [[" ", f"{_grouped(len(before))} unchanged"]] if before else []
         shown = [["+", short(item, _WIDTH)] for item in items[:_SHOWN]]
-        return f"{len(items)} added", [*kept, *shown, *_more(len(items) - _SHOWN)]
+        return f"{len(items)} added", [*unchanged, *shown, *_more(len(items) - _SHOWN)]
     if isinstance(before, dict) and isinstance(update, dict):
         return f"{len(update)} added", _pairs("+", update.items(), len(update))
     return "added to", [*_all("-", before, _SHOWN), *_all("+", after, _SHOWN)]
@@ -75,10 +76,10 @@ def _pairs(sign: str, pairs: Iterable[tuple[Any, Any]], count: int) -> list[Line
 
 
 def _dicts(before: dict[Any, Any], after: dict[Any, Any]) -> list[Line]:
-    """Return the entries that differ, of those that come first."""
+    """Return the entries that differ, among the first 1 000 keys."""
     lines: list[Line] = []
     for key in islice({**before, **after}, 1_000):
-        old, new = (_value(key, held[key]) if key in held else None for held in (before, after))
+        old, new = (_value(key, values[key]) if key in values else None for values in (before, after))
         if old == new:
             continue
         lines += [[sign, f"{short(key, 60)}: {text}"] for sign, text in (("-", old), ("+", new)) if text is not None]
@@ -92,11 +93,11 @@ def _value(key: Any, value: Any) -> str:
 
 
 def _texts(before: str, after: str) -> list[Line]:
-    """Return the lines that differ with one line around them."""
+    """Return the lines that differ, each with one line of context."""
     before, after = mask(before), mask(after)
     old, new = (clean(str.__getitem__(text, slice(0, _DIFFED))).split("\n")[:_DIFFED_LINES] for text in (before, after))
-    told = [text for text in unified_diff(old, new, n=1, lineterm="") if not text.startswith(("---", "+++"))]
-    lines = [[" ", "\u2026"] if text.startswith("@@") else [text[0], text[1 : _WIDTH + 1]] for text in told]
+    diff = [text for text in unified_diff(old, new, n=1, lineterm="") if not text.startswith(("---", "+++"))]
+    lines = [[" ", "\u2026"] if text.startswith("@@") else [text[0], text[1 : _WIDTH + 1]] for text in diff]
     if lines and lines[0][1] == "\u2026":
         del lines[0]
     return lines[:_LINES] + _more(len(lines) - _LINES, "lines") or [[" ", "the same as far as it is shown"]]

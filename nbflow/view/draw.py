@@ -1,6 +1,7 @@
-"""The scene's drawing: every element the page or the static picture will colour and fill; nothing of a run yet.
+"""Draw a graph as SVG elements without the state of a run; the page or the static picture adds colours and texts.
 
-Invariant: built by ElementTree from numbers and cleaned text; classes say what a thing is, attributes where it lies.
+Invariant: the drawing is built by ElementTree from numbers and cleaned text. CSS classes name what an element is,
+attributes its position.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ _MARGIN = 8.0
 def element(
     parent: ET.Element | None, tag: str, cls: str = "", text: str | None = None, **attributes: Any
 ) -> ET.Element:
-    """Return a new element; `_` in attribute names stands for `-`, numbers are rounded to a tenth.
+    """Return a new SVG element, appended to `parent` if that is given.
 
-    Ids (`data_n`, `data_e`) are kept to the letter; `written` sees to what XML forbids in them.
+    In names of attributes `_` becomes `-`; floats are rounded to a tenth and texts cleaned. The ids `data_n` and
+    `data_e` are not changed, so that the page finds them; `written` replaces the characters that XML forbids.
     """
     given: dict[str, str] = {"class": cls} if cls else {}
     for name, value in attributes.items():
@@ -46,12 +48,12 @@ def written(root: ET.Element) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number without needless digits."""
+    """Return a number as text with at most one decimal."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def draw(shape: Outline, placed: Layout) -> ET.Element:
-    """Return the picture of a graph not begun: `<svg class="nf-svg">` with edges, nodes and labels, in this order."""
+    """Return the drawing of a graph: `<svg class="nf-svg">` with groups of edges, nodes and labels, in this order."""
     mode = mode_of(len(shape.nodes))
     box = Box(placed.x, placed.y, placed.width, placed.height)
     root = frame(_MARGIN, box, counted(len(shape.nodes), "node"))
@@ -59,14 +61,14 @@ def draw(shape: Outline, placed: Layout) -> ET.Element:
     nodes = element(root, "g", "nf-nodes")
     labels = element(root, "g", "nf-labels")
     for line in shape.lines:
-        way = placed.edges[line.key]
+        path = placed.edges[line.key]
         group = element(edges, "g", "nf-edge open" + (" error" if line.type == "error" else ""), data_e=line.key)
-        element(group, "path", d=way.d)
-        element(group, "polygon", points=" ".join(f"{number(x)},{number(y)}" for x, y in way.arrow))
-        if way.label is not None and mode == "cards":
-            x, y = way.label
-            element(labels, "text", "nf-elabel", line.label or "", x=x, y=y + (3.8 if way.anchor != "middle" else 2.3),
-                    text_anchor=way.anchor, data_e=line.key)  # fmt: skip
+        element(group, "path", d=path.d)
+        element(group, "polygon", points=" ".join(f"{number(x)},{number(y)}" for x, y in path.arrow))
+        if path.label is not None and mode == "cards":
+            x, y = path.label
+            element(labels, "text", "nf-elabel", line.label or "", x=x, y=y + (3.8 if path.anchor != "middle" else 2.3),
+                    text_anchor=path.anchor, data_e=line.key)  # fmt: skip
     for node in shape.nodes:
         _Card(shape, placed, node, mode).draw(nodes)
     if shape.ends:
@@ -75,7 +77,7 @@ def draw(shape: Outline, placed: Layout) -> ET.Element:
 
 
 def frame(margin: float, box: Box, what: str) -> ET.Element:
-    """Return an empty picture with a margin around the given box."""
+    """Return an empty SVG element with a margin around the given box; `what` completes its accessible name."""
     width, height = box.w + 2 * margin, box.h + 2 * margin
     seen = " ".join(number(part) for part in (box.x - margin, box.y - margin, width, height))
     return element(
@@ -93,7 +95,7 @@ def _end(nodes: ET.Element, box: Box) -> None:
 
 
 class _Card:
-    """Draws one node, a card or a chip."""
+    """Draws one node, as a card or, in a larger graph, as a chip."""
 
     def __init__(self, shape: Outline, placed: Layout, node: str, mode: str) -> None:
         self.shape, self.node, self.mode = shape, node, mode
@@ -133,7 +135,7 @@ class _Card:
             element(group, "path", "nf-side", d="".join(sides))
 
     def _stack(self, group: ET.Element) -> None:
-        """Two more cards behind, seen at the top right."""
+        """Draw the edges of two more cards behind a map, visible at the top right."""
         box, step = self.box, 3.5 if self.card else 2.5
         for back in (2, 1):
             x, y = box.x + 3 * back, box.y - step * back

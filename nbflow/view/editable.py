@@ -1,6 +1,6 @@
-"""A state as texts that a person may edit: JSON, where a value comes back from it as it was.
+"""Convert a state to JSON texts that a person can edit.
 
-Invariant: a value is given to be edited only when leaving it alone would leave it the same.
+Invariant: a value is editable only if its text, unedited, parses back to an equal value in Python and in JavaScript.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from nbflow.view.plain import line
 
 _KEYS, _TEXT, _TEXTS = 200, 20_000, 200_000
 _NAME = 100
-_EXACT = 2**53  # the largest whole number that a page keeps exactly
+_EXACT = 2**53  # JavaScript represents every integer up to this one exactly
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def editable(state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"key", "type", "json", "why"}` of the first 200 keys: the text, or else why there is none."""
+    """Return `{"key", "type", "json", "why"}` for the first 200 keys: the JSON text, or why there is none."""
     rows, left = [], _TEXTS
     for key, value in islice(state.items(), _KEYS):
         text, why = _text(key, value, min(left, _TEXT))
@@ -43,7 +43,7 @@ def _text(key: str, value: Any, most: int) -> tuple[str | None, str | None]:
 
 
 def is_json(obj: Any, left: int = 20_000) -> bool:
-    """Return whether a value comes back from a page as it was; one of more than `left` parts is not looked through."""
+    """Return True if a value survives JSON and JavaScript unchanged; False also if it has more than `left` parts."""
     stack = [obj]
     while stack:
         value = stack.pop()
@@ -62,7 +62,7 @@ def is_json(obj: Any, left: int = 20_000) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether JSON and a page both keep a scalar: half a character they do not, nor a very large number."""
+    """Return True if a scalar survives JSON and JavaScript: no lone surrogate, no infinity, no integer above 2**53."""
     kind = type(value)
     if kind is int:
         return abs(int(value)) <= _EXACT

@@ -26,8 +26,8 @@ class Firing:
         visit: The number of the firing among those of its node, from 1; for an item, its index.
         hop: The firing as a step of critical paths.
         outside: The firing of the map or subgraph that contains it, if any.
-        item: Whether it is an item of a map.
-        has_row: Whether its row is reserved.
+        item: True for an item of a map.
+        has_row: True while its row is reserved.
         attempt: The number of the current attempt, from 1.
         piece: The open piece of its current attempt or backoff; None between them.
         question: The open piece of its waiting for a person.
@@ -54,7 +54,7 @@ class Firing:
 
     @property
     def outermost(self) -> bool:
-        """Whether its node belongs to the outermost graph, and it is no item of a map."""
+        """True if its node belongs to the outermost graph and it is no item of a map."""
         return self.lane.parent < 0 and not self.item
 
 

@@ -1,6 +1,8 @@
-"""The overview of a large graph: a column of small cells per stage, with no layout to wait for.
+"""Draw the overview of a large graph: one small cell per node, in columns by stage. It needs no layout.
 
-Invariant: time grows with the nodes; a stage is the longest way to it, edges that close a loop left out.
+A node's stage is the longest path to it, without edges that close a loop.
+
+Invariant: the time is linear in the number of nodes.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _MOST_COLUMNS, _WIDTH = 24, 980.0
 
 
 def grid(shape: Outline) -> ET.Element:
-    """Return the overview of a graph not begun; each cell is a rect with the node's id in `data-n`."""
+    """Return the overview of a graph before a run; each cell is a `<rect>` with the node's id in `data-n`."""
     columns = stages(shape)
     rows = max(_ROWS, -(-len(shape.nodes) * int(_PITCH) // int(_WIDTH - _GAP * len(columns))))
     cells: list[tuple[str, list[str], float, float]] = []
@@ -45,7 +47,7 @@ def grid(shape: Outline) -> ET.Element:
 
 
 def stages(shape: Outline) -> list[tuple[str, list[str]]]:
-    """Return the nodes by stage, each with a title; neighbouring stages are put together where there are many."""
+    """Return the columns, each a title and its nodes; neighbouring stages share a column if there are more than 24."""
     last = max(shape.rank.values())
     step = -(-(last + 1) // _MOST_COLUMNS)
     columns: dict[int, list[str]] = {}
@@ -63,7 +65,7 @@ def _title(shape: Outline, nodes: list[str], index: int, step: int) -> str:
 
 
 def colour_grid(root: ET.Element, snapshot: Mapping[str, Any]) -> None:
-    """Say a snapshot on an overview: each cell's status, and above each stage how many are done and failed."""
+    """Apply a snapshot to an overview: the status of each cell, and each column's counts of done and failed nodes."""
     for stage in root.iter("g"):
         cells = [part for part in stage if part.tag == "rect"]
         statuses = [snapshot["nodes"][cell.attrib.pop("data-n")]["status"] for cell in cells]

@@ -1,6 +1,7 @@
-"""Values that are pictures, as PNG or JPEG bytes for the page.
+"""Convert values that are pictures to PNG or JPEG for the page.
 
-Invariant: at most 900 pixels on a side and 2 MB; a picture that cannot be made smaller is not sent.
+Invariant: a picture has at most 2 MB, and at most 900 pixels on a side if it was scaled here; an encoded one that fits
+is sent unchanged up to 3 600 pixels. A picture that cannot be made smaller is not sent.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import Any
 from nbflow.view.loaded import is_a
 
 SIDE, BYTES = 900, 2_000_000
-_PIXELS = 64_000_000  # beyond, not even a smaller one is made
+_PIXELS = 64_000_000  # larger pictures are not even scaled: decoding them takes too long
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PLAIN_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
 def image(obj: Any, start: int = 0) -> dict[str, Any] | None:
-    """Return `{"kind": "image", "mime", "data" (base64), "width", "height"}`, or None of what is no picture.
+    """Return `{"kind": "image", "mime", "data" (base64), "width", "height"}`, or None for a value that is no picture.
 
-    `width` and `height` are those of the value itself, in pixels.
+    `width` and `height` are those of the value before scaling, in pixels.
     """
     if isinstance(obj, bytes | bytearray):
         return _encoded(obj)
@@ -53,7 +54,7 @@ def _png_size(head: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes | bytearray) -> tuple[int, int] | None:
-    """Return width and height from the frame's header, which other segments come before."""
+    """Return width and height from a JPEG's frame header (ITU-T T.81, B.2.2), which follows other segments."""
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
         kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
@@ -74,23 +75,25 @@ def _pil(picture: Any) -> dict[str, Any] | None:
         small = small.convert("RGBA" if "A" in small.mode else "RGB")
     if max(small.size) > SIDE:
         small = small.convert("RGBA").reduce(factor)
-    held = BytesIO()
-    small.save(held, "PNG")
-    return _sent("image/png", held.getvalue(), width, height) if held.tell() <= BYTES else _jpeg(small, width, height)
+    buffer = BytesIO()
+    small.save(buffer, "PNG")
+    return (
+        _sent("image/png", buffer.getvalue(), width, height) if buffer.tell() <= BYTES else _jpeg(small, width, height)
+    )
 
 
 def _jpeg(picture: Any, width: int, height: int) -> dict[str, Any] | None:
-    """Return a noisy picture in the form that takes fewer bytes."""
-    held = BytesIO()
-    picture.convert("RGB").save(held, "JPEG", quality=80)
-    return _sent("image/jpeg", held.getvalue(), width, height) if held.tell() <= BYTES else None
+    """Return a picture as JPEG, for noisy pictures whose PNG is too large; None if the JPEG is too."""
+    buffer = BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=80)
+    return _sent("image/jpeg", buffer.getvalue(), width, height) if buffer.tell() <= BYTES else None
 
 
 def _figure(figure: Any) -> dict[str, Any] | None:
     inches = [float(side) for side in figure.get_size_inches()]
     dpi = min(float(figure.dpi), SIDE / max(*inches, 0.01))
-    held = BytesIO()
-    figure.savefig(held, format="png", dpi=dpi)
-    data = held.getvalue()
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    data = buffer.getvalue()
     found = _png_size(data[:32])
     return None if found is None or len(data) > BYTES else _sent("image/png", data, *found)

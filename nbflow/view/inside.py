@@ -93,7 +93,7 @@ class Inside:
 
         Args:
             asking: The keys of the parts that wait for a person.
-            live: Whether the node itself is running; if not, an active part is shown as cancelled.
+            live: True if the node itself is running; if not, an active part is shown as cancelled.
             left: The status of a part that has not started.
         """
         others = [

@@ -1,6 +1,6 @@
-"""One node looked at closely: its tries, what went in and came out, its error, where it went and why.
+"""Collect the details of one node for the inspector: attempts, input, output, error, routing and its reasons.
 
-Invariant: everything is bounded text; values are looked at only here, when somebody asks.
+Invariant: all texts are bounded, and values are rendered only on request.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def inspect(
     locate: Locate | None = None,
     previews: Previews | None = None,
 ) -> dict[str, Any]:
-    """Return what the inspector shows of a node, in the view protocol.
+    """Return the inspector's data of a node, in the view protocol.
 
     Args:
         view: A fold of the run, or its events.
         graph: The graph that ran.
         node: The id of one of its nodes.
-        locate: Tells the notebook cell of a file and line, `{"label", "cell_id"}` or None.
-        previews: Shows values; who looks again and again has some of their own.
+        locate: Returns the notebook cell of a file and line, `{"label", "cell_id"}`, or None.
+        previews: Renders and caches values; pass the same object for repeated requests.
 
     Raises:
         KeyError: The graph has no such node.
@@ -91,7 +91,7 @@ def _error(error: Mapping[str, Any] | None, locate: Locate | None) -> dict[str, 
 
 
 def _edges(view: RunView, node: str) -> dict[str, Any]:
-    """Return the keys of a node's edges, each with the node at its other end, and how many more there are."""
+    """Return the keys of a node's edges, each with the node at its other end, and the number of edges left out."""
     into, out = view.edges.around(node)
     return {
         "in": [[edge.line.key, edge.line.source] for edge in into[:_EDGES]],
@@ -101,11 +101,11 @@ def _edges(view: RunView, node: str) -> dict[str, Any]:
 
 
 def _question(event: Event) -> dict[str, Any]:
-    """Return a question as the form shows it; its choices and its schema as they are, since an answer repeats them."""
+    """Return a question for the form. Choices and schema are not cleaned, since the answer must repeat them exactly."""
     data = event.data
-    told = {name: clean(str(data[name])[:_TEXT]) for name in ("question", "details") if data.get(name)}
-    kept = {name: data.get(name) for name in ("scope", "firing", "ordinal", "choices", "schema")}
-    return {"node": event.node, "seq": event.seq, "question": "", **told, **kept}
+    texts = {name: clean(str(data[name])[:_TEXT]) for name in ("question", "details") if data.get(name)}
+    exact = {name: data.get(name) for name in ("scope", "firing", "ordinal", "choices", "schema")}
+    return {"node": event.node, "seq": event.seq, "question": "", **texts, **exact}
 
 
 def _condition(route: Route) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _condition(route: Route) -> dict[str, Any]:
 
 
 def _next(routes: list[Route]) -> str | None:
-    """Return where the node went and, where a condition settled it, why."""
+    """Return the nodes that this one led to and, if a condition decided it, the reason; None before it ended."""
     taken = [route for route in routes if route.taken]
     if not routes:
         return None

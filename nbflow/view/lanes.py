@@ -27,8 +27,8 @@ class Lane:
         path: The node's path, without indexes of items.
         parent: The number of the lane of the subgraph that contains it; -1 in the outermost graph.
         seq: The event at which it was added; 0 for the outermost graph.
-        opened: Whether the lanes of its subgraph were added.
-        runs: How often the node started.
+        opened: True once the lanes of its subgraph were added.
+        runs: The number of times the node started.
         left_changed: The event at which `left` last changed.
     """
 

@@ -1,7 +1,7 @@
 """Route the edges that close a loop.
 
 The two edges of a loop of two nodes are drawn as parallel vertical lines. Any other edge that closes a loop is led
-around the cards between its ends, in a horizontal lane of its own: below them if both ends can be left downwards, else
+around the cards between its ends, in a separate horizontal lane: below them if both ends can be left downwards, else
 above, else through the gaps between columns. Short loops are routed first and get the lanes nearest to the cards.
 
 Invariant: such an edge never crosses a card, and its path does not depend on which engine placed the cards.

@@ -1,6 +1,6 @@
-"""How wide texts and nodes will be, estimated without a font, so that a layout can be made before anything is drawn.
+"""Estimate the sizes of texts and nodes without a font, so that a layout can be computed before anything is drawn.
 
-Invariant: a node is as wide as the longest thing it can come to show; a run never moves the layout.
+Invariant: a node is wide enough for the longest text that a run can show in it, so a run never changes the layout.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMED_WIDTH = 1_250
 END_SIZE = 14.0
 PAIR_GAP = 36.0
 
-# Widths in em, on the wide side of the usual interface fonts.
+# Widths in em, at the upper end of the usual interface fonts: a text may be narrower than estimated, but not wider.
 _WIDTHS = {
     **dict.fromkeys("ijl.,:;'|!`", 0.30),
     **dict.fromkeys(' fIrt()[]{}/\\-"·', 0.40),
@@ -33,7 +33,7 @@ _OTHER, _WIDE = 0.60, 1.20
 
 
 def text_width(text: str, size: float) -> float:
-    """Return about how wide the text is drawn at a font size, in px."""
+    """Return the estimated width of a text at a font size, in px."""
     return size * sum(_WIDTHS.get(letter) or _em(letter) for letter in text)
 
 
@@ -46,7 +46,7 @@ def _em(letter: str) -> float:
 
 
 def fitted(text: str, size: float, room: float) -> str:
-    """Return the text, cut with an ellipsis at its end where it is wider than `room` px."""
+    """Return the text; one wider than `room` px is cut and ends with an ellipsis."""
     if text_width(text, size) <= room:
         return text
     while text and text_width(text + "…", size) > room:
@@ -56,7 +56,17 @@ def fitted(text: str, size: float, room: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A node as the layout must place it: its card, room above it, and the bars of a join and a split beside it."""
+    """The size of a node, in px.
+
+    Attributes:
+        width: The width of its card.
+        height: The height of its card.
+        above: The room above the card, for captions and the stack of a map.
+        left: The room for the bar of a join.
+        right: The room for the bar of a split.
+        captions: The lines of its caption: 0, 1 or 2.
+        spread: The distance that a caption may extend beyond the card on each side.
+    """
 
     width: float
     height: float
@@ -68,22 +78,22 @@ class Size:
 
     @property
     def total(self) -> tuple[float, float]:
-        """Width and height with all that belongs to it."""
+        """The width and height including bars and captions."""
         return self.left + self.width + self.right, self.above + self.height
 
 
 def mode_of(count: int) -> str:
-    """Return how a graph of so many nodes is drawn: `cards`, `chips` or `list`."""
+    """Return the mode in which a graph of `count` nodes is drawn: `cards`, `chips` or `list`."""
     return "cards" if count <= CARDS else "chips" if count <= CHIPS else "list"
 
 
 def name_of(node: str, mode: str) -> str:
-    """Return the name as drawn."""
+    """Return a node's name as drawn, shortened for the mode."""
     return middle(node, NAME_LETTERS if mode == "cards" else 16)
 
 
 def sizes(shape: Outline) -> dict[str, Size]:
-    """Return each node's size; nodes of one stage are equally wide."""
+    """Return the size of each node; nodes of one stage have equal widths."""
     return _cards(shape) if mode_of(len(shape.nodes)) == "cards" else _chips(shape)
 
 
@@ -134,14 +144,14 @@ def _card_width(shape: Outline, node: str, loops: bool) -> float:
 
 
 def caption_width(shape: Outline, node: str) -> float:
-    """Return the room a node's longest caption needs in px, 0 where it decides nothing."""
+    """Return the width of a node's longest possible caption in px; 0 for a node without conditions."""
     conditions = {drawn.condition for drawn in shape.out[node] if drawn.condition is not None}
     shown = [one_line(condition, CAPTION_LETTERS) for condition in conditions]
     return max((min(200.0, text_width(text, SMALL) + 28.0) for text in shown), default=0.0)
 
 
 def _looping(shape: Outline) -> set[str]:
-    """Return the nodes that may run more than once: those between a loop's head and the edge that closes it."""
+    """Return the nodes that may run more than once: those with a stage between a loop's head and its closing edge."""
     inside: set[str] = set()
     for drawn in shape.lines:
         if drawn.back:
@@ -151,7 +161,7 @@ def _looping(shape: Outline) -> set[str]:
 
 
 def pairs(shape: Outline) -> list[tuple[str, str]]:
-    """Return the two-node loops to draw one above the other: the head, and the node that only it leads to."""
+    """Return the loops of two nodes that are drawn one above the other, each as its head and its other node."""
     into: dict[str, list[str]] = {}
     for drawn in shape.lines:
         into.setdefault(drawn.target, []).append(drawn.source)
@@ -162,7 +172,7 @@ def pairs(shape: Outline) -> list[tuple[str, str]]:
         if not drawn.back or head == inner or used & {head, inner} or into.get(inner) != [head]:
             continue
         if any(other.condition for other in shape.out[inner]):
-            continue  # its caption would stand between the two
+            continue  # its caption would be drawn between the two
         used |= {head, inner}
         found.append((head, inner))
     return found
@@ -182,6 +192,6 @@ def _chips(shape: Outline) -> dict[str, Size]:
 
 
 def label_size(line: Line) -> tuple[float, float]:
-    """Return the room an edge's label will need, (0, 0) where it never has one."""
+    """Return the width and height of an edge's longest label, (0, 0) for an edge that never has one."""
     texts = [text for text in (line.label, line.label_after(9)) if text]
     return (max(text_width(text, SMALL) for text in texts) + 6.0, 14.0) if texts else (0.0, 0.0)

@@ -177,7 +177,7 @@ class NodeState:
         """Add firings whose details the next firing replaces: their number and their durations.
 
         Args:
-            visits: How many firings started.
+            visits: The number of firings that started.
             ends: The log entries of the firings that ended, in order. They may include the end of a firing that had
                 started before; that one adds to the durations only.
         """

@@ -69,7 +69,7 @@ class Outline:
 
     @property
     def ends(self) -> bool:
-        """Whether an edge leads to END."""
+        """True if an edge leads to END."""
         return any(line.target == END for line in self.lines)
 
 

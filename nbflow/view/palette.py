@@ -1,6 +1,7 @@
 """The colours and the status icons of the view.
 
-Invariant: a kind is a silhouette, a status is colour, icon and border together, so that a grey print can still be read.
+Invariant: a node's kind is shown by its shape, its status by colour, icon and border together, so that no information
+is lost in a grey print or to a colour-blind reader.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation S
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """One theme. `text`, `border` and `fill` are by status."""
+    """The colours of one theme; `text`, `border` and `fill` map each status to a colour."""
 
     page: str
     ink: str
@@ -66,7 +67,7 @@ def _circle(r: float, x: float = 8, y: float = 8) -> str:
     return f"M{x - r} {y}a{r} {r} 0 1 1 {2 * r} 0a{r} {r} 0 1 1 {-2 * r} 0z"
 
 
-# 16 units square; `role` says what the status colour does: stroke, fill, or (cut) the page's colour strokes.
+# Drawn in a square of 16 units; `role`: `stroke` or `fill` in the status colour, `cut`: a stroke in the page's colour.
 ICONS: dict[str, tuple[Shape, ...]] = {
     "pending": (_stroke(_circle(5.25), 1.5),),
     "running": (

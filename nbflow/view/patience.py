@@ -3,7 +3,7 @@
 Each value is rendered in a thread. One that exceeds the limit is abandoned, as a thread cannot be stopped, and a
 placeholder is shown; values of its type are then not rendered again, so that at most one thread per type hangs.
 
-Invariant: the caller waits no longer than the limits, whatever a value does.
+Invariant: the caller waits no longer than the limits, even if a value's code never returns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class Patience:
-    """A time limit of `each` seconds for one value, and of `whole` seconds for all values since `begin`."""
+    """A time limit of `each` seconds for one value, and of `whole` seconds for all values of a round."""
 
     def __init__(self, each: float = 0.2, whole: float = 0.5) -> None:
         self._each, self._whole, self._left = each, whole, whole
@@ -33,7 +33,7 @@ class Patience:
 
     @property
     def spent(self) -> bool:
-        """Whether the time of this round is used up, so that values are no longer rendered, slow or not."""
+        """True once the time of this round is used up: no more values are rendered, slow or not."""
         return self._left <= 0
 
     def look(self, obj: Any, how: Callable[[Any], T], otherwise: Callable[[str], T]) -> T:

@@ -1,6 +1,8 @@
-"""The static picture as PNG, drawn by Graphviz itself: for places that show no SVG.
+"""Draw the static picture as PNG by Graphviz, for programs that show no SVG.
 
-Invariant: plainer than the SVG, with the same colours and words; text reaches Graphviz only through an XML library.
+The picture is simpler than the SVG and has the same colours and texts.
+
+Invariant: text of users reaches Graphviz only through an XML library.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _DASHED = {"retrying": ",DASHED", "skipped": ",DASHED", "cancelled": ",DOTTED"}
 
 
 def static_png(graph: GraphDefinition, snapshot: Mapping[str, Any] | None = None) -> bytes:
-    """Return the picture of a run, or of a graph not begun, as PNG.
+    """Return the picture of a graph as PNG; with a snapshot of a run, in the state of the run.
 
     Raises:
         GraphError: The graph has more than 400 nodes.

@@ -34,7 +34,7 @@ def unfed(run: Recorded, *, locate: Locate | None = None, stable: bool = False) 
 
     Args:
         run: The run; its events are not read.
-        locate: As in `RunView`.
-        stable: As in `RunView`.
+        locate: See `RunView`.
+        stable: See `RunView`.
     """
     return RunView(run.graph, subgraphs=run.subgraphs, locate=locate, stable=stable)

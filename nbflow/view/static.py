@@ -1,6 +1,7 @@
-"""The static picture: a run, or a graph not begun, in one SVG that needs nothing else.
+"""Draw the static picture of a graph or a run as one self-contained SVG.
 
-Invariant: the same drawing as the live page's, coloured once; strict XML, no script, no link, no font of its own.
+Invariant: the drawing is that of the live page, with colours written into it. It is valid XML without scripts, links or
+embedded fonts.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def static_svg(
     title: str = "",
     deterministic: bool = False,
 ) -> str:
-    """Return the picture of a run as SVG text.
+    """Return the picture of a graph as SVG text; with a snapshot of a run, in the state of the run.
 
     Args:
-        graph: The graph that ran.
-        snapshot: What `RunView.snapshot` returned; None draws the graph before a run.
-        dark: Only the dark theme. Else light, and dark where the reader's system is.
-        title: The name shown; the graph's own where empty.
-        deterministic: Leave out times, so that two runs alike give the same text.
+        graph: The graph.
+        snapshot: A snapshot by `RunView.snapshot`; None draws the graph before a run.
+        dark: Use the dark theme only. If False, the theme follows the reader's system.
+        title: The name shown; if empty, the graph's name.
+        deterministic: Leave out times, so that equal runs give equal texts.
     """
     shape = outline(graph)
     seen = snapshot or RunView(graph).snapshot(0.0)
@@ -62,12 +63,12 @@ def static_svg(
 
 
 class _Painter:
-    """Says a snapshot on a drawing, as the live page does."""
+    """Applies a snapshot to a drawing, as the live page does."""
 
     def __init__(self, snapshot: Mapping[str, Any], *, times: bool) -> None:
         self.nodes, self.edges = snapshot["nodes"], snapshot["edges"]
         self.now, self.times = snapshot["now"], times
-        self.begun = snapshot["run"]["status"] != "ready"
+        self.started = snapshot["run"]["status"] != "ready"
 
     def paint(self, root: ET.Element, shape: Outline) -> None:
         for group in root.iter("g"):
@@ -123,11 +124,11 @@ class _Painter:
         parts["nf-pfail"].set("width", number(max(2.5, bad) if bad else 0.0))
 
     def _caption(self, cap: ET.Element, name: str, shape: Outline) -> None:
-        told = [self.edges[drawn.key]["caption"] for drawn in shape.out[name]]
-        caption = next((found for found in told if found), None)
+        captions = (self.edges[drawn.key]["caption"] for drawn in shape.out[name])
+        caption = next((found for found in captions if found), None)
         if caption is None:
             asked = [drawn.condition for drawn in shape.out[name] if drawn.condition]
-            if len(asked) == 1 and not self.begun:
+            if len(asked) == 1 and not self.started:
                 cap[-1].text = line(asked[0], CAPTION_LETTERS)
             return
         rows = [list(caption["parts"]), [["→ "], [caption["result"], "v"]]]
@@ -138,21 +139,21 @@ class _Painter:
                 element(text, "tspan", "v" if len(part) > 1 else "c", part[0])
 
 
-def icon(place: ET.Element, status: str) -> None:
-    """Draw a status's icon into a group, in units of a sixteenth."""
+def icon(group: ET.Element, status: str) -> None:
+    """Draw the icon of a status into a group, in a square of 16 units."""
     classes = {"stroke": "s", "fill": "f", "cut": "cut"}
     for tag, attributes in ICONS[status]:
         more = {name: value for name, value in attributes.items() if name != "role"}
-        ET.SubElement(place, tag, {"class": classes[attributes["role"]], **more})
+        ET.SubElement(group, tag, {"class": classes[attributes["role"]], **more})
 
 
 def _head(root: ET.Element, name: str, snapshot: Mapping[str, Any], *, times: bool) -> None:
-    """Put the page behind the picture and, of a run, its name, status and facts above it."""
+    """Add the page's background and, for a run, a line with its name, status and facts above the picture."""
     x, y, width, height = (float(part) for part in root.get("viewBox", "0 0 0 0").split())
     run = snapshot["run"]
-    begun = run["status"] != "ready"
-    top = _HEAD if begun else 0.0
-    width = max(width, _LEAST) if begun else width
+    started = run["status"] != "ready"
+    top = _HEAD if started else 0.0
+    width = max(width, _LEAST) if started else width
     root.set("viewBox", f"{number(x)} {number(y - top)} {number(width)} {number(height + top)}")
     root.set("width", number(width))
     root.set("height", number(height + top))
@@ -162,7 +163,7 @@ def _head(root: ET.Element, name: str, snapshot: Mapping[str, Any], *, times: bo
     title.text = name
     page = element(None, "rect", "nf-page", x=x, y=y - top, width=width, height=height + top, rx=4.0)
     root[:0] = [title, page]
-    if begun:
+    if started:
         look = {"ready": "pending", "paused": "waiting"}.get(run["status"], run["status"])
         group = element(root, "g", f"is-{look}")
         at = y - top + 21.0
@@ -180,23 +181,23 @@ def _facts(
     element(text, "tspan", "nf-head", shown)
     element(text, "tspan", "nf-word", word.capitalize(), dx="8")
     room = right - x - text_width(shown, 14) - text_width(word, 12) - 24
-    said = " · ".join(facts(run, snapshot["nodes"], times=times))
+    text_of_facts = " · ".join(facts(run, snapshot["nodes"], times=times))
     if run["error"]:
         cause = f"{run['error']['node']}: {run['error']['text']}" if run["error"]["node"] else run["error"]["text"]
         element(text, "tspan", "nf-word", fitted(clean(cause), 12, room), dx="8")
-    elif text_width(said, 12) <= room:
-        element(text, "tspan", "nf-fact", said, dx="8")
+    elif text_width(text_of_facts, 12) <= room:
+        element(text, "tspan", "nf-fact", text_of_facts, dx="8")
 
 
 def facts(run: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], *, times: bool) -> list[str]:
-    """Return a run's facts: duration, nodes, retries, and what it was stopped in."""
+    """Return the facts of a run: its duration, completed nodes, retries, and the note on a cancellation or fork."""
     counts = standing(nodes)
-    told = [duration(run["elapsed"] * 1000)] if times and run["elapsed"] is not None else []
+    found = [duration(run["elapsed"] * 1000)] if times and run["elapsed"] is not None else []
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    told.append(f"{counts['completed']} of {counted(len(nodes), 'node')}{skipped}")
+    found.append(f"{counts['completed']} of {counted(len(nodes), 'node')}{skipped}")
     if run["retries"]:
-        told.append("1 retry" if run["retries"] == 1 else f"{run['retries']} retries")
-    return told + ([run["note"]] if run["note"] else [])
+        found.append("1 retry" if run["retries"] == 1 else f"{run['retries']} retries")
+    return found + ([run["note"]] if run["note"] else [])
 
 
 def _number(part: ET.Element, name: str) -> float:

@@ -1,7 +1,7 @@
-"""What the state face looks up: the steps and the keys' values at a moment, one value closely, all of it to be edited.
+"""Answer the requests of the state panel: the steps, the values of the keys at a moment, one value, an editable state.
 
-Invariant: nothing is looked at that the page does not show, and neither a value nor a long run can hold an answer up:
-it goes on a bounded number of events, and `more` says that the page has to ask on.
+Invariant: only values that the page shows are rendered. Neither a slow value nor a long run delays an answer: values
+have a time limit, and an answer folds a bounded number of events; `more` in it means that the page must ask again.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ _NAME = 100
 
 
 class StateAnswers:
-    """Answers `state`, `value` and `editable` about one run.
+    """Answers the requests `state`, `value` and `editable` about one run.
 
-    `state` asks `at` (a seq, or None for now), `after` and `named` (how many steps and keys are known) and `rows` (the
-    first and last key to show); `value` asks `at`, `key` (its place) and `from` (the first row of a table). With `more`
-    the steps known so far are told, and no value.
+    Each has `at`, the event of the moment, or None for the present. The other fields are:
+
+    - `state`: `after` and `named`, the numbers of steps and keys that the page has; `rows`, the first and last index of
+      the keys to show.
+    - `value`: `key`, the index of the key; `from`, the first row of a table.
+
+    An answer with `more` has the steps folded so far, but no values.
     """
 
     def __init__(self, run: RunRecord, locate: Locate | None = None) -> None:
@@ -43,7 +47,7 @@ class StateAnswers:
         self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the answer, or None of a malformed question."""
+        """Return the answer to a request, or None if the request is malformed."""
         at = message.get("at")
         if at is not None and not _is_count(at):
             return None
@@ -51,12 +55,12 @@ class StateAnswers:
         now = len(self._run.events)
         seq = now if at is None else min(at, now)
         try:
-            told = self._told(message, seq)
+            answer = self._answer(message, seq)
         except NbflowError as error:
-            told = {"fault": line(error, 400)}
-        return None if told is None else {"type": message["type"], "at": at, "seq": seq, **told}
+            answer = {"fault": line(error, 400)}
+        return None if answer is None else {"type": message["type"], "at": at, "seq": seq, **answer}
 
-    def _told(self, message: Mapping[str, Any], seq: int) -> dict[str, Any] | None:
+    def _answer(self, message: Mapping[str, Any], seq: int) -> dict[str, Any] | None:
         match message:
             case {"type": "state", "after": after, "named": named, "rows": [first, last]} if all(
                 map(_is_count, (after, named, first, last))
@@ -70,7 +74,7 @@ class StateAnswers:
         return None
 
     def _reached(self, *seqs: int) -> list[dict[str, Any]] | None:
-        """Return the states after some events, in rising order; None where it takes another question to get there."""
+        """Return the states after events in ascending order, or None if another request is needed to reach them."""
         states = []
         for seq in seqs:
             state = self._states.at(min(seq, self._steps.seq))
@@ -82,7 +86,7 @@ class StateAnswers:
     # -- steps and keys
 
     def _listed(self, after: int, named: int) -> dict[str, Any]:
-        """Return the steps and keys that the page does not know yet."""
+        """Return the steps and keys that the page does not have yet."""
         steps, keys = self._steps.all, self._steps.keys
         rows = [
             [s.seq, s.time, _name(s), s.visit, [[keys[key], mark] for key, mark in islice(s.marks.items(), _MARKS)]]
@@ -93,7 +97,7 @@ class StateAnswers:
         return known | {"more": self._steps.seq < len(self._run.events)}
 
     def _shown(self, seq: int, first: int, last: int) -> dict[str, Any]:
-        """Return the values at a moment and what its step did, as soon as these are known."""
+        """Return the values at a moment and the changes of its step, or `more` while they are not computed."""
         number = bisect_right(self._steps.all, seq, key=lambda step: step.seq)
         around = [self._steps.all[number - 1].seq - 1, self._steps.all[number - 1].seq] if number else []
         states = self._reached(*around, seq)
@@ -111,7 +115,7 @@ class StateAnswers:
     # -- the step at a moment
 
     def _step(self, number: int, states: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-        """Return what a step did; `states` begin with those before and after it."""
+        """Return the changes of a step; the first two `states` are those before and after it."""
         if number == 0:
             return None
         step, before, after = self._steps.all[number - 1], *states[:2]
@@ -129,10 +133,10 @@ class StateAnswers:
     def _change(self, key: str, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
         mark = step.marks[key]
         old, update = before.get(key, MISSING), covered(step.wrote)[key]
-        # Without a reducer the value is what the step wrote, even where another path still sees the one before.
+        # Without a reducer the new value is the update; the replayed state may be that of a parallel path without it.
         new = after.get(key, MISSING) if key in self._steps.folded else update
         note, lines = self._glances.look(
-            [old, new, update], lambda held: difference(mark, *held), lambda why: ("", [[" ", why]])
+            [old, new, update], lambda values: difference(mark, *values), lambda why: ("", [[" ", why]])
         )
         return {"key": self._steps.keys[key], "name": line(key, _NAME), "mark": mark, "note": note, "lines": lines}
 
@@ -147,7 +151,7 @@ class StateAnswers:
         obj = states[0][name]
         self._looks.begin()
         return {"about": self._glance(obj)} | self._looks.look(
-            obj, lambda held: rich(held, start), lambda why: {"kind": "text", "text": why}
+            obj, lambda value: rich(value, start), lambda why: {"kind": "text", "text": why}
         )
 
 

@@ -21,7 +21,7 @@ from nbflow.events import Event, Kind
 from nbflow.values.equality import same
 
 SET, CHANGED, ADDED = 0, 1, 2
-"""How a step wrote a key: it set a new key, replaced the value, or added to it."""
+"""The ways in which a step writes a key: it sets a new key, replaces the value, or adds to it."""
 
 AT_ONCE = 2_000
 """The most events folded, and the most replayed, in one call."""
@@ -41,7 +41,7 @@ class Step:
         node: The node that completed; None for an edit.
         visit: The number of the completion among those of the node, from 1; 0 for an edit.
         wrote: The updates by key, before reducers are applied.
-        marks: How each key was written: SET, CHANGED or ADDED.
+        marks: SET, CHANGED or ADDED for each key.
     """
 
     seq: int

@@ -147,13 +147,13 @@ class Stretch:
 
     @staticmethod
     def _omitted(edge: EdgePlan, evaluated: Sequence[int], last: Last) -> int:
-        """Return how many evaluations of an edge can be omitted: those of omitted firings, except the very last."""
+        """Return the number of evaluations of an edge to omit: those of omitted firings, except the very last."""
         return min(bisect_left(evaluated, last.get(edge.source, 0)), len(evaluated) - 1)
 
     def _rounds(self, view: RunView, edge: EdgePlan, taken: Sequence[int], upto: int) -> int | None:
-        """Return how often an edge that closes a loop was taken, of the first `upto` times, since the loop was entered.
+        """Return the count of a loop after the first `upto` times that its closing edge was taken.
 
-        None if the loop was not entered within the stretch.
+        None if the loop was not entered within the stretch, so that its count is not reset.
         """
         entered = [
             others[at - 1]

@@ -1,7 +1,7 @@
-"""The look as one table of rules, written into a picture's elements, and once more as CSS for the dark.
+"""The style of static pictures as one table of rules, applied to elements as attributes, and as CSS for the dark theme.
 
-Invariant: a static picture carries its final colours on its elements, so that whatever draws it draws them; CSS only
-adds the dark theme where a browser asks for it.
+Invariant: every element of a static picture has its light colours as attributes, so that programs without CSS show
+them; CSS only adds the dark theme in a browser that prefers it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _QUIET = ("pending", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What elements of class (or tag) `what`, inside one of class `within`, look like."""
+    """The attributes of elements of class `what` inside an element of class `within` (empty: anywhere)."""
 
     within: str
     what: str
@@ -26,7 +26,7 @@ class Rule:
 
 
 def rules(palette: Palette) -> Iterator[Rule]:
-    """Yield every rule of a theme; a later one wins over an earlier."""
+    """Yield all rules of a theme; later rules override earlier ones."""
     yield Rule("", ".nf-page", {"fill": palette.page})
     yield Rule("", ".nf-name", {"fill": palette.ink, "font-size": "12", "font-weight": "500"})
     small = {"fill": palette.ink2, "font-size": "11"}
@@ -91,7 +91,7 @@ def _cell_rules(palette: Palette) -> Iterator[Rule]:
 
 
 def bake(root: ET.Element, palette: Palette) -> None:
-    """Write the look of a theme onto every element."""
+    """Write the style of a theme into the attributes of every element."""
     table: dict[str, list[Rule]] = {}
     for rule in rules(palette):
         table.setdefault(rule.what, []).append(rule)
@@ -111,7 +111,7 @@ def _bake(element: ET.Element, table: Mapping[str, list[Rule]], around: frozense
 
 
 def dark_css(palette: Palette, used: frozenset[str]) -> str:
-    """Return the colours of the dark theme as CSS; rules for classes that are not used are left out."""
+    """Return the colours of the dark theme as CSS, without rules for classes that are not in `used`."""
     colours = ("fill", "stroke", "opacity")
     written = []
     for rule in rules(palette):

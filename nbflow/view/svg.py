@@ -1,6 +1,6 @@
-"""What the page draws from: the scene, sent once.
+"""Build the scene: the drawing of a graph that a page receives once, before snapshots and patches.
 
-Invariant: the picture is laid out here, once; afterwards only classes, texts and widths change.
+Invariant: the layout is computed here only; the page then changes classes, texts and widths, never positions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def scene(
     subgraphs: Mapping[str, GraphDefinition] | None = None,
     run_id: str | None = None,
 ) -> dict[str, Any]:
-    """Return the scene in the view protocol; above 400 nodes its picture is the overview, a cell for each node."""
+    """Return the scene in the view protocol; for more than 400 nodes its picture is the overview, a cell per node."""
     shape = outline(graph)
     mode = mode_of(len(shape.nodes))
     root = grid(shape) if mode == "list" else draw(shape, layout(shape))

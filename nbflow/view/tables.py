@@ -1,6 +1,6 @@
-"""Values that have rows and columns, as a page of cells.
+"""Convert values with rows and columns to pages of cells.
 
-Invariant: a page is 50 rows of 20 columns at most; a cell is one short line, and None where there is no value.
+Invariant: a page has at most 50 rows and 20 columns; a cell is one short line, or None for a missing value.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _NOTHING = ("NaTType", "NAType")
 
 
 def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
-    """Return `{"kind": "table", "columns", "rows", "index", "from", "shape"}`, or None of what is no table.
+    """Return `{"kind": "table", "columns", "rows", "index", "from", "shape"}`, or None for a value that is no table.
 
-    `index` tells that the first column names the rows; `shape` is [rows, columns] of the whole.
+    `index` is True if the first column is the index of the rows; `from` is the number of the first row; `shape` is
+    `[rows, columns]` of the whole value.
     """
     for look in (_pandas, _polars, _arrow, _numpy, _records):
         found: dict[str, Any] | None = look(obj, max(0, start))
@@ -33,7 +34,7 @@ def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
 
 
 def columns(obj: Any) -> list[str] | None:
-    """Return the names of a frame's first columns, or None of what is no frame."""
+    """Return the names of a frame's first 20 columns, or None for a value that is no frame."""
     if is_a(obj, "pandas", "DataFrame") or is_a(obj, "polars", "DataFrame"):
         return [_name(name) for name in obj.columns[:COLUMNS]]
     return [_name(name) for name in obj.schema.names[:COLUMNS]] if is_a(obj, "pyarrow", *_ARROW) else None
@@ -89,9 +90,9 @@ def _arrow(obj: Any, start: int) -> Any:
     if not is_a(obj, "pyarrow", *_ARROW):
         return None
     page = obj.slice(start, ROWS)
-    held = [page.column(at).to_pylist() for at in range(min(COLUMNS, obj.num_columns))]
+    values = [page.column(at).to_pylist() for at in range(min(COLUMNS, obj.num_columns))]
     shape = (obj.num_rows, obj.num_columns)
-    return _page(obj.schema.names[:COLUMNS], zip(*held, strict=True), start, shape, False)
+    return _page(obj.schema.names[:COLUMNS], zip(*values, strict=True), start, shape, False)
 
 
 def _numpy(obj: Any, start: int) -> Any:
@@ -103,7 +104,7 @@ def _numpy(obj: Any, start: int) -> Any:
 
 
 def _records(obj: Any, start: int) -> Any:
-    """Return the table of a list of flat dicts, as far as the page tells that it is one."""
+    """Return the table of a list of flat dicts; only the first row and those of the page are checked to be that."""
     if type(obj) is not list or not obj:
         return None
     page = obj[start : start + ROWS]

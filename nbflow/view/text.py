@@ -1,6 +1,6 @@
-"""A run in one line of plain text, for terminals, logs and outputs that show nothing else.
+"""Summarise a run in one line of plain text, for terminals, logs and front ends that show no pictures.
 
-Invariant: with `deterministic` the line holds no ids, times or anything else that differs from run to run.
+Invariant: with `deterministic` the line has no ids, times or anything else that differs between equal runs.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from nbflow.view.plain import line
 from nbflow.view.words import counted, duration, standing
 
 _MOST = 3
-_TOLD = ("failed", "waiting", "skipped", "cancelled", "pending")
+_REPORTED = ("failed", "waiting", "skipped", "cancelled", "pending")
 
 
 def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool = False) -> str:
-    """Return `code_review: completed, 4 nodes, 3 firings of detect_issues`, from a snapshot of the view."""
+    """Return the summary of a snapshot, such as `code_review: completed, 4 nodes, 3 firings of detect_issues`."""
     run, nodes = snapshot["run"], snapshot["nodes"]
     words = [run["status"]]
     if run["elapsed"] is not None and not deterministic:
@@ -36,8 +36,8 @@ def summary(snapshot: Mapping[str, Any], title: str = "", *, deterministic: bool
 
 def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
     counts, total = standing(nodes), len(nodes)
-    told = [status for status in _TOLD if 0 < counts[status] < total]
-    parts = [f"{counts[status]} {status}" for status in told]
+    reported = [status for status in _REPORTED if 0 < counts[status] < total]
+    parts = [f"{counts[status]} {status}" for status in reported]
     return counted(total, "node") + (f" ({', '.join(parts)})" if parts else "")
 
 

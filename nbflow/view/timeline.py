@@ -52,11 +52,11 @@ class Timeline:
         - `forget`: tracks, `[lane, row]`, that the page must clear before it adds the pieces.
         - `pieces`: new and changed pieces, in the form of `Piece.as_row`.
         - `left`: lanes that a choice left out, `[lane, time, seq, condition]`, or `[lane]` once reached after all.
-        - `merged`: whether some pieces stand for several.
+        - `merged`: True if some pieces replace several.
 
         An answer without `more` also has:
 
-        - `ended`: whether the run has ended.
+        - `ended`: True if the run has ended.
         - `pauses`, `[from, until or None]`, and `resumes`, `[time, seconds lost, seq]`.
         - `path`: the critical path, None before the run starts: `{"length", "waited", "at", "live", "waits", "hops"}`,
           with both durations as of `at`, whether they still grow, whether a person is waited for now, and steps

@@ -33,7 +33,7 @@ class Piece:
         begin: When it started, in seconds of the run, at event `seq`.
         end: When it ended, at event `end_seq`; None while it lasts.
         visit: The number of the firing among those of its node, from 1; for an item of a map, its index.
-        count: The number of attempts that the piece stands for: 0 or 1, more once pieces were merged.
+        count: The number of attempts in the piece: 0 or 1, more once pieces were merged.
         changed: The event of its last change; 0 if the piece was merged into another.
     """
 
@@ -71,7 +71,7 @@ class Tracks:
 
     @property
     def merged(self) -> bool:
-        """Whether any pieces were merged."""
+        """True if any pieces were merged."""
         return bool(self._reset)
 
     def begin(self, kind: str, at: tuple[int, int], time: float, seq: int, visit: int, attempt: int) -> Piece:

@@ -1,6 +1,7 @@
-"""A nested value as a tree of short lines.
+"""Convert a nested value to a tree of short lines.
 
-Invariant: at most 400 lines, 8 levels and 100 items side by side; a value inside itself is named, never entered.
+Invariant: a tree has at most 400 lines, 8 levels, and 100 items in one node. A value that contains itself is marked as
+such and not followed.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ _LINES, _DEEP, _ITEMS, _WIDTH, _ONE_LINE = 400, 8, 100, 160, 80
 
 
 def tree(obj: Any, start: int = 0) -> dict[str, Any] | None:
-    """Return `{"kind": "tree", "root": node}`, or None of what has nothing inside or stands on one line.
+    """Return `{"kind": "tree", "root": node}`, or None for a value that has no parts or fits on one line.
 
-    A node is [label, text, children or None, how many children are left out].
+    A node is `[label, text, children or None, number of children left out]`.
     """
     if next(_inside(obj), None) is None or len(render(obj, 2 * _ONE_LINE)) <= _ONE_LINE:
         return None
-    return {"kind": "tree", "root": _Grown().node("", obj, 0)}
+    return {"kind": "tree", "root": _Builder().node("", obj, 0)}
 
 
 def _inside(obj: Any) -> Iterator[tuple[str, Any]]:
-    """Give the parts of a value with their labels."""
+    """Return an iterator over the parts of a value with their labels."""
     if isinstance(obj, Mapping):
         return ((_label(key), Redacted(key) if covers(key, value) else value) for key, value in obj.items())
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
@@ -46,8 +47,8 @@ def _count(obj: Any) -> int:
     return len(obj) if isinstance(obj, Mapping | list | tuple | set | frozenset) else len(fields_of(obj) or {})
 
 
-class _Grown:
-    """Makes nodes within the bound; `_above` are the values that hold the one looked at."""
+class _Builder:
+    """Builds the nodes of one tree; `_above` are the ids of the values around the current one."""
 
     def __init__(self) -> None:
         self._left = _LINES
@@ -67,7 +68,7 @@ class _Grown:
         return [label, _head(obj), children, max(0, _count(obj) - len(children))]
 
     def _some(self, obj: Any) -> Iterator[tuple[str, Any]]:
-        """Give the parts that there is room for."""
+        """Yield the parts of a value until the tree has its most lines."""
         for part in islice(_inside(obj), _ITEMS):
             if self._left <= 0:
                 return

@@ -1,7 +1,10 @@
-"""What a join waits for: whatever goes on upstream of it and can still reach it in this round.
+"""Name the nodes that a pending join waits for: the active nodes from which a token can still reach it in this round.
 
-Invariant: as the engine decides it. The way through the head of a loop that the join lies in is the next round and does
-not count; a node that a token has reached and that waits itself counts as one that runs.
+The search goes upstream from the join. If the join lies inside a loop, a path through the loop's head belongs to the
+next round, so the edges that close such a loop are not followed. A pending join upstream counts as active if a token
+has reached it, since it will run.
+
+Invariant: the result agrees with the engine's decision when a join may start.
 """
 
 from __future__ import annotations
@@ -15,15 +18,15 @@ from nbflow.view.nodes import LIVE, NodeState
 from nbflow.view.outline import Line, Outline
 
 MOST = 100
-"""Nodes named at once."""
-_GOING = ("running", "waiting", "paused")
+"""The most nodes in an answer."""
+_UNFINISHED = ("running", "waiting", "paused")
 Step = Callable[[str], Iterable[str]]
 
 
 def waits_for(view: RunView, node: str) -> list[str]:
-    """Return the nodes that hold a pending join back, in the order of the graph; none for anything else."""
+    """Return the nodes that a pending join waits for, in the order of the graph; empty for any other node."""
     shape, state = view.outline, view.nodes[node]
-    if state.status != "pending" or state.definition.join != "all" or view.run()["status"] not in _GOING:
+    if state.status != "pending" or state.definition.join != "all" or view.run()["status"] not in _UNFINISHED:
         return []
     into: dict[str, list[Line]] = defaultdict(list)
     for line in shape.lines:
@@ -42,14 +45,15 @@ def _is_live(node: NodeState, entries: Container[str]) -> bool:
 
 
 def _upstream(shape: Outline, node: str, into: dict[str, list[Line]]) -> list[str]:
-    """Return the nodes from which a token can come to `node` without a new round of a loop around it."""
+    """Return the nodes from which a token can reach `node` without starting a new round of a loop around it."""
     after = _reached((node,), lambda name: (edge.target for edge in shape.out.get(name, ()) if not edge.back))
 
     def before(name: str) -> Iterable[str]:
         if name == node:
             return ()
-        around = name not in after  # as a head, of a loop that its back edges from behind the node close around it
-        return (edge.source for edge in into[name] if not (edge.back and around and edge.source in after))
+        # The head of a loop around `node` lies before it, and the edges that close the loop come from behind it.
+        before_node = name not in after
+        return (edge.source for edge in into[name] if not (edge.back and before_node and edge.source in after))
 
     found = _reached((line.source for line in into[node]), before)
     return [name for name in shape.nodes if name in found and name != node]

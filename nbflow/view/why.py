@@ -1,6 +1,7 @@
-"""Why an edge was taken or not, in one line: its condition with the values it read, or what stands in its way.
+"""Explain in one line why an edge was taken or not: its condition with the values that it read, or what was decided.
 
-Invariant: what was evaluated is told as it was read; what was not is told by what was decided instead of it.
+Invariant: an evaluated condition is explained by the values it read at that time; an edge that was not evaluated is
+explained by the decision made instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _IS = {
 
 
 def why(view: RunView, key: str) -> dict[str, Any] | None:
-    """Return `{"edge", "from", "to", "state", "text"}`, None for an edge that the graph does not have."""
+    """Return `{"edge", "from", "to", "state", "text"}`, or None if the graph has no such edge."""
     edge = view.edges.states.get(key)
     if edge is None:
         return None
@@ -35,8 +36,8 @@ def _text(view: RunView, edge: EdgeState) -> str:
     asked = edge.asked
     if edge.line.condition is not None and asked is not None:
         return _evaluated(edge.count, asked)
-    if edge.count and (other := _rather(view, edge, node)):
-        return f"{_taken(edge.count)}, not the last time: {_told(other)}"
+    if edge.count and (other := _true_condition(view, edge, node)):
+        return f"{_taken(edge.count)}, not the last time: {_result(other)}"
     if edge.count:
         return f"{_taken(edge.count)}: {_reason(view, edge, node)}"
     if edge.line.type == "error" and node.status == "completed":
@@ -47,19 +48,19 @@ def _text(view: RunView, edge: EdgeState) -> str:
 
 
 def _evaluated(count: int, asked: Route) -> str:
-    told = _told(asked)
+    result = _result(asked)
     if not count:
-        return f"Not taken: {told}"
+        return f"Not taken: {result}"
     if asked.taken:
-        return f"{_taken(count)}: {told}"
-    return f"{_taken(count)}, not the last time: {told}"
+        return f"{_taken(count)}: {result}"
+    return f"{_taken(count)}, not the last time: {result}"
 
 
 def _taken(count: int) -> str:
     return "Taken" if count == 1 else f"Taken {count} times"
 
 
-def _told(asked: Route) -> str:
+def _result(asked: Route) -> str:
     return f"{with_values(asked.line.condition or '', asked.values)} is {'yes' if asked.taken else 'no'}"
 
 
@@ -70,11 +71,11 @@ def _reason(view: RunView, edge: EdgeState, node: NodeState) -> str:
     refused = [one.asked for one in view.edges.beside(edge) if one.asked and one.line.condition and not one.asked.taken]
     if node.definition.route == "all" or not refused:
         return "it has no condition"
-    return _told(refused[0]) if len(refused) == 1 else f"none of {len(refused)} conditions is yes"
+    return _result(refused[0]) if len(refused) == 1 else f"none of {len(refused)} conditions is yes"
 
 
-def _rather(view: RunView, edge: EdgeState, node: NodeState) -> Route | None:
-    """Return the condition that was true the last time, where an edge is for when none is."""
+def _true_condition(view: RunView, edge: EdgeState, node: NodeState) -> Route | None:
+    """Return the condition that was true the last time, for an edge that is taken only if none is."""
     if edge.line.type == "error" or node.definition.route == "all":
         return None
     asked = (one.asked for one in view.edges.beside(edge) if one.line.condition is not None)
@@ -82,10 +83,10 @@ def _rather(view: RunView, edge: EdgeState, node: NodeState) -> Route | None:
 
 
 def _obstacle(view: RunView, edge: EdgeState, node: NodeState) -> str:
-    """Return what was decided instead of an edge that was never taken."""
+    """Return the reason why an edge without an evaluated condition was never taken."""
     chosen = next((one for one in view.edges.beside(edge) if one.asked and one.asked.taken), None)
     if chosen is None or node.status != "completed":
         return f"{node.id} {_IS[node.status]}"
     if chosen.line.condition is not None and chosen.asked is not None:
-        return f"{_told(chosen.asked)}, so it went to {chosen.line.target}"
+        return f"{_result(chosen.asked)}, so it went to {chosen.line.target}"
     return f"it went to {chosen.line.target}"

@@ -1,6 +1,6 @@
-"""The short words of the view: durations, a status, the second line of a node.
+"""The short texts of the view: durations, counts, and the second line of a node.
 
-Invariant: the same words here and in the live page; a word is left out rather than shown empty.
+Invariant: the texts are those of the live page (`js/format.js`); a part without a value is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def duration(ms: float) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """Return a duration that still grows, in whole seconds."""
+    """Return a duration that still grows, in whole seconds: `12 s`, `2 m 05 s` or `1 h 05 m`."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     if not minutes:
         return f"{rest} s"
@@ -34,17 +34,17 @@ def elapsed(seconds: float) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Return `1 node`, `3 nodes`."""
+    """Return a number with a noun in singular or plural: `1 node`, `3 nodes`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def second_line(node: Mapping[str, Any], now: float, *, times: bool = True) -> tuple[str, str]:
-    """Return a node's second line in two parts, the second telling of failed items; both may be empty.
+    """Return the second line of a node's card in two parts, the second for failed items; both may be empty.
 
     Args:
         node: The node's fields in the view protocol.
-        now: Seconds since the epoch.
-        times: Whether durations are told.
+        now: The present, in seconds since the epoch.
+        times: Include durations.
     """
     failed = f"{node['items']['failed']} failed" if node["items"] and node["items"]["failed"] else ""
     since = elapsed(now - node["since"]) if times and node["since"] is not None else ""
@@ -72,17 +72,17 @@ def second_line(node: Mapping[str, Any], now: float, *, times: bool = True) -> t
 
 
 def standing(nodes: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
-    """Return how many nodes stand how, from a snapshot's nodes."""
+    """Return the number of nodes with each status, from the nodes of a snapshot."""
     return Counter(node["status"] for node in nodes.values())
 
 
 def badge(node: Mapping[str, Any]) -> str:
-    """Return how often the node ran, by a sign for times, where that was more than once."""
+    """Return the number of a node's firings with a multiplication sign, or an empty text for at most one firing."""
     return f"{TIMES}{node['runs']}" if node["runs"] > 1 else ""
 
 
 def spoken(name: str, kind: str, node: Mapping[str, Any], now: float, *, times: bool = True) -> str:
-    """Return what a screen reader says of a node: name, kind, status, second line."""
+    """Return a node's accessible name for screen readers: its id, kind, status, second line and number of firings."""
     again = f"run {node['runs']} times" if node["runs"] > 1 else ""
-    said = [name, kind, str(node["status"]), *second_line(node, now, times=times), again]
-    return ", ".join(word for word in said if word)
+    parts = [name, kind, str(node["status"]), *second_line(node, now, times=times), again]
+    return ", ".join(part for part in parts if part)

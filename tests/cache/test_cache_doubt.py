@@ -48,7 +48,7 @@ def test_an_input_that_cannot_be_known_is_no_input_to_cache_by(opened: Open, log
     assert calls(log) == 2
     assert notices(session) == [
         "the output of tool 'work' is not cached: rows is of builtins.list_iterator, whose state cannot be known; "
-        "make it inside the function that uses it, or hand over plain values"
+        "create it inside the function that uses it, or pass plain values"
     ]
 
 

@@ -353,8 +353,8 @@ def test_what_holds_state_that_nobody_sees_has_no_fingerprint_and_the_way_to_it_
             fingerprint(cell["tool"], name="tool")
 
     assert caught.value.reason == (
-        "tool → helper → client is of _io.TextIOWrapper, whose state cannot be known; make it inside the function that "
-        "uses it, or hand over plain values"
+        "tool → helper → client is of _io.TextIOWrapper, whose state cannot be known; create it inside the function "
+        "that uses it, or pass plain values"
     )
 
 
@@ -362,7 +362,7 @@ def test_what_holds_itself_has_no_fingerprint() -> None:
     held: list[Any] = []
     held.append(held)
 
-    with pytest.raises(Unknown, match="nested deeper than 100 levels, or holds itself"):
+    with pytest.raises(Unknown, match="nested deeper than 100 levels, or contains itself"):
         fingerprint(held, name="held")
 
 

@@ -176,19 +176,19 @@ def test_magics_that_show_or_set_up_go_and_are_told_of() -> None:
 @pytest.mark.parametrize(
     ("cell", "line", "problem"),
     [
-        ("a = 1\nfiles = !ls", 2, "!ls is for a notebook"),
-        ("!rm -r data", 1, "!rm -r data is for a notebook"),
-        ("x = %pwd", 1, "%pwd is for a notebook"),
-        ("%%bash\nls", 1, "%%bash is for a notebook"),
-        ("%%capture said\nprint(1)", 1, "%%capture said is for a notebook"),
-        ("\n%%flow_tool\n\ndef a(): ...\nx = !ls", 5, "!ls is for a notebook"),
+        ("a = 1\nfiles = !ls", 2, "!ls works only in a notebook"),
+        ("!rm -r data", 1, "!rm -r data works only in a notebook"),
+        ("x = %pwd", 1, "%pwd works only in a notebook"),
+        ("%%bash\nls", 1, "%%bash works only in a notebook"),
+        ("%%capture said\nprint(1)", 1, "%%capture said works only in a notebook"),
+        ("\n%%flow_tool\n\ndef a(): ...\nx = !ls", 5, "!ls works only in a notebook"),
         ("%%flow_tool --retires 2\ndef a(): ...", 1, "%%flow_tool: unrecognized arguments: --retires"),
         ("%%flow_tool other\ndef a(): ...", 1, "the cell defines no other to register"),
         ("%%flow_graph\na", 1, "%%flow_graph: the following arguments are required: name"),
         ("import asyncio\nawait asyncio.sleep(0)", 2, "it awaits outside a function, which no module can"),
         ("a = (1\nb = 2", 1, "SyntaxError: "),
         ("return 1", 1, "SyntaxError: 'return' outside function"),
-        ("a = 1\ndisplay(a)", 2, "'display' is there in IPython alone"),
+        ("a = 1\ndisplay(a)", 2, "'display' is defined only in IPython"),
     ],
 )
 def test_what_only_a_notebook_can_do_is_refused_by_its_cell_and_line(cell: str, line: int, problem: str) -> None:

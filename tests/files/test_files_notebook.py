@@ -192,7 +192,7 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
         load_notebook(path)
     for text in ("nothing", json.dumps({"a": 1}), "[]"):
         path.write_text(text)
-        with pytest.raises(NotebookError, match="is no notebook"):
+        with pytest.raises(NotebookError, match="is not a notebook"):
             load_notebook(path)
 
 

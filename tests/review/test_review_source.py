@@ -119,7 +119,7 @@ def test_a_file_that_holds_another_text_is_not_overwritten(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("import os\nx = 2\n")
 
-    with pytest.raises(ToolError, match="does not hold the text that was reviewed"):
+    with pytest.raises(ToolError, match="does not contain the text that was reviewed"):
         apply_fixes(UNUSED, str(path), write=True)
 
     assert path.read_text() == "import os\nx = 2\n"

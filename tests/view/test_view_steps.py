@@ -184,7 +184,7 @@ def test_an_answer_tells_steps_keys_values_and_what_the_chosen_step_did() -> Non
     assert answer["step"]["number"] == 2
     assert [(c["name"], c["note"], c["lines"]) for c in answer["step"]["changes"]] == [
         ("n", "changed", [["-", "1"], ["+", "2"]]),
-        ("names", "1 added", [[" ", "1 kept"], ["+", "'b'"]]),
+        ("names", "1 added", [[" ", "1 unchanged"], ["+", "'b'"]]),
         ("late", "set", [["+", "True"]]),
     ]
 
@@ -441,7 +441,7 @@ def test_many_items_added_are_counted() -> None:
     note, lines = difference(ADDED, [0] * 51, [0] * 51 + list(range(13)), None)
 
     assert note == "13 added"
-    assert lines[0] == [" ", "51 kept"]
+    assert lines[0] == [" ", "51 unchanged"]
     assert lines[-1] == [" ", "7 more"]
 
 

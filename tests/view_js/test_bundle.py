@@ -51,7 +51,7 @@ def test_two_modules_may_use_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["export default 1;", "export { a };", "import a from './a.js';", "import './a.js';"])
 def test_a_form_that_cannot_be_joined_is_refused_by_name(tmp_path: Path, line: str) -> None:
     home = written(tmp_path, index="import { b } from './b.js';\n", b=f"{line}\n", a="export const a = 1;\n")
-    with pytest.raises(ValueError, match=r"b\.js: .*is not read here"):
+    with pytest.raises(ValueError, match=r"b\.js: .*is not supported"):
         join(home)
 
 

@@ -189,7 +189,7 @@ def test_choosing_a_step_moves_the_moment_and_shows_the_values_then(face: Alone,
         for one in page.locator(".nf-sstep .nf-sec").all()
     }
     assert boxes["failed"].split() == ["\u2212", "6", "+", "3"]
-    assert "14 kept" in boxes["findings"]
+    assert "14 unchanged" in boxes["findings"]
     assert row(page, "failed").locator(".nf-c.fut").count() == 3
 
 
