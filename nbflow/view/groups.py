@@ -27,7 +27,7 @@ FEW = 24
 MANY = 80
 """The most lanes, with groups closed, for which regions are used; with more, nodes are grouped by stage."""
 EXACT = 400
-"""The largest graph in which regions are looked for."""
+"""The largest graph that is searched for regions."""
 
 Groups = list[tuple[str, list[str]]]
 """The name of each group, and its nodes in the order of the definition."""

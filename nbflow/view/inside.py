@@ -31,7 +31,7 @@ class Inside:
         self.active: dict[str, str] = {}
         """The parts that run, wait, are being retried, or were cancelled, with their statuses."""
         self.carried: set[str] = set()
-        """The items that do not run, as each is an error that another map collected; in runs of rules 1 they do."""
+        """The items that do not run, because each is an error that another map collected (not in runs of rules 1)."""
         self._over: set[str] = set()
 
     def copy(self) -> Inside:

@@ -1,9 +1,12 @@
-"""How many edges into a node can bring tokens that were sent out side by side.
+"""Count the edges by which tokens of one parallel split can arrive at a join.
 
-Rule: time is near linear in nodes and edges. Tokens that meet at a node were sent out together by its dominator. Which
-of the edges out of that lead to which edge in is found among the nodes that the same one dominates directly: a way
-from one of these to another passes the tree of dominators below the first, so an edge out of that tree stands for one
-between the two.
+Tokens that meet at a node were sent at the same time by its immediate dominator D. So it must be known which edges out
+of D lead to which edges into the node. This is computed for all nodes below D together, among the direct children of D
+in the tree of dominators: a path between two children stays in the subtree of the first until it leaves it, so an edge
+from that subtree to the second child counts as an edge between the two children. The edges out of D that reach a child
+are a bit mask, which is passed on in topological order.
+
+Invariant: the time is near linear in nodes and edges.
 """
 
 from __future__ import annotations
@@ -14,19 +17,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from nbflow.graph.dominators import dominators, subtrees
 
 Sets = Callable[[str], Sequence[Sequence[str]]]
-"""By a node, or "" for the start of the run, the targets of the edges that are taken together."""
+"""Returns, for a node or "" (the start of the run), the sets of targets of edges that can be taken together."""
 
 
 def meetings(
     order: Sequence[str], into: Mapping[str, Sequence[str]], merges: Collection[str], sent: Sets
 ) -> dict[str, int]:
-    """Return for each of `merges` at which several tokens can meet by how many edges they come.
+    """Return the number of edges by which tokens can meet, for each node of `merges` where it is more than one.
 
     Args:
-        order: The nodes, each after those that lead to it.
-        into: By node, the source of each edge into it.
-        merges: The nodes asked about.
-        sent: What is taken together.
+        order: The nodes in topological order.
+        into: The source of each edge into a node.
+        merges: The nodes to count for.
+        sent: Returns the sets of targets that a node sends tokens to at the same time.
     """
     out: dict[str, list[str]] = {name: [] for name in order}
     for name in order:
@@ -43,11 +46,11 @@ def meetings(
 
 
 class _Tree:
-    """The tree of dominators; `below` gives those that a node dominates directly, each after what leads to it."""
+    """The tree of dominators; `below` has the children of each node, in topological order."""
 
     def __init__(self, order: Iterable[str], dominator: Mapping[str, str]) -> None:
         listed, _ = subtrees(dominator)
-        self._place = {name: at for at, name in enumerate(listed)}
+        self._position = {name: at for at, name in enumerate(listed)}
         self._numbered: dict[str, list[str]] = {}
         for name in listed:
             self._numbered.setdefault(dominator[name], []).append(name)
@@ -56,15 +59,15 @@ class _Tree:
             self.below.setdefault(dominator[name], []).append(name)
 
     def child(self, above: str, name: str) -> str:
-        """Return the one directly below `above` that a node is, or is below."""
+        """Return the child of `above` whose subtree contains a node."""
         children = self._numbered[above]
-        return children[bisect_right(children, self._place[name], key=self._place.__getitem__) - 1]
+        return children[bisect_right(children, self._position[name], key=self._position.__getitem__) - 1]
 
 
 def _met(
     tree: _Tree, above: str, into: Mapping[str, Sequence[str]], sets: Sequence[Sequence[str]]
 ) -> Iterable[tuple[str, int]]:
-    """Yield the nodes directly below one, with the number of edges by which tokens of one set come."""
+    """Yield the children of a node, each with the largest number of edges by which tokens of one set arrive."""
     starts: dict[str, int] = {}
     masks = []
     first = 0
@@ -84,7 +87,7 @@ def _met(
 
 
 def _count(hits: Iterable[int], mask: int) -> int:
-    """Return how many edges have hits among some starts, 0 where all of these are one."""
+    """Return the number of edges reached from the starts in `mask`; 0 if all of them are reached from one start."""
     useful = [hit & mask for hit in hits if hit & mask]
     union = 0
     for hit in useful:

@@ -31,7 +31,7 @@ _CACHE: OrderedDict[str, dict[str, Any]] = OrderedDict()
 _CACHE_SIZE = 64
 _SECONDS = 30.0
 _STEPS = 5_000
-"""Stages that the edges pass together, up to which Graphviz lays a graph out; its time grows faster than they do."""
+"""The largest graph for Graphviz, as the sum of the stages that edges span: its time grows faster than this sum."""
 _NUMBERS = re.compile(r"-?[0-9.]+")
 
 

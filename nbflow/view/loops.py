@@ -18,7 +18,7 @@ from nbflow.view.ways import Box, EdgePath, Point, angled
 
 _LANE, _CLEAR, _GUTTER = 18.0, 16.0, 9.0
 _SHIFTS = (6.0, 18.0, 30.0)
-_LANES = 200  # kept clear of each other; of more, nobody could tell one from the next
+_LANES = 200  # lanes that do not overlap; with more of them, edges could not be distinguished by eye
 
 
 def loop_paths(

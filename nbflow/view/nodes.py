@@ -279,7 +279,7 @@ def _asked(event: Event) -> Asked:
 
 
 def _items(definition: NodeDefinition, given: Any) -> Sequence[Any]:
-    """Return the items of a map's list, without those that it drops."""
+    """Return the items of the list that a map iterates over, without the collected errors that it drops."""
     values = given.get(definition.map) if isinstance(given, dict) else given
     if not isinstance(values, list | tuple):
         return ()
