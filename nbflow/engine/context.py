@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import groupby
 from operator import itemgetter
@@ -53,7 +54,7 @@ class Attempt:
     pictures = 0
     _left: float | None = None
     _due = False
-    _asked = 0
+    _asked = _stops = 0
     _timer: asyncio.TimerHandle | None = None
     _fraction: float | None = None
     _shown = ""
@@ -101,17 +102,23 @@ class Attempt:
         self._asked += 1
         return self._run.questions.ask(self, self._task, self._asked, form, told)
 
-    def stop_clock(self) -> None:
-        """Let its time not run out, as a person is asked; on the run's loop."""
-        if self.limit is not None and (due := self.limit.when()) is not None:
+    @contextmanager
+    def stopped_clock(self) -> Iterator[None]:
+        """Stop the timeout of the attempt meanwhile, while a person is asked; on the run's loop.
+
+        Several may be open at once, and the timeout runs again after the last one.
+        """
+        self._stops += 1
+        if self._stops == 1 and self.limit is not None and (due := self.limit.when()) is not None:
             self._left = due - self._run.loop.time()
             self.limit.reschedule(None)
-
-    def start_clock(self) -> None:
-        """Let it have the time that it had left when the clock was stopped."""
-        if self.limit is not None and self._left is not None:
-            self.limit.reschedule(self._run.loop.time() + self._left)
-            self._left = None
+        try:
+            yield
+        finally:
+            self._stops -= 1
+            if not self._stops and not self.is_over and self.limit is not None and self._left is not None:
+                self.limit.reschedule(self._run.loop.time() + self._left)
+                self._left = None
 
     def _say(self, kind: Kind, label: str, what: Any) -> None:
         # No lock, since a print may come in the midst of anything. First the words, then the flag, and `flush` the

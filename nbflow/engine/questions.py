@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.result import Key
@@ -31,9 +31,10 @@ AnswerKey = tuple[Key, int]
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """A question that is open; `told` is what its event says of it: question, details, choices, schema.
+    """A question that is open; `told` are the fields of its event: question, details, choices, schema.
 
-    `seq` is that event's, which tells it from every other question of the run.
+    `seq` is the number of that event, by which the question is named. `clocks` stops the timeouts of the attempt and of
+    the subgraphs around it until the question is closed.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Question:
     told: Mapping[str, Any]
     answer: Future[Any]
     seq: int = 0
+    clocks: ExitStack = field(default_factory=ExitStack)
 
     @property
     def node(self) -> str:
@@ -76,7 +78,7 @@ class Questions:
             _give(question, known)
             return
         self.open.append(question)
-        attempt.stop_clock()
+        question.clocks.enter_context(self._run.stopped_clocks(question.task))
         question.seq = self._tell(Kind.NODE_WAITING, question, question.told)
 
     def answer(self, value: Any, node: str | None, seq: int | None) -> None:
@@ -89,8 +91,7 @@ class Questions:
         question = self._meant(None if node is None else node_path(node), seq)
         data = own(question.form.accepted(value, question.node))
         self._answers[_key(question)] = data
-        self.open.remove(question)
-        self._resume_clock(question.task)
+        self._close(question)
         # Nothing shows or stores a secret answer, so a resumed run asks the question again.
         told = {"secret": True} if question.form.is_secret else {"answer": data}
         if question.form.is_secret:
@@ -100,9 +101,8 @@ class Questions:
 
     def drop(self, task: Task) -> None:
         """Ask no longer what a task asked, as it has ended; a thread of it waits no longer."""
-        dropped = [question for question in self.open if question.task is task]
-        self.open = [question for question in self.open if question.task is not task]
-        for question in dropped:
+        for question in [question for question in self.open if question.task is task]:
+            self._close(question)
             question.answer.cancel()
 
     def _answered_or_cancelled(self, answer: Future[Any], question: Question) -> None:
@@ -118,8 +118,7 @@ class Questions:
     def _withdrawn(self, question: Question) -> None:
         """Note that the tool itself waits no longer, such as after a time of its own."""
         if question in self.open:
-            self.open.remove(question)
-            self._resume_clock(question.task)
+            self._close(question)
             self._tell(Kind.NODE_ANSWERED, question, {"withdrawn": True})
 
     def _meant(self, node: str | None, seq: int | None) -> Question:
@@ -135,9 +134,10 @@ class Questions:
             raise RunStateError(f"{meant} is not open in run {run.id}; open are {asking}")
         raise RunStateError(f"run {run.id} asks {len(found)} questions: {asking}; say which by its node or its number")
 
-    def _resume_clock(self, task: Task) -> None:
-        if task.attempt is not None and all(each.task is not task for each in self.open):
-            task.attempt.start_clock()
+    def _close(self, question: Question) -> None:
+        """Remove a question from those that are open, and let the timeouts run that it had stopped."""
+        self.open.remove(question)
+        question.clocks.close()
 
     def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> int:
         return self._run.told_of(kind, question.task, {"ordinal": question.ordinal, **data})

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import replace
 from typing import Any
@@ -180,6 +181,12 @@ class Run(SteeredRun):
                 await self.stragglers.wait(position, until)
         finally:
             notice.cancel()
+
+    @contextmanager
+    def stopped_clocks(self, task: Task) -> Iterator[None]:
+        """Stop the timeouts of a task's attempt and of the subgraphs around it meanwhile (SEMANTICS rule 15a)."""
+        with task.attempt.stopped_clock(), self._composites.stopped_clocks(task):
+            yield
 
     def _log_wait(self, task: Task, until: float) -> None:
         seconds = max(0.0, until - self.loop.time())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -56,6 +57,9 @@ def asked(text: str, *tools: Callable[..., Any], then: Callable[[Run], Awaitable
         return run
 
     return asyncio.run(main())
+
+
+GRAPHS = {"middle": "inner = graph leaf", "leaf": "slow"}
 
 
 def told(run: Run, kind: Kind) -> list[dict[str, Any]]:
@@ -356,6 +360,37 @@ def test_the_time_a_person_takes_is_not_the_nodes() -> None:
 
     with pytest.raises(NodeError, match=r"timed out after 0\.1 s"):
         asked("slow [timeout=0.1]", slow, then=then)
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answered", "withdrawn"])
+def test_the_time_a_person_takes_is_not_that_of_the_subgraphs_around(answers: bool) -> None:
+    async def slow() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if answers else 1.3):
+                await ask("Well?")
+
+    async def then(run: Run) -> None:
+        await until(lambda: run.status == "waiting")
+        await asyncio.sleep(1.2)  # nothing but the clock says how long somebody was asked
+        if answers:
+            run.answer("yes")
+
+    run = asked("outer = graph middle [timeout=1]", slow, then=then, graphs=GRAPHS)
+
+    assert run.status == "completed"
+
+
+def test_a_subgraph_times_out_after_its_question_was_answered() -> None:
+    async def slow() -> None:
+        await ask("Well?")
+        await asyncio.sleep(60)
+
+    async def then(run: Run) -> None:
+        await until(lambda: run.status == "waiting")
+        run.answer("yes")
+
+    with pytest.raises(NodeError, match=r"node 'outer' timed out after 1 s"):
+        asked("outer = graph middle [timeout=1]", slow, then=then, graphs=GRAPHS)
 
 
 def test_a_tool_may_stop_waiting_by_itself() -> None:
