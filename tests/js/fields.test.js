@@ -109,7 +109,7 @@ test('a content that stands for nothing is an error at its field', () => {
 
   assert.equal(errors.n, 'must be a whole number');
   assert.equal(errors.list, 'line 2 must be a number');
-  assert.match(errors.json, /^is no JSON: /);
+  assert.match(errors.json, /^is not JSON: /);
   assert.deepEqual(answer(field, { n: '9007199254740993', list: '', json: '' }).errors, { n: 'is too large to be sent exactly' });
 });
 

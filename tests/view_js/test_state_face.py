@@ -265,7 +265,7 @@ def test_a_fork_starts_from_the_moment_with_what_was_changed(face: Alone, review
     field.fill("{")
     page.get_by_role("button", name="Start fork").click()
     assert field.get_attribute("aria-invalid") == "true"
-    assert "is no JSON" in page.locator(f"#{field.get_attribute('aria-describedby')}").inner_text()
+    assert "is not JSON" in page.locator(f"#{field.get_attribute('aria-describedby')}").inner_text()
 
     field.fill("1")
     page.get_by_role("button", name="Start fork").click()

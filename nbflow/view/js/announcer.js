@@ -1,11 +1,11 @@
-// What the polite live region says, and how often: at most one line per five seconds, the newest one. Pure: the clock
-// and the timer are given.
+// Announcements for screen readers in a polite live region: at most one line every five seconds, the newest one. Pure:
+// clock and timer are arguments.
 
 import { ENDED } from './format.js';
 
 const GAP = 5000;
 
-/** Sentences for what changed between two looks at the run; quarters of the progress once each. */
+/** Returns a sentence for the change since the last call, if it is worth one; each quarter of the progress once. */
 export class Watcher {
   constructor(title) {
     this.title = title;
@@ -15,10 +15,10 @@ export class Watcher {
   }
 
   look(run, total) {
-    const said = this.sentence(run, total);
+    const sentence = this.sentence(run, total);
     this.status = run.status;
     this.counts = run.counts;
-    return said;
+    return sentence;
   }
 
   sentence(run, total) {

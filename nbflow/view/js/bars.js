@@ -1,7 +1,7 @@
-// What a timeline's pieces look like on a canvas, one function per kind. `box` is {x, y, width, height} in px.
+// Draw the pieces of a timeline on a canvas, one function for each kind. `box` is {x, y, width, height} in px.
 
 const ROUND = 1.5;
-const CROSS = 10; // px of width that a cross needs
+const CROSS = 10; // px: the least width of a bar with a cross
 
 function shape(pen, { x, y, width, height }, inset = 0) {
   pen.beginPath();
@@ -54,7 +54,8 @@ function failed(pen, box, colours) {
   stroke(pen, [[x, y, x + 5, y + 5], [x + 5, y, x, y + 5]], colours.failed.s, 1.75);
 }
 
-// Hatching means a person. The lines stand still while the bar grows: they are counted from the canvas, not the bar.
+// Hatching means waiting for a person. Its lines are placed relative to the canvas, so that they do not move as the bar
+// grows.
 function waiting(pen, box, colours) {
   outlined('waiting', [])(pen, box, colours);
   if (box.width < 4) return;
@@ -76,7 +77,7 @@ function thread(colour, dash) {
   };
 }
 
-/** By kind: draws a piece on `pen`. */
+/** The function that draws a piece of each kind on `pen`. */
 export const BARS = {
   running: solid((colours) => colours.running.l),
   completed: solid((colours) => colours.completed.l),
@@ -89,7 +90,7 @@ export const BARS = {
   backoff: thread((colours) => colours.retrying.l, [2, 3]),
 };
 
-/** By kind: the colour of a piece too thin for anything else. */
+/** The status whose colour a piece of each kind has when it is too thin for its pattern. */
 export const THIN = {
   running: 'running', completed: 'completed', cached: 'completed', skipped: 'skipped', cancelled: 'cancelled',
   failed: 'failed', waiting: 'waiting', queued: 'pending', backoff: 'retrying',

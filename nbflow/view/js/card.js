@@ -1,17 +1,17 @@
-// One node of the graph as drawn: a card or a chip. A change writes classes, texts, one href and bar widths; nothing
-// is laid out again. What was drawn last is remembered, so that an unchanged part is not written.
+// One drawn node of the graph: a card or a chip. An update writes classes, texts, one href and widths of bars; it does
+// not change the layout. The last drawn values are stored, so that unchanged parts are not written again.
 
 import { badge, secondLine, spoken } from './format.js';
 import { setAttr, setText, s } from './dom.js';
 
-const PER_LETTER = 6.6; // px of an 11 px letter, wide side: only longer texts are worth measuring
+const PER_LETTER = 6.6; // px: the width of a wide letter at 11 px; only a text that may exceed its room is measured
 const NARROW_ICON = 24;
 
 const number = (element, name) => Number(element.getAttribute(name)) || 0;
 
 export class Card {
   constructor(group, { id, kind, icons, box }) {
-    Object.assign(this, { group, id, kind, icons, box, status: null, line: null, told: '', selected: false });
+    Object.assign(this, { group, id, kind, icons, box, status: null, line: null, captionText: '', selected: false });
     const part = (name) => group.querySelector(`.nf-${name}`);
     for (const name of ['shape', 'name', 'meta', 'badge', 'ptrack', 'pfill', 'pfail', 'cap']) this[name] = part(name);
     this.y = number(this.shape, 'y');
@@ -31,12 +31,12 @@ export class Card {
     this.meta.replaceChildren(this.text, this.bad);
   }
 
-  // Texts that stand apart to the eye are to be words apart to whoever reads them one after another.
+  // Separate the texts by spaces: a screen reader, or a copied selection, would join them into one word.
   divide() {
     for (const text of this.group.querySelectorAll('text')) text.before(' ');
   }
 
-  // The scene's icon is a picture of one status; ours is a reference which a change of status redirects.
+  // Replace the scene's icon, a drawing of one status, by a reference to a symbol that a new status only redirects.
   placeIcon(drawn) {
     const size = this.tall ? 14 : 12;
     const pad = this.tall ? (this.kind === 'ask' ? 16 : 10) : 5;
@@ -50,14 +50,14 @@ export class Card {
     else this.group.append(this.place);
   }
 
-  // Centred on its own origin, about which it turns.
+  // The icon is centred on the origin of its group, since it is rotated about that point.
   setIcon({ x, y, size }) {
     setAttr(this.place, 'transform', `translate(${x + size / 2} ${y + size / 2})`);
     for (const name of ['x', 'y']) setAttr(this.icon, name, -size / 2);
     for (const name of ['width', 'height']) setAttr(this.icon, name, size);
   }
 
-  /** Large centred icons for the overview without text; `false` puts them back. */
+  /** Show a large centred icon, for the overview without text, or with `false` the normal one. */
   setOverview(on) {
     const [x, width, height] = ['x', 'width', 'height'].map((name) => number(this.shape, name));
     const size = Math.min(NARROW_ICON, height);
@@ -73,21 +73,24 @@ export class Card {
     this.call(node, now);
   }
 
-  /** Once a second, for a node that lives. Its name would be said anew each time to whoever listens to it: that waits. */
+  /**
+   * Update the times of an active node, once a second. While it has the focus, its accessible name is not changed: a
+   * screen reader would read it again each second.
+   */
   tick(node, now) {
     this.drawLine(node, now);
     this.latest = [node, now];
     if (document.activeElement !== this.group) this.call(node, now);
   }
 
-  /** The focus has gone from it. */
+  /** Update the accessible name after the node has lost the focus. */
   left() {
     this.call(...this.latest);
   }
 
   call(node, now) {
     this.latest = [node, now];
-    const about = { drawn: this.name?.textContent, caption: this.told };
+    const about = { drawn: this.name?.textContent, caption: this.captionText };
     setAttr(this.group, 'aria-label', spoken(this.id, this.kind, node, now, about) + (this.breaks ? ', breakpoint' : ''));
   }
 
@@ -127,7 +130,7 @@ export class Card {
     this.squeeze(line.length);
   }
 
-  // The layout reserved room for the longest line it could foresee; another font may still be wider.
+  // The layout reserved room for the longest expected line, but the page's font may be wider than estimated.
   squeeze(letters) {
     const pad = { ask: 14, subgraph: 9 }[this.kind] ?? 6;
     const room = number(this.shape, 'x') + number(this.shape, 'width') - pad - number(this.meta, 'x');
@@ -136,7 +139,7 @@ export class Card {
     setAttr(this.meta, 'lengthAdjust', over ? 'spacingAndGlyphs' : null);
   }
 
-  /** Be where the keyboard comes in, or no longer. */
+  /** Make the node the graph's tab stop, or no longer. */
   setStop(on) {
     setAttr(this.group, 'tabindex', on ? '0' : '-1');
   }
@@ -147,7 +150,7 @@ export class Card {
     setAttr(this.group, 'aria-pressed', String(on));
   }
 
-  /** A decision's condition with the values it read: "failed (0) > 0 → no"; over two texts where it is long. */
+  /** Draw a condition with the values that it read, "failed (0) > 0 → no", on two lines if the card has room. */
   drawCaption(caption) {
     const texts = this.cap ? [...this.cap.querySelectorAll('.nf-captext')] : [];
     if (!texts.length) return;
@@ -158,7 +161,7 @@ export class Card {
       const spans = (rows[i] ?? []).map(([text, role]) => s('tspan', { class: role === 'v' ? 'v' : null }, text));
       element.replaceChildren(...spans);
     });
-    this.told = texts.map((element) => element.textContent).join(' ').trim();
+    this.captionText = texts.map((element) => element.textContent).join(' ').trim();
     this.call(...this.latest);
   }
 }

@@ -1,12 +1,12 @@
-// One node of a large graph's overview: a small square in its stage's column. It has the interface of a card and
-// almost none of the work: a name it is given when the keyboard first comes to it.
+// One node in the overview of a large graph: a small square in the column of its stage. It has the interface of a Card
+// with far less work; its accessible name is set only once the keyboard reaches it.
 
 import { s, setAttr, setText } from './dom.js';
 import { spoken } from './format.js';
 
 const OVER = new Set(['completed', 'skipped']);
 
-/** The head of a column: how many of its nodes are over, and how many failed. */
+/** The head of a column, with the counts of its ended and failed nodes. */
 export class Stage {
   constructor(group) {
     this.meta = group.querySelector('.nf-meta');
@@ -32,7 +32,7 @@ export class Stage {
   }
 }
 
-/** A frame about one cell, over all others: they stand too close for an outline of their own. */
+/** A frame around one cell, drawn over all cells, which are too close together for individual outlines. */
 export class Ring {
   constructor(look) {
     this.el = s('rect', { class: look, width: 12, height: 12, rx: 2, visibility: 'hidden' });
@@ -50,7 +50,7 @@ export class Cell {
     [this.x, this.y] = ['x', 'y'].map((name) => Number(rect.getAttribute(name)));
   }
 
-  /** Draw the status; returns the stage whose head it changes, or null. */
+  /** Draw the node's status; return the stage whose counts changed, or null. */
   draw(node, now, breaks = false) {
     this.node = node;
     if (breaks !== (this.dot !== null)) this.setBreak(breaks);
@@ -63,7 +63,7 @@ export class Cell {
     return this.stage;
   }
 
-  // A failed cell is larger and crossed: colour alone would not be seen among thousands.
+  // A failed cell is larger and has a cross: among thousands of cells colour alone is not noticed.
   mark(failed) {
     this.cross?.remove();
     this.cross = failed ? s('path', { d: `M${this.x - 1} ${this.y - 1}h8v8h-8zm2 2l4 4m0-4l-4 4` }) : null;
@@ -76,7 +76,7 @@ export class Cell {
     if (on) this.marks.append(this.dot);
   }
 
-  /** Be where the keyboard comes in, or no longer. */
+  /** Make the cell the graph's tab stop, or no longer. */
   setStop(on) {
     setAttr(this.group, 'tabindex', on ? '0' : '-1');
     this.named ||= on;
@@ -88,7 +88,7 @@ export class Cell {
     this.call();
   }
 
-  // Without the seconds, which nobody would keep up to date.
+  // The name has no durations, since cells are not updated every second.
   call() {
     if (!this.named || !this.node) return;
     setAttr(this.group, 'role', 'button');

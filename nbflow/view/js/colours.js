@@ -1,4 +1,4 @@
-// The style sheet's colours for a canvas, which cannot read them by itself. They follow the theme.
+// The colours of the style sheet for drawing on a canvas, which has no access to CSS. They follow the theme.
 
 import { h } from './dom.js';
 
@@ -26,7 +26,7 @@ export class Colours {
     this.changed = changed;
   }
 
-  /** By name: `ink`, and of a status {s: text and icon, l: border, f: fill}; `font` is the family. */
+  /** The colours by name, and for each status {s: text and icon, l: border, f: fill}; `font` is the font family. */
   get all() {
     this.known ??= this.read();
     return this.known;

@@ -1,7 +1,7 @@
-// What a person asks of the run: sent to the kernel, asked twice before a stop, and perhaps refused.
+// Send a person's commands to the kernel: a stop is confirmed first, and the kernel may refuse a command.
 
 export class Commander {
-  /** `send(message)` sends to the kernel; `changed()` is called when the header is to be drawn. */
+  /** `send(message)` sends to the kernel; `changed()` is called when the header must be drawn. */
   constructor({ send, changed }) {
     Object.assign(this, { send, changed, asking: false, sent: false, refusal: null, status: null });
   }
@@ -20,7 +20,7 @@ export class Commander {
     else this.changed();
   }
 
-  /** Send a command; those of a node do not hold the header's buttons back. */
+  /** Send a command. Commands for the run, not those for a node, disable the header's buttons until the answer. */
   command(name, rest = null) {
     this.sent ||= rest === null;
     this.refusal = null;
@@ -28,14 +28,14 @@ export class Commander {
     this.changed();
   }
 
-  /** The kernel said no, in words; an answer's faults are shown by its form. */
+  /** Show the kernel's message of refusal; errors in an answer to a question are shown in its form instead. */
   refused({ message, errors }) {
     this.sent = false;
     this.refusal = errors ? null : message;
     this.changed();
   }
 
-  /** That the run moved on is an answer; a refusal stands until its status changes. */
+  /** Take an update of the run as the answer to a sent command; a refusal is shown until the run's status changes. */
   hear({ status }) {
     if (this.sent) {
       this.sent = false;

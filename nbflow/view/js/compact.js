@@ -1,4 +1,4 @@
-// The collapsed form: one row that says how the run ended, and a picture of it a thumbnail large.
+// The collapsed view: one row with the run's status and a thumbnail of the graph.
 
 import { h, s, setAttr, setText } from './dom.js';
 import { ENDED, facts, look, UNFINISHED } from './format.js';
@@ -16,7 +16,7 @@ export class Compact {
     this.bar = new StatusBar();
     const open = { class: 'nf-openup', type: 'button', 'aria-label': 'Open', title: 'Open (c)', onclick: () => actions.collapse(false) };
     this.open = h('button', open, controlIcon('open'));
-    this.resume = h('button', { class: 'nf-btn', type: 'button', hidden: true, onclick: () => this.goOn() }, 'Resume');
+    this.resume = h('button', { class: 'nf-btn', type: 'button', hidden: true, onclick: () => this.resumeRun() }, 'Resume');
     this.el = h('div', { hidden: true }, this.icon, this.title, this.id, this.word, this.cause, this.facts, this.resume, this.thumb, this.open);
     this.thumb.addEventListener('click', () => actions.collapse(false));
   }
@@ -28,7 +28,7 @@ export class Compact {
     this.thumb.replaceChildren(scene.mode === 'list' || !graph.items.size ? this.bar.el : this.picture(graph));
   }
 
-  // Rectangles at the cards' places, and the edges as thin lines: enough to recognise which run this is.
+  // The thumbnail has a rectangle for each card and thin lines for edges: enough to recognise the run.
   picture(graph) {
     const { width, height } = viewBox(graph.svg);
     const boxes = [...graph.items].map(([id, { box }]) => {
@@ -42,8 +42,8 @@ export class Compact {
     return s('svg', { viewBox: `0 0 ${width} ${height}`, width: 120, height: 40, 'aria-hidden': 'true' }, copies, boxes);
   }
 
-  // What a run does once it goes on is worth seeing.
-  goOn() {
+  // A resumed run is shown in full.
+  resumeRun() {
     this.actions.collapse(false);
     this.actions.press('resume');
   }

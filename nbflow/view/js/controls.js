@@ -1,10 +1,10 @@
-// A question's fields as elements: each kind's control, its label, its help, and the errors beneath it.
+// The fields of a question as elements: for each kind of field a control, with its label, help and errors.
 //
-// Every control is named by its label, described by help and error, and found by assistive tools through these alone.
+// Every control has an accessible name (its label) and description (help and errors).
 
 import { h, setAttr, setText } from './dom.js';
 
-const RADIOS = 3; // as many choices stand side by side, more in a list
+const RADIOS = 3; // up to so many choices are radio buttons, more are a list
 
 const input = (type, more) => h('input', { type, class: 'nf-in', ...more });
 const area = (rows, field, more = {}) => {
@@ -50,7 +50,7 @@ function number(field) {
   const { min, max, step } = field;
   const box = input('number', { min, max, step });
   box.value = field.value ?? '';
-  // What a browser cannot read as a number it gives as no text at all.
+  // The browser returns an empty text for an input that is not a number.
   return { ...single(box), raw: () => (box.validity.badInput ? 'no number' : box.value) };
 }
 
@@ -68,7 +68,7 @@ const CONTROLS = {
   json: (field) => single(area(4, field, { class: 'nf-in nf-mono' })),
 };
 
-/** One field on the page. `name` is the id of the element that names it when it has no label of its own. */
+/** One field on the page. `name` is the id of the element that names a field without a label. */
 export class Field {
   constructor(field, id, name) {
     Object.assign(this, { field, id, name, control: CONTROLS[field.kind](field, id) });
@@ -82,7 +82,7 @@ export class Field {
     return this.control.raw();
   }
 
-  // Several inputs are one field by the set around them.
+  // Several inputs form one field through the fieldset around them.
   fieldset() {
     const { field, name, control } = this;
     const role = field.kind === 'choice' ? 'radiogroup' : 'group';
@@ -116,7 +116,7 @@ export class Field {
     if (field.required && !field.nullable && field.kind !== 'check' && field.kind !== 'several') described.setAttribute('aria-required', 'true');
   }
 
-  /** Show what is wrong with it; nothing takes the message away. */
+  /** Show the errors of the field; without errors clear them. */
   refuse(messages) {
     this.error.hidden = !messages?.length;
     setText(this.error, (messages ?? []).join('\n'));
@@ -135,7 +135,7 @@ function labelOf(field) {
   return [field.label, must ? h('span', { class: 'nf-req', 'aria-hidden': 'true' }, ' *') : null];
 }
 
-/** A group of fields, or with a check box one that may be left out; `make` makes a field's element. */
+/** A group of fields; an optional group has a check box. `make` creates the element of a field. */
 export class Group {
   constructor(field, id, make) {
     this.box = field.optional ? h('input', { type: 'checkbox', class: 'nf-check' }) : null;

@@ -1,4 +1,4 @@
-// Making elements. Text goes in as text; nothing here, or anywhere in the view, parses a string as HTML.
+// Create elements. Texts become text nodes; no code of the view parses a string as HTML.
 
 export const SVG = 'http://www.w3.org/2000/svg';
 
@@ -12,25 +12,25 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** An HTML element: h('button', {class: 'nf-btn', onclick: f}, 'Stop'). */
+/** Create an HTML element: h('button', {class: 'nf-btn', onclick: f}, 'Stop'). */
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 
-/** A box that scrolls: the keyboard can reach it, and it has a name there. */
+/** Create a scrolling box that the keyboard can reach, with an accessible name. */
 export const scroller = (name, attributes = {}, ...children) => h('div', { tabindex: '0', role: 'region', 'aria-label': name, ...attributes }, children);
 
-/** An SVG element. */
+/** Create an SVG element. */
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-/** Set a text only when it differs: a write, even of the same text, makes the browser lay out again. */
+/** Set a text only if it differs: writing even the same text makes the browser compute the layout again. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Set or, with null, remove an attribute, only when it differs. */
+/** Set an attribute, or remove it with null, only if it differs. */
 export function setAttr(element, name, value) {
   if (value == null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
-/** Whether the person wants less motion. */
+/** True if the person's system asks for reduced motion. */
 export const still = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;

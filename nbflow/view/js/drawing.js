@@ -1,6 +1,6 @@
-// The scene's picture, kept up to date node by node and edge by edge.
+// The drawing of the graph, updated node by node and edge by edge.
 //
-// A run never moves the layout. An update touches the elements of what changed, found once when the scene came.
+// A run never changes the layout. An update writes only the elements of what changed; they are found once per scene.
 
 import { Card } from './card.js';
 import { Cell, Ring, Stage } from './cell.js';
@@ -12,9 +12,9 @@ import { newest } from './model.js';
 import { Pan } from './pan.js';
 import { boxOf, importScene, middleOf, viewBox } from './scene.js';
 
-const FLASH = 150; // ms an edge shows that it was just taken
-const FLASH_MOST = 60; // edges at once; a burst is not a flash
-const OVERVIEW = 0.05; // the narrow overview has no text to keep readable
+const FLASH = 150; // ms for which an edge is highlighted after it was taken
+const FLASH_MOST = 60; // edges; if more are taken at once, none is highlighted
+const OVERVIEW = 0.05; // the least scale of the narrow overview, which has no text that must be readable
 const HELP = {
   cards: 'Arrows go from node to node, with Shift along the edges. Enter opens, Escape closes.',
   cells: 'Arrows go from node to node. Enter opens a node, with its edges, Escape closes.',
@@ -35,9 +35,9 @@ export class Drawing {
   forget() {
     this.items = new Map();
     this.edges = new Map();
-    this.walk = null; // the edge that the keyboard is at, and the side of it that it came from
+    this.walk = null; // the edge with the keyboard focus, and the side from which it was reached
     this.captions = new Map();
-    this.rings = null; // of cells: the chosen one's, and the focused one's
+    this.rings = null; // for cells only: the frames of the selected and of the focused cell
   }
 
   show(scene) {
@@ -99,7 +99,7 @@ export class Drawing {
     }
   }
 
-  // A key is "from>to", or "from>to#k", and a node's id may itself hold a ">": the shortest start that is a node.
+  // A key is "from>to" or "from>to#k", and ids may contain ">": the source is the shortest prefix that is a node.
   endsOf(key) {
     for (let at = key.indexOf('>'); at >= 0; at = key.indexOf('>', at + 1)) {
       if (!this.items.has(key.slice(0, at))) continue;
@@ -109,7 +109,7 @@ export class Drawing {
     return [null, null];
   }
 
-  /** Draw what `change` names; everything when it says `all`. */
+  /** Draw the nodes and edges in `change`, or everything if it says `all`. */
   patch(model, change, now) {
     const nodes = change.all ? this.items.keys() : change.nodes;
     const stages = new Set();
@@ -145,18 +145,18 @@ export class Drawing {
     }, FLASH);
   }
 
-  // Where several edges of one node carry a condition, the one that said yes explains the step.
+  // If several edges of a node have a caption, that of the edge whose condition was true is shown.
   drawCaption(id, model) {
-    const told = this.captions.get(id).map((key) => model.edge(key).caption).filter(Boolean);
-    this.items.get(id).drawCaption(told.find((caption) => caption.result === 'yes') ?? told[0] ?? null);
+    const captions = this.captions.get(id).map((key) => model.edge(key).caption).filter(Boolean);
+    this.items.get(id).drawCaption(captions.find((caption) => caption.result === 'yes') ?? captions[0] ?? null);
   }
 
-  /** Once a second: what grows in the nodes that live. */
+  /** Update the durations of active nodes, once a second. */
   tick(model, now) {
     for (const id of model.live) this.items.get(id)?.tick(model.node(id), now);
   }
 
-  /** In a panned drawing show the selected node, else the newest running one, until a person pans. */
+  /** In a panned drawing show the selected node, else the one started last, until a person pans. */
   follow(model) {
     if (this.pan.pans && !this.selected && !this.pan.held) this.pan.reveal(this.items.get(newest(model))?.box);
   }
@@ -194,7 +194,7 @@ export class Drawing {
     this.rings?.focus.draw(null);
   }
 
-  /** How far the edges' group is shifted within the drawing, as a transform. */
+  /** The transform that shifts the group of edges within the drawing. */
   shift() {
     const rect = s('rect', { x: 0, y: 0 });
     this.svg.querySelector('.nf-edges').append(rect);
@@ -211,10 +211,10 @@ export class Drawing {
     const id = this.idAt(event);
     if (id === undefined) return;
     this.onSelect(id === this.selected ? null : id);
-    if (this.rings) this.goTo(id); // a card takes the focus by itself
+    if (this.rings) this.goTo(id); // a card receives the focus from the click
   }
 
-  /** Where what an event is at lies in the drawing: a node's box, the middle of an edge. */
+  /** The position in the drawing of an event's target: the box of a node, or the middle of an edge. */
   placeAt(event) {
     const id = this.idAt(event);
     if (id !== undefined) return this.items.get(id)?.box;
@@ -242,7 +242,7 @@ export class Drawing {
     return true;
   }
 
-  // An edge reached by a click was reached from the node that it leads out of.
+  // For an edge that was clicked, the keyboard continues as if it came from the edge's source.
   keyAtEdge(event, edge) {
     const at = this.walk?.key === edge ? this.walk : { key: edge, side: 'from' };
     const next = stepFrom(this.edges, at, event.key);
@@ -250,7 +250,7 @@ export class Drawing {
     return this.goTo(next?.node ?? null);
   }
 
-  /** Go from an edge back to the node that it was reached from, if the focus is at one. */
+  /** Move the focus from an edge back to the node from which it was reached, if an edge has the focus. */
   leaveEdge() {
     const edge = this.edges.get(this.edgeAt({ target: document.activeElement }));
     if (edge) this.goTo(edge[this.walk?.side ?? 'from']);
@@ -271,13 +271,13 @@ export class Drawing {
     return true;
   }
 
-  /** Put the focus into the graph, else, where there is none to walk, into the view. */
+  /** Focus the graph's tab stop, or the view if the graph has none. */
   focus() {
     const stop = this.narrow ? null : this.items.get(this.stop)?.group;
     (stop ?? this.el.closest('.nf-root'))?.focus({ preventScroll: true });
   }
 
-  // The graph is one tab stop; arrows move it. Narrow it is a picture, and the list under it is what is read.
+  // The graph has one tab stop, which arrows move. When narrow it is an image, and the list below it has the nodes.
   moveStop(id) {
     this.items.get(this.stop)?.setStop(false);
     this.stop = id;

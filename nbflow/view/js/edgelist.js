@@ -1,10 +1,10 @@
-// The edges of the node in the inspector, into it and out of it, each with why it was taken or not, as a click on a drawn
-// edge has it. It stands where no edge can be pointed at: beside cells, and under the narrow picture.
+// The incoming and outgoing edges of the inspected node, each with the reason why it was taken or not. The list is
+// shown where edges cannot be clicked: with the overview of cells, and below the narrow picture.
 
 import { h, setAttr, setText } from './dom.js';
 import { counted, endName, takenWord } from './format.js';
 
-/** What a node's details say of its edges, in order: [{key, name, into}]. Pure. */
+/** The edges in a node's details, in order: [{key, name, into}]. Pure. */
 export const edgesOf = ({ edges }) => [
   ...(edges?.in ?? []).map(([key, name]) => ({ key, name, into: true })),
   ...(edges?.out ?? []).map(([key, name]) => ({ key, name, into: false })),
@@ -16,13 +16,13 @@ export class EdgeList {
     this.el = h('div', {});
   }
 
-  /** Forget the node. */
+  /** Remove the rows. */
   clear() {
     this.rows.clear();
     this.el.replaceChildren();
   }
 
-  /** Draw the edges as they stood after event `at`; null is now. */
+  /** Draw the edges in their states after event `at`, null for the present. */
   draw(data, model, at) {
     this.at = at;
     const edges = edgesOf(data);
@@ -41,7 +41,7 @@ export class EdgeList {
     const node = name === 'END' ? h('span', {}, endName(name)) : h('button', { class: 'nf-link', type: 'button', onclick: () => this.select(name) }, name);
     const button = h('button', { class: 'nf-link', type: 'button', 'aria-expanded': 'false', title: 'Why', onclick: () => this.toggle(row) });
     const text = h('div', { class: 'nf-mut nf-num', hidden: true });
-    const row = { key, about: `edge ${into ? 'from' : 'to'} ${endName(name)}`, button, text, stands: '', told: null, asking: false };
+    const row = { key, about: `edge ${into ? 'from' : 'to'} ${endName(name)}`, button, text, state: '', asked: null, asking: false };
     this.rows.set(key, row);
     return h('div', { class: 'nf-way' }, way, h('span', { class: 'nf-el', title: name }, node), button, text);
   }
@@ -50,30 +50,30 @@ export class EdgeList {
     const word = takenWord(edge);
     setText(row.button, word);
     setAttr(row.button, 'aria-label', `${word}, ${row.about}`);
-    row.stands = `${edge.state} ${edge.count} ${this.at}`;
+    row.state = `${edge.state} ${edge.count} ${this.at}`;
     this.pull(row);
   }
 
   toggle(row) {
     row.text.hidden = !row.text.hidden;
     setAttr(row.button, 'aria-expanded', String(!row.text.hidden));
-    Object.assign(row, { told: null, asking: false });
+    Object.assign(row, { asked: null, asking: false });
     this.pull(row);
   }
 
-  // One question of an edge is on its way; what changes meanwhile is asked for after its answer.
+  // Each edge has at most one open request; changes in the meantime are requested after its answer.
   pull(row) {
-    if (row.text.hidden || row.asking || row.told === row.stands) return;
-    Object.assign(row, { told: row.stands, asking: true });
+    if (row.text.hidden || row.asking || row.asked === row.state) return;
+    Object.assign(row, { asked: row.state, asking: true });
     this.ask({ type: 'why', edge: row.key, at: this.at });
   }
 
-  /** The kernel's answer to `why`, or that it takes another question to come to that moment. */
+  /** Show the kernel's answer to `why`; with `more` the kernel has not reached that moment, and is asked again. */
   receive({ edge, at, text, more }) {
     const row = this.rows.get(edge);
     if (!row) return;
     row.asking = false;
-    if (more) row.told = null;
+    if (more) row.asked = null;
     else if (at === this.at) setText(row.text, text);
     this.pull(row);
   }

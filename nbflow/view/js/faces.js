@@ -1,9 +1,9 @@
-// The faces of a run, tabs over one panel: only the one that is looked at is drawn.
+// The faces of a run (graph, timeline, state, log) as tabs over one panel; only the visible face is drawn.
 //
-// A face has `el`, `types` (of the kernel's answers it receives), `show(scene)` to forget everything, `receive(message)`,
-// `draw(model, {now, selected, moment, change})` at most once a frame, `tick(model, now)` once a second while the run
-// lives, `layout(narrow)`, and may have `find()`, which puts the cursor into its search, `wide`, true where no inspector
-// stands beside it, and `destroy()`. `change` says what is new since it was last drawn.
+// A face has `el`; `types`, the kernel's messages it receives; `show(scene)`, which resets it; `receive(message)`;
+// `draw(model, {now, selected, moment, change})`, called at most once a frame, with the changes since its last call;
+// `tick(model, now)`, called once a second while the run is running; and `layout(narrow)`. It may have `find()`, which
+// focuses its search; `wide`, true if it needs the room of the inspector; and `destroy()`.
 
 import { h, setAttr } from './dom.js';
 
@@ -12,7 +12,7 @@ export const NAMES = Object.keys(TITLES);
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 
 export class Faces {
-  /** `faces`: by name, in the tabs' order; `onShow(name)` is called when a person chooses one. */
+  /** `faces`: the faces by name, in the order of the tabs; `onShow(name)` is called when a person selects one. */
   constructor(faces, { prefix, onShow }) {
     Object.assign(this, { faces, onShow, shown: 'graph', stale: true });
     const id = `${prefix}face`;
@@ -46,14 +46,14 @@ export class Faces {
     this.stale = true;
   }
 
-  /** Hand an answer to the face it is for; returns whether there is one. */
+  /** Pass a message to the face that receives its type; return false if there is none. */
   receive(message) {
     const face = Object.values(this.faces).find(({ types }) => types.includes(message?.type));
     face?.receive(message);
     return face !== undefined;
   }
 
-  // A face that comes into sight again has missed what happened meanwhile.
+  // A face that was hidden has missed all changes, so everything is drawn.
   draw(model, about) {
     if (this.stale) about.change.all = true;
     this.stale = false;
@@ -72,7 +72,7 @@ export class Faces {
     for (const face of Object.values(this.faces)) face.destroy?.();
   }
 
-  // As tabs do: arrows go to the next one and show it.
+  // The ARIA pattern for tabs with automatic activation: an arrow focuses and shows the next tab.
   key(event) {
     const step = STEPS[event.key];
     if (!step) return;

@@ -1,8 +1,8 @@
-// A question as fields: which a JSON schema asks for, what their contents stand for, where an error belongs. Pure.
+// Convert the JSON schema of a question to form fields, their contents to a value, and errors to fields. Pure.
 //
-// A schema is data of the run: what it names that is not known here is asked for as JSON, never guessed.
+// A schema is data of the run and not trusted: a part with unknown keywords becomes a field for JSON text.
 
-const LONG = 200; // letters from which a text has several lines
+const LONG = 200; // letters from which a text field has several lines
 const DEEP = 4; // groups within groups; a schema may contain itself
 const MANY = 60; // properties of one group
 const INPUTS = { date: 'date', 'date-time': 'datetime-local', time: 'time', email: 'email', uri: 'url', password: 'password' };
@@ -10,7 +10,7 @@ const INPUTS = { date: 'date', 'date-time': 'datetime-local', time: 'time', emai
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const own = (object, name) => (isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined);
 
-/** The field that asks a question; of an object its `fields` are one per property. */
+/** The field for a question; for an object a group with one field for each property in `fields`. */
 export function fieldOf({ choices, schema }) {
   const root = { path: '', label: '', help: '', required: true, nullable: false, value: undefined };
   if (choices?.length) return { ...root, kind: 'choice', options: choices.map(option) };
@@ -25,7 +25,7 @@ function fromSchema(schema, { top, deep, ...place }) {
   return KINDS.map((kind) => kind(s, base, { top, deep })).find(Boolean) ?? asJson(base);
 }
 
-/** A schema with its references followed and its "or null" taken off, as `nullable`. */
+/** A schema with references resolved, and with `nullable` in place of an alternative `null`. */
 function resolved(schema, top, left = 20) {
   if (!isObject(schema) || left === 0) return {};
   const { $ref, allOf, anyOf, ...rest } = schema;
@@ -39,7 +39,7 @@ function resolved(schema, top, left = 20) {
 function oneOf(kinds, rest, top, left) {
   const some = kinds.filter((kind) => kind?.type !== 'null');
   const nullable = some.length < kinds.length || rest.nullable;
-  // A decimal is a number, or a text that reads like one.
+  // pydantic's schema for Decimal: a number, or a string with a pattern for numbers.
   const decimal = some.length === 2 && some[0]?.type === 'number' && some[1]?.pattern !== undefined;
   if (some.length !== 1 && !decimal) return { description: rest.description, default: rest.default, nullable };
   const { type, ...more } = rest;
@@ -118,7 +118,7 @@ function asGroup(s, base, { top, deep }) {
     const label = String(own(part, 'title') ?? spaced(name));
     return fromSchema(part, { path, name, label, required: (s.required ?? []).includes(name), value: own(base.value, name), top, deep: deep + 1 });
   });
-  // A group that may be left out has a check box of its own.
+  // An optional group has a check box.
   const optional = base.path !== '' && (base.nullable || !base.required);
   return { ...base, kind: 'group', fields, optional, value: optional ? isObject(base.value) : true };
 }
@@ -127,14 +127,14 @@ const asJson = (base) => ({ ...base, kind: 'json', value: base.value === undefin
 
 const spaced = (name) => name.replaceAll('_', ' ').trim().replace(/^./, (letter) => letter.toUpperCase()) || name;
 
-/** "2026-03-01T10:00:00Z" as the person's own clock shows it, without an offset; undefined for what is no moment. */
+/** Convert "2026-03-01T10:00:00Z" to local time without an offset; undefined for an invalid date. */
 function wallClock(iso) {
   const at = new Date(typeof iso === 'string' ? iso : NaN);
   if (Number.isNaN(at.getTime())) return undefined;
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
-/** A moment on the person's clock with its offset: what the clock shows may mean another moment elsewhere. */
+/** Add the offset to a local time, so that it means the same moment in every time zone. */
 function withOffset(local) {
   const minutes = -new Date(local).getTimezoneOffset();
   const two = (n) => String(n).padStart(2, '0');
@@ -143,9 +143,9 @@ function withOffset(local) {
 }
 
 /**
- * What the fields' contents stand for: {value} as plain JSON, and {errors} by path where a content stands for nothing.
- * `rawOf` gives a field's content: of a check a boolean, of a choice the option's index or null, of several choices the
- * indexes, of a group whether it is filled in, of any other its text.
+ * Convert the contents of the fields to {value}, plain JSON, and {errors}, messages by path for invalid contents.
+ * `rawOf` returns the content of a field: a boolean for a check box, the index of the option or null for a choice, the
+ * indexes for several choices, whether it is filled in for a group, and the text for any other field.
  */
 export function gather(field, rawOf) {
   const errors = {};
@@ -153,7 +153,7 @@ export function gather(field, rawOf) {
   return { value: value ?? null, errors };
 }
 
-// undefined: it is left out.
+// Returns undefined for a field that is left out.
 function read(field, rawOf, errors) {
   const raw = rawOf(field);
   if (field.kind === 'group') return field.optional && !raw ? absent(field) : readGroup(field, rawOf, errors);
@@ -185,7 +185,7 @@ function readText(field, raw) {
   return field.type === 'datetime-local' ? withOffset(raw) : raw;
 }
 
-// Whoever empties a text that had a default means an empty one: left out, it would be the default again.
+// An emptied text that had a default is sent as an empty text: if it were left out, the default would apply again.
 function mayBeEmpty({ value, least, nullable, type }) {
   const had = value !== undefined && !nullable && type === 'text';
   return value === '' || least === 0 || (had && least === undefined);
@@ -215,24 +215,24 @@ const item = (field) => (line, index) => {
   }
 };
 
-/** A JSON text's value; an error says where it ends to be JSON. */
+/** The value of a JSON text; an error says where the text is invalid. */
 export function parsed(raw) {
   try {
     return JSON.parse(raw);
   } catch (error) {
-    throw new Error(`is no JSON: ${error.message}`, { cause: error });
+    throw new Error(`is not JSON: ${error.message}`, { cause: error });
   }
 }
 
-/** Errors by path told to the fields: path of a field -> messages. What is inside a field is told with its place. */
+/** Assign errors by path to fields: path of the field -> messages, prefixed with the path inside the field. */
 export function placed(errors, paths) {
-  const told = new Map();
+  const byField = new Map();
   for (const [path, message] of Object.entries(errors)) {
     const within = paths.filter((one) => one === '' || one === path || path.startsWith(`${one}.`));
     const home = within.reduce((best, one) => (one.length > best.length ? one : best), '');
-    told.set(home, [...(told.get(home) ?? []), inside(path.slice(home.length).replace(/^\./, '')) + message]);
+    byField.set(home, [...(byField.get(home) ?? []), inside(path.slice(home.length).replace(/^\./, '')) + message]);
   }
-  return told;
+  return byField;
 }
 
 function inside(rest) {

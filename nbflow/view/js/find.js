@@ -1,4 +1,4 @@
-// The search over a graph's nodes: a part of a name finds them, Enter and the arrows go from one to the next.
+// The search for nodes of a graph by a part of their name; Enter and arrows move between the matches.
 
 import { h, setText } from './dom.js';
 import { counted, plural } from './format.js';
@@ -6,13 +6,13 @@ import { controlIcon } from './icons.js';
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-/** The ids that hold a text, in any case, in their order; none for no text. */
+/** The ids that contain a text, ignoring case, in order; none for an empty text. */
 export function matching(order, text) {
   const part = text.trim().toLowerCase();
   return part ? order.filter((id) => id.toLowerCase().includes(part)) : [];
 }
 
-/** How far a search is: "3 nodes", "2 of 3". `at` is -1 before the first step. */
+/** The position in the matches: "2 of 3", or "3 nodes" before the first step, where `at` is -1. */
 export function progress(text, found, at) {
   if (!text.trim()) return '';
   if (!found.length) return 'no node';
@@ -20,7 +20,7 @@ export function progress(text, found, at) {
 }
 
 export class Find {
-  /** `select(id)` is called for each node that a person goes to, `left()` when the search is closed. */
+  /** `select(id)` is called for each match that a person moves to, `left()` when the search is closed. */
   constructor({ select, left }) {
     Object.assign(this, { select, left, order: [], found: [], at: -1 });
     this.input = h('input', { class: 'nf-find', type: 'search', placeholder: 'Find a node', 'aria-label': 'Find a node by a part of its name',

@@ -1,11 +1,11 @@
-// A fork's editor, over the whole face: the state of a past moment, of which a person changes what they like.
+// The editor for a fork, over the whole face: the state at a past moment, in which a person can change values.
 
 import { h, scroller, setAttr, setText } from './dom.js';
 import { parsed } from './fields.js';
 import { plural } from './format.js';
 import { onTyped } from './typing.js';
 
-/** One key: unless its box is checked it stays as it was. */
+/** One key, which is changed only if its box is checked. */
 class Row {
   constructor({ key, type, json, why }, id, changed) {
     this.key = key;
@@ -30,7 +30,7 @@ class Row {
     return this.box.checked;
   }
 
-  /** The value that the text stands for; undefined, and told, where it stands for none. */
+  /** The value of the text; for invalid JSON show the error and return undefined. */
   value() {
     try {
       const value = parsed(this.text.value);
@@ -51,7 +51,7 @@ class Row {
 }
 
 export class ForkView {
-  /** `start(state)` is called with the keys to change and their values, `close()` goes back to the table. */
+  /** `start(state)` is called with the changed keys and their values, `close()` returns to the table. */
   constructor({ id, start, close }) {
     Object.assign(this, { id, start, rows: [] });
     this.title = h('span', { class: 'nf-mut nf-el' });
@@ -81,7 +81,7 @@ export class ForkView {
   fill({ keys, fault }) {
     if (fault) this.refused(fault);
     this.rows = (keys ?? []).map((key, index) => new Row(key, `${this.id}${index}`, () => this.count()));
-    const help = h('p', { class: 'nf-mut' }, 'The new run goes on from this moment. Check what is to be another value in it; the rest stays as it is.');
+    const help = h('p', { class: 'nf-mut' }, 'The new run continues from this moment. Check the keys to change; all others stay unchanged.');
     this.body.replaceChildren(help, ...this.rows.map((row) => row.el));
     this.button.disabled = Boolean(fault);
     this.count();

@@ -1,7 +1,7 @@
-// A node's question to a person, in the inspector: it is asked, filled in, sent, and perhaps refused.
+// The form for a node's question to a person, in the inspector: it is shown, filled in and sent, and may be refused.
 //
-// Nothing here opens, focuses or sends by itself, but for the focus that goes to the first error of what a person sent.
-// What was filled in stays while the person looks at another node.
+// The form never opens, takes the focus or sends without a person's action; after a refused answer it focuses the first
+// error. Contents are retained while the person inspects another node.
 
 import { Field, Group } from './controls.js';
 import { h, scroller, setText } from './dom.js';
@@ -9,14 +9,14 @@ import { fieldOf, gather, placed } from './fields.js';
 import { clip } from './format.js';
 import { onTyped } from './typing.js';
 
-const LINES = 6; // of the context, until a person asks for all
+const LINES = 6; // of the context, until a person opens all of it
 const WIDTH = 400; // letters of such a line
-const WHOLE = 100_000; // letters
-const KEPT = 20; // questions whose contents are kept
+const WHOLE = 100_000; // letters of the opened context
+const RETAINED = 20; // questions whose contents are retained
 
 let sheets = 0;
 
-/** One question: its fields, and how its answering stands. `word` is what its button says, `note` what stands beside. */
+/** One question: its fields and the state of the answer. `word` is the label of the button, `note` the text beside. */
 export class Sheet {
   constructor(question, submit, { word = 'Answer', note = 'Waits until you answer' } = {}) {
     Object.assign(this, { question, word });
@@ -51,11 +51,11 @@ export class Sheet {
     return gather(this.root, (field) => (field.kind === 'group' ? this.groups : this.fields).get(field.path).raw());
   }
 
-  /** Show errors under the fields they are about, and go to the first. */
+  /** Show errors below their fields, and focus the first. */
   refuse(errors) {
-    const told = placed(errors, [...this.fields.keys()]);
-    for (const [path, field] of this.fields) field.refuse(told.get(path));
-    const rest = this.fields.has('') ? [] : told.get('') ?? [];
+    const byField = placed(errors, [...this.fields.keys()]);
+    for (const [path, field] of this.fields) field.refuse(byField.get(path));
+    const rest = this.fields.has('') ? [] : byField.get('') ?? [];
     this.fault.hidden = !rest.length;
     setText(this.fault, rest.join('\n'));
     this.open(this.word);
@@ -70,7 +70,7 @@ export class Sheet {
   }
 }
 
-/** The context of a question: prose as a line, then what has several lines as a box, differences in their colours. */
+/** The context of a question: text on one line as a paragraph, several lines as a box, with diffs in colour. */
 function context(text) {
   if (!text) return null;
   const bounded = String(text).slice(0, WHOLE);
@@ -102,18 +102,18 @@ function lines(text, differs) {
   return text.split('\n').map((line) => h('div', { class: kind(line) }, line || ' '));
 }
 
-// The same question, also where it is asked anew because its run was resumed.
+// True for the same question, even if it was asked again because its run was resumed.
 const keyOf = ({ node, scope, firing, ordinal }, run) => JSON.stringify([run, node, scope, firing, ordinal]);
 
 export class Form {
-  /** `send` is given the message of a person's answer. */
+  /** `send(message)` sends a person's answer to the kernel. */
   constructor({ send }) {
     Object.assign(this, { send, sheet: null, kept: new Map(), live: true });
     this.el = h('div', { class: 'nf-ask-of', hidden: true });
     this.el.addEventListener('keydown', (event) => onTyped(event, () => this.sheet?.el.requestSubmit()));
   }
 
-  /** Show a question of a run, as far as it is filled in; null shows none. The same question again changes nothing. */
+  /** Show a question with its retained contents, or none for null. Showing the same question again has no effect. */
   show(question, run) {
     const sheet = question && this.sheetOf(question, run);
     this.el.hidden = !sheet;
@@ -125,19 +125,19 @@ export class Form {
 
   sheetOf(question, run) {
     const key = keyOf(question, run);
-    const known = this.kept.get(key);
+    const known = this.sheets.get(key);
     if (known) {
       if (known.question.seq !== question.seq) known.open('Answer');
       known.question = question;
       return known;
     }
     const sheet = new Sheet(question, (one) => this.submit(one));
-    this.kept.set(key, sheet);
-    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+    this.sheets.set(key, sheet);
+    if (this.sheets.size > RETAINED) this.sheets.delete(this.sheets.keys().next().value);
     return sheet;
   }
 
-  /** Without a kernel nothing can be answered; once it is back, what it may not have heard can be sent again. */
+  /** Disable the form while the kernel is disconnected; afterwards an answer that it may have missed can be resent. */
   connected(live) {
     this.live = live;
     if (this.sheet && (!live || this.sheet.button.title !== 'Ctrl+Enter')) this.sheet.open('Answer', live ? null : 'The kernel is not connected');
@@ -152,9 +152,9 @@ export class Form {
     this.send({ type: 'command', name: 'answer', node, question: seq, value });
   }
 
-  /** An answer was refused: `errors` are messages by the path of a field, "" for the whole. Its form may be out of sight. */
+  /** Show the errors of a refused answer, by path of the field ("": the whole answer); its form may be hidden now. */
   refused({ question, errors, message }) {
-    const sheet = [...this.kept.values()].findLast((one) => one.question.seq === question);
+    const sheet = [...this.sheets.values()].findLast((one) => one.question.seq === question);
     sheet?.refuse(errors ?? { '': message });
   }
 }

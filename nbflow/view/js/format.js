@@ -1,12 +1,12 @@
-// Words and numbers: what a status, a duration or a node's second line reads like. Pure.
+// Format statuses, durations, counts and the second line of a node. Pure.
 
 export const WORDS = {
   ready: 'Ready', pending: 'Pending', running: 'Running', waiting: 'Waiting for you', retrying: 'Retrying',
   paused: 'Paused', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled', skipped: 'Skipped',
 };
-// A run has two statuses no node has; they borrow a node status's icon and colour.
+// Two statuses of a run are not statuses of nodes; they use the icon and colour of a node's status.
 export const LOOK = { ready: 'pending', paused: 'waiting' };
-/** Statuses of a run that came to no end of its own, and can be resumed. */
+/** Statuses of a run that did not complete and can be resumed. */
 export const UNFINISHED = new Set(['failed', 'cancelled']);
 export const LIVE = new Set(['running', 'waiting', 'retrying']);
 export const ENDED = new Set(['completed', 'failed', 'cancelled']);
@@ -22,13 +22,13 @@ export function clock(seconds) {
   return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
 }
 
-/** The same with tenths of a second: 71.73 -> "1:11.7". */
+/** A time with tenths of a second: 71.73 -> "1:11.7". */
 export const clockTenths = (seconds) => `${clock(seconds)}.${Math.floor(Math.max(0, seconds) * 10 + 1e-6) % 10}`;
 
-/** A count in groups of three, divided by thin spaces: 1234567 -> "1 234 567". */
+/** A number in groups of three digits, separated by thin spaces: 1234567 -> "1 234 567". */
 export const counted = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 
-/** The word for one thing or more of it: "node", "nodes". */
+/** A noun in singular or plural: "node", "nodes". */
 export const plural = (count, one, more = `${one}s`) => (count === 1 ? one : more);
 
 /** A finished duration in seconds: "3 ms", "1.2 s", "12 s", "28 m 06 s", "1 h 05 m". */
@@ -76,13 +76,13 @@ const LINES = {
   skipped: () => 'not needed',
 };
 
-/** A node's second line at `now` (kernel seconds): {text, bad}; `bad` is the part drawn as a failure. */
+/** The second line of a node at `now` (seconds by the kernel's clock): {text, bad}; `bad` is drawn as a failure. */
 export function secondLine(node, now) {
   const line = LINES[node.status]?.(node, now) ?? '';
   return typeof line === 'string' ? { text: line, bad: '' } : line;
 }
 
-/** The same as one string: "37/500 · 2 failed". */
+/** The second line as one string: "37/500 · 2 failed". */
 export function secondText(node, now) {
   const { text, bad } = secondLine(node, now);
   return joined(text, bad);
@@ -91,9 +91,9 @@ export function secondText(node, now) {
 export const badge = (node) => (node.runs > 1 ? `×${node.runs}` : '');
 
 /**
- * What a node is called by: first what is seen in it, as it is seen, since that is what a person says who speaks to the
- * page; then the rest: "review_files, 37/500 · 2 failed, map, running". `drawn` is its name, and `caption` its condition,
- * as far as they are drawn.
+ * The accessible name of a node: "review_files, 37/500 · 2 failed, map, running". It starts with the visible text,
+ * which people who use speech input say (WCAG 2.5.3, Label in Name). `drawn` is the visible name, `caption` the visible
+ * condition.
  */
 export function spoken(id, kind, node, now, { drawn = id, caption = '' } = {}) {
   const line = secondText(node, now);
@@ -102,16 +102,16 @@ export function spoken(id, kind, node, now, { drawn = id, caption = '' } = {}) {
   return [...seen, drawn && drawn !== id ? id : '', kind, line === node.status ? '' : node.status, times].filter(Boolean).join(', ');
 }
 
-/** Whether an edge was taken, and how often. */
+/** A text for whether, and how often, an edge was taken. */
 export function takenWord({ state, count }) {
   if (!count) return state === 'untaken' ? 'Not taken' : 'Not decided';
   return count > 1 ? `Taken ${count} times` : 'Taken';
 }
 
-/** A node's name at the end of an edge. */
+/** The name of the node at an end of an edge. */
 export const endName = (id) => (id === 'END' ? 'the end' : id);
 
-/** The facts of a finished run, shortest first: duration, nodes, retries. */
+/** The facts of an ended run: duration, nodes, retries. */
 export function facts(run, total) {
   const { completed = 0, skipped = 0 } = run.counts;
   const left = skipped ? `, ${skipped} skipped` : '';
@@ -122,9 +122,9 @@ export function facts(run, total) {
   return out;
 }
 
-/** Split a text into its first or last `lines` lines and whether anything was left out. */
+/** The first or last `lines` lines of a text, and whether anything was cut. */
 export function clip(text, lines, { tail = false } = {}) {
   const all = text.replace(/\n$/, '').split('\n');
-  const kept = tail ? all.slice(-lines) : all.slice(0, lines);
-  return { text: kept.join('\n'), cut: kept.length < all.length, lines: all.length };
+  const shown = tail ? all.slice(-lines) : all.slice(0, lines);
+  return { text: shown.join('\n'), cut: shown.length < all.length, lines: all.length };
 }

@@ -1,17 +1,17 @@
-// Where the drawing stands in its box: fit, pan, nearest neighbour. Pure.
+// The geometry of a drawing in its box: scale, offset, and the nearest neighbour in a direction. Pure.
 
 const LARGEST = 1.15;
 const READABLE = 0.82; // below this an 11 px text is drawn under 9 px
 const PANNED = 0.9;
 const CLOSEST = 4;
 
-/** The scale at which all of the drawing is in its box. */
+/** The scale at which the whole drawing fits into its box. */
 export const whole = (box, size) => Math.min(box.width / size.width, box.height / size.height, LARGEST);
 
-/** A scale that a person asked for, 0 for all of the drawing: no farther than that, no closer than is of use. */
+/** Limit a requested scale: at least that of the whole drawing (0 means this one), at most a useful magnification. */
 export const zoomTo = (wished, box, size) => ({ scale: Math.max(whole(box, size), Math.min(CLOSEST, wished)), pans: wished > 0 });
 
-/** Scale and whether the drawing is panned: it fits where it stays readable, else it is drawn readable and panned. */
+/** The scale, and whether the drawing is panned: if fitting the box makes it unreadable, it is readable and panned. */
 export function fit(box, size, readable = READABLE) {
   const scale = whole(box, size);
   if (scale >= readable) return { scale, pans: false };
@@ -21,7 +21,7 @@ export function fit(box, size, readable = READABLE) {
 const within = (offset, drawn, room) =>
   drawn <= room ? (room - drawn) / 2 : Math.min(0, Math.max(room - drawn, offset));
 
-/** The offset nearest to the wished one that leaves no gap; a drawing smaller than its box is centred. */
+/** The offset nearest to the requested one that leaves no gap; a drawing smaller than its box is centred. */
 export function clampOffset(offset, drawn, box) {
   return { x: within(offset.x, drawn.width, box.width), y: within(offset.y, drawn.height, box.height) };
 }
@@ -31,7 +31,7 @@ const nudge = (offset, start, end, room, margin) => {
   return end + offset > room - margin ? room - margin - end : offset;
 };
 
-/** The offset moved as little as shows `rect` (drawing px) with a margin. */
+/** The offset with the smallest change that shows `rect` (px of the drawing) with a margin. */
 export function reveal(offset, rect, box, margin = 48) {
   return {
     x: nudge(offset.x, rect.x, rect.x + rect.width, box.width, margin),

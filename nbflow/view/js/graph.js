@@ -1,5 +1,5 @@
-// The graph face: the picture with its search and zoom, the list of all nodes beside or under it, and for large graphs
-// the lists of what needs attention. Lists follow a little behind: they are read, not watched.
+// The graph face: the drawing with search and zoom, the list of all nodes, and for large graphs the lists of nodes that
+// need attention. Lists are updated less often than the drawing.
 
 import { h } from './dom.js';
 import { Drawing } from './drawing.js';
@@ -8,7 +8,7 @@ import { NodeList, SideLists } from './rows.js';
 import { Why } from './why.js';
 import { Zoom } from './zoom.js';
 
-const LISTS = 60; // ms between two drawings of the lists
+const LISTS = 60; // ms between two updates of the lists
 
 export class GraphFace {
   constructor({ icons, prefix, actions, ask }) {
@@ -32,7 +32,7 @@ export class GraphFace {
     this.why.receive(message);
   }
 
-  /** Put the cursor where a node is searched for. */
+  /** Focus the search for nodes. */
   find() {
     this.seek.open();
   }

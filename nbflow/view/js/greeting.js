@@ -1,12 +1,12 @@
-// Says `ready` until the kernel has told where the run stands.
+// Send `ready` until the kernel answers with the state of the run.
 //
-// Patches that went before the page listened do not come again, and a kernel may hold `ready` back until its cell ends,
-// as what comes over no subshell is: the next one then goes over the subshell that has opened since.
+// Patches sent before the page listened are lost, so the page asks for a snapshot. The kernel handles messages of its
+// main shell only after the running cell has ended; a repeated `ready` may use a subshell that has opened meanwhile.
 
-const FIRST = 1000; // ms until it is said again; then twice as long, and so on
+const FIRST = 1000; // ms until `ready` is sent again; doubled each time
 
 export class Greeting {
-  /** `send(message)` sends to the kernel; `later(act, ms)` and `never(timer)` are those of the page's clock. */
+  /** `send(message)` sends to the kernel; `later(act, ms)` starts a timer, `never(timer)` cancels it. */
   constructor(send, { later = (act, ms) => setTimeout(act, ms), never = (timer) => clearTimeout(timer) } = {}) {
     Object.assign(this, { send, later, never, timer: null });
   }
@@ -17,11 +17,11 @@ export class Greeting {
   }
 
   say(wait) {
-    this.timer = this.later(() => this.say(2 * wait), wait); // before the answer, which may come at once
+    this.timer = this.later(() => this.say(2 * wait), wait); // started first, since the answer may arrive during `send`
     this.send({ type: 'ready' });
   }
 
-  /** The kernel has answered, or is gone. */
+  /** Stop sending: the kernel has answered, or is disconnected. */
   end() {
     this.never(this.timer);
   }

@@ -1,11 +1,11 @@
-// What a person does to a view of a run: which node is selected, which face is shown, whether it is folded into one
-// line, and what is asked of the run. Buttons, rows and keys all end here; the view draws what came of it.
+// The actions of a person in the view of a run: select a node, show a face, collapse the view, send a command. Buttons,
+// rows and keys call these; the view draws the result.
 
 import { Commander } from './commander.js';
 import { rootOf } from './paths.js';
 
 export class Hands {
-  /** `view` has the parts of the page, and draws. */
+  /** `view` has the parts of the page and draws them. */
   constructor(view) {
     Object.assign(this, { view, selected: null, path: null, collapsed: null });
     this.commander = new Commander({ send: (message) => view.ask(message), changed: () => view.drawHeader() });
@@ -32,7 +32,7 @@ export class Hands {
     view.moved();
   }
 
-  /** Inspect a node or, by its path, a part of the node that is then selected; null closes. */
+  /** Inspect a node, or by its path a part of a node, which is then selected; null closes the inspector. */
   select(path) {
     const { view } = this;
     if (path !== null && this.collapsed) this.collapse(false);
@@ -44,7 +44,7 @@ export class Hands {
     view.flush();
   }
 
-  /** Select a node where all is told of it: as it stands now, on a face that an inspector stands beside. */
+  /** Select a node and show its present state in the inspector, on a face with room for one. */
   attend(id) {
     const { view } = this;
     if (view.moment) view.travel.live();
@@ -52,7 +52,7 @@ export class Hands {
     this.select(id);
   }
 
-  /** Go to the node after the selected one, in graph order, that has a status now. */
+  /** Select the next node, in the order of the graph after the selected one, that has a status. */
   next(status) {
     const { model } = this.view;
     const { order } = model.scene;
@@ -78,7 +78,7 @@ export class Hands {
     if (focus) (on ? view.compact.open : view.root).focus({ preventScroll: true });
   }
 
-  /** Close what is open: the question, then the inspector; then leave to the notebook's cell. */
+  /** Close the confirmation if it is open, else the inspector, else move the focus to the notebook. */
   escape() {
     if (this.commander.asking) this.confirmStop(false);
     else if (this.selected !== null) this.select(null);

@@ -1,4 +1,4 @@
-// The header: what the run is doing, for how long, and the buttons that steer it.
+// The header: the status and duration of the run, and the buttons to control it.
 
 import { h, setAttr, setText } from './dom.js';
 import { clock, duration, ENDED, look, UNFINISHED, WORDS } from './format.js';
@@ -10,24 +10,24 @@ const TITLES = {
   step: 'Step: start the next node, and stay paused (.)',
   continue: 'Continue (p)',
   stop: 'Stop (s)',
-  resume: 'Go on with this run from where it stands (r)',
+  resume: 'Resume this run: completed nodes do not run again (r)',
 };
 const NAMES = { pause: 'Pause', continue: 'Continue', step: 'Step', stop: 'Stop', resume: 'Resume' };
 
-/** The run's time as text: ticking while it lives, final once it ended, nothing where no clock is told. */
+/** The run's duration as text, growing while it is running; empty if it is unknown. */
 export function runTime(run, now) {
   if (run.elapsed != null) return duration(run.elapsed);
   return run.started == null || ENDED.has(run.status) ? '' : clock(now - run.started);
 }
 
-/** The status word; a live run whose kernel is gone is "Disconnected". */
+/** The status as a word; "Disconnected" for a run that has not ended and whose kernel is disconnected. */
 export function runWord({ run, connected }) {
   return connected || ENDED.has(run.status) || run.status === 'ready' ? WORDS[run.status] : 'Disconnected';
 }
 
 export class Header {
   constructor({ icons, actions, tabs }) {
-    Object.assign(this, { icons, actions, told: '' });
+    Object.assign(this, { icons, actions, shown: '' });
     this.icon = icons.make('pending');
     this.title = h('span', { class: 'nf-title nf-el' });
     this.id = h('span', { class: 'nf-mut nf-num nf-opt' });
@@ -43,7 +43,7 @@ export class Header {
     this.el = h('div', { class: 'nf-head' }, left, this.cause, tabs, this.controls);
   }
 
-  /** Buttons for the scene's controls, and the one that collapses the view. */
+  /** Create the buttons for the scene's controls, and the one that collapses the view. */
   show(scene) {
     setText(this.title, scene.title);
     this.title.title = scene.title;
@@ -58,7 +58,7 @@ export class Header {
     this.controls.replaceChildren(this.ask, ...Object.values(this.buttons), fold);
   }
 
-  /** Do what a click on a button does, where it can be clicked. */
+  /** Press a button if it is enabled. */
   click(name) {
     this.buttons?.[name]?.click();
   }
@@ -88,10 +88,10 @@ export class Header {
   }
 
   drawCause(run) {
-    const told = run.status === 'failed' ? JSON.stringify(run.error) : '';
-    if (told === this.told) return;
-    this.told = told;
-    this.cause.replaceChildren(...(told && run.error ? cause(run.error, this.actions) : []));
+    const shown = run.status === 'failed' ? JSON.stringify(run.error) : '';
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.cause.replaceChildren(...(shown && run.error ? cause(run.error, this.actions) : []));
   }
 
   drawControls(model, { asking }) {
@@ -106,7 +106,7 @@ export class Header {
     if (this.ask) this.ask.hidden = !asking || ended || !connected;
   }
 
-  /** Why a button does nothing now, or null. */
+  /** The reason why a button is disabled, or null. */
   reason(name, { run, connected }) {
     if (!connected) return 'The kernel is disconnected';
     if (this.commander?.sent) return 'Sent; the kernel has not answered yet';
@@ -116,7 +116,7 @@ export class Header {
   }
 }
 
-// Which of the buttons there are: one of pause and continue, and only what did not come to its end can be resumed.
+// The visible buttons: either pause or continue, and resume only for a run that did not complete.
 function fits(name, status) {
   if (name === 'resume') return UNFINISHED.has(status);
   if (name === 'pause' || name === 'continue') return (name === 'continue') === (status === 'paused');

@@ -1,28 +1,28 @@
-// The run's past on the page: one change per event, and every so often the whole, so that any moment is put together
-// from the nearest whole before it and the changes since. Pure.
+// The past of the run on the page: the patch of each event, and checkpoints (copies of the model) at regular distances,
+// so that any moment is computed from the nearest checkpoint before it and the patches since. Pure.
 
 import { Change, Model } from './model.js';
 import { firstThat } from './search.js';
 
-const EVERY = 256; // steps between two wholes, more where a whole is large
-const PLACES = 4096; // on a line that is as wide as any screen
+const EVERY = 256; // steps between two checkpoints, more for a large graph
+const PIXELS = 4096; // the width of the widest slider, for which marks are thinned
 
-/** The last index of a rising list whose value is not above the given one; -1 where all are above. */
+/** The last index of an ascending list whose value is at most the given one; -1 if there is none. */
 export const lastUpTo = (list, value) => firstThat(list, (one) => one > value) - 1;
 
 export class History {
   constructor(scene = null) {
-    Object.assign(this, { scene, seq: 0, of: 0, steps: [], wholes: [], last: null });
+    Object.assign(this, { scene, seq: 0, of: 0, steps: [], checkpoints: [], last: null });
     this.every = Math.max(EVERY, (scene?.order.length ?? 0) >> 1);
     Object.assign(this, { seqs: [], clocks: [], failed: [], heard: [] });
   }
 
-  /** Whether all is here that is known to have happened. */
+  /** True if the page has the steps of all events that it knows of. */
   get complete() {
     return this.last !== null && this.seq >= this.of;
   }
 
-  /** Take the kernel's answer; one that does not go on where this ends is passed over. */
+  /** Append the kernel's answer; one that does not start where the steps end is ignored. */
   receive({ after, seq, of, base, steps }) {
     if (after !== this.seq || (after === 0 && !base)) return;
     if (after === 0) this.begin(base);
@@ -39,7 +39,7 @@ export class History {
   }
 
   add([seq, time, patch, failed]) {
-    if (this.steps.length % this.every === 0) this.wholes.push(this.last.copy());
+    if (this.steps.length % this.every === 0) this.checkpoints.push(this.last.copy());
     const step = { seq, now: time, ...patch };
     this.steps.push(step);
     this.last.lay(step);
@@ -52,52 +52,52 @@ export class History {
     this.failed.push(failed);
   }
 
-  /** Note an event the page saw by itself, as a mark for as long as its step is not here. */
+  /** Record a mark for an event that the page saw live, until its step is fetched. */
   hear(seq, clock, failed) {
     if (seq <= Math.max(this.seq, this.heard.at(-1)?.seq ?? 0)) return;
     this.heard.push({ seq, clock, failed });
-    if (this.heard.length > 4 * PLACES) this.thin(clock);
+    if (this.heard.length > 4 * PIXELS) this.thin(clock);
   }
 
-  // Of the marks that a line of `span` seconds shows at one place the last stays, of failures and of others.
+  // Retain one mark, and one failure, for each pixel of a line of `span` seconds: the last of each.
   thin(span) {
-    const place = ({ clock, failed }) => `${Math.round((clock / span) * PLACES)} ${failed}`;
-    this.heard = [...new Map(this.heard.map((mark) => [place(mark), mark])).values()];
+    const pixel = ({ clock, failed }) => `${Math.round((clock / span) * PIXELS)} ${failed}`;
+    this.heard = [...new Map(this.heard.map((mark) => [pixel(mark), mark])).values()];
   }
 
-  /** How many steps are here. */
+  /** The number of steps on the page. */
   get length() {
     return this.steps.length;
   }
 
-  /** The index of the step after which event `seq` had happened, or -1. */
+  /** The index of the last step at or before event `seq`, or -1. */
   indexOf(seq) {
     return lastUpTo(this.seqs, seq);
   }
 
-  /** The index of the last step up to a time of the run, in seconds since its start; -1 where there is none. */
+  /** The index of the last step up to a time, in seconds since the run's start; -1 if there is none. */
   indexAt(clock) {
     return lastUpTo(this.clocks, clock);
   }
 
-  /** The run as it stood after a step: a Model of its own. */
+  /** A new Model of the run after a step. */
   at(index) {
-    const whole = Math.floor(index / this.every);
-    const model = this.wholes[whole].copy();
-    for (let i = whole * this.every; i <= index; i += 1) model.lay(this.steps[i]);
+    const nearest = Math.floor(index / this.every);
+    const model = this.checkpoints[nearest].copy();
+    for (let i = nearest * this.every; i <= index; i += 1) model.lay(this.steps[i]);
     return model;
   }
 
-  /** Where on a line of `width` px, `span` seconds long, events and failures stand: each pixel once. */
+  /** The pixels of events and of failures on a line of `width` px for `span` seconds, each once. */
   ticks(span, width) {
     const [events, failures] = [new Set(), new Set()];
-    const place = (clock, failed) => {
+    const add = (clock, failed) => {
       const x = Math.round((Math.min(clock, span) / span) * width);
       (failed ? failures : events).add(x);
     };
     if (span > 0) {
-      this.clocks.forEach((clock, i) => place(clock, this.failed[i]));
-      for (const { clock, failed } of this.heard) place(clock, failed);
+      this.clocks.forEach((clock, i) => add(clock, this.failed[i]));
+      for (const { clock, failed } of this.heard) add(clock, failed);
     }
     return { events: [...events], failures: [...failures] };
   }

@@ -1,5 +1,5 @@
-// The icons, 16 units square. Status icons are symbols, kept once per view under the view's own ids (two views in one
-// notebook must not share ids), so that a change of status is a change of one href.
+// The icons, in a square of 16 units. Status icons are symbols, defined once per view, so that a change of status only
+// changes an href. Their ids have a prefix for each view, since two views in one notebook must not share ids.
 
 import { s } from './dom.js';
 
@@ -51,7 +51,7 @@ const CONTROLS = {
 
 const drawn = (parts) => parts.map(([tag, attributes]) => s(tag, attributes));
 
-/** A control's icon as an <svg>. */
+/** Create the icon of a control as an <svg>. */
 export const controlIcon = (name) => s('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, drawn(CONTROLS[name]));
 
 export class StatusIcons {
@@ -59,12 +59,12 @@ export class StatusIcons {
     this.prefix = prefix;
   }
 
-  /** The hidden <svg> which holds the symbols. */
+  /** Create the hidden <svg> with the symbols. */
   symbols() {
     const symbol = ([name, parts]) => s('symbol', { id: `${this.prefix}i-${name}`, viewBox: '0 0 16 16' }, drawn(parts));
     const symbols = Object.entries(STATUS).map(symbol);
     const [failed] = symbols.filter((one) => one.id.endsWith('failed'));
-    failed.lastChild.style.stroke = 'var(--nf-bg)'; // inside a <use> the style sheet's descendant rules do not reach
+    failed.lastChild.style.stroke = 'var(--nf-bg)'; // descendant selectors of the style sheet do not match inside a <use>
     return s('svg', { class: 'nf-symbols', 'aria-hidden': 'true' }, symbols);
   }
 
@@ -72,7 +72,7 @@ export class StatusIcons {
     return `#${this.prefix}i-${status in STATUS ? status : 'pending'}`;
   }
 
-  /** A new icon for HTML; `set` changes it. */
+  /** Create an icon for HTML; `set` changes its status. */
   make(status) {
     const icon = s('svg', { class: 'nf-ic', 'aria-hidden': 'true' }, s('use'));
     this.set(icon, status);

@@ -1,5 +1,5 @@
-// anywidget's entry: the widget's traits and messages as a transport of the view. `mount` is the same view for any
-// other transport, and what else is exported is for a page around it.
+// The entry point for anywidget, which uses the widget's traits and messages as a transport. `mount` creates the same
+// view over any other transport; the other exports are for pages around it.
 
 import { h, setText } from './dom.js';
 import { Sheet } from './form.js';
@@ -10,8 +10,9 @@ import { mount } from './view.js';
 
 const TRAITS = ['scene', 'snapshot'];
 
-// A model's traits and its custom messages are the same JSON messages; whether the kernel is there is told as one more.
-// A model may have several views, in one page or many, and all of them hear each message: an answer repeats who asked.
+// Traits and custom messages of the widget carry the same JSON messages; a change of the connection is added as one
+// more. A widget may have several views, in one page or many, and all receive each message: an answer repeats the
+// request.
 function transportOf(model, el) {
   const manager = model.widget_manager;
   const view = Math.random().toString(36).slice(2);
@@ -21,7 +22,7 @@ function transportOf(model, el) {
     if ((!lost && isConnected(manager, el)) !== live) tell({ type: 'connection', live: (live = !live) });
   };
   return {
-    // Lab closes the comms of a kernel that it restarts: sending throws then, though the next kernel is connected.
+    // JupyterLab closes the comms of a kernel that it restarts: sending then throws, though a new kernel is connected.
     send(message) {
       try {
         model.send({ ...message, view });

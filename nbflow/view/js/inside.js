@@ -1,18 +1,18 @@
-// The items of a map, or the nodes of a subgraph, in its inspector: rows with how each stands, which open. They are one
-// tab stop; arrows go from row to row.
+// The items of a map, or the nodes of a subgraph, in the inspector: a row with each one's status, which opens it. The
+// rows are one tab stop; arrows move between them.
 
 import { h } from './dom.js';
 import { WORDS, counted } from './format.js';
 
 const STEPS = { ArrowDown: 'nextSibling', ArrowUp: 'previousSibling' };
 
-/** The rows of a node's details; `open(path)` is called for the one that a person chooses. */
+/** Create the rows for a node's details; `open(path)` is called for the row that a person selects. */
 export function inside(data, { icons, open }) {
   const { rows, more } = data.inside ?? { rows: [] };
   if (!rows.length) return null;
-  const row = ([place, status, fault]) => {
-    const name = data.kind === 'map' ? `[${place}]` : place;
-    const path = data.kind === 'map' ? data.node + name : `${data.node}/${place}`;
+  const row = ([part, status, fault]) => {
+    const name = data.kind === 'map' ? `[${part}]` : part;
+    const path = data.kind === 'map' ? data.node + name : `${data.node}/${part}`;
     return h('button', { class: `nf-part is-${status}`, type: 'button', tabindex: '-1', 'data-path': path, onclick: () => open(path) },
       icons.make(status), h('span', { class: 'nf-mono nf-el', title: name }, name),
       h('span', { class: `nf-el ${fault ? 'nf-s' : 'nf-mut'}`, title: fault }, fault ?? WORDS[status].toLowerCase()));
@@ -33,7 +33,7 @@ function walk(event) {
   event.stopPropagation();
 }
 
-/** Put the focus on the row of a path, in whatever holds the rows; returns whether it is there. */
+/** Focus the row of a path within an element; return false if there is none. */
 export function focusRow(element, path) {
   const rows = [...element.querySelectorAll('.nf-part')];
   const found = rows.find((row) => row.dataset.path === path);

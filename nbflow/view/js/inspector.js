@@ -1,5 +1,5 @@
-// The panel that tells all about one node. Its head follows the run at once; its body comes from the kernel, and is
-// redrawn section by section, so that what a person reads, has scrolled to or opened stays where it is.
+// The panel with the details of one node. Its head is updated with every patch; its body is requested from the kernel
+// and redrawn section by section, so that text selection, scroll positions and opened parts survive.
 
 import { h, scroller, setText } from './dom.js';
 import { EdgeList } from './edgelist.js';
@@ -21,9 +21,9 @@ export class Inspector {
     this.head = h('div', {}, this.icon, h('span', { class: 'nf-crumbs' }, this.crumb, this.name), this.kind, this.word, h('button', close, controlIcon('close')));
     this.form = new Form({ send: ({ name, type, ...rest }) => command(name, rest) });
     this.steering = new Steering({ prefix, command });
-    this.told = h('div', {});
+    this.sections = h('div', {});
     this.edges = new EdgeList({ ask, select });
-    this.body = scroller('About the node', { class: 'nf-ib' }, this.form.el, this.steering.el, this.told, this.edges.el);
+    this.body = scroller('About the node', { class: 'nf-ib' }, this.form.el, this.steering.el, this.sections, this.edges.el);
     this.el = h('section', { class: 'nf-insp', 'aria-label': 'Node', hidden: true }, this.head, this.body);
   }
 
@@ -37,14 +37,14 @@ export class Inspector {
     this.name.title = this.crumb.title = id ?? '';
     this.drawn.clear();
     this.opened.clear();
-    this.told.replaceChildren();
+    this.sections.replaceChildren();
     this.edges.clear();
     this.form.show(null);
     this.steering.show(id);
     this.body.scrollTop = 0;
   }
 
-  /** Draw what is known of the node after event `at`, null for now; in the past nothing can be done to it. */
+  /** Draw the node after event `at`, null for the present; in the past its controls are disabled. */
   draw(model, at) {
     if (this.node === null) return;
     const past = at !== null;
@@ -55,10 +55,10 @@ export class Inspector {
     this.form.connected(model.connected);
     if (!past) this.askOn(data);
     if (data) this.drawBody(data, model, at);
-    else if (!model.connected) this.told.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel that knows more is gone.'));
+    else if (!model.connected) this.sections.replaceChildren(h('p', { class: 'nf-mut' }, 'The kernel is disconnected, so there are no details.'));
   }
 
-  // Of a part all that is known is what the kernel tells.
+  // The page's model has no parts of nodes; their status comes from the kernel's details.
   drawHead(model, data) {
     const whole = this.parent === null;
     const { status } = whole ? model.node(this.node) : data ?? { status: 'pending' };
@@ -68,13 +68,13 @@ export class Inspector {
     setText(this.word, WORDS[status]);
   }
 
-  /** Inspect a part of the node, and put the focus on the way back from there. */
+  /** Inspect a part of the node, and focus the button that leads back. */
   open(path) {
     this.select(path);
     this.crumb.focus({ preventScroll: true });
   }
 
-  /** Go back to what the part is in, and there to its row as soon as that is drawn. */
+  /** Inspect the map or subgraph around the part, and focus the part's row as soon as it is drawn. */
   goBack() {
     const part = this.node;
     this.select(this.parent);
@@ -85,11 +85,11 @@ export class Inspector {
 
   focusLeft() {
     if (this.left === null || !this.drawn.has('inside')) return;
-    if (document.activeElement === this.body) focusRow(this.told, this.left);
+    if (document.activeElement === this.body) focusRow(this.sections, this.left);
     this.left = null;
   }
 
-  // A long run is folded a stretch at a time: only whoever asks on is told a node's share of it.
+  // The kernel folds a long run in pieces and answers with `more` meanwhile; then the share is requested again.
   askOn(data) {
     if (!data?.timing?.more || data === this.answered) return;
     this.answered = data;
@@ -101,20 +101,20 @@ export class Inspector {
     const tools = { icons, locate, opened, select, open: (path) => this.open(path), run: model.run };
     const order = sectionOrder(data);
     for (const [name, { element }] of this.drawn) if (!order.includes(name)) element?.remove();
-    if (!this.drawn.size) this.told.replaceChildren();
+    if (!this.drawn.size) this.sections.replaceChildren();
     let before = null;
     for (const name of order) {
       const element = this.drawSection(name, data, tools);
       if (!element) continue;
-      const place = before ? before.nextSibling : this.told.firstChild;
-      if (element !== place) this.told.insertBefore(element, place);
+      const place = before ? before.nextSibling : this.sections.firstChild;
+      if (element !== place) this.sections.insertBefore(element, place);
       before = element;
     }
     this.edges.draw(data, model, at);
     this.focusLeft();
   }
 
-  // A section whose part of the data is the same stays as it is, with a person's text selection and scroll in it.
+  // A section whose data did not change is not redrawn, so it retains text selection and scroll position.
   drawSection(name, data, tools) {
     const part = partOf(name, data);
     const was = this.drawn.get(name);
@@ -126,7 +126,7 @@ export class Inspector {
     return element;
   }
 
-  /** The kernel refused what a person did to a node. */
+  /** Show that the kernel refused a command for the node. */
   refused(message) {
     if (message.name === 'answer') this.form.refused(message);
     else if (message.name === 'skip' && message.node === this.node) this.steering.refuse(message.message);
@@ -134,7 +134,7 @@ export class Inspector {
   }
 }
 
-// A list that a person has scrolled, or is in, stays where it is when its rows are drawn anew.
+// Preserve the scroll position and the focus of a list while its rows are redrawn.
 function replace(old, element) {
   const [was, list] = [old, element].map((one) => one.querySelector('.nf-inside'));
   const at = was?.scrollTop;

@@ -1,4 +1,4 @@
-// What a key does anywhere in the view. Letters are dead in text fields and with a modifier.
+// The keyboard shortcuts of the whole view. Letters do nothing in text fields or with a modifier.
 
 import { NAMES } from './faces.js';
 
@@ -19,7 +19,7 @@ const KEYS = {
   ...Object.fromEntries(NAMES.map((name, i) => [String(i + 1), (hands) => hands.show(name)])),
 };
 
-/** Act on a key pressed inside the view, and keep it from the notebook. */
+/** Handle a key pressed inside the view, and stop it from reaching the notebook. */
 export function onKey(event, hands) {
   const typing = event.target.closest('input, textarea, select');
   const act = KEYS[event.key];

@@ -1,12 +1,13 @@
-// A lane of a timeline with its pieces of time in rows; and a group, one lane for several nodes until it is opened. Pure.
+// A lane of a timeline with its pieces in rows, and a group: one lane for several nodes until it is opened. Pure.
 
 import { firstThat } from './search.js';
 
-const MOST = 12; // rows of a group; what finds none free shares the last
+const MOST = 12; // rows of a group; firings that find no free row share the last
 
 const byBegin = (a, b) => a.begin - b.begin || a.id - b.id;
 
-// A piece may lie inside another: how far the pieces up to each one reach only grows, so that it can be searched.
+// A piece may lie inside another, so their ends are not in order. The largest end up to each piece is ascending, and
+// can be searched.
 function order(row) {
   row.list.sort(byBegin);
   let reach = 0;
@@ -14,12 +15,12 @@ function order(row) {
 }
 
 class Rows {
-  /** The pieces of a row from the first one that reaches into `from`: {list, at}. */
+  /** The pieces of a row, and the index of the first that ends at or after the time `from`: {list, at}. */
   since(row, from) {
-    const held = this.rows[row];
-    if (!held) return { list: [], at: 0 };
-    if (!held.reach) order(held);
-    return { list: held.list, at: firstThat(held.reach, (end) => end >= from) };
+    const found = this.rows[row];
+    if (!found) return { list: [], at: 0 };
+    if (!found.reach) order(found);
+    return { list: found.list, at: firstThat(found.reach, (end) => end >= from) };
   }
 
   /** All pieces. */
@@ -27,13 +28,13 @@ class Rows {
     return this.rows.flatMap((row) => row?.list ?? []);
   }
 
-  /** All pieces, by when they began. */
+  /** All pieces, in the order of their starts. */
   get pieces() {
     return this.held.sort(byBegin);
   }
 }
 
-/** The lane of a node; `above` is the lane of the node, or the group, that it is in. */
+/** The lane of a node; `above` is the lane of the subgraph, or the group, that contains it. */
 export class Lane extends Rows {
   constructor([number, path, parent, kind]) {
     super();
@@ -46,15 +47,15 @@ export class Lane extends Rows {
     return this.above ? this.above.depth + 1 : 0;
   }
 
-  changed() {} // a node's own lane shows its own pieces, whatever is inside
+  changed() {} // the lane of a node does not depend on the lanes inside it, as that of a group does
 
-  /** Whether it is of a node of the graph itself. */
+  /** True if its node belongs to the outermost graph. */
   get outermost() {
     return this.parent < 0;
   }
 }
 
-/** Several nodes as one lane: in its rows their firings, side by side where they were so. */
+/** Several nodes as one lane, with their firings packed into rows so that parallel firings do not overlap. */
 export class Group extends Rows {
   constructor(index, name, inside) {
     super();
@@ -68,13 +69,13 @@ export class Group extends Rows {
     return this.packed;
   }
 
-  /** Forget how the firings lie: there is news of one, or they stand in lanes of their own now. */
+  /** Discard the packing of firings, since one has changed, or the group was opened or closed. */
   changed() {
     this.packed = null;
   }
 }
 
-// A firing with its tries and waits stays in one row, the first that is free when it begins. Queues are left out.
+// Put each firing, with its attempts and waits, into the first row that is free when it starts. Queueing is left out.
 function packed(lanes) {
   const rows = [];
   const ends = [];
@@ -104,7 +105,7 @@ function firings(lanes) {
 const LOUD = ['failed', 'waiting', 'retrying', 'running', 'cancelled'];
 const OVER = new Set(['completed', 'skipped']);
 
-/** How a group fares, by the statuses of its nodes: {status, done, failed, of}. */
+/** The status and counts of a group, from the statuses of its nodes: {status, done, failed, of}. */
 export function fares(statuses) {
   const done = statuses.filter((status) => OVER.has(status)).length;
   const loud = LOUD.find((status) => statuses.includes(status));
@@ -112,8 +113,8 @@ export function fares(statuses) {
   return { status: loud ?? quiet, done, failed: statuses.filter((status) => status === 'failed').length, of: statuses.length };
 }
 
-/** What a screen reader says of a group: "after split, 5 nodes, 3 done, 1 failed, running, folded". */
+/** The accessible name of a group: "after split, 5 nodes, 3 done, 1 failed, running, folded". */
 export function groupText(group, { status, done, failed, of }) {
-  const said = [group.name, `${of} nodes`, `${done} done`, failed && `${failed} failed`, failed ? '' : status];
-  return [...said, group.open ? 'open' : 'folded'].filter(Boolean).join(', ');
+  const parts = [group.name, `${of} nodes`, `${done} done`, failed && `${failed} failed`, failed ? '' : status];
+  return [...parts, group.open ? 'open' : 'folded'].filter(Boolean).join(', ');
 }

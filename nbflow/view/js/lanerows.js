@@ -1,4 +1,4 @@
-// The names of a timeline's lanes: rows that say status and node to the eye, and to a screen reader how the node fared.
+// The rows with the names of a timeline's lanes: icon, name and count, and an accessible name that sums up the lane.
 
 import { h, setAttr, setText } from './dom.js';
 import { fares, groupText } from './lane.js';
@@ -6,13 +6,13 @@ import { LANE } from './lanes.js';
 import { laneText, statusAt } from './spans.js';
 import { RowWindow } from './window.js';
 
-const TOLD = 12; // names in a title
+const NAMES = 12; // names in the title of a group
 
 const namesOf = ({ name, inside }) =>
-  `${name}: ${inside.slice(0, TOLD).map(({ path }) => path).join(', ')}${inside.length > TOLD ? ` and ${inside.length - TOLD} more` : ''}`;
+  `${name}: ${inside.slice(0, NAMES).map(({ path }) => path).join(', ')}${inside.length > NAMES ? ` and ${inside.length - NAMES} more` : ''}`;
 
 export class LaneRows {
-  /** `face` has the spans, the moment, the model, and what is selected and at. */
+  /** `face` has the spans, the moment, the model, the selection and the cursor. */
   constructor(face) {
     Object.assign(this, { face, spoken: new Map() });
     this.window = new RowWindow({
@@ -21,7 +21,7 @@ export class LaneRows {
     });
   }
 
-  /** Forget what was said of the lanes: there is news of them. */
+  /** Discard the accessible names of the lanes, since the lanes have changed. */
   forget() {
     this.spoken.clear();
   }
@@ -61,7 +61,7 @@ export class LaneRows {
     return lane.outermost ? this.face.model.node(lane.path).status : statusAt(lane, this.face.upto);
   }
 
-  // The words of a lane are made of all its pieces: once per answer, moment and second.
+  // A lane's accessible name depends on all of its pieces, so it is computed once per answer, moment and second.
   textOf(lane, status) {
     const { upto } = this.face;
     const key = `${status} ${upto.seq} ${Math.floor(upto.time)}`;

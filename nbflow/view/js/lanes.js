@@ -1,7 +1,7 @@
-// The lanes of a timeline on a canvas: only those in sight, and of what is narrower than a pixel only the first.
+// Draw the lanes of a timeline on a canvas: only the visible ones, and of pieces within one pixel only the first.
 //
-// `about`: {spans, lanes, view, domain, upto, top (px scrolled), plot (px for the view), nodes (lane -> node of the
-// model, or null), focus (a piece or null)}.
+// `about`: {spans, lanes, view, domain, upto, top (px scrolled), plot (width of the view in px), nodes (lane -> node of
+// the model, or null), focus (a piece or null)}.
 
 import { BARS, stroke, THIN } from './bars.js';
 import { pathAt, pieceAt } from './spans.js';
@@ -10,13 +10,13 @@ import { ticks, toX } from './scale.js';
 export const LANE = 20; // px
 export const ABOVE = 8; // px above the first lane
 const BAR = { top: 4, height: 12 };
-const CRITICAL = 17.5; // px into the lane
-const FAR = 8; // px beyond the edges that bars are drawn to
-const TEXT = 14; // px a bar needs for its number
+const CRITICAL = 17.5; // px: the y of the critical path in a lane
+const FAR = 8; // px: bars are cut this far outside the view
+const TEXT = 14; // px: the least width of a bar with a number
 const SHADE = 0.13;
 const WEIGHT = { queued: 0, backoff: 0, completed: 1, cached: 1, skipped: 1, running: 2, cancelled: 3, waiting: 4, failed: 5 };
 
-/** Where in its lane a row lies: {top, height} in px. A map's own row is its ground, and its items are in the others. */
+/** The position of a row in its lane: {top, height} in px. Row 0 of a map is the map itself, behind its items. */
 export function rowBox(lane, row) {
   const map = lane.kind === 'map';
   const rows = Math.max(1, lane.rows.length - map);
@@ -172,7 +172,7 @@ export class LanePainter {
     stroke(pen, this.handOvers(hops), colours.ink, 1, [1.5, 1.5]);
   }
 
-  // Hand-overs closer together than a pixel become one, as far as they reach.
+  // Steps of the path within one pixel are drawn as one vertical line over all of their lanes.
   handOvers(hops) {
     const lines = [];
     hops.slice(1).forEach(({ begin, y }, i) => {

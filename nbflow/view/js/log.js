@@ -1,4 +1,4 @@
-// The log face: events and printed text, a row each. The kernel keeps and filters them; the page has the rows in sight.
+// The log face: events and printed text, in rows. The kernel stores and filters them; the page has the visible rows.
 
 import { h, setAttr, setText } from './dom.js';
 import { clockTenths, counted, ENDED, plural } from './format.js';
@@ -9,10 +9,10 @@ import { copyText } from './parts.js';
 import { RowWindow } from './window.js';
 
 const ROW = 20; // px
-const NEWS = 500; // ms between two questions for what is new
-const LOST = 3000; // ms after which an answer is no longer waited for
-const TYPING = 150; // ms after the last letter of a search
-const COPIED = 5000; // rows that are copied at most, and more than are ever asked for to be seen
+const NEWS = 500; // ms between two requests for new rows
+const LOST = 3000; // ms after which an unanswered request is sent again
+const TYPING = 150; // ms from the last letter of a search to the request
+const COPIED = 5000; // the most rows to copy, more than any request for display has
 const LEVELS = { all: 'All', output: 'Printed', errors: 'Errors' };
 
 export class LogFace {
@@ -39,18 +39,18 @@ export class LogFace {
     this.chipName = h('span', { class: 'nf-el' });
     this.chip = h('button', { class: 'nf-chip', type: 'button', hidden: true, title: 'Show all nodes', onclick: () => this.actions.select(null) },
       this.chipName, controlIcon('close'));
-    this.told = h('span', { class: 'nf-ltold nf-mut nf-num' });
+    this.counts = h('span', { class: 'nf-ltold nf-mut nf-num' });
     this.copyButton = h('button', { class: 'nf-tog', type: 'button', title: 'Copy what is selected, else all rows shown', onclick: () => this.copy() }, 'Copy');
     this.followButton = h('button', { class: 'nf-tog', type: 'button', title: 'Scroll to the end and stay there', onclick: () => this.follow() }, 'Follow');
     return h('div', { class: 'nf-lbar' }, this.search, h('span', { class: 'nf-seg', role: 'group', 'aria-label': 'Rows' }, Object.values(this.levels)),
-      this.chip, this.told, this.copyButton, this.followButton);
+      this.chip, this.counts, this.copyButton, this.followButton);
   }
 
   get types() {
     return ['log', 'line'];
   }
 
-  /** It filters by the node that is selected, so that no inspector stands beside it. */
+  /** The log is filtered by the selected node, so it is shown without the inspector. */
   get wide() {
     return true;
   }
@@ -65,7 +65,7 @@ export class LogFace {
     this.whole.close();
   }
 
-  /** Put the cursor where a text is searched for. */
+  /** Focus the search. */
   find() {
     this.search.focus();
   }
@@ -85,7 +85,7 @@ export class LogFace {
     if (!this.el.hidden) this.fill();
   }
 
-  // Ask for what is missing, and draw what is here.
+  // Draw the rows on the page, and request the missing ones.
   look() {
     if (!this.about || this.el.hidden) return;
     const { selected, moment } = this.about;
@@ -138,19 +138,19 @@ export class LogFace {
       rows.draw(pages.count);
     }
     setAttr(this.followButton, 'aria-pressed', String(this.follows));
-    this.tell();
+    this.drawCounts();
   }
 
-  tell() {
+  drawCounts() {
     const { pages } = this;
     const { model, selected } = this.about ?? {};
     const left = pages.dropped ? `, the first ${counted(pages.dropped)} left out` : '';
-    const looking = pages.of && !pages.whole ? `, ${Math.floor((100 * pages.seen) / pages.of)} % looked through` : '';
-    setText(this.told, `${counted(pages.total)} ${plural(pages.total, 'line')}${left}${looking}`);
-    this.told.title = pages.dropped ? `Filter to see the first ${counted(pages.dropped)} lines` : '';
+    const looking = pages.of && !pages.whole ? `, ${Math.floor((100 * pages.seen) / pages.of)} % searched` : '';
+    setText(this.counts, `${counted(pages.total)} ${plural(pages.total, 'line')}${left}${looking}`);
+    this.counts.title = pages.dropped ? `Filter to see the first ${counted(pages.dropped)} lines` : '';
     this.empty.hidden = pages.total > 0 || !pages.whole;
     const none = this.text || this.level !== 'all' || selected !== null;
-    setText(this.empty, none ? 'Nothing of this kind.' : ENDED.has(model?.run.status) ? 'Nothing was said.' : 'Nothing yet.');
+    setText(this.empty, none ? 'Nothing of this kind.' : ENDED.has(model?.run.status) ? 'The log is empty.' : 'Nothing yet.');
   }
 
   scrolled() {
@@ -196,7 +196,7 @@ export class LogFace {
     event.stopPropagation();
   }
 
-  // Arrows walk the rows; Enter goes to the row's node, a space opens the whole text.
+  // Arrows move between rows; Enter selects the row's node, space opens its whole text.
   key(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const row = this.pages.row(this.current);

@@ -1,7 +1,7 @@
-// The rows of the log that are here, of those the kernel has, and what to ask for next. Pure.
+// The part of the log's rows that the page has, and the next request for more of them. Pure.
 
-const AHEAD = 100; // rows asked for beyond those in sight, on either side
-const KEPT = 4000; // rows kept; those farthest from what is looked at go first
+const AHEAD = 100; // rows requested beyond the visible ones, on either side
+const RETAINED = 4000; // rows; those farthest from the visible ones are evicted first
 
 const keyOf = ({ node, level, text, at }) => JSON.stringify([node, level, text, at]);
 
@@ -19,23 +19,23 @@ export class LogPages {
     Object.assign(this, { rows: new Map(), total: 0, dropped: 0, seen: 0, of: null, asked: null });
   }
 
-  /** Look through another filter: {node, level, text, at}; returns whether it is another. */
+  /** Use a filter, {node, level, text, at}; return false if it is the present one. */
   use(filter) {
     const key = keyOf(filter);
     if (key === this.key) return false;
-    // Another moment has the same rows, only more or less of them: they stay in sight until the kernel has counted.
+    // Another moment has a part of the same rows, which stay visible until the kernel has counted them.
     if (keyOf({ ...filter, at: this.filter?.at }) === this.key) Object.assign(this, { of: null, asked: null });
     else this.clear();
     Object.assign(this, { filter, key });
     return true;
   }
 
-  /** How many rows can be scrolled to. The first of them is row number `dropped` of the kernel's. */
+  /** The number of rows that can be scrolled to. The first of them is the kernel's row number `dropped`. */
   get count() {
     return Math.max(0, this.total - this.dropped);
   }
 
-  /** Whether the kernel has looked through all there was. */
+  /** True if the kernel has applied the filter to all events. */
   get whole() {
     return this.of !== null && this.seen >= this.of;
   }
@@ -44,7 +44,7 @@ export class LogPages {
     return this.rows.get(index + this.dropped);
   }
 
-  /** The next question for rows `first` to `last`, or null. `news`: whether there may be more than is known. */
+  /** The next request for rows `first` to `last`, or null. `news`: there may be rows that the page does not know of. */
   question({ first, last }, { atEnd, news }) {
     if (this.asked || !this.filter) return null;
     const missing = this.missing(first + this.dropped, last + this.dropped);
@@ -63,24 +63,24 @@ export class LogPages {
     return { first: begin, count: last - begin + AHEAD };
   }
 
-  /** Take an answer; returns whether it is about what is looked at now. */
+  /** Take an answer; return false if it is for another filter. */
   receive(answer) {
     const { first, rows, total, dropped, seen, of } = answer;
     if (keyOf(answer) !== this.key) return false;
     Object.assign(this, { total, dropped, seen, of, asked: null });
     rows.forEach((row, i) => this.rows.set(first + i, row));
-    if (this.rows.size > KEPT) this.prune(first, first + rows.length);
+    if (this.rows.size > RETAINED) this.prune(first, first + rows.length);
     return true;
   }
 
   prune(first, last) {
     const far = (index) => Math.max(first - index, index - last, 0);
-    const kept = [...this.rows].sort(([a], [b]) => far(a) - far(b)).slice(0, KEPT / 2);
-    this.rows = new Map(kept);
+    const nearest = [...this.rows].sort(([a], [b]) => far(a) - far(b)).slice(0, RETAINED / 2);
+    this.rows = new Map(nearest);
   }
 }
 
-/** A row as text: time, node and what it says. */
+/** A row as text for copying: time, node and text, separated by tabs. */
 export function asText(row, time) {
   return [time(row.clock), row.node ?? '', row.text].join('\t');
 }

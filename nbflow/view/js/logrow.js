@@ -1,4 +1,4 @@
-// One row of the log as drawn, and the box that shows the whole of a long one.
+// One drawn row of the log, and the box that shows the whole text of a long row.
 
 import { h, scroller, setAttr, setText } from './dom.js';
 import { clockTenths, counted } from './format.js';
@@ -28,7 +28,7 @@ export class LogRow {
     setText(this.text, row?.text ?? '');
     this.icon.classList.toggle('nf-no', status === null);
     if (status !== null) this.icons.set(this.icon, status);
-    this.icon.classList.remove('nf-spin'); // what a row tells is over
+    this.icon.classList.remove('nf-spin'); // an event of the past does not spin
     this.more.hidden = !row?.cut;
     setText(this.more, row?.cut ? `${counted(row.cut)} more letters` : '');
     const link = row?.place ? cellLink(row.place, this.locate) : null;

@@ -1,7 +1,7 @@
 // The page's copy of the run: kernel messages folded into plain data. Pure: no DOM, no clock.
 //
-// Ids are keys of Maps, never of objects: a node may be called "__proto__". Only what a message names changes, and
-// `apply` says what that was, so that drawing costs what changed and not what there is.
+// Ids are keys of Maps, never of objects, since a node may be named "__proto__". A message changes only the nodes and
+// edges that it names, and `apply` records them, so that the cost of drawing depends on the changes, not on the graph.
 
 import { LIVE } from './format.js';
 
@@ -15,8 +15,8 @@ const RUN = {
 };
 
 /**
- * What a message changed. `all` stands for every node and edge; `moved` for what a person changed: the face, the moment
- * or the selection; `told` for an answer to a face.
+ * The changes since the last drawing. `all` means every node and edge; `moved` that a person changed the face, the
+ * moment or the selection; `answered` that a face received an answer.
  */
 export class Change {
   constructor() {
@@ -24,15 +24,15 @@ export class Change {
   }
 
   clear() {
-    this.scene = this.run = this.all = this.moved = this.told = false;
+    this.scene = this.run = this.all = this.moved = this.answered = false;
     this.nodes = new Set();
     this.edges = new Set();
     this.inspected = null;
   }
 
   get empty() {
-    const { scene, run, all, moved, told, nodes, edges, inspected } = this;
-    return !(scene || run || all || moved || told || nodes.size || edges.size || inspected);
+    const { scene, run, all, moved, answered, nodes, edges, inspected } = this;
+    return !(scene || run || all || moved || answered || nodes.size || edges.size || inspected);
   }
 }
 
@@ -67,12 +67,12 @@ export class Model {
     return this.scene?.kinds?.[id] ?? 'tool';
   }
 
-  /** Fold one message in and note in `change` what it touched. Unknown types and stale messages change nothing. */
+  /** Fold one message, and record in `change` what it changed. Unknown types and outdated messages are ignored. */
   apply(message, change) {
     this[`on_${message?.type}`]?.(message, change);
   }
 
-  // A scene comes as a message and as a trait; the second is no news.
+  // A scene arrives both as a message and as a trait; the second one changes nothing.
   on_scene(scene, change) {
     if (JSON.stringify(scene) === JSON.stringify(this.scene)) return;
     if (this.scene && scene.run_id !== this.scene.run_id) this.reset();
@@ -102,7 +102,7 @@ export class Model {
     for (const key of Object.keys(message.edges ?? {})) change.edges.add(key);
   }
 
-  /** Lay a patch over what is there; of the run it leaves another object where anything of it changed. */
+  /** Apply a patch. If a field of the run changed, `run` is a new object, so that a change shows in its identity. */
   lay(patch) {
     this.stamp(patch);
     if (patch.run) this.run = { ...this.run, ...patch.run };
@@ -110,13 +110,13 @@ export class Model {
     for (const [key, fields] of Object.entries(patch.edges ?? {})) this.edges.set(key, { ...this.edge(key), ...fields });
   }
 
-  /** A model that stands where this one stands; what is laid over one of them does not change the other. */
+  /** An independent copy. */
   copy() {
     const { scene, seq, now, run, nodes, edges, live, breaks } = this;
     return Object.assign(new Model(), { scene, seq, now, run, breaks, nodes: new Map(nodes), edges: new Map(edges), live: new Set(live) });
   }
 
-  // An answer about a moment of the past is not about the run as it stands.
+  // An answer with `at` is about a past moment, not about the present that this model holds.
   on_inspector(message, change) {
     if (message.at != null) return;
     this.details.set(message.node, message.data);
@@ -139,7 +139,7 @@ export class Model {
     this.now = message.now ?? null;
   }
 
-  /** How many nodes stand how: no message says it, as all of them together do. */
+  /** Count the nodes by status; no message has these counts. */
   count(before, after) {
     if (before === after) return;
     const counts = { ...this.run.counts, [after]: (this.run.counts[after] ?? 0) + 1 };
@@ -155,10 +155,10 @@ export class Model {
   }
 }
 
-// The order of lists: what needs a person first, what is over last.
+// The order of statuses in lists: nodes that need a person first, ended nodes last.
 const RANK = { waiting: 0, failed: 1, retrying: 2, running: 3, pending: 4, completed: 5, cancelled: 6, skipped: 7 };
 
-/** The first `limit` ids by rank, then by graph order. Buckets instead of a sort: it runs over every node. */
+/** The first `limit` ids by rank, then in the order of the graph. Buckets avoid sorting all nodes at each drawing. */
 export function ranked(order, model, limit = Infinity) {
   const buckets = Array.from({ length: 8 }, () => []);
   for (const id of order) {
@@ -184,7 +184,7 @@ export function slowest(model, limit) {
   return { ids: running.slice(0, limit), total: running.length };
 }
 
-/** The running node that began last, or null. */
+/** The running node that started last, or null. */
 export function newest(model) {
   let best = null;
   for (const id of model.live) {

@@ -1,10 +1,10 @@
-// Which moment of the run is shown: now, or one of its past. The past is fetched when somebody moves the slider, a
-// page at a time; what is wished for and not here yet is shown as soon as it is.
+// The moment of the run that is shown: the present, or a past one. The past is fetched in pages once a person moves the
+// slider; a requested moment that has not been fetched yet is shown as soon as it has.
 
 import { History } from './history.js';
 
 export class Travel {
-  /** `ask(message)` sends to the kernel; `changed()` is called when another moment is to be drawn. */
+  /** `ask(message)` sends to the kernel; `changed()` is called when another moment must be drawn. */
   constructor({ ask, changed }) {
     Object.assign(this, { ask, changed, history: new History() });
     this.forget(null);
@@ -16,12 +16,12 @@ export class Travel {
     this.back();
   }
 
-  // Forget the moment, not the history.
+  // Return to the present; the history is retained.
   back() {
-    Object.assign(this, { index: null, model: null, moment: null, wish: null, behind: 0, told: null, asking: null });
+    Object.assign(this, { index: null, model: null, moment: null, wish: null, behind: 0, details: null, asking: null });
   }
 
-  /** What the page hears of the run by itself: how far it is and, for nothing, the marks of a run that lives. */
+  /** Take a live message of the kernel: the number of events and, without a request, the marks of new events. */
   hear({ type, seq, now, nodes }, run) {
     if (type === 'patch' && run.started != null) {
       const failed = Object.values(nodes ?? {}).some(({ status }) => status === 'failed' || status === 'retrying');
@@ -30,7 +30,7 @@ export class Travel {
     this.history.of = Math.max(this.history.of, seq);
   }
 
-  /** Fetch what is not here of what has happened up to now; a run that goes on is not followed. */
+  /** Fetch the history up to the present event; events after this call are not fetched. */
   fetch() {
     this.goal = this.history.of;
     if (!this.asked && this.history.seq < this.goal) this.pull();
@@ -56,36 +56,36 @@ export class Travel {
     this.changed();
   }
 
-  /** The kernel was lost: what it was asked it will not answer. */
+  /** Forget open requests, since the kernel was lost and will not answer them. */
   lost() {
     this.asked = false;
     this.asking = null;
   }
 
-  // Show a moment as soon as it is here, and until then the nearest that is, where it is one on the way. `find` tells its
-  // index, `here` whether that is settled before all is here that has happened up to now.
+  // Show a moment as soon as it is fetched, and until then, with `nearest`, the nearest fetched one. `find` returns its
+  // index; `here` returns true if the index is final although the history is not complete.
   goTo(find, here = () => false, nearest = true) {
     this.fetch();
     const { goal, history } = this;
     this.wish = () => {
       const settled = history.seq >= goal || here();
       if (settled) this.wish = null;
-      if (history.length && (settled || nearest)) this.stand(find());
+      if (history.length && (settled || nearest)) this.showStep(find());
     };
     this.wish();
   }
 
-  stand(index) {
+  showStep(index) {
     const at = Math.max(0, Math.min(index, this.history.length - 1));
     if (at === this.index) return;
     this.index = at;
     this.model = this.history.at(at);
     this.moment = { seq: this.history.seqs[at], time: this.model.now, clock: this.history.clocks[at] };
-    if (this.told) this.model.details.set(this.told.node, this.told.data);
+    if (this.details) this.model.details.set(this.details.node, this.details.data);
     this.changed();
   }
 
-  /** Show the run after event `seq`; null is now. */
+  /** Show the run after event `seq`, null for the present. */
   seek(seq) {
     const { history } = this;
     if (seq === null) this.live();
@@ -98,12 +98,12 @@ export class Travel {
     this.goTo(() => history.indexAt(clock), () => history.clocks.at(-1) > clock);
   }
 
-  /** Go some events on or back; the last one is now. */
+  /** Move some steps forwards or backwards; the last step is the present. */
   step(by) {
     const { history, index } = this;
     const last = history.length - 1;
     if (index === null) {
-      this.behind = Math.min(0, this.behind + by); // what is pressed before the past is here adds up
+      this.behind = Math.min(0, this.behind + by); // presses before the history is fetched add up
       if (this.behind === 0) this.live();
       else this.goTo(() => history.length - 1 + this.behind, undefined, false);
     }
@@ -117,10 +117,10 @@ export class Travel {
     this.changed();
   }
 
-  /** Ask for a node as it was then, and on where the kernel is not there yet; only one question is on its way. */
+  /** Request a node's details at the moment, again while the kernel has not reached it; one request at a time. */
   inspect(node) {
     if (!this.moment || node === null || this.asking) return;
-    if (this.told?.node === node && this.told.at === this.moment.seq) return;
+    if (this.details?.node === node && this.details.at === this.moment.seq) return;
     this.asking = { node, at: this.moment.seq };
     this.ask({ type: 'inspect', ...this.asking });
   }
@@ -129,7 +129,7 @@ export class Travel {
     this.asking = null;
     if (!this.moment) return;
     if (!message.more) {
-      this.told = message;
+      this.details = message;
       this.model.details.set(message.node, message.data);
     }
     this.changed();

@@ -1,21 +1,21 @@
-// What JupyterLab's page tells beside the messages: where a cell is, and whether the kernel is still there.
+// Read from JupyterLab's page the element of a cell, and whether the kernel is connected.
 //
-// The page's elements do not carry a cell's id, so the way leads over the widget manager's document: it knows the
-// cells' order, and the n-th cell's element carries n. Where any of this is missing (another front end) there is no
-// link: better none than a dead one.
+// Elements of cells do not have the cell's id. So the id is looked up in the document of the widget manager, which has
+// the order of the cells; the element of the n-th cell has the attribute n. If any of this is missing (another front
+// end), there is no link to the cell.
 
 function indexOf(cells, id) {
   for (let i = 0; i < (cells?.length ?? 0); i += 1) if (cells.get(i)?.id === id) return i;
   return -1;
 }
 
-// In Lab's "full" windowing mode only cells near the viewport have elements; otherwise all have.
+// In JupyterLab's windowing mode "full" only cells near the viewport have elements; in other modes all cells have.
 function elementOf(notebook, index, count) {
   const all = notebook.querySelectorAll('.jp-Cell');
   return all.length === count ? all[index] : notebook.querySelector(`.jp-Cell[data-windowed-list-index="${index}"]`);
 }
 
-// The editor hangs on its element under a name its versions do not agree on.
+// The property of the element that refers to its editor has different names in versions of CodeMirror.
 function editorOf(cell) {
   const content = cell.querySelector('.cm-content');
   return content?.cmTile?.view ?? content?.cmView?.view ?? null;
@@ -29,7 +29,7 @@ function putCursor(cell, line) {
   view.focus();
 }
 
-/** A function that shows cell `id` with the cursor in `line`, or null where the cell cannot be found. */
+/** Return a function that shows cell `id` with the cursor in `line`, or null if the cell is not found. */
 export function cellOpener(manager, el, id, line) {
   const cells = manager?.context?.model?.cells;
   const notebook = el.closest('.jp-Notebook');
@@ -47,7 +47,7 @@ export function cellOpener(manager, el, id, line) {
 const GONE = new Set(['dead', 'terminating', 'restarting', 'autorestarting']);
 const SIGNALS = ['statusChanged', 'connectionStatusChanged', 'kernelChanged'];
 
-/** Whether messages can reach the kernel: its comm lives (else Lab marks the view's element), and so does the kernel. */
+/** True if messages can reach the kernel: its comm is open (else JupyterLab marks the element), and it is alive. */
 export function isConnected(manager, el) {
   if (el.closest('.jupyter-widgets-disconnected')) return false;
   const context = manager?.context?.sessionContext;
@@ -56,7 +56,7 @@ export function isConnected(manager, el) {
   return Boolean(kernel) && !GONE.has(kernel.status) && kernel.connectionStatus === 'connected';
 }
 
-/** Call `listener` when any of that may have changed; returns a function that stops it. */
+/** Call `listener` when the connection may have changed; return a function that stops listening. */
 export function onConnection(manager, listener) {
   const signals = SIGNALS.map((name) => manager?.context?.sessionContext?.[name]).filter(Boolean);
   for (const signal of signals) signal.connect(listener);

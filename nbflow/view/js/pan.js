@@ -1,5 +1,5 @@
-// The drawing in its box: fitted, or zoomed, and panned by drag, wheel and keyboard focus. The notebook keeps its own
-// scrolling: only a wheel with a key is taken, or a sideways one while there is something left to show on that side.
+// The drawing in its box: fitted, or zoomed and panned by drag, wheel and keyboard focus. The wheel scrolls the
+// notebook, except with Ctrl or Cmd, and except sideways while the drawing extends beyond the box on that side.
 
 import { clampOffset, fit, reveal, whole, zoomTo } from './geometry.js';
 import { wheelOf } from './wheel.js';
@@ -20,7 +20,7 @@ export class Pan {
     this.canvas.replaceChildren(svg);
   }
 
-  /** Fit again, after the box changed. `readable`: the scale under which the drawing is panned. */
+  /** Compute scale and offset again after the box changed. `readable`: the scale below which the drawing is panned. */
   layout(readable) {
     const box = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
     if (!this.svg || !box.width || !box.height) return;
@@ -34,7 +34,7 @@ export class Pan {
     this.move(this.offset);
   }
 
-  /** Draw larger or smaller; what is at a point of the page, the middle where none is given, stays there. */
+  /** Zoom by a factor about a point of the page, by default the middle of the box. */
   zoom(factor, at = null) {
     if (!this.box || !this.zooms) return;
     const before = this.canvas.getBoundingClientRect();
@@ -46,14 +46,14 @@ export class Pan {
     this.move({ x: point.x - after.left - spot.x * this.scale, y: point.y - after.top - spot.y * this.scale });
   }
 
-  /** Show all of the drawing; where all is shown, and is not readable, go back to what is. */
+  /** Show the whole drawing or, if it is shown and unreadable, return to the readable scale. */
   fit() {
     if (!this.box) return;
     this.held = false;
     this.scaleTo(this.zoomed === 0 ? null : 0);
   }
 
-  // Laid out twice, since a drawing that is panned has no margin: its box is another one.
+  // Computed twice, since a panned drawing has no margin and so another box.
   scaleTo(wished) {
     const all = wished !== null && wished <= whole(this.box, this.size);
     this.zoomed = all ? (fit(this.box, this.size, this.readable).pans ? 0 : null) : wished;
@@ -66,7 +66,7 @@ export class Pan {
     this.svg.style.transform = `translate(${Math.round(this.offset.x)}px, ${Math.round(this.offset.y)}px)`;
   }
 
-  /** Bring a box of the drawing into view; does nothing when all is in view. */
+  /** Pan so that a box of the drawing is visible; no effect if the whole drawing is. */
   reveal(rect) {
     if (!this.pans || !rect || !this.box) return;
     const k = this.scale;
@@ -95,7 +95,7 @@ export class Pan {
     for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, end, { once: true });
   }
 
-  // The click at the end of a drag selects nothing.
+  // Suppress the click at the end of a drag, which would select a node.
   swallow(event) {
     if (this.dragged) event.stopPropagation();
   }

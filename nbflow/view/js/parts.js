@@ -1,24 +1,24 @@
-// Pieces more than one part of the view shows: the link to a cell, the cause of a failure, the bar of statuses.
+// Elements that several parts of the view use: the link to a cell, the cause of a failure, the bar of statuses.
 
 import { h } from './dom.js';
 
-/** "Cell [4], line 8" as a link where the cell can be opened, else as text; null without a label. */
+/** "Cell [4], line 8" as a link if the cell can be opened, else as text; null without a label. */
 export function cellLink({ label, cell_id: cell, line }, locate) {
   if (!label) return null;
   const open = cell ? locate(cell, line) : null;
   return open ? h('button', { class: 'nf-link', type: 'button', onclick: open }, label) : h('span', { class: 'nf-mut' }, label);
 }
 
-/** Why the run failed, in one line: node and error (a click goes to the node), then the link to the cell. */
+/** The cause of a failure on one line: the node and its error, which select the node, and the link to the cell. */
 export function cause(error, { attend, locate }) {
   const text = error.node ? `${error.node}: ${error.text}` : error.text;
-  const told = { class: 'nf-cause nf-el', title: text };
+  const attributes = { class: 'nf-cause nf-el', title: text };
   const open = () => attend(error.node);
-  const words = error.node ? h('button', { ...told, type: 'button', onclick: open }, text) : h('span', told, text);
+  const words = error.node ? h('button', { ...attributes, type: 'button', onclick: open }, text) : h('span', attributes, text);
   return [words, cellLink(error, locate)].filter(Boolean);
 }
 
-/** Copy a text; the promise tells whether that worked. A page that has no clipboard of its own still has the old way. */
+/** Copy a text; the promise resolves to false on failure. Without the Clipboard API, `document.execCommand` is used. */
 export function copyText(text, near) {
   const byHand = () => {
     const area = near.appendChild(h('textarea', { class: 'nf-sr', 'aria-hidden': 'true' }));
@@ -35,7 +35,7 @@ export function copyText(text, near) {
 
 const BAR = ['completed', 'skipped', 'running', 'retrying', 'waiting', 'failed', 'cancelled'];
 
-/** One segment per status, as wide as its nodes are many; it never runs backwards in a loop. */
+/** A bar with one segment per status, in proportion to its nodes; its progress never decreases in a loop. */
 export class StatusBar {
   constructor() {
     this.parts = Object.fromEntries([...BAR, 'pending'].map((status) => [status, h('i', { class: `is-${status}` })]));

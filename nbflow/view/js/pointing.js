@@ -1,4 +1,4 @@
-// Mouse and keyboard on a timeline: which lane and piece are meant, and what a wheel, a drag or a key does.
+// Mouse and keyboard on a timeline: find the lane and piece of an event, and handle wheel, drag and keys.
 
 import { ABOVE, LANE, rowBox } from './lanes.js';
 import { pieceAt } from './spans.js';
@@ -7,7 +7,7 @@ import { wheelOf } from './wheel.js';
 import { KEYS } from './zoom.js';
 
 const DRAG = 4; // px a pointer moves before a press becomes a drag
-const NEAR = 3; // px beside a bar that still mean it
+const NEAR = 3; // px: the distance from a bar at which it is still hit
 const STEP = { ArrowLeft: -1, ArrowRight: 1 };
 const LANES = { ArrowUp: -1, ArrowDown: 1, PageUp: -12, PageDown: 12, Home: -Infinity, End: Infinity };
 
@@ -25,7 +25,7 @@ export class Pointing {
     on('blur', () => this.leave(true));
   }
 
-  /** What an event is at: {index, lane, piece, x}, x in px of the plot. */
+  /** The target of an event: {index, lane, piece, x}, with x in px of the plot. */
   at(event) {
     const { face } = this;
     const box = this.el.getBoundingClientRect();
@@ -36,7 +36,7 @@ export class Pointing {
     return { index, lane, x, piece: lane && x >= -NEAR ? this.pieceAt(lane, x, y - index * LANE) : null };
   }
 
-  // Of several pieces under the pointer the one in the row meant, then the shortest.
+  // If several pieces are under the pointer, prefer the one in the row under it, then the shortest.
   pieceAt(lane, x, y) {
     const { view, plot, upto } = this.face;
     let best = null;
@@ -87,7 +87,7 @@ export class Pointing {
     }
   }
 
-  // The first click of the two has selected the node.
+  // The first click of a double click has already selected the node.
   seek(event) {
     const { lane, piece } = this.at(event);
     if (piece) this.face.choose(lane, { seek: piece });

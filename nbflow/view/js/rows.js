@@ -1,5 +1,5 @@
-// Lists of nodes: all of them by rank (the narrow form, and at every width the graph's text alternative), and for large
-// graphs "Needs attention" and "Slowest running". Never more rows than a person reads.
+// Lists of nodes: all nodes by rank (the main view when narrow, and the text alternative of the graph at any width),
+// and for large graphs "Needs attention" and "Slowest running". Lists have at most `MOST` rows.
 
 import { h, setAttr, setText } from './dom.js';
 import { secondLine } from './format.js';
@@ -9,7 +9,7 @@ const MOST = 120;
 const ATTENTION = 60;
 const SLOWEST = 8;
 
-/** Rows kept by node id: an update moves and rewrites rows, it does not rebuild them. */
+/** A list with one row per node id; an update moves and rewrites rows instead of creating them again. */
 class Rows {
   constructor(icons, onSelect) {
     Object.assign(this, { icons, rows: new Map(), order: [], stops: true });
@@ -35,7 +35,8 @@ class Rows {
     else this.more.remove();
   }
 
-  // A row that moves is laid out again: of two that have changed places, the one that went further moves.
+  // The browser computes the layout of each moved row again, so of two rows that swapped only the one that went further
+  // is moved.
   arrange(ids) {
     const to = new Map(ids.map((id, i) => [id, i]));
     const was = this.order.filter((id) => to.has(id));
@@ -101,7 +102,7 @@ export class NodeList {
   draw(model, now, { selected, narrow }) {
     const { order } = model.scene;
     const ids = ranked(order, model, MOST);
-    this.rows.stops = narrow; // beside the graph the list is read, not tabbed through
+    this.rows.stops = narrow; // beside the graph, which is a tab stop, the list is none
     this.rows.draw(ids, model, now, { selected, rest: order.length - ids.length });
   }
 }

@@ -1,15 +1,15 @@
-// Time along the x axis: which ticks, where a moment stands, what zooming and panning make of a view. Pure.
+// The time axis: ticks, positions of moments, zooming and panning. Pure.
 //
-// A view is {from, to} in seconds of the run; a domain is all there is to see, from 0 to `end`.
+// A view is {from, to} in seconds of the run; the domain is the whole axis, from 0 to `end`.
 
 import { clock } from './format.js';
 
-const APART = 110; // px between two ticks at least
+const APART = 110; // px: the least distance of two ticks
 const NARROWEST = 1e-4; // s
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const DAY = 86400;
 
-/** The smallest step a person counts in that is not under `least` seconds: 0.002, 0.5, 15, 60, 3600, 172800. */
+/** The smallest round step of at least `least` seconds: 0.002, 0.5, 15, 60, 3600, 172800. */
 export function niceStep(least) {
   if (least <= 0.5) {
     const power = 10 ** Math.floor(Math.log10(Math.max(least, 1e-6)) + 1e-9);
@@ -18,7 +18,7 @@ export function niceStep(least) {
   return STEPS.find((step) => step >= least) ?? Math.ceil(least / DAY) * DAY;
 }
 
-/** {step, at}: the ticks of a view drawn `width` px wide. */
+/** The ticks of a view drawn `width` px wide: {step, at}. */
 export function ticks(view, width, apart = APART) {
   const step = niceStep(((view.to - view.from) * apart) / Math.max(width, 1));
   const first = Math.ceil(view.from / step - 1e-9);
@@ -26,7 +26,7 @@ export function ticks(view, width, apart = APART) {
   return { step, at: Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step) };
 }
 
-/** A tick's text: "0:30", "1:02:00"; parts of a second "0:02.50", in a short run "2.50 s" or "20 ms". */
+/** The text of a tick: "0:30", "1:02:00"; with fractions "0:02.50", in a short run "2.50 s" or "20 ms". */
 export function tickText(time, step, end = Infinity) {
   if (step >= 1) return clock(time + 1e-6);
   if (end < 1) return `${Number((time * 1000).toPrecision(6))} ms`;
@@ -39,7 +39,7 @@ export function tickText(time, step, end = Infinity) {
 export const toX = (time, view, width) => ((time - view.from) / (view.to - view.from)) * width;
 export const toTime = (x, view, width) => view.from + (x / width) * (view.to - view.from);
 
-/** Where a run that has come to `now` should end on the axis: live ones leave room, so that bars grow and not shrink. */
+/** The end of the axis at `now`: a live run has room after it, so that bars grow instead of the axis being rescaled. */
 export function domainEnd(now, live, width) {
   const end = Math.max(now, NARROWEST);
   if (!live) return end;
@@ -47,14 +47,14 @@ export function domainEnd(now, live, width) {
   return Math.ceil(end / room - 1e-9) * room;
 }
 
-/** The view nearest to the wished one inside 0 to `end`; as wide as that, or all. */
+/** The view within 0 to `end` that is nearest to the requested one, with the same width if that fits. */
 export function clampView(view, end) {
   const wide = Math.min(Math.max(view.to - view.from, NARROWEST), end);
   const from = Math.min(Math.max(view.from, 0), end - wide);
   return { from, to: from + wide };
 }
 
-/** Zoom by a factor (2: half as much time) about a moment, which stays where it is. */
+/** Zoom by a factor (2 shows half the time) about a moment, whose position does not change. */
 export function zoom(view, factor, about, end) {
   const wide = Math.min(Math.max((view.to - view.from) / factor, NARROWEST), end);
   const part = (about - view.from) / (view.to - view.from);
@@ -67,7 +67,7 @@ export function pan(view, px, width, end) {
   return clampView({ from: view.from + by, to: view.to + by }, end);
 }
 
-/** The view moved as little as shows `from` to `to`; where that is wider than the view, its beginning. */
+/** The view with the smallest move that shows `from` to `to`; if that is wider than the view, its start. */
 export function revealTime(view, from, to, end) {
   const wide = view.to - view.from;
   const margin = wide / 20;

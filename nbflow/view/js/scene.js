@@ -1,4 +1,4 @@
-// The scene's SVG: from the message's text to elements of this page, under this view's ids, with nothing that acts.
+// Convert the SVG text of a scene to elements, with ids prefixed for this view and without scripts, links or handlers.
 
 const UNWANTED = 'script, foreignObject, style, a, image, iframe, animate, set';
 
@@ -12,7 +12,7 @@ function tame(element, prefix) {
   }
 }
 
-/** The <svg> of a scene, ready to insert. Throws Error when the text is not an SVG. */
+/** The <svg> of a scene, ready to insert. Throws an Error if the text is no SVG. */
 export function importScene(text, prefix) {
   const parsed = new DOMParser().parseFromString(text, 'image/svg+xml');
   const root = parsed.documentElement;
@@ -28,7 +28,7 @@ export function viewBox(svg) {
   return { x, y, width: width || 1, height: height || 1 };
 }
 
-/** The middle of a drawn path, on the page; null where it is not drawn. */
+/** The middle of a drawn path, in coordinates of the page; null if it is not drawn. */
 export function middleOf(path) {
   const matrix = path?.getScreenCTM();
   return matrix ? path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(matrix) : null;
@@ -36,7 +36,7 @@ export function middleOf(path) {
 
 const SHIFT = /translate\(\s*(-?[\d.]+)[ ,]*(-?[\d.]+)?\s*\)/;
 
-/** A <rect>'s box in the drawing: its own numbers plus the shifts of the groups around it. */
+/** The box of a <rect> in the drawing: its attributes plus the translations of the groups around it. */
 export function boxOf(rect, svg) {
   const number = (name) => Number(rect.getAttribute(name)) || 0;
   const origin = viewBox(svg);

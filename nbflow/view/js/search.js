@@ -1,6 +1,6 @@
-// Looking things up in rising lists. Pure.
+// Binary search in sorted lists. Pure.
 
-/** The index of the first item that `holds`, of a list where whatever comes after it does too; its length for none. */
+/** The index of the first item for which `holds` is true, if it is true for all items after it; the length if none. */
 export function firstThat(list, holds) {
   let [low, high] = [0, list.length];
   while (low < high) {

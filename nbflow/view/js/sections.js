@@ -1,5 +1,5 @@
-// The inspector's sections, each a function from a node's details to elements, or to null when there is nothing to
-// say: an empty line or box is never drawn.
+// The sections of the inspector. Each is a function from a node's details to elements, or to null if there is nothing
+// to show, so that no empty section is drawn.
 
 import { h, scroller } from './dom.js';
 import { clip, clock, duration } from './format.js';
@@ -8,17 +8,17 @@ import { cellLink } from './parts.js';
 
 const PREVIEW = 6; // lines
 const NAMED = 20;
-const SHORT = 44; // letters of "key = value" that stand on one line
+const SHORT = 44; // letters of "key = value" that fit on one line
 
 const seconds = (ms) => (ms == null ? null : duration(ms / 1000));
 
-/** Rows of name and value; those without a value are left out. */
+/** Rows of name and value, without those that have no value. */
 function pairs(rows) {
-  const told = rows.filter(([, value]) => value != null && value !== '' && value !== 0);
-  return told.length ? h('dl', { class: 'nf-kv' }, told.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])) : null;
+  const given = rows.filter(([, value]) => value != null && value !== '' && value !== 0);
+  return given.length ? h('dl', { class: 'nf-kv' }, given.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])) : null;
 }
 
-/** A box of text; where `full` holds more than is shown, a click opens the whole. `opened`: a Set that remembers. */
+/** A box of text; if `full` is longer, a click opens it. `opened`: the Set of opened boxes. */
 function box(name, shown, full, opened, label = 'Show all') {
   const text = scroller(name, { class: 'nf-box' });
   if (full === shown) {
@@ -108,7 +108,7 @@ function waits(data, { select }) {
   return names.length ? h('div', { class: 'nf-waits' }, names.slice(0, NAMED).map(one), rest) : null;
 }
 
-// Each condition with what it read and its answer, then where that led.
+// Each condition with the values it read and its result, then the nodes that this led to.
 function next(data) {
   const rows = (data.conditions ?? []).map(({ text, to, values: read, result }) =>
     h('div', { class: 'nf-cond' }, h('span', { class: 'nf-mono' }, text), h('b', {}, result),
@@ -128,7 +128,7 @@ function printedNote(data) {
   return cut ? `last ${PREVIEW} of ${lines}${data.printed_dropped ? '+' : ''}` : '';
 }
 
-// Figures that the tool left open, or showed; they come as PNG, and nothing else is drawn.
+// Figures that the tool showed or left open. Only PNG is accepted.
 function pictures(data) {
   const list = (data.pictures ?? []).filter(({ mime }) => mime === 'image/png');
   return list.length ? list.map(({ data: bytes, width, height }, i) => h('img', { class: 'nf-drawn', width, height,
@@ -147,7 +147,7 @@ function timing(data, { run }) {
 
 const about = (data) => pairs([['Tool', data.tool && h('span', { class: 'nf-mono' }, data.tool)], ['Does', data.doc]]);
 
-// A section's title, its body, a note beside the title, and the fields it is made from.
+// For each section its title, its body, a note beside the title, and the fields that it depends on.
 const SECTIONS = {
   waits: ['Waits for', waits, null, 'waits_for'],
   error: [(d) => (d.status === 'failed' ? 'Error' : `Error in try ${lastFailed(d)}`), error, null, 'error attempts status'],
@@ -163,12 +163,12 @@ const SECTIONS = {
   about: ['About', about, null, 'tool doc'],
 };
 
-/** The part of a node's details that a section shows, as one string to compare. */
+/** The part of a node's details that a section depends on, as a string for comparison. */
 export const partOf = (name, data) => JSON.stringify(SECTIONS[name][3].split(' ').map((field) => data[field]));
 
 const lastFailed = (data) => data.attempts.filter((a) => a.status === 'failed').at(-1)?.n ?? 1;
 
-/** The names of a node's sections, what a person looks for first: the error, the tries, the items, else the output. */
+/** The names of a node's sections, the most important first: the error, the attempts, the items, else the output. */
 export function sectionOrder(data) {
   const { status } = data;
   const rest = ['pictures', 'output', 'input', 'printed', 'timing', 'about'];
@@ -179,7 +179,7 @@ export function sectionOrder(data) {
   return ['attempts', 'error', 'inside', 'next', ...rest];
 }
 
-/** One section's element, or null. `tools`: {icons, locate, opened, run, select, open}. */
+/** The element of a section, or null. `tools`: {icons, locate, opened, run, select, open}. */
 export function section(name, data, tools) {
   const [title, body, note] = SECTIONS[name];
   const content = body(data, tools);

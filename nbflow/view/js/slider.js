@@ -1,11 +1,11 @@
-// The slider under the body: the run's time from its start to now. Events are ticks below the line, failures crosses
-// above it; the knob is the moment that all faces show, at the right end when that is now.
+// The slider below the faces: the run's time from its start to the present. Events are ticks below the line, failures
+// crosses above it. The knob is at the moment that all faces show; at the right end it is the present.
 
 import { h, s, setAttr, setText } from './dom.js';
 import { clock, ENDED } from './format.js';
 import { controlIcon } from './icons.js';
 
-const PAGE = 0.1; // of the whole, for a page key
+const PAGE = 0.1; // share of the whole time that Page Up and Page Down move
 const KEYS = {
   ArrowLeft: (at) => at.step(-1),
   ArrowDown: (at) => at.step(-1),
@@ -35,7 +35,7 @@ export class Slider {
       button('forth', 'Next event (])', () => travel.step(1)), this.track, h('span', { class: 'nf-now nf-num' }, this.at, this.of), this.button);
   }
 
-  /** Draw the run's time: `now` is the kernel's, the moment is the traveller's. */
+  /** Draw the slider: `now` is the kernel's clock, the moment comes from `Travel`. */
   draw({ run }, now) {
     const { moment } = this.travel;
     this.ended = ENDED.has(run.status);
@@ -59,7 +59,7 @@ export class Slider {
     setAttr(this.track, 'aria-valuetext', place);
   }
 
-  // As one path each, anew only when marks, time or width differ.
+  // Each kind of mark is one path, written again only if marks, time or width changed.
   drawMarks() {
     const { history } = this.travel;
     const width = this.width || this.layout();

@@ -1,7 +1,7 @@
-// The page's copy of a run's timeline: lanes, and in each the pieces of time that the kernel told. Pure.
+// The page's copy of a run's timeline: lanes, each with its pieces. Pure.
 //
-// What is drawn at a moment follows from `upto`, {seq, time}: what began after `seq` is not there yet, and what ended
-// after it still runs, to `time` (seconds of the run). The present is {seq: Infinity, time: now}.
+// Functions for a moment take `upto`, {seq, time}: pieces that started after event `seq` do not exist yet, and those
+// that ended after it still run, to `time` (seconds of the run). The present is {seq: Infinity, time: now}.
 
 import { clock, duration, plural } from './format.js';
 import { Group, Lane } from './lane.js';
@@ -19,9 +19,9 @@ export class Spans {
     Object.assign(this, { path: null, pauses: [], resumes: [], ended: false, shown: null });
   }
 
-  /** Take an answer of the kernel in. */
+  /** Apply an answer of the kernel. */
   take(message) {
-    if (message.after !== this.seq) return; // the answer to a question asked before a scene, or twice
+    if (message.after !== this.seq) return; // the answer to a request from before a new scene, or to one sent twice
     this.seq = message.seq;
     this.more = message.more;
     for (const about of message.lanes ?? []) this.addLane(new Lane(about));
@@ -52,28 +52,28 @@ export class Spans {
   addPiece([id, lane, row, kind, begin, end, seq, endSeq, visit, attempt, count]) {
     const piece = { id, lane, row, kind, begin, end, seq, endSeq, visit, attempt, count };
     const own = this.lanes[lane];
-    const held = (own.rows[row] ??= { list: [], reach: null });
+    const target = (own.rows[row] ??= { list: [], reach: null });
     const known = this.pieces.get(id);
     if (known) Object.assign(known, piece);
     else {
       this.pieces.set(id, piece);
-      held.list.push(piece);
+      target.list.push(piece);
     }
-    held.reach = null;
+    target.reach = null;
     own.above?.changed();
     if (row === 0 || own.kind !== 'map') own.visits = Math.max(own.visits, visit);
     own.tries = Math.max(own.tries, attempt);
     this.extent = Math.max(this.extent, begin, end ?? 0);
   }
 
-  /** The lanes to show, those inside an opened one below it; a group stands where its first node would. */
+  /** The visible lanes, those inside an opened lane below it; a group is at the position of its first node. */
   get visible() {
     const below = (lane) => [lane, ...(lane.open ? lane.inside.flatMap(below) : [])];
     this.shown ??= [...new Set(this.roots.map((lane) => lane.above ?? lane))].flatMap(below);
     return this.shown;
   }
 
-  /** In which of the lanes shown each lane is, by number: in its own, else in that of its group. */
+  /** The index among the visible lanes of each lane, by number; lanes in a closed group have the index of the group. */
   get places() {
     const places = new Map();
     this.visible.forEach((lane, i) => {
@@ -83,13 +83,13 @@ export class Spans {
     return places;
   }
 
-  /** In which of the lanes shown a node of the graph is; -1 where there is none. */
+  /** The index among the visible lanes of a node of the graph; -1 if it has no lane. */
   placeOf(id) {
     const lane = this.roots.find(({ path }) => path === id);
     return lane ? this.places.get(lane.number) : -1;
   }
 
-  /** Open or close a lane; returns whether there was anything to open. */
+  /** Open or close a lane; return false if nothing is inside it. */
   toggle(lane) {
     if (!lane.inside.length) return false;
     lane.open = !lane.open;
@@ -98,13 +98,13 @@ export class Spans {
     return true;
   }
 
-  /** Open the groups with a node of which `holds`. */
+  /** Open the groups that have a node for which `holds` is true. */
   openWhere(holds) {
     for (const group of this.groups) if (!group.open && group.inside.some(({ path }) => holds(path))) this.toggle(group);
   }
 }
 
-/** A piece as it is at `upto`: {kind, end}, or null before it began. */
+/** The state of a piece at `upto`: {kind, end}, or null before it started. */
 export function pieceAt(piece, upto) {
   if (piece.seq > upto.seq || piece.begin > upto.time) return null;
   const over = piece.end !== null && (piece.endSeq <= upto.seq || piece.count > 1);
@@ -112,7 +112,7 @@ export function pieceAt(piece, upto) {
   return { kind: BETWEEN.has(piece.kind) ? piece.kind : 'running', end: Math.max(upto.time, piece.begin), live: true };
 }
 
-/** The critical path at `upto`: the hops so far. */
+/** The steps of the critical path up to `upto`. */
 export function pathAt(path, upto) {
   const hops = [];
   for (const [lane, begin, end, seq, endSeq] of path?.hops ?? []) {
@@ -123,14 +123,14 @@ export function pathAt(path, upto) {
   return hops;
 }
 
-/** Length and part spent waiting of the whole path, which grow with `now` while the run does. */
+/** The length of the whole critical path and the time waited in it; both grow with `now` while the run is running. */
 export function pathTimes(path, now) {
   if (!path) return null;
   const since = path.live ? Math.max(0, now - path.at) : 0;
   return { length: path.length + since, waited: path.waited + (path.waits ? since : 0) };
 }
 
-/** The status of a lane that no node of the graph tells: that of what it does, else of what it did last. */
+/** The status of a lane whose node is not in the page's model: that of its open piece, else of its last piece. */
 export function statusAt(lane, upto) {
   let last = null;
   for (const piece of lane.held) {
@@ -140,7 +140,7 @@ export function statusAt(lane, upto) {
   return last ? STATUS[last.kind] ?? last.kind : 'pending';
 }
 
-/** What a screen reader says of a lane: "lint, 3 tries, failed, 2:14". */
+/** The accessible name of a lane: "lint, 3 tries, failed, 2:14". */
 export function laneText(lane, status, upto) {
   let [tries, items, from, to, visits] = [0, 0, Infinity, 0, 0];
   for (const piece of lane.held) {

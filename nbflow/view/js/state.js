@@ -1,7 +1,8 @@
-// The state face: every key with its value at the moment, what each step wrote, and what the chosen step did.
+// The state face: every key with its value at the moment, the keys that each step wrote, and the changes of the
+// selected step.
 //
-// It asks the kernel for no more than is in sight, one question at a time, and only while it is looked at; while a run
-// lives, at most twice a second.
+// It requests only visible rows, one request at a time, and only while the face is visible; during a run at most twice
+// a second.
 
 import { h } from './dom.js';
 import { clock } from './format.js';
@@ -11,9 +12,9 @@ import { StateGrid } from './stategrid.js';
 import { StepPanel } from './statestep.js';
 import { ValueView } from './valueview.js';
 
-const PAUSE = 500; // ms between two questions about a run that lives
-const SLIM = 760; // px, below which the step has no room beside the table
-const LOST = 3000; // ms after which an answer is no longer waited for
+const PAUSE = 500; // ms between two requests during a run
+const SLIM = 760; // px: below this width the step covers the table
+const LOST = 3000; // ms after which an unanswered request is sent again
 
 export class StateFace {
   constructor({ actions, ask, prefix = 'nf-' }) {
@@ -33,7 +34,7 @@ export class StateFace {
     return ['state', 'value', 'editable', 'forked', 'refused'];
   }
 
-  /** The chosen step stands beside the table, where the inspector would. */
+  /** The selected step is shown beside the table, in the place of the inspector. */
   get wide() {
     return true;
   }
@@ -58,7 +59,7 @@ export class StateFace {
     else if (message.name === 'fork') this.editor.refused(message.message);
   }
 
-  // What the kernel is not at yet is asked for until it is, or until another moment is shown.
+  // The editable state is requested again until the kernel has reached its moment, or another moment is shown.
   showValue(message) {
     if (!message.more) this.value.fill(message);
     else if (message.at === this.at) this.look(message.from);
@@ -82,7 +83,7 @@ export class StateFace {
   redraw() {
     const { data, model, moment } = this;
     const current = data.stepAt(moment?.seq ?? null);
-    const empty = data.fault ?? (data.at !== undefined && !data.keys.length ? 'Nothing is in the state yet.' : null);
+    const empty = data.fault ?? (data.at !== undefined && !data.keys.length ? 'The state is empty.' : null);
     this.none.hidden = empty === null;
     this.none.textContent = empty ?? '';
     this.grid.el.hidden = empty !== null;
@@ -107,13 +108,13 @@ export class StateFace {
     return this.moment?.seq ?? null;
   }
 
-  /** Ask for what is not known yet, unless an answer is under way; the newest moment is asked for after it. */
+  /** Request missing data, unless a request is open; after its answer the newest moment is requested. */
   want() {
     if (!this.model || this.el.hidden) return;
     const known = this.data.covers(this.at, ...this.grid.range);
     const now = performance.now();
     if ((known && !(this.at === null && this.news)) || (this.asked && now - this.asked < LOST)) return;
-    // A person's own step is answered at once, a run's news after a pause.
+    // A moment selected by a person is requested at once, changes of the run after a pause.
     if (known && now - this.last < PAUSE) {
       this.timer ||= setTimeout(() => {
         this.timer = 0;
@@ -146,7 +147,7 @@ export class StateFace {
     const current = data.stepAt(moment.seq);
     const time = model.run.started == null ? '' : ` at ${clock(moment.time - model.run.started)}`;
     this.editor.show(`from ${current < 0 ? 'the start' : `step ${current + 1}, ${stepName(data.steps[current])}`}${time}`);
-    this.origin = moment.seq; // it stays the moment to fork at, wherever the slider goes meanwhile
+    this.origin = moment.seq; // the moment to fork at, even if the slider moves meanwhile
     this.askEditable();
   }
 

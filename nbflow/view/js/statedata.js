@@ -1,4 +1,4 @@
-// What the page knows of a run's steps and keys: kernel answers folded into plain data. Pure.
+// The steps and keys of a run on the page: kernel answers folded into plain data. Pure.
 
 import { firstThat } from './search.js';
 
@@ -6,23 +6,23 @@ export const MARKS = ['set', 'changed', 'added to'];
 
 export class StateData {
   constructor() {
-    // Of a step: {seq, time, node, visit, marks: Map of a key's place to how it was written}.
+    // A step is {seq, time, node, visit, marks}, where `marks` maps the index of a key to the way it was written.
     Object.assign(this, { steps: [], keys: [], of: 0, named: 0, more: false, values: new Map(), at: undefined, rows: [0, 0], step: null, fault: null });
   }
 
-  /** Whether the kernel has told of steps or keys that it has not sent yet, or of more events than it has gone through. */
+  /** True if the kernel has steps or keys that it has not sent, or events that it has not folded. */
   get behind() {
     return this.more || this.steps.length < this.of || this.keys.length < this.named;
   }
 
-  /** Fold in an answer to `state`; one that does not join what is known is dropped, and asked for again. */
+  /** Apply an answer to `state`; one that does not start where the known steps end is dropped and requested again. */
   take(message) {
     this.fault = message.fault ?? null;
     if (this.fault !== null) this.at = message.at;
     else this.join(message);
   }
 
-  // Until the kernel is at the moment that was asked for, what is shown stays.
+  // The values on the page stay until the kernel has reached the requested moment.
   join(message) {
     [this.of, this.named, this.more] = [message.of, message.keys, message.more];
     if (message.after === this.steps.length) this.steps.push(...message.steps.map(step));
@@ -34,13 +34,13 @@ export class StateData {
     this.step = message.step;
   }
 
-  /** Whether the values of these rows at this moment are known; a fault is all that there is to know. */
+  /** True if the values of these rows at this moment are known, or the kernel answered with a fault. */
   covers(at, first, last) {
     if (this.fault !== null) return at === this.at;
     return !this.behind && at === this.at && first >= this.rows[0] && Math.min(last, this.keys.length) <= this.rows[1];
   }
 
-  /** The index of the last step up to a moment, -1 before the first; null is now. */
+  /** The index of the last step up to a moment, -1 before the first; a moment of null is the present. */
   stepAt(seq) {
     return (seq === null ? this.steps.length : firstThat(this.steps, (one) => one.seq > seq)) - 1;
   }
@@ -52,18 +52,18 @@ export class StateData {
 
 const step = ([seq, time, node, visit, marks]) => ({ seq, time, node, visit, marks: new Map(marks) });
 
-/** How many columns of steps there is room for. */
+/** The number of columns of steps that fit. */
 export const fitting = (width, { total, taken, column, most = Infinity }) =>
   Math.max(1, Math.min(total, most, Math.floor((width - taken) / column)));
 
-/** The first column to show so that `current` is in sight, as near as may be to the one that is first now. */
+/** The first column to show so that `current` is visible, as near as possible to the present first column. */
 export function firstColumn(first, { current, fit, total }) {
-  const kept = Math.max(0, Math.min(first, total - fit));
-  if (current < 0) return kept;
-  return Math.max(current - fit + 1, Math.min(kept, current));
+  const unmoved = Math.max(0, Math.min(first, total - fit));
+  if (current < 0) return unmoved;
+  return Math.max(current - fit + 1, Math.min(unmoved, current));
 }
 
-/** A step's number as its column's title: five figures stand over two columns, and the chosen one always stands. */
+/** The title of a step's column: its number, if it fits (five digits take two columns) or the step is selected. */
 export function columnTitle(index, current, total) {
   if (total < 1000 || index === current) return String(index + 1);
   return (index + 1) % 2 === 0 && Math.abs(index - current) > 1 ? String(index + 1) : '';

@@ -1,4 +1,4 @@
-// The state's table: a row per key, a column per step, of both only those in sight.
+// The table of the state: one row per key and one column per step; only the visible ones have elements.
 
 import { h, s, setAttr, setText } from './dom.js';
 import { columnTitle, firstColumn, fitting, MARKS, stepName } from './statedata.js';
@@ -12,7 +12,7 @@ const END = 12;
 
 const PATHS = ['M6 2.5v7M2.5 6h7', 'M6 3.25a2.75 2.75 0 1 0 0 5.5a2.75 2.75 0 1 0 0-5.5z', 'M2.5 3.5h7M2.5 6h7M2.5 8.5h7'];
 
-/** A mark's picture; `set` draws another. */
+/** The icon of a mark; `set` changes it. */
 export function markIcon(mark) {
   const icon = s('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, s('path'));
   setMark(icon, mark);
@@ -25,7 +25,7 @@ function setMark(icon, mark) {
 }
 
 export class StateGrid {
-  /** `choose(step)` is called with a step's index, `open(key)` with a key's place. */
+  /** `choose(step)` is called with the index of a step, `open(key)` with the index of a key. */
   constructor({ id, choose, open, moved }) {
     Object.assign(this, { id, choose, open, moved, data: null, first: 0, fit: 1, current: -1, followed: null, row: 0, narrow: false });
     this.titles = h('div', { class: 'nf-cells' });
@@ -45,7 +45,7 @@ export class StateGrid {
     this.window.el.scrollTop = 0;
   }
 
-  /** The keys whose values are asked for: those in sight. */
+  /** The keys whose values are requested: the visible ones. */
   get range() {
     const { first, last } = this.window.range;
     return last > first ? [first, last] : [0, 40];
@@ -121,7 +121,7 @@ export class StateGrid {
     this.name(element, index, seen);
   }
 
-  // Not yet known is not the same as not set.
+  // A value that is not known yet is drawn differently from a key that is not set.
   writeValue(element, seen) {
     const text = seen ? seen.text : seen === null ? 'not set' : '';
     const size = seen?.size && !text.includes(seen.size) ? seen.size : '';

@@ -1,4 +1,4 @@
-// Beside the state's table: what the chosen step did to each key it wrote.
+// The panel beside the state's table: the changes of the selected step, for each key that it wrote.
 
 import { h, scroller, setText } from './dom.js';
 import { clock } from './format.js';
@@ -10,7 +10,7 @@ const SIGNS = { '+': 'nf-add', '-': 'nf-del', ' ': 'nf-mut' };
 const MINUS = '\u2212';
 
 export class StepPanel {
-  /** `open(key)` is called with a key's place, `fork()` to fork at the moment shown, `close()` where it covers the table. */
+  /** `open(key)` gets a key's index, `fork()` forks at the moment, `close()` closes a panel that covers the table. */
   constructor({ open, fork, close }) {
     Object.assign(this, { open, drawn: null });
     [this.number, this.name, this.time] = [h('b', { class: 'nf-num' }), h('span', { class: 'nf-mut nf-el' }), h('span', { class: 'nf-mut nf-num nf-word' })];
@@ -32,7 +32,7 @@ export class StepPanel {
     this.drawChanges(current < 0 ? null : data.step);
   }
 
-  // The kernel's answer comes after the click: until then what is shown stays.
+  // Until the kernel's answer arrives, the previous step stays visible.
   drawChanges(step) {
     const drawn = JSON.stringify(step);
     if (drawn === this.drawn) return;

@@ -1,12 +1,12 @@
-// What a person can do to one node, in its inspector: break before it, try it again, or give its output by hand.
+// The controls for one node in the inspector: set a breakpoint, retry it, or give its output by hand.
 //
-// Only what means something now is offered; whether it can be done is the kernel's to say.
+// Only controls that fit the node's status are shown; the kernel decides whether a command is possible.
 
 import { h, setAttr, setText } from './dom.js';
 import { ENDED, LIVE, UNFINISHED } from './format.js';
 import { onTyped } from './typing.js';
 
-/** What can be done to a node as it stands: names of commands. Pure. */
+/** The names of the commands that fit the status of a node. Pure. */
 export function offered(status, run, connected) {
   if (!connected || run.status === 'ready') return [];
   if (UNFINISHED.has(run.status)) return UNFINISHED.has(status) ? ['retry', 'skip'] : [];
@@ -15,7 +15,7 @@ export function offered(status, run, connected) {
   return ['break', ...node];
 }
 
-/** An output as a person writes it, {value} or {error}. Pure. */
+/** Parse an output that a person wrote: {value} or {error}. Pure. */
 export function outputOf(text) {
   if (text.trim() === '') return { value: null };
   try {
@@ -39,7 +39,7 @@ export class Steering {
     this.fault = h('p', { class: 'nf-ferr', id: `${prefix}skipe`, role: 'alert', hidden: true });
     this.editor = h('form', { class: 'nf-skip', hidden: true, novalidate: true },
       h('label', { for: this.text.id }, 'Output in its place, as JSON'), this.text,
-      h('p', { class: 'nf-mut' }, 'An object updates the state, anything else goes to the node’s own key, nothing changes nothing.'), this.fault,
+      h('p', { class: 'nf-mut' }, 'An object updates the state; any other value is stored under the node’s key; an empty text changes nothing.'), this.fault,
       h('button', { class: 'nf-btn nf-pri', type: 'submit' }, 'Skip'));
     this.editor.addEventListener('submit', (event) => this.skip(event));
     this.editor.addEventListener('keydown', (event) => this.key(event));
@@ -52,7 +52,7 @@ export class Steering {
     this.edit(false);
   }
 
-  /** Offer what fits; in the past nothing does. */
+  /** Show the controls that fit; none in the past. */
   draw(model, past) {
     const names = past ? [] : offered(model.node(this.node).status, model.run, model.connected);
     this.el.hidden = !names.length;
@@ -62,7 +62,7 @@ export class Steering {
     const breaks = model.breaks.has(this.node);
     setAttr(this.buttons.break, 'aria-pressed', String(breaks));
     setText(this.buttons.break, breaks ? 'Breaks before' : 'Break before');
-    setAttr(this.buttons.break, 'title', breaks ? 'Pause here no longer (b)' : 'Pause each time before this node starts (b)');
+    setAttr(this.buttons.break, 'title', breaks ? 'Remove the breakpoint (b)' : 'Pause each time before this node starts (b)');
     setText(this.buttons.retry, ENDED.has(model.run.status) ? 'Retry' : 'Retry now');
     this.breaks = breaks;
   }
@@ -82,13 +82,13 @@ export class Steering {
     this.command(name, { node: this.node, ...rest });
   }
 
-  // Asked for once: a second click would begin the run that the first one has brought back.
+  // Sent once: a second click would start the run again that the first click has resumed.
   retry() {
     this.buttons.retry.disabled = true;
     this.send('retry');
   }
 
-  /** How the node and its run stand: once that changes, or the kernel has refused (null), it can be asked for again. */
+  /** Enable the command again once the status of the node or run has changed, or the kernel has refused (null). */
   stands(how) {
     if (how !== this.how) this.buttons.retry.disabled = false;
     this.how = how;

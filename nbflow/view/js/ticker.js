@@ -1,4 +1,4 @@
-// A beat a second, just after the run's own clock turned, as long as the run lives.
+// Call a function once a second while the run is running, just after the run's clock has reached a full second.
 
 import { ENDED } from './format.js';
 
@@ -7,7 +7,7 @@ export class Ticker {
     Object.assign(this, { beat, timer: 0 });
   }
 
-  /** See to the next beat; `now` is the kernel's time in seconds. */
+  /** Schedule the next call; `now` is the kernel's time in seconds. */
   next({ run, connected }, now) {
     if (this.timer || !connected || ENDED.has(run.status) || run.started == null) return;
     const into = ((now - run.started) * 1000) % 1000;

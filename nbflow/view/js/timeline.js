@@ -1,8 +1,8 @@
-// The timeline face: every attempt of every node as a bar in its node's lane, zoomed and panned by hand, and the critical
-// path under the bars. The kernel tells what changed only while the face is looked at.
+// The timeline face: each attempt as a bar in the lane of its node, with zoom and pan, and the critical path below the
+// bars. Changes are requested from the kernel only while the face is visible.
 //
-// Names are rows of the page, of which only those in sight exist; bars are drawn on one canvas over them. The bars of a
-// live run grow a few times a second, where less motion is wanted once.
+// The names of lanes are rows of elements, only for visible lanes; bars are drawn on one canvas over them. Bars of a
+// live run grow a few times a second, or once a second with reduced motion.
 
 import { Colours } from './colours.js';
 import { h, setAttr, setText, still } from './dom.js';
@@ -16,15 +16,15 @@ import { Pointing } from './pointing.js';
 import { Legend, Tip, tools } from './timelineparts.js';
 
 const NAMES = { wide: 140, narrow: 112 }; // px
-const COUNTS = 40; // px more where lanes are groups, for their counts
+const COUNTS = 40; // px more if there are groups, for their counts
 const MARGIN = 16; // px right of the plot
-const NEWS = 500; // ms between two questions
-const CATCH_UP = 100; // ms between two while a live run is far ahead
+const NEWS = 500; // ms between two requests
+const CATCH_UP = 100; // ms between two requests while a live run is far ahead
 const GROWTH = 250; // ms between two frames in which bars grow
 const ZOOM = 1.6;
-const OPENED = 80; // nodes up to which groups are opened without being asked to
+const OPENED = 80; // nodes up to which groups are opened at first
 const ACTIVE = new Set(['running', 'waiting', 'retrying', 'failed']);
-const LOST = 5000; // ms after which a question was not heard
+const LOST = 5000; // ms after which an unanswered request is sent again
 
 export class TimelineFace {
   constructor({ icons, prefix = icons.prefix, actions, ask }) {
@@ -81,13 +81,13 @@ export class TimelineFace {
     this.paintSoon();
   }
 
-  // -- what the kernel knows ------------------------------------------------------------------------------------------
+  // -- requests to the kernel -----------------------------------------------------------------------------------------
 
   get live() {
     return Boolean(this.model) && !this.moment && this.model.run.started != null && !ENDED.has(this.model.run.status);
   }
 
-  /** Ask for what is new, at most twice a second; on at once where an answer said that there is more. */
+  /** Request changes, at most twice a second, or at once if an answer said that there are more. */
   news() {
     const { spans, model } = this;
     const behind = spans.more || model.seq > spans.seq;
@@ -115,7 +115,7 @@ export class TimelineFace {
 
   // -- time -----------------------------------------------------------------------------------------------------------
 
-  /** Seconds of the run: of the moment shown, else now. */
+  /** The seconds of the run at the moment shown, or now. */
   get upto() {
     const { model, moment, spans } = this;
     const started = model?.run.started;
@@ -126,7 +126,7 @@ export class TimelineFace {
     return { seq: Infinity, time: Math.max(spans.extent, now - started) };
   }
 
-  /** Where the axis ends: where it did at the end, or ends now; a moment of the past does not move it. */
+  /** The end of the axis: the end of the run, or now; a past moment does not change it. */
   get end() {
     const { spans, live, moment, model } = this;
     if (!moment) this.reached = domainEnd(live ? this.upto.time : Math.max(spans.extent, model?.run.elapsed ?? 0), live, this.plot);
@@ -137,7 +137,7 @@ export class TimelineFace {
     return this.zoomed ?? { from: 0, to: this.end };
   }
 
-  /** How wide the names' column is, in px. */
+  /** The width of the names' column, in px. */
   get names() {
     return (this.narrow ? NAMES.narrow : NAMES.wide) + (this.spans.groups.length ? COUNTS : 0);
   }
@@ -146,7 +146,7 @@ export class TimelineFace {
     return Math.max(1, this.rows.el.clientWidth - this.names - MARGIN);
   }
 
-  /** Show another view; the whole run when it is as wide as that. */
+  /** Show another view; one as wide as the whole run follows the run. */
   look(view) {
     this.zoomed = view.to - view.from >= this.end * 0.9999 ? null : view;
     this.paintSoon();
@@ -201,7 +201,7 @@ export class TimelineFace {
     });
   }
 
-  // Bars that grow by less than half a pixel need no frame; a second after the last tick there are no more.
+  // No frame is drawn for growth below half a pixel, nor later than a second after the last tick.
   grow() {
     if (this.growTimer || !this.live || still()) return;
     this.growTimer = setTimeout(() => {
@@ -213,7 +213,7 @@ export class TimelineFace {
     }, GROWTH);
   }
 
-  // -- what a person points at ----------------------------------------------------------------------------------------
+  // -- cursor and selection -------------------------------------------------------------------------------------------
 
   reveal(index) {
     if (index < 0) return;
@@ -221,7 +221,7 @@ export class TimelineFace {
     this.bring(index);
   }
 
-  /** Scroll as little as brings a lane into sight. */
+  /** Scroll by the smallest amount that makes a lane visible. */
   bring(index) {
     const { el } = this.rows;
     const top = ABOVE + index * LANE;
@@ -229,8 +229,8 @@ export class TimelineFace {
     else if (top + LANE > el.scrollTop + el.clientHeight) el.scrollTop = top + LANE + ABOVE - el.clientHeight;
   }
 
-  // A run is first seen with the groups open in which something goes on, if they are few, and a live one where it is;
-  // from then on only a person opens and scrolls.
+  // At first the groups with active nodes are opened, if their nodes are few, and a live run is scrolled to its active
+  // nodes; after that only a person opens and scrolls.
   place() {
     const { spans, model } = this;
     if (this.placed || spans.more || !this.looked) return;
@@ -240,14 +240,14 @@ export class TimelineFace {
     this.paint();
   }
 
-  /** Where a piece's bar begins, in px of the face. */
+  /** The x at which the bar of a piece starts, in px of the face. */
   pointOf(piece, lane) {
     const x = Math.max(0, Math.min(this.plot, toX(piece.begin, this.view, this.plot)));
     const y = ABOVE + this.spans.visible.indexOf(lane) * LANE - this.rows.el.scrollTop;
     return { x: this.names + x, y: this.rows.el.offsetTop + y };
   }
 
-  /** Put the keyboard's cursor on a lane and one of its pieces, and show both. */
+  /** Move the keyboard cursor to a lane and one of its pieces, and make both visible. */
   moveTo(index, piece) {
     this.reveal(index);
     this.cursor = { index, piece };

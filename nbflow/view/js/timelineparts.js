@@ -1,4 +1,4 @@
-// What stands around a timeline's lanes: the buttons that zoom, what a bar says when it is pointed at, and the legend.
+// The elements around a timeline's lanes: the zoom buttons, the tooltip of a bar, and the legend.
 
 import { h, s, setAttr, setText } from './dom.js';
 import { duration, elapsed } from './format.js';
@@ -12,16 +12,16 @@ const SAID = {
   skipped: 'output given by a person', queued: 'queued for', backoff: 'waited before the next try for', waiting: 'waited for a person for',
 };
 
-/** The buttons that zoom. */
+/** The zoom buttons. */
 export const tools = (face) =>
   h('div', { class: 'nf-tl-tools', role: 'group', 'aria-label': 'Zoom' },
     Object.entries(TOOLS).map(([name, [title, icon]]) =>
       h('button', { type: 'button', title, 'aria-label': title, onclick: () => face.press(name) }, controlIcon(icon))));
 
-/** A start as precise as the run is short. */
+/** The text of a start time, more precise for a short run. */
 const start = (time, end) => tickText(time, end < 10 ? 0.01 : 0.1, Math.max(end, 1));
 
-/** What a piece says at `upto`: [title, text]. */
+/** The texts of a piece's tooltip at `upto`: [title, text]. */
 export function pieceText(piece, lane, upto) {
   const now = pieceAt(piece, upto) ?? { kind: piece.kind, end: piece.begin };
   const item = lane.kind === 'map' && piece.row > 0;
@@ -42,7 +42,7 @@ export class Tip {
     this.piece = null;
   }
 
-  /** Tell of a piece, of nothing with null: at a point, or `spoken` where its bar is. */
+  /** Show the tooltip of a piece, or hide it for null: at a point, or, with `spoken`, at the bar and announced. */
   show(piece, lane = null, { x = null, y = null, spoken = false } = {}) {
     Object.assign(this, { piece, lane, x, y, spoken });
   }
@@ -97,6 +97,6 @@ export class Legend {
     const words = spans.path.live ? elapsed : duration;
     setText(this.length, words(times.length));
     setText(this.waited, times.waited >= 0.05 ? `, ${words(times.waited)} of it waiting for you` : '');
-    setAttr(this.critical, 'title', 'The steps of which each had to wait for the one before, from the start to the end');
+    setAttr(this.critical, 'title', 'The chain of steps from the start to the end, each of which waited for the one before');
   }
 }

@@ -1,6 +1,6 @@
-// A key that is typed into a form: letters mean what they say there, so the view's shortcuts never hear of them.
+// Keys typed into a form: they must not trigger the shortcuts of the view or of the notebook.
 
-/** Keep a key in the form but for Escape, which is the view's; with Ctrl or Cmd, Enter does what `submit` does. */
+/** Stop a key from leaving the form, except Escape, which the view handles; Ctrl or Cmd with Enter calls `submit`. */
 export function onTyped(event, submit) {
   if (event.key === 'Escape') return;
   event.stopPropagation();

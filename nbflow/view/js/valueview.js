@@ -1,10 +1,10 @@
-// One value closely, over the whole face: a table with its pages, an image, a tree to unfold, or text.
+// One value over the whole face: a table in pages, an image, a tree that can be unfolded, or text.
 
 import { h, scroller } from './dom.js';
 import { controlIcon } from './icons.js';
 
 const PAGE = 50; // rows
-const OPEN = 2; // levels of a tree that stand open
+const OPEN = 2; // levels of a tree that are open at first
 
 const figure = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, '\u00a0');
 
@@ -22,9 +22,9 @@ function table(value, turn) {
 
 function pager(from, count, [rows, columns], shown, turn) {
   const button = (label, to, off) => h('button', { class: 'nf-btn', type: 'button', disabled: off, onclick: () => turn(Math.max(0, to)) }, label);
-  const told = count ? `Rows ${figure(from + 1)} to ${figure(from + count)} of ${figure(rows)}` : `No rows here, of ${figure(rows)}`;
+  const range = count ? `Rows ${figure(from + 1)} to ${figure(from + count)} of ${figure(rows)}` : `No rows here, of ${figure(rows)}`;
   const left = columns > shown ? `, first ${shown} of ${figure(columns)} columns` : '';
-  return h('div', { class: 'nf-pager' }, h('span', { class: 'nf-mut nf-num', role: 'status' }, told + left),
+  return h('div', { class: 'nf-pager' }, h('span', { class: 'nf-mut nf-num', role: 'status' }, range + left),
     rows > PAGE ? [button('Previous', from - PAGE, from === 0), button('Next', from + PAGE, from + count >= rows)] : null);
 }
 
@@ -53,7 +53,7 @@ const KINDS = {
 };
 
 export class ValueView {
-  /** `turn(from)` asks for another page, `close()` goes back to the table. */
+  /** `turn(from)` requests another page, `close()` returns to the table of the state. */
   constructor({ turn, close }) {
     Object.assign(this, { turn, name: '' });
     this.back = h('button', { class: 'nf-btn', type: 'button', onclick: close, title: 'Back (Esc)' }, 'Back');

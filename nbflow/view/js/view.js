@@ -1,7 +1,7 @@
 // The view of one run, mounted in an element, over any transport.
 //
-// Messages are folded as they come; drawing happens once per animation frame, only what changed, and not at all while
-// the view is off screen: then it catches up once. Live updates never change selection, scroll, face or focus.
+// Messages are folded when they arrive. Drawing happens once per animation frame, for changes only, and not while the
+// view is off screen; when it becomes visible, it is drawn once. Updates never change selection, scroll, face or focus.
 
 import { Announcer, Watcher } from './announcer.js';
 import { Compact } from './compact.js';
@@ -25,8 +25,8 @@ import { Ticker } from './ticker.js';
 import { TimelineFace } from './timeline.js';
 
 const NARROW = 640; // px
-const FRESH = 20; // s: a run that ended this long ago was still watched for
-const CROWD = 16; // nodes that run at once, beyond which no eye follows their wheels
+const FRESH = 20; // s: a run that ended less than this ago is shown open, as if it had been watched
+const CROWD = 16; // running nodes; with more, their icons do not spin
 
 let views = 0;
 
@@ -65,7 +65,8 @@ class View {
     this.root = h('div', { class: 'nf-root', role: 'region', 'data-lm-suppress-shortcuts': 'true', hidden: true, tabindex: '-1' },
       icons.symbols(), this.compact.el, this.opened, this.spoken);
     this.root.addEventListener('keydown', (event) => onKey(event, this.hands));
-    // A shortcut of the notebook's for whatever has the focus is found there, before the attribute above it is seen.
+    // Lumino matches shortcuts from the focused element upwards: one that matches the element itself is found before an
+    // attribute of the root is seen, so the focused element gets the attribute too.
     this.root.addEventListener('focusin', ({ target }) => target.setAttribute('data-lm-suppress-shortcuts', 'true'));
     el.append(this.root);
   }
@@ -77,23 +78,23 @@ class View {
     this.sight.observe(this.root);
   }
 
-  // A view that shows nothing yet is nowhere to be seen, and must not wait for that.
+  // An empty view has no size and is never reported as visible, so the first drawing must not wait for visibility.
   look(seen) {
     this.seen = seen || this.root.hidden;
     if (this.seen) this.draw();
   }
 
-  /** Seconds since the epoch by the kernel's clock. */
+  /** The kernel's time, in seconds since the epoch. */
   get now() {
     return Date.now() / 1000 + this.skew;
   }
 
-  /** The moment that is shown, {seq, time, clock}; null is now. */
+  /** The past moment that is shown, {seq, time, clock}; null for the present. */
   get moment() {
     return this.travel.moment;
   }
 
-  /** The run as it is shown. */
+  /** The model that is shown: of the past moment, or of the present. */
   get shown() {
     return this.travel.model ?? this.model;
   }
@@ -106,7 +107,7 @@ class View {
     const { now: had, connected, scene } = this.model;
     this.model.apply(message, this.change);
     if (this.model.scene !== scene) this.travel.forget(this.model.scene);
-    if (this.faces.receive(message)) this.change.told = true;
+    if (this.faces.receive(message)) this.change.answered = true;
     if (message.type === 'why') this.inspector.edges.receive(message);
     if (message.type === 'patch' || message.type === 'snapshot') this.hear(message);
     this.travel.receive(message);
@@ -122,7 +123,7 @@ class View {
     this.hands.commander.hear(this.model.run);
   }
 
-  // The kernel has come back, or gone.
+  // The kernel was connected or disconnected.
   meet() {
     this.greeting.end();
     if (!this.model.connected) return;
@@ -130,7 +131,7 @@ class View {
     this.greeting.begin();
   }
 
-  // The first patch of a frame is drawn at once: it has not to wait for work that others have put into the frame.
+  // The first patch of a frame is drawn at once, so that it does not wait for other work scheduled in the frame.
   draw(soon = false) {
     if (this.frame || !this.seen) return;
     if (soon) this.flush();
@@ -140,7 +141,7 @@ class View {
     });
   }
 
-  /** Bring the page up to date with the model. */
+  /** Draw the changes of the model. */
   flush() {
     const { change, model } = this;
     if (change.empty || !model.scene) return;
@@ -152,7 +153,7 @@ class View {
     this.ticker.next(this.model, this.now);
   }
 
-  // In the past only what a person does, or asked for, changes the body.
+  // While a past moment is shown, only a person's actions and the answers to them change the body.
   drawBody(change) {
     const { moment, shown } = this;
     const { selected, path } = this.hands;
@@ -167,8 +168,8 @@ class View {
 
   touches(change) {
     const { selected, path } = this.hands;
-    const told = change.all || change.run || change.edges.size > 0;
-    return selected !== null && (told || change.inspected === path || change.nodes.has(selected));
+    const general = change.all || change.run || change.edges.size > 0;
+    return selected !== null && (general || change.inspected === path || change.nodes.has(selected));
   }
 
   showScene() {
@@ -197,7 +198,7 @@ class View {
     if (model.seq >= 0) this.announcer.announce(this.watcher.look(model.run, total));
   }
 
-  // A run that had ended when the page first heard of it is history, unless it ended just now.
+  // A run that had ended before the page was opened is collapsed, unless it ended just now.
   isOld() {
     const { run, now } = this.model;
     return ENDED.has(run.status) && (now === null || Date.now() / 1000 - now > FRESH);
@@ -219,7 +220,7 @@ class View {
     if (this.model.scene) this.slider.draw(this.model, this.now);
   }
 
-  /** Draw what a person did. */
+  /** Draw the result of a person's action. */
   moved() {
     this.change.moved = true;
     this.draw();
@@ -236,7 +237,7 @@ class View {
     if (model.scene) this.header.draw(model, this.now, { commander: hands.commander, moment });
   }
 
-  /** Show the run as one line, or open it again. */
+  /** Collapse the view into one row, or open it again. */
   fold(on) {
     this.compact.el.hidden = !on;
     this.opened.hidden = on;
@@ -262,10 +263,11 @@ class View {
 }
 
 /**
- * Show a run in `el` and keep it up to date; returns a function that takes it away again.
+ * Show a run in `el`, and update it with every message; return a function that removes the view.
  *
- * A transport has `send(message)`, `open(receive)`, which calls `receive` with every message of the kernel and returns
- * a function that closes it, and optionally `locate(cellId, line)`, which returns a function that shows the cell.
+ * A transport has `send(message)`; `open(receive)`, which calls `receive` with every message of the kernel and returns
+ * a function that closes the transport; and optionally `locate(cellId, line)`, which returns a function that shows the
+ * cell.
  */
 export function mount(el, transport) {
   const view = new View(el, transport);

@@ -1,9 +1,8 @@
-// What a wheel over a drawing asks for. The notebook keeps its own scrolling: only a wheel with a key, or sideways, is
-// taken.
+// Interpret the wheel over a drawing. Vertical scrolling without a key is left to the notebook.
 
 const CLOSER = 1.0025; // for each px
 
-/** {factor, px}: by how much to zoom, null without Ctrl or Cmd; else how far to pan, 0 where it only scrolls. */
+/** Return {factor, px}: the zoom factor, null without Ctrl or Cmd, and the px to pan, 0 for vertical scrolling. */
 export function wheelOf(event) {
   if (event.ctrlKey || event.metaKey) return { factor: CLOSER ** -event.deltaY, px: 0 };
   const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);

@@ -1,5 +1,5 @@
-// Why an edge was taken or not, as a line beside it: while it is pointed at or focused, and after a click, or Enter, until
-// the next.
+// Show beside an edge why it was taken or not: while the pointer or the focus is on it, and after a click or Enter
+// until the next one.
 
 import { h, setText } from './dom.js';
 import { endName, takenWord } from './format.js';
@@ -7,7 +7,7 @@ import { middleOf } from './scene.js';
 
 const AWAY = 12; // px between the pointer and the line
 
-/** What the page knows by itself: how often an edge was taken, and its condition where its node shows it. */
+/** The text shown before the kernel answers: how often the edge was taken, and its condition if its node shows it. */
 export function known(edge) {
   const { caption } = edge;
   const taken = takenWord(edge);
@@ -42,7 +42,7 @@ export class Why {
     this.show(key, { x: event.clientX, y: event.clientY });
   }
 
-  // Enter keeps the line of a focused edge when the focus goes on to a node.
+  // After Enter the text of the focused edge stays when the focus moves to a node.
   press(event) {
     if (this.keyAt(event) === null || (event.key !== 'Enter' && event.key !== ' ')) return;
     this.pinned = true;
@@ -50,7 +50,7 @@ export class Why {
     event.stopPropagation();
   }
 
-  // A click focuses as well, and says better where. Another edge is a person's next question.
+  // A click focuses the edge too, and has a better position. Focusing another edge replaces the text.
   focus(event) {
     const key = this.keyAt(event);
     if (key === this.key || (this.pinned && key === null)) return;
@@ -58,7 +58,7 @@ export class Why {
     this.show(key, key && middleOf(this.drawing.edges.get(key)?.path));
   }
 
-  /** Close what a click opened; returns whether that was anything. */
+  /** Close the text; return false if none is shown. */
   close() {
     const open = this.key !== null;
     this.pinned = false;
@@ -77,7 +77,7 @@ export class Why {
     this.pull();
   }
 
-  // One question is on its way; what changes meanwhile is asked for after its answer.
+  // There is at most one open request; changes in the meantime are requested after its answer.
   pull() {
     this.again = this.asking;
     if (this.asking) return;

@@ -1,10 +1,10 @@
-// Rows of one height, of which only those in sight have elements: a million cost what a screenful costs.
+// A list of rows of equal height in which only visible rows have elements, so a million rows cost as much as a few.
 
 import { h } from './dom.js';
 
-const SPARE = 6; // rows kept ready above and below
+const SPARE = 6; // rows with elements above and below the visible ones
 
-/** Which of `count` rows are in sight: {first, last}, the last not included, with `spare` rows on either side. */
+/** The range of visible rows among `count`: {first, last}, `last` excluded, with `spare` rows on either side. */
 export function visible(scrollTop, height, rowHeight, count, spare = SPARE) {
   const first = Math.max(0, Math.min(count, Math.floor(scrollTop / rowHeight)) - spare);
   const last = Math.min(count, Math.ceil((Math.max(0, scrollTop) + height) / rowHeight) + spare);
@@ -12,8 +12,8 @@ export function visible(scrollTop, height, rowHeight, count, spare = SPARE) {
 }
 
 /**
- * A scroller of rows. `make()` returns a row's element, `write(element, index)` fills it; an element that left the
- * sight is filled again for a row that came into it. `attributes` are the scroller's.
+ * A scrolling list of rows. `make()` returns the element of a row and `write(element, index)` fills it; elements of
+ * rows that are no longer visible are reused. `attributes` are those of the scrolling element.
  */
 export class RowWindow {
   constructor({ rowHeight, make, write, attributes = {} }) {
@@ -23,17 +23,17 @@ export class RowWindow {
     this.el.addEventListener('scroll', () => this.soon(), { passive: true });
   }
 
-  /** The rows in sight. */
+  /** The range of visible rows. */
   get range() {
     return visible(this.el.scrollTop, this.el.clientHeight, this.rowHeight, this.count);
   }
 
-  /** Whether the last row is in sight, give or take half a row. */
+  /** True if the last row is visible, within half a row. */
   get atEnd() {
     return this.el.scrollTop + this.el.clientHeight >= this.count * this.rowHeight - this.rowHeight / 2;
   }
 
-  /** Fill the rows in sight; there are `count` in all. */
+  /** Fill the visible rows of `count` rows. */
   draw(count = this.count) {
     if (count !== this.count) this.sheet.style.height = `${count * this.rowHeight}px`;
     this.count = count;
@@ -54,7 +54,7 @@ export class RowWindow {
     return row;
   }
 
-  // Scroll events come more often than frames.
+  // Scroll events are more frequent than frames, so drawing waits for the next frame.
   soon() {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
@@ -62,7 +62,7 @@ export class RowWindow {
     });
   }
 
-  /** Scroll as little as shows a row. */
+  /** Scroll by the smallest amount that makes a row visible. */
   reveal(index) {
     const top = index * this.rowHeight;
     const below = top + this.rowHeight - this.el.clientHeight;

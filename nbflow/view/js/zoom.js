@@ -5,7 +5,7 @@ import { controlIcon } from './icons.js';
 
 const STEP = 1.25;
 const TITLES = { find: 'Find a node (/)', out: 'Zoom out (-)', in: 'Zoom in (+)', fit: 'Show the whole graph (0)' };
-/** Which button a key presses. */
+/** The button that each key presses. */
 export const KEYS = { '+': 'in', '=': 'in', '-': 'out', 0: 'fit' };
 
 export class Zoom {
@@ -22,7 +22,7 @@ export class Zoom {
     else this.pan.zoom(name === 'in' ? STEP : 1 / STEP);
   }
 
-  /** Act on a key pressed in the graph; returns whether it means something here. */
+  /** Handle a key pressed in the graph; return false if it has no meaning here. */
   key(event) {
     const name = event.ctrlKey || event.metaKey || event.altKey ? undefined : KEYS[event.key];
     if (name) this.press(name);
