@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nbflow.store.rows import RunRow
 
 __all__ = [
-    "definition_data", "event_data", "log_data", "object_data", "plain", "reached_data", "result_data", "row_data",
-    "time_of",
+    "VALUES", "definition_data", "event_data", "log_data", "object_data", "plain", "reached_data", "result_data",
+    "row_data", "time_of",
 ]  # fmt: skip
 
-_VALUES = frozenset({"input", "values", "result", "edited"})
+VALUES = frozenset({"input", "values", "result", "edited"})
 """Fields of events that hold values of users by key; `output` and `answer` are one value each."""
 
 
@@ -49,14 +49,19 @@ def result_data(result: ExecutionResult, error: BaseException | None, bounds: Bo
 
 
 def reached_data(
-    run_id: str, state: Mapping[str, Any], logs: Sequence[ExecutionLog], bounds: Bounds = WHOLE
-) -> dict[str, Any]:
-    """Return the state and the log of a run as JSON data."""
+    run_id: str, state: Mapping[str, Any], logs: Sequence[ExecutionLog], bounds: Bounds = WHOLE,
+    log_bounds: Bounds | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the state and the log of a run as JSON data; rows of the log for which there is no room are left out."""
+    log_bounds = log_bounds or bounds
     whole = _run(run_id)
-    return {
-        "state": object_data(state, f"{whole}.state", bounds),
-        "logs": [log_data(row, f"{whole}.logs[{at}]", bounds) for at, row in enumerate(logs)],
-    }
+    rows = []
+    written = object_data(state, f"{whole}.state", bounds)
+    for at, row in enumerate(logs):
+        if log_bounds.is_short:
+            break
+        rows.append(log_data(row, f"{whole}.logs[{at}]", log_bounds))
+    return {"state": written, "logs": rows}
 
 
 def log_data(row: ExecutionLog, whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, A
         where = f"{_run(run_id)}.events[{event.seq - 1}].data[{name!r}]"
         if name in ("output", "answer"):
             data[name] = plain(value, where, bounds)
-        elif name in _VALUES and isinstance(value, Mapping):
+        elif name in VALUES and isinstance(value, Mapping):
             data[name] = object_data(value, where, bounds)
         else:
             data[name] = own_data(value)

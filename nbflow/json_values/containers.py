@@ -43,6 +43,10 @@ def _list(value: Any, writer: Writer) -> Any:
     return items if len(items) == len(value) else writer.truncated({"type": "list"}, [len(value)], items)
 
 
+PLAIN: Mapping[type, Write] = {dict: _mapping, list: _list, tuple: _list}
+"""What writes the most frequent classes, which is found without a look at what a value may be."""
+
+
 def _range(value: Any, writer: Writer) -> Any:
     return {"type": "range", **{name: writer.value(getattr(value, name)) for name in ("start", "stop", "step")}}
 
@@ -69,8 +73,9 @@ def _fields(value: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def _collection(value: Any, writer: Writer) -> Any:
-    from nbflow.json_values.writer import class_name
+    from nbflow.json_values.writer import FORM, class_name
 
+    writer.has_room(FORM)
     if isinstance(value, Set):
         name, items = "frozenset" if isinstance(value, frozenset) else "set", writer.items(value, indexed=False)
         items.sort(key=_in_order)

@@ -72,9 +72,11 @@ def _bytes(value: bytes | bytearray | memoryview, writer: Writer) -> Form:
     if are_known() and contains(data.decode("utf-8", "replace")):
         return {"type": "bytes", "size": len(data), "data": MASK}
     form = {"type": "bytes", "size": len(data)}
-    if most is None or len(data) <= most:
+    if (most is None or len(data) <= most) and writer.has_room(len(data) * 4 // 3):
         return {**form, "data": base64.b64encode(data).decode()}
-    return writer.truncated(form, [len(data)], base64.b64encode(data[: min(most, _PREVIEW)]).decode())
+    return writer.truncated(
+        form, [len(data)], base64.b64encode(data[: _PREVIEW if most is None else min(most, _PREVIEW)]).decode()
+    )
 
 
 def _zone(value: datetime | time) -> Form:

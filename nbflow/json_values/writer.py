@@ -12,7 +12,7 @@ from typing import Any
 
 from nbflow.errors import words
 from nbflow.json_values.bounds import WHOLE, Bounds
-from nbflow.json_values.containers import form_of_container
+from nbflow.json_values.containers import PLAIN, form_of_container
 from nbflow.json_values.frames import LIBRARIES, form_of_array, form_of_table
 from nbflow.json_values.scalars import digits, name_of, scalar
 from nbflow.reducers import Unstored
@@ -29,6 +29,8 @@ TYPES = frozenset({
 EXACT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly (RFC 7493, section 2.2)."""
 DEEPEST = 200
+_LEAST, FORM = 2, 60  # bytes that any value takes with its comma, and about those of the fields of any form
+_PREVIEW = 1_000  # characters of a text for which there is no room
 _LONGEST = 10_000  # characters of the text of an instance
 
 Form = dict[str, Any]
@@ -42,9 +44,14 @@ def plain(value: Any, whole: str | None = None, bounds: Bounds = WHOLE) -> Any:
 
 
 def object_data(values: Mapping[str, Any], whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return values by key, such as a state, as an object; each value has the bounds for itself."""
+    """Return values by key, such as a state, as an object; each value has the bounds for itself, but for their room.
+
+    Where the room ends, the keys that follow are left out.
+    """
     written = {}
     for key, value in values.items():
+        if bounds.room is not None and not bounds.room.take_for(key, len(key)):
+            break
         where = None if whole is None else f"{whole}[{key!r}]"
         written[key] = MASK if covers(key, value) else plain(value, where, bounds)
     return written
@@ -62,13 +69,17 @@ class Writer:
         self.bounds, self._whole, self._own = bounds, whole, own
         self._path: list[Step | None] = []
         self._around: list[int] = []
-        self._left = bounds.parts
+        self._left, self._room = bounds.parts, bounds.room
 
     def value(self, value: Any) -> Any:
         """Return a value as JSON data."""
+        if self._room is not None and not self._room.take(_LEAST):
+            return self._cut(value)
         if value is None or value is True or value is False:
             return value
         try:
+            if (write := PLAIN.get(type(value))) is not None:
+                return self._contained(value, write)
             written = self._simple(value)
             return self._other(value) if written is None else written
         except RecursionError:  # the caller's stack is nearly used up
@@ -97,8 +108,9 @@ class Writer:
             if written is not None:
                 return written
         write = form_of_array(value) or form_of_container(value)
-        if write is None:
-            return self.instance(value)
+        return self.instance(value) if write is None else self._contained(value, write)
+
+    def _contained(self, value: Any, write: Callable[[Any, Writer], Any]) -> Any:
         if id(value) in self._around:
             return {"type": "cycle", "levels": len(self._around) - self._around.index(id(value))}
         if len(self._around) >= DEEPEST:
@@ -115,15 +127,24 @@ class Writer:
     def _text(self, value: str) -> Any:
         # Not by the class's own methods: a subclass may have others.
         text, most = mask(str.__str__(value)), self.bounds.letters
+        if self._room is not None and not self._room.take_for(text, len(text)):
+            most = _PREVIEW if most is None else min(most, _PREVIEW)
         if most is None or len(text) <= most:
             return text
         return self.truncated({"type": "str"}, [len(text)], text[:most])
+
+    def _cut(self, value: Any) -> Form:
+        """Return the form of a value for which there is no room."""
+        kind = next((each for each in (str, list, dict) if isinstance(value, each)), None)
+        if kind is None:
+            return self.truncated({"type": "instance", "class": class_name(type(value))}, [], None)
+        return self.truncated({"type": kind.__name__}, [len(value)], kind())
 
     # what contains values
 
     def items(self, values: Iterable[Any], *, indexed: bool) -> list[Any]:
         """Return values in order, as many as the bounds allow; `indexed` if an index gets each of them."""
-        if type(values) is list and self._is_plain(values):
+        if type(values) is list and self._is_plain(values) and self._fits(values):
             return [*values]
         written = []
         for index, value in enumerate(values):
@@ -145,8 +166,21 @@ class Writer:
             return all(map(isfinite, values))
         return kinds <= {str, bool, type(None)} and not are_known() and self.bounds.letters is None
 
+    def _fits(self, values: list[Any]) -> bool:
+        """Return whether there is room for a whole list that JSON has as it is, and take it if so."""
+        if self._room is None:
+            return True
+        least = sum(len(value) + _LEAST if type(value) is str else _LEAST for value in values)
+        return least <= self._room.left and self._room.take_for(values, least)
+
+    def has_room(self, size: int) -> bool:
+        """Take room for some bytes; return whether it was there."""
+        return self._room is None or self._room.take(size)
+
     def _spent(self) -> bool:
         """Count one more part; return whether there is no place for it."""
+        if self._room is not None and self._room.short:
+            return True
         if self._left is None:
             return False
         self._left -= 1
@@ -156,20 +190,19 @@ class Writer:
         """Return a dict: as an object where all keys are texts and it cannot be taken for a form, else as pairs."""
         pairs: list[tuple[Any, Any]] = []
         for key, part in value.items():
-            if self._spent():
-                return self.truncated({"type": "dict"}, [len(value)], self._pairs(pairs))
-            pairs.append((key, self.part(key, part, ("[%r]", key) if type(key) in (str, int, bool) else None)))
-        if all(isinstance(key, str) and not isinstance(key, Enum) for key, _ in pairs):
-            named = {mask(str.__str__(key)): part for key, part in pairs}
+            written = mask(key) if type(key) is str else self.at(None, key)
+            if self._spent() or not self.has_room(len(written) + 4 if type(key) is str else _LEAST):
+                return self.truncated({"type": "dict"}, [len(value)], [*map(list, pairs)])
+            pairs.append((written, self.part(key, part, ("[%r]", key) if type(key) in (str, int, bool) else None)))
+        if all(isinstance(key, str) and not isinstance(key, Enum) for key in value):
+            named = dict(pairs)
             if len(named) == len(pairs) and (self._own or not is_form(named)):
                 return named
-        return {"type": "dict", "items": self._pairs(pairs)}
-
-    def _pairs(self, pairs: Sequence[tuple[Any, Any]]) -> list[list[Any]]:
-        return [[self.at(None, key), part] for key, part in pairs]
+        return {"type": "dict", "items": [*map(list, pairs)]}
 
     def fields(self, type_: str, value: Any, fields: Mapping[str, Any], *, flat: bool = False) -> Form:
         """Return the form of a value that has attributes; `flat` puts them beside the `type`."""
+        self.has_room(FORM + sum(len(name) + 4 for name in fields))
         parts = {name: self.part(name, part, (".%s", name)) for name, part in fields.items()}
         return {"type": type_, "class": class_name(type(value)), **(parts if flat else {"fields": parts})}
 
@@ -205,9 +238,9 @@ class Writer:
     def instance(self, value: Any) -> Form:
         """Return the form of an object that JSON cannot carry."""
         text, form = mask(str(value)), {"type": "instance", "class": class_name(type(value))}
-        if len(text) <= _LONGEST:
+        if len(text) <= _LONGEST and self.has_room(len(text)):
             return {**form, "text": text}
-        return self.truncated(form, [len(text)], text[:_LONGEST])
+        return self.truncated(form, [len(text)], text[: _PREVIEW if self.bounds.is_short else _LONGEST])
 
     def _broken(self, value: Any, error: Exception) -> Form:
         form: Form = {"type": "instance", "class": class_name(type(value))}

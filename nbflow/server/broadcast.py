@@ -1,7 +1,8 @@
 """The events of a live run as texts, for all who watch it.
 
-Rule: each event is written once, however many watch, and nobody who watches is waited for: a watcher asks from where it
-has got to, so that one which is slow misses nothing and costs the run nothing. Only the newest texts are kept.
+Rule: nobody who watches is waited for: a watcher asks from where it has got to, so that one which is slow misses
+nothing and costs the run nothing. Only the newest texts are kept. Small events are written once, as they come; large
+ones, and those of the past, in a thread, once for all who ask for the same meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from collections.abc import AsyncIterator
 from itertools import islice
 
 from nbflow.engine import Run
-from nbflow.server.shown import event_data, text_of
+from nbflow.json_values import Bounds, Room
+from nbflow.json_values.pieces import json_text
+from nbflow.server.shown import event_data, event_texts
 
 PACE_S = 0.005
 """A run that does very much at once is looked at so often; the first event after a quiet time is told at once."""
 AT_ONCE = 200
+_NOW = 5_000
+"""Bytes of values that are written at once on the loop, which takes some milliseconds."""
 _TEXTS, _LETTERS = 2_000, 1_000_000
 """How much is kept for those who are close behind; who is further behind has its texts written anew."""
 
@@ -24,8 +29,9 @@ _TEXTS, _LETTERS = 2_000, 1_000_000
 class Broadcast:
     """What the watchers of `run` share. Make it on the loop of those who watch; the run may be on another."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, most: int) -> None:
+        self.run, self._most = run, most
+        self._writing: dict[int, asyncio.Task[list[str]]] = {}
         self._loop = asyncio.get_running_loop()
         self._texts: deque[str] = deque()
         self._size, self._upto = 0, len(run.events)
@@ -39,7 +45,7 @@ class Broadcast:
             bell = self._bell
             over = self.run.result is not None
             if len(self.run.events) > seq:
-                texts = self._from(seq)
+                texts = await self._from(seq)
                 seq += len(texts)
                 yield seq, texts
             elif over:
@@ -47,14 +53,16 @@ class Broadcast:
             else:
                 await bell.wait()
 
-    def _from(self, seq: int) -> list[str]:
+    async def _from(self, seq: int) -> list[str]:
         kept_from = self._upto - len(self._texts)
         if kept_from <= seq < self._upto:
             return list(islice(self._texts, seq - kept_from, seq - kept_from + AT_ONCE))
-        return [self._written(at) for at in range(seq, min(seq + AT_ONCE, len(self.run.events)))]
-
-    def _written(self, index: int) -> str:
-        return text_of(event_data(self.run.events[index], self.run.id))
+        if (writing := self._writing.get(seq)) is None:
+            events = self.run.events[seq : seq + AT_ONCE]
+            thread = asyncio.to_thread(event_texts, events, self.run.id, self._most)
+            writing = self._writing[seq] = asyncio.create_task(thread)
+            writing.add_done_callback(lambda _: self._writing.pop(seq, None))
+        return await asyncio.shield(writing)
 
     def _listen(self) -> None:
         if self.run.loop is self._loop:
@@ -79,14 +87,23 @@ class Broadcast:
 
     def _keep(self) -> None:
         there = len(self.run.events)
-        # A burst is not written here: whoever watches writes it a part at a time, and the loop breathes in between.
-        if there - self._upto > AT_ONCE:
+        # A burst, or a large event, is not written here, as the loop would be blocked meanwhile.
+        texts = self._written(self._upto, there) if there - self._upto <= AT_ONCE else None
+        if texts is None:
             self._texts.clear()
-            self._size, self._upto = 0, there
-        for index in range(self._upto, there):
-            text = self._written(index)
-            self._texts.append(text)
-            self._size += len(text)
+            self._size, texts = 0, []
+        self._texts.extend(texts)
+        self._size += sum(map(len, texts))
         self._upto = there
         while self._texts and (len(self._texts) > _TEXTS or self._size > _LETTERS):
             self._size -= len(self._texts.popleft())
+
+    def _written(self, begin: int, end: int) -> list[str] | None:
+        """Return the texts of events; None where they are larger than the loop has time to write."""
+        bounds = Bounds(room=Room(min(_NOW, self._most)))
+        texts = []
+        for event in self.run.events[begin:end]:
+            texts.append(json_text(event_data(event, self.run.id, bounds)))
+            if bounds.is_short:
+                return None
+        return texts

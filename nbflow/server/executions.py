@@ -13,19 +13,17 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from nbflow.engine import Run
-from nbflow.engine.record import RunRecord
 from nbflow.events import ENDINGS, Status
 from nbflow.runlist import place
 from nbflow.server import models
-from nbflow.server.problems import problems
+from nbflow.server.problems import RequestError, problems
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import event_data, name_of, sent
-from nbflow.server.streaming import Stream
-from nbflow.store.resuming import seconds_of
+from nbflow.server.shown import event_texts, json_response, name_of, sent
+from nbflow.server.streaming import Stream, in_thread
+from nbflow.server.whole import Outcome, event_pieces
 from nbflow.store.rows import RunRow
-from nbflow.wire import reached_data, row_data
+from nbflow.wire import row_data
 
 router = APIRouter()
 
@@ -119,23 +117,35 @@ def _place(cursor: str) -> tuple[float, str]:
     "/executions/result/{run_id}", response_model=models.RunResult, operation_id="get_result", responses=problems(404)
 )
 async def get_result(run_id: RunId, service: Serving) -> Response:
-    """Return what a run came to; of one that goes on, what it has come to so far."""
+    """Return what a run came to; of one that goes on, what it has come to so far.
+
+    Values beyond NBFLOW_MAX_RESULT bytes are truncated, and keys and rows of the log left out; `whole` is then the path
+    that sends all of it.
+    """
     run = await service.read(run_id)
-    data = _result(run) if isinstance(run, Run) else await asyncio.to_thread(_result, run)
-    return sent(data)
+    reached = Outcome.of(run)
+    return json_response(await asyncio.to_thread(reached.text, service.options.max_result))
 
 
-def _result(run: RunRecord) -> dict[str, Any]:
-    result = run.result
-    logs = result.logs if result else run.logs
-    reached = reached_data(run.id, result.state if result else run.state, logs)
-    time = result.execution_time if result else _time_so_far(run)
-    told = {"run_id": run.id, "status": run.status.value, "result": reached, "execution_time": time}
-    return told | {"error": result.error if result else None}
-
-
-def _time_so_far(run: RunRecord) -> float:
-    return run.execution_time if isinstance(run, Run) else seconds_of(run.events)
+@router.get(
+    "/executions/{run_id}/whole", operation_id="get_whole", response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **problems(404)},
+)  # fmt: skip
+async def get_whole(
+    run_id: RunId,
+    service: Serving,
+    event: Annotated[int | SkipJsonSchema[None], Query(ge=1, le=2**53, description="the `seq` of an event")] = None,
+) -> Response:
+    """Send what a run came to, or one of its events, whatever its size."""
+    run = await service.read(run_id)
+    if event is None:
+        pieces = Outcome.of(run).pieces()
+    elif event <= len(run.events):
+        pieces = event_pieces(run.events[event - 1], run.id)
+    else:
+        raise RequestError(404, f"run {run_id} has {len(run.events)} events, and none of the number {event}")
+    silence = service.options.max_silence
+    return Stream(in_thread(pieces), service.watch(), media_type="application/json", silence=silence)
 
 
 @router.get(
@@ -156,10 +166,10 @@ async def get_events(
         begin, place = int(last_event_id) if last_event_id else after, service.watch()
         return Stream(_stream(service, run_id, begin), place, media_type=SSE, silence=service.options.max_silence)
     events = run.events[after : after + limit]
-    seq = events[-1].seq if events else after
+    texts = await asyncio.to_thread(event_texts, events, run.id, service.options.max_result)
+    seq = after + len(texts)
     ended = bool(run.events) and run.events[-1].kind in ENDINGS and seq >= len(run.events)
-    told = {"events": [event_data(event, run.id) for event in events], "next": seq, "ended": ended}
-    return sent(told)
+    return json_response(f'{{"events":[{",".join(texts)}],"next":{seq},"ended":{str(ended).lower()}}}')
 
 
 async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:

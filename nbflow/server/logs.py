@@ -16,6 +16,7 @@ from nbflow.secrets import mask
 from nbflow.server.answered import Answered
 from nbflow.server.rates import Rates
 
+_LONGEST = 20_000  # characters of a message, and of an error
 requests = logging.getLogger("nbflow.server.requests")
 
 
@@ -28,7 +29,7 @@ class AsJson(logging.Formatter):
 
     def __init__(self, hidden: Iterable[str] = ()) -> None:
         super().__init__()
-        self._hidden = [json.dumps(text)[1:-1] for text in hidden]
+        self._hidden = list(hidden)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record on one line."""
@@ -36,15 +37,25 @@ class AsJson(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._shown(record.getMessage()),
             **getattr(record, "told", {}),
         }
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
+            told["error"] = self._shown(self.formatException(record.exc_info))
         line = mask(json.dumps(told, default=str))
-        for text in self._hidden:
-            line = line.replace(text, "[token]")
-        return line
+        return _without([json.dumps(text)[1:-1] for text in self._hidden], line)
+
+    def _shown(self, text: str) -> str:
+        """Return a text as long as a line may have it; it is cut once its secrets are out, lest a part of one stays."""
+        if len(text) <= _LONGEST:
+            return text
+        return f"{_without(self._hidden, mask(text))[:_LONGEST]}… ({len(text)} characters)"
+
+
+def _without(hidden: Iterable[str], text: str) -> str:
+    for each in hidden:
+        text = text.replace(each, "[token]")
+    return text
 
 
 def log_as_json(hidden: Iterable[str] = ()) -> None:

@@ -140,13 +140,18 @@ class Reached(BaseModel):
 
 
 class RunResult(BaseModel):
-    """A run and what it came to; `execution_time` is in seconds."""
+    """A run and what it came to; `execution_time` is in seconds.
+
+    Where values or rows are not all there, `truncated` is true, and `whole` is the path that sends all of it.
+    """
 
     run_id: str
     status: Status
     result: Reached
     execution_time: float
     error: str | None
+    truncated: bool = False
+    whole: str = Field("", description="only where `truncated` is true")
 
 
 class RunListed(BaseModel):

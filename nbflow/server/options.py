@@ -39,6 +39,8 @@ class Options(BaseSettings):
     """How many nodes a graph that is sent may have; of edges five times as many."""
     max_state: int = Field(2_000_000, ge=1)
     """How large the JSON of an initial state may be."""
+    max_result: int = Field(1_000_000, ge=1_000)
+    """How large the JSON of a result, an event, or a page of events may be; what is larger is truncated."""
     max_runs: int = Field(200, ge=1)
     """How many runs may go on at once."""
     max_watchers: int = Field(2_000, ge=1)

@@ -34,7 +34,7 @@ from nbflow.errors import (
     ToolError,
     words,
 )
-from nbflow.server.shown import text_of
+from nbflow.json_values.pieces import json_text
 
 logger = logging.getLogger("nbflow.server")
 MEDIA_TYPE = "application/problem+json"
@@ -145,7 +145,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response that tells a problem."""
     extra = {"Retry-After": "1"} if problem.status in (429, 503) else {}
-    body = text_of(problem.model_dump(exclude_none=True))
+    body = json_text(problem.model_dump(exclude_none=True))
     return Response(body, problem.status, {**(headers or {}), **extra}, media_type=MEDIA_TYPE)
 
 

@@ -25,7 +25,7 @@ from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import check_keys, size_of
 from nbflow.server.shelf import Shelf
-from nbflow.server.shown import event_data, text_of
+from nbflow.server.shown import event_texts
 from nbflow.session import Session
 
 logger = logging.getLogger("nbflow.server")
@@ -216,10 +216,11 @@ class Service:
         async for run in readings(self, run_id):
             if isinstance(run, Run):
                 break
-            for begin in range(after, len(run.events), AT_ONCE):
-                events = run.events[begin : begin + AT_ONCE]
-                yield events[-1].seq, [text_of(event_data(event, run.id)) for event in events]
-            after = max(after, len(run.events))
+            while after < len(run.events):
+                events = run.events[after : after + AT_ONCE]
+                texts = await asyncio.to_thread(event_texts, events, run.id, self.options.max_result)
+                after += len(texts)
+                yield after, texts
         else:
             return
         async for batch in self._broadcast(run).after(after):
@@ -229,7 +230,7 @@ class Service:
         """Return what the watchers of a run share; a run that was resumed is another, by the same id."""
         found = self._broadcasts.get(run.id)
         if found is None or found.run is not run:
-            found = self._broadcasts[run.id] = Broadcast(run)
+            found = self._broadcasts[run.id] = Broadcast(run, self.options.max_result)
         return found
 
     # the end

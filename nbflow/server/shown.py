@@ -5,22 +5,28 @@ Rule: one event form, as everywhere; a traceback stays here, and of a place in a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from nbflow import wire
 from nbflow.events import Event
+from nbflow.json_values import WHOLE, Bounds, Room
+from nbflow.json_values.pieces import json_text
 
 
-def event_data(event: Event, run_id: str) -> dict[str, Any]:
-    """Return an event in its form on the wire, as plain data."""
-    told = wire.event_data(event, run_id)
+def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
+    """Return an event as JSON data; one that is larger than the room of its bounds names the route to the whole."""
+    told = wire.event_data(event, run_id, bounds)
     if isinstance(error := told.get("error"), Mapping):
         told["error"] = without_paths(error)
-    return told
+    return told | {"truncated": True, "whole": whole_of(run_id, event.seq)} if bounds.is_short else told
+
+
+def whole_of(run_id: str, seq: int | None = None) -> str:
+    """Return the path of the route that sends a result, or the event of a number, whatever its size."""
+    return f"/executions/{run_id}/whole" + ("" if seq is None else f"?event={seq}")
 
 
 def without_paths(error: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,12 +42,23 @@ def name_of(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def text_of(data: Any) -> str:
-    """Return plain data as JSON; half a surrogate pair, as tools may return it, is a question mark."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+def event_texts(events: Sequence[Event], run_id: str, most: int) -> list[str]:
+    """Return events as JSON texts: one at least, and no more once they have `most` bytes; each has as many at most."""
+    texts: list[str] = []
+    size = 0
+    for event in events:
+        texts.append(json_text(event_data(event, run_id, Bounds(room=Room(most)))))
+        size += len(texts[-1])
+        if size >= most:
+            break
+    return texts
 
 
 def sent(data: Any, status: int = 200) -> Response:
-    """Return the answer that plain data is."""
-    return Response(text_of(data), status, media_type="application/json")
+    """Return the response with JSON data."""
+    return json_response(json_text(data), status)
+
+
+def json_response(text: str, status: int = 200) -> Response:
+    """Return the response with a JSON text."""
+    return Response(text, status, media_type="application/json")

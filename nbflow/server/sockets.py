@@ -17,13 +17,13 @@ from pydantic import AfterValidator
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from nbflow.errors import NbflowError
+from nbflow.json_values.pieces import json_text
 from nbflow.names import identifier
 from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
 from nbflow.server.rates import Rates
 from nbflow.server.sent import size_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import text_of
 
 router = APIRouter()
 FIRST_S = 10.0
@@ -162,7 +162,7 @@ async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, 
         except KeyError:
             return TOO_MANY, "messages are texts here"
         except NbflowError as error:
-            await socket.send_text(text_of({"problem": problem_of(error).model_dump(exclude_none=True)}))
+            await socket.send_text(json_text({"problem": problem_of(error).model_dump(exclude_none=True)}))
         if not rates.allows("", loop.time()):
             return TOO_MANY, "messages come too fast"
 
@@ -182,7 +182,7 @@ async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
 
 
 async def _close_refused(socket: WebSocket, problem: Problem) -> None:
-    await _quietly(socket.send_text, text_of({"problem": problem.model_dump(exclude_none=True)}))
+    await _quietly(socket.send_text, json_text({"problem": problem.model_dump(exclude_none=True)}))
     await close(socket, 4000 + problem.status, problem.title)
 
 

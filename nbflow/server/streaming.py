@@ -6,7 +6,7 @@ Rule: what makes it is closed when it ends, whatever ends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, aclosing
 
 from starlette.responses import StreamingResponse
@@ -39,3 +39,9 @@ class Stream(StreamingResponse):
         """Send them until they end, or nobody takes them."""
         async with aclosing(self._texts):
             await super().stream_response(send)
+
+
+async def in_thread(texts: Iterator[str]) -> AsyncGenerator[str]:
+    """Give texts that are made in a thread, one after the other as they are taken."""
+    while (text := await asyncio.to_thread(next, texts, None)) is not None:
+        yield text

@@ -20,6 +20,7 @@ from nbflow.commands import Message, refusal
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
+from nbflow.json_values.pieces import json_text
 from nbflow.names import identifier
 from nbflow.pages import Page, scene_of
 from nbflow.server.elsewhere import folded, newer, pause_after
@@ -27,7 +28,7 @@ from nbflow.server.problems import answer, problem_of
 from nbflow.server.rates import Rates
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
-from nbflow.server.shown import sent, text_of, without_paths
+from nbflow.server.shown import sent, without_paths
 from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
 from nbflow.view import scene
 from nbflow.view.recorded import unfed
@@ -150,14 +151,20 @@ async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -
     try:
         while True:
             message = await outbox.take()
+            text = await _text(_without_paths(message))
             async with asyncio.timeout(silence):
-                await socket.send_text(text_of(_without_paths(message)))
+                await socket.send_text(text)
             if outbox.behind and outbox.empty:
                 page.receive({"type": "ready"})
     except TimeoutError:
         return TOO_SLOW, "too slow; connect again"
     except (WebSocketDisconnect, RuntimeError):
         return NORMAL, ""
+
+
+async def _text(message: Message) -> str:
+    """Return a message as JSON; a patch, which is small, without the cost of a thread."""
+    return json_text(message) if message["type"] == "patch" else await asyncio.to_thread(json_text, message)
 
 
 def _without_paths(message: Message) -> Message:

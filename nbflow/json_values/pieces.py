@@ -1,0 +1,81 @@
+"""Writes a value as pieces of JSON text, of which none is large: what is sent is never in memory as a whole.
+
+Invariant: the pieces of a value together are the JSON of `plain` with `UNBOUNDED`. A value that contains itself many
+times over (`x = [x, x]`) is written as often as it occurs, a piece at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import Any
+
+from nbflow.json_values.bounds import UNBOUNDED, Room
+from nbflow.json_values.writer import DEEPEST, TYPES, plain
+from nbflow.secrets import MASK, covers, mask
+
+_SMALL = 10_000  # bytes up to which a value is written at once; it is found out anew at each depth of a larger one
+_PIECE = 200_000
+
+
+def pieces(value: Any, depth: int = 0) -> Iterator[str]:
+    """Give the JSON of a value in pieces."""
+    room = Room(_SMALL)
+    data = plain(value, None, replace(UNBOUNDED, room=room))
+    if not room.short:
+        yield json_text(data)
+    elif isinstance(value, str):
+        yield from _text(mask(str.__str__(value)))
+    elif type(value) in (list, tuple) and depth < DEEPEST:
+        yield from enclosed("[]", (pieces(part, depth + 1) for part in value))
+    elif type(value) is dict and depth < DEEPEST and _is_object(value):
+        yield from object_pieces(value, depth + 1)
+    else:  # of a class whose form takes no more than a few times the memory of the value
+        yield json_text(plain(value, None, UNBOUNDED))
+
+
+def object_pieces(values: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """Give the JSON of values by key, such as a state, in pieces."""
+    return enclosed("{}", (_entry(key, value, depth) for key, value in values.items()))
+
+
+def json_text(data: Any) -> str:
+    """Return JSON data as text; half a surrogate pair, which tools may return, becomes a question mark."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _entry(key: str, value: Any, depth: int) -> Iterator[str]:
+    yield json_text(mask(str.__str__(key))) + ":"
+    yield from ([json_text(MASK)] if covers(key, value) else pieces(value, depth))
+
+
+def enclosed(ends: str, parts: Iterator[Iterator[str]]) -> Iterator[str]:
+    """Give the JSON of an array or object, whose parts come in pieces; small pieces are joined."""
+    waiting, size, comma = [ends[0]], 1, ""
+    for part in parts:
+        waiting.append(comma)
+        comma = ","
+        for piece in part:
+            waiting.append(piece)
+            size += len(piece)
+            if size > _PIECE:
+                yield "".join(waiting)
+                waiting, size = [], 0
+    yield "".join([*waiting, ends[1]])
+
+
+def _text(text: str) -> Iterator[str]:
+    yield '"'
+    for start in range(0, len(text), _PIECE):
+        yield json_text(text[start : start + _PIECE])[1:-1]
+    yield '"'
+
+
+def _is_object(value: dict[Any, Any]) -> bool:
+    """Return whether a dict is an object in JSON, and no pairs."""
+    keys = {mask(str.__str__(key)) for key in value if isinstance(key, str) and not isinstance(key, Enum)}
+    kind = value.get("type")
+    return len(keys) == len(value) and not (isinstance(kind, str) and mask(str.__str__(kind)) in TYPES)
