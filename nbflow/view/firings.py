@@ -113,7 +113,7 @@ class Firings:
         return firing
 
     def _arrival(self, lane: Lane, path: str, outside: Firing | None) -> tuple[float, int, Hop | None]:
-        """Return when, at which event and from which firing the node that starts now received its last input."""
+        """Return the time, event and sending firing of the last input of the node that starts now."""
         arrived = self._arrived.get(path)
         if not arrived:
             if outside is not None and outside.piece is not None:

@@ -6,7 +6,7 @@ The method is that of Sugiyama, Tagawa and Toda ("Methods for Visual Understandi
 1. Layers. Each node's column is its rank: the length of the longest path to it, without edges that close a loop.
 2. Passages. An edge that spans several columns is cut into a chain with an empty node (a "dummy vertex") in each column
    between, so that it reserves room there and passes between the cards:  a --> o --> o --> b
-   In a graph so dense that there were more than `_PASSAGES` of them, no edge has any.
+   If the edges of a graph would need more than `_PASSAGES` of them together, no edge gets any.
 3. Order. Each column is sorted by the mean position of its neighbours in the column before (the "barycenter
    heuristic", which reduces crossings), then of those in the column after, in `_SWEEPS` sweeps.
 4. Coordinates. Columns are stacked with fixed gaps and centred; an edge bends between columns and runs straight

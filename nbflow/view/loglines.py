@@ -95,22 +95,25 @@ class Matches:
 
 
 class LogLines:
-    """Answers `log` and `line`.
+    """Answers the requests `log`, for a page of rows, and `line`, for the whole text of the row `part` of event `seq`.
 
-    `log` asks for `count` rows from the row `first` on, or for the last ones where `first` is -1, of a `node` or None,
-    of a `level` (`all`, `output`, `errors`), with a `text`, up to event `at` or None. The answer repeats all that, and
-    has `rows`, where they are `first`, `total`, how many of these are `dropped`, and how many events were `seen` `of`
-    how many. `line` asks for the whole of a row by `seq` and `part`.
+    The fields of `log` are `count`, the number of rows; `first`, the index of the first one, or -1 for the last rows;
+    `node`, `level` and `text` as in `Filter`; and `at`, the last event, or None for all. The answer repeats these and
+    has:
+
+    - `rows`, and `first`, the index of the first of them.
+    - `total`, the number of matching rows found so far, and `dropped`, how many of the oldest cannot be shown.
+    - `seen`, the number of events scanned, `of` the number of all events.
     """
 
     def __init__(self, run: Recorded, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
-        self._passed: dict[Filter, Matches] = {}
+        self._scanned: dict[Filter, Matches] = {}
         self._starts = Starts()
         self._split: tuple[int, list[str]] = (-1, [])
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the rows asked for, or the whole of one."""
+        """Return the requested rows, or the whole text of one; None if the request is malformed."""
         match message:
             case {"type": "line", "seq": int(seq), "part": int(part)} if 0 < seq <= len(self._run.events):
                 return self._whole(seq, part)
@@ -122,23 +125,23 @@ class LogLines:
         return None
 
     def _matches(self, what: Filter) -> Matches:
-        passed = self._passed.pop(what, None) or Matches(what)
-        self._passed[what] = passed  # moved to the end: the least recently used filter is evicted first
-        for old in [*self._passed][:-_FILTERS]:
-            del self._passed[old]
-        events = self._run.events[passed.seen : passed.seen + _EVENTS]
-        self._starts.learn(passed.seen, events)
-        passed.scan(events)
-        return passed
+        matches = self._scanned.pop(what, None) or Matches(what)
+        self._scanned[what] = matches  # moved to the end: the least recently used filter is evicted first
+        for old in [*self._scanned][:-_FILTERS]:
+            del self._scanned[old]
+        events = self._run.events[matches.seen : matches.seen + _EVENTS]
+        self._starts.learn(matches.seen, events)
+        matches.scan(events)
+        return matches
 
-    def _rows(self, passed: Matches, at: int | None, first: int, amount: int) -> dict[str, Any]:
+    def _rows(self, matches: Matches, at: int | None, first: int, amount: int) -> dict[str, Any]:
         of = len(self._run.events)
-        total = passed.upto(of if at is None else at)
+        total = matches.upto(of if at is None else at)
         dropped = -(-max(0, total - MOST) // _DROP) * _DROP
         begin = max(dropped, total - amount if first < 0 else first)
-        rows = [self._row(passed.events[i], passed.parts[i]) for i in range(begin, min(total, begin + amount))]
+        rows = [self._row(matches.events[i], matches.parts[i]) for i in range(begin, min(total, begin + amount))]
         upto = of if at is None else min(at, of)
-        counts = {"total": total, "dropped": dropped, "seen": min(passed.seen, upto), "of": upto}
+        counts = {"total": total, "dropped": dropped, "seen": min(matches.seen, upto), "of": upto}
         return {"first": begin, "rows": rows, **counts}
 
     def _row(self, index: int, part: int) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _vertical_pair(shape: Outline, boxes: Mapping[str, Box], head: str, inner: s
 
 
 class _Router:
-    """Routes edges around the cards; two edges that overlap horizontally never share a lane."""
+    """Routes edges around the cards; of the first `_LANES` edges, two that overlap horizontally never share a lane."""
 
     def __init__(self, boxes: Mapping[str, Box], sizes: Mapping[str, Size], labels: Iterable[Point]) -> None:
         self.boxes, self.sizes, self.labels = boxes, sizes, list(labels)

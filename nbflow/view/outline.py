@@ -74,7 +74,7 @@ class Outline:
 
 
 def outline(graph: GraphDefinition) -> Outline:
-    """Return the shape of a graph, in time linear in nodes and edges, apart from counting the inputs of joins."""
+    """Return the shape of a graph, in time near linear in nodes and edges."""
     nodes = {node.node_id: node for node in graph.nodes}
     out_edges: dict[str, list[int]] = {name: [] for name in nodes}
     for index, edge in enumerate(graph.edges):

@@ -33,10 +33,10 @@ class Pace:
         """Return the seconds to wait before the next update."""
         return max(0.0, self._due - BURST * FRAME - now, self._rest_until - now)
 
-    def begin(self, now: float, came: int) -> None:
-        """Record the start of an update; `came` is the number of events since the start of the last one."""
+    def begin(self, now: float, new_events: int) -> None:
+        """Record the start of an update; `new_events` is the number of events since the start of the last one."""
         # Not busy: few events a second, or fewer than half of what the last update folded (it was catching up).
-        self._calm = came < FLAT_OUT * (now - self._started) or 2 * came < self._folded
+        self._calm = new_events < FLAT_OUT * (now - self._started) or 2 * new_events < self._folded
         self._started = now
 
     def end(self, now: float, folded: int) -> None:

@@ -1,7 +1,8 @@
 """Render values with a time limit, since their own code (`__repr__`, properties) may take arbitrarily long.
 
 Each value is rendered in a thread. One that exceeds the limit is abandoned, as a thread cannot be stopped, and a
-placeholder is shown; values of its type are then not rendered again, so that at most one thread per type hangs.
+placeholder is shown. Values of its type (of a built-in container, that object) are then not rendered again, so that at
+most one thread per type hangs.
 
 Invariant: the caller waits no longer than the limits, even if a value's code never returns.
 """

@@ -3,7 +3,7 @@
 A checkpoint is a copy of the view after event `n * every`. To show the run after event `seq`, the latest checkpoint at
 or before `seq` is copied and the events between are folded: at most `every` of them. When the checkpoints exceed their
 limit, `every` doubles and each one that is no multiple of it is evicted. So their number is bounded for a run of any
-length, they stay evenly spaced, and the cost of going back grows with the length of the run divided by the limit:
+length, they stay evenly spaced, and going back folds at most about the run's length divided by half of the limit:
 
     events   0     2000     4000     6000     8000
     before   |-------c--------c--------c--------c         every = 2000

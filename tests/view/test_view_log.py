@@ -139,7 +139,7 @@ def test_of_many_filters_the_last_used_are_remembered() -> None:
     for letter in "abcdefgh":
         asked(questions, text=letter)
 
-    assert len(questions._answering.popitem()[1]._passed) == 4  # type: ignore[attr-defined]
+    assert len(questions._answering.popitem()[1]._scanned) == 4  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
