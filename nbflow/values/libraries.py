@@ -97,10 +97,18 @@ def is_frozen(array: Any) -> bool:
 
 
 def freeze(array: Any) -> bool:
-    """Make an array read-only in place; return whether it is one that keeps its own data, and so can be taken."""
-    import numpy as np
+    """Make an array read-only in place; return whether it is one that keeps its own data, and so can be taken.
 
-    if type(array) is not np.ndarray or array.dtype.hasobject or array.base is not None or not array.flags.owndata:
+    Any value may be passed, and NumPy need not be installed.
+    """
+    np = sys.modules.get("numpy")
+    if (
+        np is None
+        or type(array) is not np.ndarray
+        or array.dtype.hasobject
+        or array.base is not None
+        or not array.flags.owndata
+    ):
         return False
     array.flags.writeable = False
     return True
@@ -433,7 +441,9 @@ def _same_columns(one: Any, other: Any, same: Same) -> bool:
         return True
     if one.name != other.name or one.dtype != other.dtype or len(one) != len(other):
         return False
-    if not one.dtype.is_nested() and not one.dtype.is_float() and not one.dtype.is_object():
+    import polars as pl
+
+    if not one.dtype.is_nested() and not one.dtype.is_float() and one.dtype != pl.Object:
         return bool(one.equals(other, check_dtypes=True, check_names=True, null_equal=True))
     if one.dtype.is_float():
         # Polars takes 0.0 and -0.0 for equal, and their reciprocals for different.

@@ -6,6 +6,8 @@ import asyncio
 import copy
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -499,3 +501,31 @@ def test_how_long_a_tool_takes_does_not_hide_what_it_changes() -> None:
     done = run("start = pass\nend = pass\nstart -> slow & fast & blocks -> end", slow, fast, blocks, rows=[])
 
     assert done.state == {"rows": [], "n": 0, "m": 0}
+
+
+WITHOUT_LIBRARIES = """
+import sys
+sys.modules |= dict.fromkeys(["numpy", "pandas", "polars", "pyarrow", "PIL", "matplotlib"])
+import asyncio
+from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
+
+registry = ToolRegistry()
+
+@registry.tool
+def fetch(n: int) -> dict:
+    return {"rows": [{"a": n}], "n": n + 1, "text": "x" * 100}
+
+@registry.tool
+def count(rows: list, n: int) -> dict:
+    rows.append({"a": n})
+    return {"rows": rows, "total": len(rows)}
+
+run = asyncio.run(WorkflowEngine(registry).execute(GraphDefinition.from_text("fetch -> count"), {"n": 1}))
+print(run.status, run.state["total"])
+"""
+
+
+def test_tools_run_where_no_library_for_data_is_installed() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_LIBRARIES], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("completed 2\n", "")

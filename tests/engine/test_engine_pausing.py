@@ -19,17 +19,20 @@ async def quick() -> int:
 def test_what_runs_goes_on_and_nothing_new_starts_until_it_is_unpaused() -> None:
     gate: list[asyncio.Event] = []
 
+    inside = list[bool]()
+
     async def first() -> int:
+        inside.append(True)
         await gate[0].wait()
         return 1
 
     async def main() -> None:
         gate.append(asyncio.Event())
         started = engine_of(first, quick).start(graph("first -> quick -> pass"))
-        await asyncio.sleep(0)
+        await until(lambda: inside)
         started.pause()
         gate[0].set()
-        await asyncio.sleep(0.02)
+        await until(lambda: rows(started))
 
         assert started.status == "paused"
         assert rows(started) == [("first", "completed", 1)]
