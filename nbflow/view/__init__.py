@@ -1,4 +1,7 @@
-"""The display of runs and graphs: a fold of events into a view, layouts, pictures, the inspector, and short texts.
+"""The display of runs and graphs: views, layouts, pictures, the inspector, and short texts.
+
+The view of a run is a fold of its events: a pure function that updates the displayed fields with one event at a time,
+so that the same events always give the same view, live, in the past or from a store.
 
 Invariant: nothing here uses asyncio, IPython or HTTP. Graphviz is imported when the first layout is computed.
 """

@@ -56,7 +56,7 @@ class Firings:
         """The end of the critical path among the firings cancelled since any other firing ended."""
         self._failed: str | None = None
 
-    # -- looking --------------------------------------------------------------------------------------------------
+    # -- reading --------------------------------------------------------------------------------------------------
 
     def leads_to(self) -> Hop | None:
         """Return the last step of the critical path: the one that failed or was cancelled last, else see `leading`."""

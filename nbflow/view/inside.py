@@ -31,7 +31,10 @@ class Inside:
         self.active: dict[str, str] = {}
         """The parts that run, wait, are being retried, or were cancelled, with their statuses."""
         self.carried: set[str] = set()
-        """The items that do not run, because each is an error that another map collected (not in runs of rules 1)."""
+        """The items that do not run, because each is an error that another map collected.
+
+        Runs recorded under version 1 of the rules do run such items.
+        """
         self._over: set[str] = set()
 
     def copy(self) -> Inside:

@@ -106,7 +106,8 @@ class Stretch:
         """Return True if each firing before the last was one attempt that completed before the last firing started."""
         if state.resumed or state.asked or node not in self._ends:
             return False
-        # A later attempt belongs to a firing that was open before the stretch: after a retry the node is eventful.
+        # An attempt beyond the first either continues a firing that was open before the stretch, or follows an event
+        # within it that made the node eventful.
         if state.firings and any(self._entries[index][3] > 1 for index in starts):
             return False
         return len(state.firings) + len(starts) - 1 == bisect_left(self._ends[node], starts[-1])
