@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
 from nbflow.errors import ToolError, did_you_mean, name_list
+from nbflow.graph.model import Executor
 from nbflow.names import by_identifier, identifier
 from nbflow.parameters import Parameters
 from nbflow.present import Definition, Unchanged, present, source_of, unchanged_since
@@ -23,7 +24,7 @@ from nbflow.signatures import ByPosition, Signature, entered_by, signature_of
 from nbflow.signatures import ToolParam as ToolParam
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-EXECUTORS = ("auto", "inline", "thread", "process", "dask")
+EXECUTORS: tuple[str, ...] = get_args(Executor)
 
 
 @dataclass(frozen=True)

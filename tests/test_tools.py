@@ -168,8 +168,10 @@ def positional(x: int, /) -> None: ...
         ("t", min, {}, "tool 't': Python knows no signature of <built-in function min>; wrap it in a function"),
         (
             "t", later, {"executor": "tread"},
-            "tool 't': unknown executor 'tread'; did you mean 'thread'?; known executors: auto, inline, thread, process, dask",
+            "tool 't': unknown executor 'tread'; did you mean 'thread'?; known executors: auto, inline, thread",
         ),
+        ("t", later, {"executor": "process"}, "tool 't': unknown executor 'process'; known executors: auto, inline, thread"),
+        ("t", later, {"executor": "dask"}, "tool 't': unknown executor 'dask'; known executors: auto, inline, thread"),
         ("t", later, {"retries": -1}, "tool 't': retries is -1; it counts further attempts, so 0 or more"),
         ("t", later, {"backoff": -0.5}, "tool 't': backoff is -0.5 s; it must be 0 or more"),
         ("t", later, {"timeout": 0}, "tool 't': timeout is 0 s; it must be above 0"),

@@ -103,7 +103,7 @@ class WorkflowEngine:
             breaks: The nodes to pause at, as by `Run.break_at`.
 
         Raises:
-            GraphError: A tool, executor, subgraph, predicate or reducer is not there, or a subgraph contains itself.
+            GraphError: A tool, subgraph, predicate or reducer is not there, or a subgraph contains itself.
             RunStateError: One of `breaks` is no node of the graph.
             NameClashError: Two keys of the initial state become one name.
             NbflowError: The setting NBFLOW_ATTEMPT_GRACE is no number of seconds.

@@ -22,8 +22,6 @@ from nbflow.state_parameter import NAME as STATE
 from nbflow.tools import ToolRegistry, ToolSpec
 from nbflow.values import is_mutable
 
-LATER = ("process", "dask")
-
 
 class Job:
     """A node's tool and its settings; `quick` where one call on the loop is all there is to it."""
@@ -43,7 +41,7 @@ class Job:
         self.retries: int = definition.retries if "retries" in said or spec.retries is None else spec.retries
         self.backoff: float = definition.backoff if "backoff" in said or spec.backoff is None else spec.backoff
         self.timeout = definition.timeout if "timeout" in said or spec.timeout is None else spec.timeout
-        executor = executor_of(definition, spec)
+        executor = _executor_of(definition, spec)
         self.mode = _mode(executor, spec)
         self.awaits_in_thread, self.stays_on_loop = executor == "thread", executor == "inline"
         self.asks = definition.map is not None or bool(spec.signature.params) or spec.takes_kwargs
@@ -110,7 +108,7 @@ class Jobs:
         return job
 
 
-def executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
+def _executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
     """Return the executor that a node asks for, or its tool."""
     if "executor" in definition.model_fields_set or spec.executor is None:
         return definition.executor
@@ -118,15 +116,13 @@ def executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
 
 
 def _mode(executor: str, spec: ToolSpec) -> str:
-    if executor in LATER:
-        raise ToolError(f"tool {spec.name!r} asks for executor {executor!r}, which this version has not; use 'thread'")
     if spec.is_async and (executor == "auto" or spec.is_generator):
         return "inline"
     return "thread" if executor == "auto" else executor
 
 
 def check_tools(plan: Plan, registry: ToolRegistry) -> None:
-    """Refuse a plan whose nodes, those of subgraphs too, name tools or executors that are not there.
+    """Refuse a plan whose nodes, those of subgraphs too, name tools that are not there.
 
     Raises:
         GraphError: It lists all of them, each with the names most alike.
@@ -151,12 +147,9 @@ def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: se
                 _tool_faults(node.subplan, registry, faults, seen)
             continue
         try:
-            executor = executor_of(node.definition, registry.get(node.definition.tool or ""))
+            registry.get(node.definition.tool or "")
         except ToolError as error:
             faults.append(f"node {node.id!r} names {error}")
-            continue
-        if executor in LATER:
-            faults.append(f"node {node.id!r} asks for executor {executor!r}, which this version has not; use 'thread'")
 
 
 def delay(backoff: float, attempt: int) -> float:

@@ -31,6 +31,7 @@ AS_STORED: dict[str, Any] = {"names": "as stored"}
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Executor = Literal["auto", "inline", "thread"]
 
 
 # What the JSON schema says beyond the types. It is said there alone, as `checks` tells all faults of a graph at once.
@@ -72,7 +73,7 @@ class NodeDefinition(_Part):
     retries: Annotated[int, Field(ge=0, strict=True)] = 0
     backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     timeout: Seconds | None = None
-    executor: Literal["auto", "inline", "thread", "process", "dask"] = "auto"
+    executor: Executor = "auto"
     cache: bool = False
 
 

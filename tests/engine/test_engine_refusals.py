@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from running import engine_of, graph, others
 
-from nbflow.errors import GraphError, NodeError
+from nbflow.errors import GraphError
 
 
 async def add(n: int) -> dict[str, int]:
@@ -40,34 +40,6 @@ def test_all_unknown_tools_are_refused_in_one_error_with_the_names_most_alike() 
     ]
     assert all(known in fault for fault in error.faults)
     assert str(error).startswith("graph 'g': 3 faults:")
-
-
-@pytest.mark.parametrize("executor", ["process", "dask"])
-def test_executors_that_are_not_there_are_refused_saying_so(executor: str) -> None:
-    error = refused(f"add [executor={executor}]", add)
-
-    assert error.faults == (f"node 'add' asks for executor '{executor}', which this version has not; use 'thread'",)
-
-
-def test_a_tools_own_executor_is_refused_too() -> None:
-    async def main() -> None:
-        engine = engine_of()
-        engine.registry.register("add", add, executor="process")
-        with pytest.raises(GraphError, match="node 'add' asks for executor 'process'"):
-            engine.start(graph("add"))
-
-    asyncio.run(main())
-
-
-def test_an_executor_that_a_redefined_tool_asks_for_is_refused_when_it_starts() -> None:
-    async def main() -> None:
-        engine = engine_of(naps, add)
-        started = engine.start(graph("naps -> add"), {"n": 1})
-        engine.registry.register("add", add, executor="process")
-        with pytest.raises(NodeError, match="tool 'add' asks for executor 'process', which this version has not"):
-            await started
-
-    asyncio.run(main())
 
 
 def test_unknown_subgraphs_predicates_and_reducers_are_refused_in_one_error() -> None:

@@ -58,7 +58,7 @@ def node_settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
         "retries": st.integers(0, 10**20),
         "backoff": seconds | st.just(0),
         "timeout": st.none() | seconds,
-        "executor": st.sampled_from(["auto", "inline", "thread", "process", "dask"]),
+        "executor": st.sampled_from(["auto", "inline", "thread"]),
         "cache": st.booleans(),
     }
     mapped = st.fixed_dictionaries(
