@@ -15,14 +15,14 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.errors import GraphError, GraphNotFoundError, RunNotFoundError, RunReleasedError, StoreError
+from nbflow.errors import GraphError, GraphNotFoundError, NbflowError, RunNotFoundError, RunReleasedError, StoreError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.memory import Memory
 from nbflow.names import identifier
 from nbflow.runlist import RunList, place, row_of
 from nbflow.secrets import Supply
-from nbflow.store.rows import GraphRow, RunRow
+from nbflow.store.rows import MOST_ROWS, GraphRow, RunRow
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
@@ -120,20 +120,29 @@ class Catalogue:
         self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
         limit: int = 20, before: tuple[float, str] | None = None,
     ) -> RunList:  # fmt: skip
-        """Return runs, newest first: those that are kept, and those of this process that are not. Blocks.
+        """Return the newest 20 runs, newest first: stored ones, and those of this process that are not. Blocks.
+
+        Pass a higher `limit` for more; `is_cut` of the list tells whether there are more than it allowed.
 
         Args:
             graph: Only runs of this graph.
             status: Only runs of this status.
             since: Only runs that began then or later, in seconds since 1970.
-            limit: How many at the most.
+            limit: How many at the most, at least 1.
             before: Only runs that come after this place in the list: when a run started, and its id.
+
+        Raises:
+            NbflowError: The limit is below 1.
+            StoreError: The store cannot be read.
         """
+        if limit < 1:
+            raise NbflowError(f"limit is {limit}; a list of runs has at least 1")
+        limit = min(limit, MOST_ROWS)
         store, graph = self.history.there(), graph and self._stored_name(graph)
         own = self._unlisted()  # before the store is asked, so that no run is in neither; in both it counts once
         rows: list[RunRow] = []
         if store is not None:
-            rows = store.runs(graph=graph, status=status, since=since, limit=limit, before=before).result()
+            rows = store.runs(graph=graph, status=status, since=since, limit=limit + 1, before=before).result()
         known = {row.id for row in rows}
         rows += [
             row for row in own
@@ -141,7 +150,7 @@ class Catalogue:
             and graph in (None, row.graph) and status in (None, row.status) and row.started >= (since or 0.0)
             and (before is None or place(row) < before)
         ]  # fmt: skip
-        return RunList(sorted(rows, key=place, reverse=True)[:limit])
+        return RunList(sorted(rows, key=place, reverse=True)[:limit], is_cut=len(rows) > limit)
 
     def _unlisted(self) -> list[RunRow]:
         """Return the runs of this process that a store does not have, or not yet."""

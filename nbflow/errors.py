@@ -172,7 +172,7 @@ class RunNotFoundError(NbflowError, LookupError):
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"no run {run_id!r} is known here; %flow_runs lists them")
+        super().__init__(f"no run {run_id[:80]!r} is known here; %flow_runs lists them")
 
 
 class RunReleasedError(RunNotFoundError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +17,22 @@ _LIVE = (Status.RUNNING, Status.WAITING, Status.PAUSED)
 
 
 class RunList(Records[RunRow]):
-    """Runs, newest first: a list that shows as a table."""
+    """Runs, newest first: a list that shows as a table; `is_cut` if there are more than its limit allowed."""
 
     kind = RunRow
+
+    def __init__(self, rows: Iterable[RunRow] = (), *, is_cut: bool = False) -> None:
+        super().__init__(rows)
+        self.is_cut = is_cut
+
+    @property
+    def note(self) -> str:
+        """A sentence for people where there are more runs; else nothing."""
+        from nbflow.view.words import counted
+
+        return (
+            f"{counted(len(self), 'run')} listed, the newest; there are more: limit=N, --limit N" if self.is_cut else ""
+        )
 
     def table(self, *, stable: bool = False) -> Table:
         """Return a row for each run; with `stable` without what differs from one time to the next.
@@ -41,7 +55,7 @@ class RunList(Records[RunRow]):
             columns["fork of"] = [_parent(row, stable=stable) for row in self]
         for name in ("run", "started", "duration", "notebook") if stable else ():
             del columns[name]
-        return Table(tuple(columns), zip(*columns.values(), strict=True))
+        return Table(tuple(columns), zip(*columns.values(), strict=True), note="" if stable else self.note)
 
 
 def _status(row: RunRow) -> str:

@@ -24,16 +24,16 @@ _values.fillvalue = "…"
 
 
 class Table:
-    """Rows of text under headings."""
+    """Rows of text under headings; `note` is a sentence below them, such as that there are more rows."""
 
-    def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        self.headings, self.rows = tuple(headings), [tuple(map(_line, row)) for row in rows]
+    def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
+        self.headings, self.rows, self.note = tuple(headings), [tuple(map(_line, row)) for row in rows], note
 
     def __repr__(self) -> str:
         lines = [self.headings, *self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.headings))]
         padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-        return "\n".join(line.rstrip() for line in padded)
+        return "\n".join([*(line.rstrip() for line in padded), *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
         table = ET.Element("table")
@@ -41,6 +41,8 @@ class Table:
             row = ET.SubElement(table, "tr")
             for cell in line:
                 ET.SubElement(row, tag, {"style": "text-align:left"}).text = cell
+        if self.note:
+            ET.SubElement(table, "caption", {"style": "caption-side:bottom;text-align:left"}).text = self.note
         return ET.tostring(table, encoding="unicode", method="html")
 
 

@@ -6,6 +6,10 @@ Rule: a command is parse, call the session, show; what goes wrong is one message
 
 def main() -> None:
     """Run the command line; the entry point of `nbflow`."""
-    from nbflow.cli.app import app
+    from nbflow.cli.streams import guarded, open_closed
 
-    app(prog_name="nbflow")  # as which a shell completes it, however it was started
+    open_closed()
+    with guarded():
+        from nbflow.cli.app import app
+
+        app(prog_name="nbflow")  # as which a shell completes it, however it was started

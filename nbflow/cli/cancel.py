@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from nbflow.cli.completing import living_run
 from nbflow.cli.options import AsJson
 from nbflow.cli.place import opened
 from nbflow.cli.results import as_line
+from nbflow.cli.streams import Terminal
 from nbflow.cli.telling import INTERRUPTED, errors_told, fail
 from nbflow.errors import NbflowError, RunStateError
 from nbflow.events import Status
@@ -83,7 +83,7 @@ def _ended(store: Store, run_id: str) -> RunRow:
 @contextmanager
 def _waiting(row: RunRow) -> Iterator[None]:
     """Show on a terminal what is waited for."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if row.ended is not None or not console.is_terminal:
         yield
         return

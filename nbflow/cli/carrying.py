@@ -48,6 +48,10 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
     except asyncio.CancelledError:
         run.cancel("by Ctrl-C")
         await following
+    except OSError:
+        run.cancel("as what it prints cannot be written")
+        await run.wait()
+        raise
     for line in session.take_notices():
         tell(line)
     show(run)

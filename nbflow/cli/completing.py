@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from nbflow.files.text import read_text
+
 if TYPE_CHECKING:
     from nbflow.store import Store
     from nbflow.store.rows import RunRow
@@ -76,7 +78,7 @@ def _plain(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _graphs(file: Path) -> Iterator[str]:
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     if file.suffix == ".ipynb":
         for cell in json.loads(text)["cells"]:
             found = _GRAPH_CELL.match("".join(cell["source"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbflow.cli.options import AsJson, File
-from nbflow.cli.results import as_line
+from nbflow.cli.results import as_line, write_file
 from nbflow.cli.telling import errors_told
 from nbflow.errors import NbflowError
 from nbflow.files.program import export_program
@@ -39,11 +39,11 @@ def export(
     Example: nbflow export flows.ipynb -o flows.py
     """
     with errors_told():
-        if output is not None and output.exists() and output.samefile(file):
+        if output is not None and output.exists() and file.exists() and output.samefile(file):
             raise NbflowError(f"-o {output} is FILE itself; name another")
         module = export_program(file)
         if output is not None:
-            _write(output, module.text)
+            write_file(output, module.text.encode(), "-o")
         if as_json:
             typer.echo(as_line(_told(module, output)), nl=False)
             return
@@ -64,10 +64,3 @@ def _told(module: Module, output: Path | None) -> dict[str, Any]:
         "left_out": [{"cell": cell, "reason": reason} for cell, reason in module.left_out],
         "dropped": [{"cell": cell, "magic": magic} for cell, magic in module.dropped],
     }
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise NbflowError(f"-o {path}: cannot be written: {error.strerror or error}") from error

@@ -15,9 +15,10 @@ from nbflow.cli.options import AsJson, moment
 from nbflow.cli.place import store_url
 from nbflow.cli.results import as_line
 from nbflow.cli.tables import show_table
-from nbflow.cli.telling import errors_told
+from nbflow.cli.telling import errors_told, tell
 from nbflow.events import Status
 from nbflow.session import current
+from nbflow.view.words import counted
 from nbflow.wire import row_data
 
 
@@ -46,3 +47,5 @@ def runs(
             typer.echo(as_line([row_data(row) for row in found]), nl=False)
         else:
             show_table(found.table(), yielding="error")
+        if found.is_cut:
+            tell(f"{counted(len(found), 'run')} listed, the newest; there are more: --limit N")

@@ -14,6 +14,7 @@ import typer
 
 from nbflow.cli.completing import graph_of_file
 from nbflow.errors import NbflowError, NotationError
+from nbflow.files.text import FileError, read_text
 from nbflow.names import normalised
 
 File = Annotated[
@@ -55,7 +56,7 @@ def assignments(texts: list[str] | None) -> dict[str, Any]:
     """Return the keys and values of `--set KEY=VALUE`: a constant of the notation, or else the text itself.
 
     Raises:
-        NbflowError: One has no `=` or no key, or two keys become one name.
+        NbflowError: One has no `=` or no key, is nested too deeply, or is no text, or two keys become one name.
     """
     return normalised(dict(map(_assignment, texts or [])), "--set")
 
@@ -66,9 +67,13 @@ def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise NbflowError(f"--set takes KEY=VALUE, got {text!r}")
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise NbflowError(f"--set {key.strip()!a}: holds bytes that are no text in the terminal's encoding")
     try:
         return key.strip(), parse_constant(value)
-    except NotationError:
+    except NotationError as error:
+        if value.lstrip()[:1] in ("[", "{") and "nested" in error.problem:
+            raise NbflowError(f"--set {key.strip()}: {error.problem}; --state takes it from a file") from None
         return key.strip(), value
 
 
@@ -81,13 +86,13 @@ def state_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NbflowError(f"--state {path}: cannot be opened: {error.strerror or error}") from error
+        data = json.loads(read_text(path))
+    except FileError as error:
+        raise NbflowError(f"--state {error}") from error
+    except RecursionError:
+        raise NbflowError(f"--state {path}: the JSON is nested too deep") from None
     except ValueError as error:
         raise NbflowError(f"--state {path}: is no JSON: {error}") from error
-    except RecursionError as error:
-        raise NbflowError(f"--state {path}: the JSON is nested too deep") from error
     if not isinstance(data, dict):
         raise NbflowError(
             f"--state {path}: holds {type(data).__name__}; an initial state is an object of keys and values"

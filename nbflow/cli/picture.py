@@ -17,7 +17,7 @@ from nbflow.cli.options import AsJson, Graph, Tools
 from nbflow.cli.place import store_url
 from nbflow.cli.program import open_program, picked
 from nbflow.cli.progress import show_result
-from nbflow.cli.results import as_line, line_printer
+from nbflow.cli.results import as_line, line_printer, write_file
 from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told, tell
 from nbflow.engine.record import RunRecord
@@ -111,8 +111,8 @@ def _draw(graph: GraphDefinition, snapshot: Mapping[str, Any], svg: Path | None,
     from nbflow.view import static_svg
 
     if svg is not None:
-        svg.write_text(static_svg(graph, snapshot, title=graph.name), encoding="utf-8")
+        write_file(svg, static_svg(graph, snapshot, title=graph.name).encode(), "--svg")
     if png is not None:
         from nbflow.view.png import static_png
 
-        png.write_bytes(static_png(graph, snapshot))
+        write_file(png, static_png(graph, snapshot), "--png")

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from nbflow.cli.standing import standing
+from nbflow.cli.streams import Terminal
 from nbflow.cli.telling import tell, worded
 from nbflow.events import Event, Kind
 from nbflow.view import RunPicture
@@ -31,7 +31,7 @@ _PER_S = 10
 
 async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
     """Show a run until its end, and what `notices` gives as it comes."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if console.is_terminal:
         await _follow_live(run, console, notices)
     else:
@@ -39,7 +39,7 @@ async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
     await run.wait()
 
 
-async def _follow_live(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:
+async def _follow_live(run: Run, console: Terminal, notices: Callable[[], list[str]]) -> None:
     view, seen = unfed(run), 0
     ending = asyncio.ensure_future(run.wait())
     with Live(console=console, auto_refresh=False, transient=False) as live:
@@ -57,7 +57,7 @@ async def _follow_live(run: Run, console: Console, notices: Callable[[], list[st
             await asyncio.wait([ending], timeout=1 / _PER_S)
 
 
-async def _follow_plain(run: Run, console: Console, notices: Callable[[], list[str]]) -> None:
+async def _follow_plain(run: Run, console: Terminal, notices: Callable[[], list[str]]) -> None:
     # What it did in earlier sittings was shown then.
     seen = max((event.seq for event in run.events[:] if event.kind is Kind.EXECUTION_RESUMED), default=0)
     while True:
@@ -96,7 +96,7 @@ def _told(event: Event) -> str:
 
 def show_result(run: RunRecord) -> None:
     """Print what a run came to: one line for it, and one for each key of its state."""
-    console = Console()
+    console = Terminal()
     console.print(Text(repr(RunPicture(run))), soft_wrap=True)
     for key, value in run.state.items():
         told = value_preview(key, value)

@@ -9,7 +9,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
@@ -47,6 +50,18 @@ def line_printer() -> Callable[[Any], None]:
             output.write(as_line(data))
 
     return print_alone
+
+
+def write_file(path: Path, content: bytes, option: str) -> None:
+    """Write the file that an option names.
+
+    Raises:
+        NbflowError: It cannot be written.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise NbflowError(f"{option} {path}: cannot be written: {error.strerror or error}") from error
 
 
 def as_line(data: Any) -> str:

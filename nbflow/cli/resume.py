@@ -78,10 +78,12 @@ def resume(
     """
     warnings_told()
     print_result = printer(as_json=as_json)
+    from nbflow.notation.spans import parse_place
+
     with errors_told():
         session, here = current(), Path.cwd()
         edits = assignments(set_)
-        at = int(from_) if from_ is not None and from_.isdecimal() else from_
+        at = None if from_ is None else parse_place(from_)
         store_url()
         session.history.folder = here
         row = _row(session, run)

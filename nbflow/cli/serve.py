@@ -19,6 +19,7 @@ from nbflow.cli.options import AsJson, File, Tools
 from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
+from nbflow.files.text import check_there
 from nbflow.serving import drain_time, page_address, public_address, require_server
 from nbflow.supervisor import Supervisor, bound
 
@@ -75,8 +76,7 @@ def serve(
 def _check(file: Path, workers: int) -> None:
     if sys.platform == "win32":
         raise NbflowError("nbflow serve hands a socket to its workers, which Windows cannot; use %flow_serve there")
-    if not file.is_file():
-        raise NbflowError(f"no file {str(file)!r} here; give a notebook, a .flow text or a graph in JSON")
+    check_there(file)
     if workers > 1 and not _shares():
         raise NbflowError("several workers share their runs through PostgreSQL; set NBFLOW_DATABASE_URL to one")
 

@@ -6,17 +6,17 @@ Rule: a narrow terminal costs one column the ends of its cells, and no other col
 from __future__ import annotations
 
 import rich.table
-from rich.console import Console
 from rich.text import Text
 
+from nbflow.cli.streams import Terminal
 from nbflow.tables import Table
 
 
 def show_table(table: Table, *, yielding: str) -> None:
     """Print a table to standard output; the column headed `yielding` gives way where the terminal is narrow."""
-    console = Console()
+    console = Terminal()
     if not console.is_terminal:
-        console.print(Text(repr(table)), soft_wrap=True)
+        console.print(Text(repr(Table(table.headings, table.rows))), soft_wrap=True)
         return
     drawn = rich.table.Table(box=None, pad_edge=False, header_style="bold")
     # What no row has is left out: a terminal has no room for it.

@@ -9,12 +9,15 @@ Invariant: every skipped cell is reported with a reason.
 from __future__ import annotations
 
 import json
+import logging
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nbflow.errors import NbflowError, name_list
 from nbflow.files.reading import CellReading
+from nbflow.files.text import FileError, read_text
 
 SKIP_TAG = "nbflow-skip"
 FORMAT = 4
@@ -35,49 +38,99 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
         NotebookError: The file cannot be read, or is no Python notebook.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise NotebookError(path, f"cannot be opened: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise NotebookError(path, f"is not a notebook: {error}") from error
-    notebook = _read_current_format(text) or _converted(path, text)
-    metadata = notebook["metadata"]
-    language = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name", "python")
+        text = read_text(path)
+    except FileError as error:
+        raise NotebookError(path, error.problem) from error
+    notebook = _notebook(path, text)
+    language = _language(notebook["metadata"])
     if language.lower() not in ("python", "ipython"):
         raise NotebookError(path, f"is a notebook in {language!r}; nbflow runs Python notebooks")
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and cell["source"].strip()]
 
 
-def _read_current_format(text: str) -> dict[str, Any] | None:
-    """Return a notebook in the current format (nbformat 4), or None if nbformat must convert or check it.
-
-    This avoids importing nbformat and its JSON schema validator, which takes longer than reading the notebook.
-    """
-    try:
-        notebook = json.loads(text)
-        if notebook["nbformat"] != FORMAT:
-            return None
-        cells = [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"]]
-        plain = all(isinstance(part["metadata"], dict) and "cell_type" in part for part in cells)
-        return {"metadata": {**notebook["metadata"]}, "cells": cells} if plain else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+def _language(metadata: Mapping[str, Any]) -> str:
+    """Return the language of a notebook; Python where its metadata name none."""
+    for part, key in (("kernelspec", "language"), ("language_info", "name")):
+        told = metadata.get(part)
+        if isinstance(told, Mapping) and isinstance(told.get(key), str) and told[key]:
+            return str(told[key])
+    return "python"
 
 
-def _converted(path: Path, text: str) -> dict[str, Any]:
-    """Return a notebook of any format, converted to nbformat 4.
+def _notebook(path: Path, text: str) -> dict[str, Any]:
+    """Return a notebook of any form in that of today.
+
+    What nbformat loads to check a file may take longer than all else that is done with it, so it judges only what is
+    not plainly of the form that all are written in today.
 
     Raises:
         NotebookError: The text is not a notebook.
     """
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise NotebookError(path, "is not a notebook: it is nested too deeply") from None
+    except ValueError as error:
+        raise NotebookError(path, f"is not a notebook: it is no JSON: {error}") from error
+    if not isinstance(data, Mapping):
+        raise NotebookError(path, f"is not a notebook: it holds {type(data).__name__}, and a notebook is an object")
+    if data.get("nbformat") != FORMAT:
+        return _converted(path, text)
+    try:
+        return _checked(data)
+    except ValueError as error:
+        return _converted(path, text, str(error))
+
+
+def _checked(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook of today's form with the source of each cell as one text.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    cells, metadata = notebook.get("cells"), notebook.get("metadata")
+    if not isinstance(metadata, Mapping):
+        raise ValueError("its metadata are no object")
+    if not isinstance(cells, list):
+        raise ValueError("its cells are no list")
+    return {"metadata": {**metadata}, "cells": [_cell(number, cell) for number, cell in enumerate(cells, 1)]}
+
+
+def _cell(number: int, cell: Any) -> dict[str, Any]:
+    if not isinstance(cell, Mapping):
+        raise ValueError(f"its cell {number} is no object")
+    source = cell.get("source")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    faults = (
+        (not isinstance(cell.get("cell_type"), str), "'cell_type' is no text"),
+        (not isinstance(cell.get("metadata"), Mapping), "'metadata' is no object"),
+        (not isinstance(source, str), "'source' is neither a text nor a list of texts"),
+    )
+    if problem := next((text for is_so, text in faults if is_so), None):
+        raise ValueError(f"{problem} in its cell {number}")
+    return {**cell, "source": source}
+
+
+def _converted(path: Path, text: str, fault: str | None = None) -> dict[str, Any]:
+    """Return a notebook that nbformat can read in today's form; `fault` is what is known to be wrong with it.
+
+    Raises:
+        NotebookError: nbformat cannot read it.
+    """
     import nbformat
 
-    malformed = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError, RecursionError)
+    logger = logging.getLogger("traitlets")  # where nbformat reports what it reads all the same
+    disabled, logger.disabled = logger.disabled, True
     try:
-        notebook: dict[str, Any] = nbformat.reads(text, as_version=FORMAT)  # type: ignore[no-untyped-call]
-    except malformed as error:
-        raise NotebookError(path, f"is not a notebook: {str(error).splitlines()[0]}") from error
-    return notebook
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _checked(nbformat.reads(text, as_version=FORMAT))  # type: ignore[no-untyped-call]
+    except Exception as error:  # of odd data nbformat raises whatever its code meets first
+        told = fault or f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+        raise NotebookError(path, f"is not a notebook: {told}") from error
+    finally:
+        logger.disabled = disabled
 
 
 class Sifting:
@@ -89,7 +142,8 @@ class Sifting:
 
     def reason(self, cell: Mapping[str, Any], reading: CellReading) -> str | None:
         """Return the reason to skip a cell, or None to run it."""
-        if SKIP_TAG in cell["metadata"].get("tags", []):
+        tags = cell["metadata"].get("tags")
+        if isinstance(tags, list) and SKIP_TAG in tags:
             return f"it is tagged {SKIP_TAG}"
         if reading.run_call:
             return f"it has {reading.run_call}"

@@ -9,6 +9,7 @@ import contextlib
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from nbflow import load_ipython_extension
+from nbflow import load_ipython_extension, unload_ipython_extension
 from nbflow.errors import NbflowError
 from nbflow.failures import text_of
 from nbflow.files.cells import NotebookError, Sifting, code_cells
@@ -61,23 +62,37 @@ def load_notebook(path: str | Path) -> Loaded:
 
 
 def _run(shell: InteractiveShell, path: Path, number: int, source: str) -> None:
-    result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]  # IPython is untyped here
-    error = result.error_before_exec or result.error_in_exec
+    error = _error_of(shell, source)
     if error is None:
         return
-    if not isinstance(error, Exception):
+    if isinstance(error, KeyboardInterrupt):
         raise error
-    raise NotebookError(
-        path, f"{_line_of(shell, error)}{type(error).__name__}: {text_of(error)}", cell=number
-    ) from error
+    told = f"{_line_of(shell, error)}{type(error).__name__}: {text_of(error)}".removesuffix(": ")
+    if isinstance(error, SystemExit):
+        told += "; a cell that ends the process leaves nothing to run, so take this out, or tag the cell nbflow-skip"
+    raise NotebookError(path, told, cell=number) from error
 
 
-def _line_of(shell: InteractiveShell, error: Exception) -> str:
+def _error_of(shell: InteractiveShell, source: str) -> BaseException | None:
+    """Run a cell and return what it raised, or None."""
+    try:
+        result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]  # IPython is untyped here
+    except (ValueError, RecursionError, MemoryError) as error:
+        return error  # of a source that Python cannot read, such as one with half a surrogate pair
+    found: BaseException | None = result.error_before_exec or result.error_in_exec
+    return found
+
+
+def _line_of(shell: InteractiveShell, error: BaseException) -> str:
     """Return `line 3: ` for the innermost line of a cell in the traceback, or an empty text if there is none."""
     frames = reversed(traceback.extract_tb(error.__traceback__))
     lines = (frame.lineno for frame in frames if shell.compile.format_code_name(frame.filename))
     line = next(lines, error.lineno if isinstance(error, SyntaxError) else None)
     return f"line {line}: " if line else ""
+
+
+def _exit() -> None:
+    raise SystemExit
 
 
 @contextlib.contextmanager
@@ -92,13 +107,16 @@ def _shell_in(folder: Path) -> Iterator[InteractiveShell]:
     with tempfile.TemporaryDirectory(prefix="nbflow-") as home:
         config = Config()
         config.HistoryManager.enabled = False
+        config.InteractiveShell.automagic = False  # a cell `run` is a name, and not %run
         shell = InteractiveShell.instance(config=config, ipython_dir=home, ast_node_interactivity="none")
         shell._showtraceback = lambda *_: None  # type: ignore[method-assign]  # the error is raised instead
+        shell.ask_exit = _exit  # type: ignore[attr-defined]  # what `exit()` and `quit()` call
+        warnings.filterwarnings("ignore", message="To exit: use")  # what IPython says of a SystemExit
         load_ipython_extension(shell)
         sys.path.insert(0, str(folder))
         try:
             with contextlib.chdir(folder):
                 yield shell
         finally:
-            shell.run_line_magic("unload_ext", "nbflow")
+            unload_ipython_extension(shell)
             InteractiveShell.clear_instance()

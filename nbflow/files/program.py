@@ -7,20 +7,28 @@ installed packages.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import os
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nbflow.errors import NbflowError
+from nbflow.failures import text_of
+from nbflow.files.text import check_there, read_text
 from nbflow.session import Session, current
 
 if TYPE_CHECKING:
     from nbflow.files.export import Module
     from nbflow.graph import GraphDefinition
 from nbflow.names import identifier
+
+
+_MACHINERY = (__file__, importlib.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ def open_program(path: Path, modules: list[str]) -> Program:
         NbflowError: The file or a module cannot be read, or a cell failed.
     """
     session = current()
-    _check_exists(path)
+    check_there(path)
     register_modules(modules)
     if path.suffix == ".ipynb":
         return _notebook(path)
@@ -57,7 +65,7 @@ def export_program(path: Path) -> Module:
     """
     from nbflow.files.export import export_cells, export_graphs
 
-    _check_exists(path)
+    check_there(path)
     if path.suffix != ".ipynb":
         return export_graphs(_graphs(path), path.name)
     from IPython.core.inputtransformer2 import TransformerManager
@@ -68,20 +76,11 @@ def export_program(path: Path) -> Module:
     return export_cells(code_cells(path), transformer.transform_cell, path.name)
 
 
-def _check_exists(path: Path) -> None:
-    if not path.is_file():
-        raise NbflowError(f"no file {str(path)!r} here; give a notebook, a .flow text or a graph in JSON")
-
-
 def _graphs(path: Path) -> dict[str, GraphDefinition]:
     """Return the graphs of a text by their names; a graph without a name is named after the file."""
     from nbflow.notation import read_flow
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise NbflowError(f"{path} is not text in UTF-8: byte {error.start} cannot be read") from error
-    return {graph.name or identifier(path.stem): graph for graph in read_flow(text)}
+    return {graph.name or identifier(path.stem): graph for graph in read_flow(read_text(path))}
 
 
 def register_modules(names: list[str]) -> None:
@@ -103,14 +102,58 @@ def _notebook(path: Path) -> Program:
 
 
 def _module(name: str) -> ModuleType:
-    # As `python -m` does, so that modules in the current directory are found.
-    sys.path.insert(0, str(Path.cwd()))
+    """Return a module by its name, or by the path of its file.
+
+    Raises:
+        NbflowError: It cannot be imported, whatever its code raises.
+    """
+    is_file = name.endswith(".py") or "/" in name or os.sep in name
+    # As Python does: a module beside the user's work is found, and what lies beside a file is found by that file.
+    folder = str(Path(name).absolute().parent if is_file else Path.cwd())
+    sys.path.insert(0, folder)
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise NbflowError(f"--tools {name}: cannot be imported: {error}") from error
+        return _module_of(Path(name)) if is_file else importlib.import_module(name)
+    except (KeyboardInterrupt, NbflowError):
+        raise
+    except BaseException as error:
+        told = text_of(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {text_of(error)}"
+        raise NbflowError(f"--tools {name}: cannot be imported: {told}{_place_of(error)}") from error
     finally:
-        sys.path.pop(0)
+        if folder in sys.path:  # its own code may have changed the list
+            sys.path.remove(folder)
+
+
+def _module_of(path: Path) -> ModuleType:
+    """Return the module that a file is, under the file's name."""
+    if path.is_dir() or not path.is_file():
+        raise NbflowError(f"--tools {path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
+    if path.suffix != ".py":
+        raise NbflowError(f"--tools {path}: is no Python file, whose name ends in .py")
+    name = path.stem.replace(".", "_")
+    known = sys.modules.get(name)
+    if known is not None:
+        if (file := getattr(known, "__file__", None)) and Path(file).resolve() == path.resolve():
+            return known
+        raise NbflowError(f"--tools {path}: another module {name!r} is loaded already; rename the file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None  # noqa: S101 - it ends in .py
+    assert spec.loader is not None  # noqa: S101 - so has one
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _place_of(error: BaseException) -> str:
+    """Return where in the user's code an import failed, as ` (mytools.py, line 3)`; nothing where it did not begin."""
+    if isinstance(error, SyntaxError):
+        return ""  # its own text says so
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<") and frame.filename not in _MACHINERY]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def _register(session: Session, module: ModuleType) -> None:

@@ -57,7 +57,7 @@ def _read_into(found: CellReading, transform: Transform, source: str) -> None:
     try:
         tree = parsing.module(transform(source))
         code = compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     _read_names(found, code)
     found.sets -= OF_THE_COMPILER

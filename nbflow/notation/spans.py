@@ -11,6 +11,7 @@ from datetime import datetime
 from nbflow.errors import NbflowError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MOST_DIGITS = 18
 _SPAN = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])\s*", re.ASCII)
 
 
@@ -24,6 +25,19 @@ def parse_span(text: str) -> float:
     if found is None:
         raise NbflowError(f"{text[:40]!r} is no span of time; write a number and s, m, h, d or w, such as 90m or 30d")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def parse_place(text: str) -> int | str:
+    """Return a place in a run: the number of an event (`17`), or a node as it stands (`score`, `score#3`).
+
+    Raises:
+        NbflowError: The number has more digits than that of any event.
+    """
+    if not text.isdecimal():
+        return text
+    if len(text) > _MOST_DIGITS:
+        raise NbflowError(f"{text[:20]}… is the number of no event")
+    return int(text)
 
 
 def parse_since(text: str, *, now: float) -> float:

@@ -15,7 +15,7 @@ from IPython.core import magic_arguments
 from IPython.core.error import UsageError
 
 from nbflow.errors import NbflowError
-from nbflow.notation.spans import parse_since
+from nbflow.notation.spans import parse_place, parse_since
 
 
 def argument(*names: str, **settings: Any) -> Any:
@@ -80,7 +80,10 @@ def positive(text: str) -> int:
 
 def place(text: str) -> int | str:
     """Return a place in a run: the number of an event, or a node."""
-    return int(text) if text.isdecimal() else text
+    try:
+        return parse_place(text)
+    except NbflowError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def since(text: str) -> float:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from nbflow.tools import ToolRegistry
 
 
+_MOST_DIGITS = 18
+"""Of the number of a node's start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A run that is to go on, wherever it was found; `head` is None where no store has it."""
@@ -183,7 +187,7 @@ def cut(source: Source, at: int | str | None) -> int:
 def _before(source: Source, place: str) -> int:
     """Return the event before a node's last start, or before its third: `NODE`, `NODE#3`."""
     name, _, number = place.rpartition("#")
-    if not number.isdigit() or not name:
+    if not number.isdecimal() or len(number) > _MOST_DIGITS or not name:
         name, number = place, ""
     ran = dict.fromkeys(event.node for event in source.events if event.kind is Kind.NODE_START and event.node)
     name = name if name in ran else node_path(name)

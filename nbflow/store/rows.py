@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+MOST_ROWS = 2**62
+"""More rows than any database has; what a database is asked for may be no larger number than it knows."""
+
 
 class LogRow(NamedTuple):
     """One event of a run. `seq` starts at 1 and has no gaps; `data` is a JSON object, None for an empty one.

@@ -22,7 +22,7 @@ from nbflow.store.delays import DelayWatch
 from nbflow.store.leases import Held, Leases
 from nbflow.store.opening import open_database
 from nbflow.store.owners import Owner
-from nbflow.store.rows import Batch, Blob, GraphRow, LogRow, NewRun, Pruned, RunHead, RunRow, StoreInfo
+from nbflow.store.rows import MOST_ROWS, Batch, Blob, GraphRow, LogRow, NewRun, Pruned, RunHead, RunRow, StoreInfo
 from nbflow.store.writer import Change, Database, Job, Writer
 
 EXIT_S = 10.0
@@ -287,9 +287,10 @@ class Store:
             older_than: Runs that began less than so many seconds ago stay. Without both, all runs stay.
             dry_run: Only tell what would go.
         """
+        most = None if keep_last is None else min(keep_last, MOST_ROWS)
         return self._change(
             lambda connection: retention.prune(
-                connection, keep_last=keep_last, older_than=older_than, at=time.time(), dry_run=dry_run
+                connection, keep_last=most, older_than=older_than, at=time.time(), dry_run=dry_run
             )
         )
 
