@@ -14,12 +14,13 @@ import psutil
 
 from nbflow.errors import NbflowError, StoreError
 from nbflow.store.delays import spoken
+from nbflow.store.url import NOT_SQLITE
 
 KEPT = "What was committed before is kept."
 _SQLITE = {
     sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space",
     sqlite3.SQLITE_CORRUPT: "the file is damaged. It is left as it is; move it away to begin a new one",
-    sqlite3.SQLITE_NOTADB: "it is not of SQLite, or damaged at its head. It is left as it is; choose another place",
+    sqlite3.SQLITE_NOTADB: NOT_SQLITE,
     sqlite3.SQLITE_READONLY: f"it may not be written. {KEPT} Check the rights of the file and its folder",
     sqlite3.SQLITE_PERM: f"it may not be written. {KEPT} Check the rights of the file and its folder",
     sqlite3.SQLITE_IOERR: f"the disk failed to read or write it. {KEPT} Check the disk and its free space",

@@ -21,7 +21,7 @@ from nbflow.store.notices import RunNotices
 from nbflow.store.places import default_file
 from nbflow.store.recorder import Recorder
 from nbflow.store.rows import NewRun
-from nbflow.store.url import file_in, parsed, refuse_place
+from nbflow.store.url import file_in, parsed, refuse_other_file, refuse_place
 from nbflow.store.values import Codecs
 from nbflow.tools import ToolRegistry
 
@@ -107,7 +107,7 @@ class History:
         """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from.
 
         Raises:
-            StoreError: The file that a setting names cannot be there.
+            StoreError: The file of the store cannot be there, or is no database of SQLite.
         """
         self._refuse_place()
         inner = reachable(graph, subgraphs)
@@ -136,10 +136,15 @@ class History:
         )  # fmt: skip
 
     def _refuse_place(self) -> None:
-        """Refuse a file that a setting names where none can be: before the run starts, which would be stored there."""
+        """Refuse a file that can be no store before the run starts that would be stored there."""
+        if self._store is not None:
+            return
         url = settings().database_url
-        if self._store is None and url is not None and (file := file_in(parsed(url))) is not None:
+        file = default_file(self.folder).absolute() if url is None else file_in(parsed(url))
+        if url is not None and file is not None:
             refuse_place(file)
+        if file is not None:
+            refuse_other_file(file)
 
     def going_on(self, store: Store, run_id: str, epoch: int, *, strict: bool, kept: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""

@@ -1,30 +1,34 @@
 """A store on a PostgreSQL server: an async engine for all, driven from the writer's thread.
 
 Rule: a server that goes away is waited for, and what was not known to be committed is done again; changes are such that
-this does no harm. Every commit is a synchronous one: of others a server that crashes forgets the last, while the run
-that made them lives on and could not add to a log with a gap. It costs a run nothing, as nobody waits for each.
+this does no harm. A server that is there and does not answer is given up in the end. Every commit is a synchronous one:
+of others a server that crashes forgets the last, while the run that made them lives on and could not add to a log with
+a gap. It costs a run nothing, as nobody waits for each.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from nbflow.errors import StoreError
 from nbflow.store import patience
-from nbflow.store.delays import ANSWERING, UNREACHED, Pending
+from nbflow.store.delays import ANSWERING, UNREACHED, Pending, spoken
 from nbflow.store.faults import is_away, of_server, told
 from nbflow.store.loop import Loop
 from nbflow.store.patience import patiently, patiently_awaited
 from nbflow.store.url import shown
 from nbflow.store.writer import Change
 
+T = TypeVar("T")
+Heard = Callable[[], None]
 POOL, OVERFLOW = 20, 10
 CLOSING_S = 5.0
 ASKING_S = 2.0
@@ -76,8 +80,11 @@ class PostgresDatabase:
         self._loop.submit(self._transact(apply)).result()
 
     async def _transact(self, apply: Change) -> None:
-        async with self._engine.begin() as connection:
-            await connection.run_sync(apply)
+        async def transaction(heard: Heard) -> None:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_reporting(apply, heard))
+
+        await _answered(transaction)
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
         """Do all in one transaction; wait for a server that is away.
@@ -105,9 +112,12 @@ class PostgresDatabase:
         return self._loop.submit(self._read(query))
 
     async def _read(self, query: Change) -> Any:
-        async def attempt() -> Any:
+        async def reading(heard: Heard) -> Any:
             async with self._engine.connect() as connection:
-                return await connection.run_sync(query)
+                return await connection.run_sync(_reporting(query, heard))
+
+        async def attempt() -> Any:
+            return await _answered(reading)
 
         began = time.monotonic()
         doing = f"reading the store {self.place}"
@@ -130,6 +140,47 @@ class PostgresDatabase:
     def close(self) -> None:
         """Let go of the connections."""
         self._loop.close(self._engine.dispose(), CLOSING_S)
+
+
+async def _answered(work: Callable[[Heard], Awaitable[T]]) -> T:
+    """Return what some work with the server gives.
+
+    The driver waits for an answer without end, and so it may for that to a cancellation. So the work is cancelled, and
+    its end is not waited for.
+
+    Args:
+        work: Calls what it is given whenever a statement begins or ends.
+
+    Raises:
+        TimeoutError: The server takes no connection or answers no statement for twice as long as a lock is waited for.
+    """
+    silence = 2 * patience.PATIENCE_S
+    last = time.monotonic()
+
+    def heard() -> None:
+        nonlocal last
+        last = time.monotonic()
+
+    task = asyncio.ensure_future(work(heard))
+    while not task.done():
+        left = last + silence - time.monotonic()
+        if left <= 0:
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else asks for it
+            raise TimeoutError(f"the server has not answered for {spoken(silence)}")
+        await asyncio.wait({task}, timeout=left)
+    return task.result()
+
+
+def _reporting(apply: Change, heard: Heard) -> Change:
+    """Return what does the same, and calls `heard` at each statement."""
+
+    def applied(connection: Connection) -> Any:
+        for moment in ("before_cursor_execute", "after_cursor_execute"):
+            event.listen(connection, moment, lambda *_: heard())
+        return apply(connection)
+
+    return applied
 
 
 def _limit_lock_waits(driver: Any, _: object) -> None:

@@ -7,6 +7,8 @@ after two slashes or an unknown option, is an error that names the URL without i
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from nbflow.installing import install, needs
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+NOT_SQLITE = "it is not of SQLite, or damaged at its head. It is left as it is; choose another place"
 FILE, SERVER = "sqlite+aiosqlite", "postgresql+asyncpg"
 FORMS = f"{FILE}:///FILE, with four slashes for a whole path, or {SERVER}://USER:PASSWORD@HOST/DATABASE"
 _OPTIONS = {
@@ -72,6 +75,29 @@ def refuse_place(path: Path) -> None:
     """
     if path.is_dir() or not path.parent.is_dir():
         raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
+
+
+def refuse_other_file(path: Path) -> None:
+    """Refuse a file that SQLite cannot read, before a run starts that is to be stored there.
+
+    Only SQLite opens it: as POSIX has it, to close a file gives up all locks that the process has on it. A file with a
+    log beside it is one of SQLite, and is looked at when the store opens, so that no log is brought into a file that it
+    does not belong to.
+
+    Raises:
+        StoreError: It is no database of SQLite.
+    """
+    if not path.is_file() or not path.stat().st_size or path.with_name(f"{path.name}-wal").exists():
+        return
+    with suppress(sqlite3.OperationalError):  # such as a lock: opening the store waits for it
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise StoreError(f"the store {path} could not be used: {NOT_SQLITE} ({error})") from error
+        finally:
+            connection.close()
 
 
 def _of_scheme(url: URL, text: str) -> str | None:
