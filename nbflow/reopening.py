@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from nbflow.engine import Run, WorkflowEngine
-from nbflow.errors import RunNotFoundError, RunStateError, SecretsNeededError
+from nbflow.errors import GraphError, RunNotFoundError, RunStateError, SecretsNeededError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
 from nbflow.living import Living
@@ -93,6 +93,7 @@ class Reopening(Living):
         Raises:
             RunNotFoundError: No such run.
             NameClashError: Two keys of `state` become one name.
+            GraphError: Its graph needs a tool that is not defined here; the error names the cell to run where it can.
             SecretsNeededError: It lacks secrets; `names` are theirs.
             RunStateError: It is complete or runs and is no fork, another process has it, or the graph does not fit it
                 or `breaks`; a class is missing of an object that a tool is to get; or none is named, and the last one
@@ -121,7 +122,10 @@ class Reopening(Living):
             raise SecretsNeededError(source.id, lacking)
         upto = resuming.cut(source, at) if fork else len(source.events)
         with uncollected():
-            plan = self.engine.plan(graph, breaks=breaks)
+            try:
+                plan = self.engine.plan(graph, breaks=breaks)
+            except GraphError as error:
+                raise resuming.with_cures(error, self.history, source, self.graphs, self.registry) from None
         self.history.notices += await resuming.mend(self.engine, plan, source, upto)
         past = resuming.past_of(source, plan, upto, state, fork=fork)
         resuming.check_classes(self.history, source, past, self.registry)

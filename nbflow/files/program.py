@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nbflow.graph import GraphDefinition
 from nbflow.names import identifier
 
-
 _MACHINERY = (__file__, importlib.__file__)
 
 

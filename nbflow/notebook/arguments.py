@@ -6,6 +6,7 @@ Rule: an option is honoured or refused with a UsageError that says what there is
 from __future__ import annotations
 
 import argparse
+import inspect
 import shlex
 import time
 from collections.abc import Callable
@@ -51,12 +52,19 @@ def words(line: str) -> list[str]:
     return [word for word in found if word]
 
 
+class HelpAsked(Exception):  # noqa: N818 - it is no error: `readable` shows the help in place of the magic's work
+    """A magic was given `--help`; its text is the help."""
+
+
 def arguments(magic: Any, tokens: list[str]) -> argparse.Namespace:
     """Read tokens by the arguments that the magic `takes`.
 
     Raises:
         UsageError: A token is unknown, missing or of the wrong type.
+        HelpAsked: One of them is `--help`.
     """
+    if "--help" in tokens:
+        raise HelpAsked((inspect.getdoc(magic) or "").removeprefix("::").strip())
     parser: argparse.ArgumentParser = magic.parser
     parser.allow_abbrev = False  # `--back` is not `--background`
     return parser.parse_args(tokens)

@@ -182,9 +182,10 @@ class RunMagics(Magics):
 
         async def begin(state: dict[str, Any]) -> Run:
             return await with_secrets(
-                lambda secrets: session.current().reopen(
-                    options.run, at=options.place, state=state, breaks=options.breaks, secrets=secrets
-                )
+                lambda run_id, secrets: session.current().reopen(
+                    run_id, at=options.place, state=state, breaks=options.breaks, secrets=secrets
+                ),
+                options.run,
             )
 
         expressions, namespace = self._expressions(asked), names_for(self._shell, local_ns)

@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from nbflow.engine import Run
 
 
-async def with_secrets(reopen: Callable[[Mapping[str, Any]], Awaitable[Run]]) -> Run:
+async def with_secrets(reopen: Callable[[str | None, Mapping[str, Any]], Awaitable[Run]], run_id: str | None) -> Run:
     """Reopen a run, and once more with its secrets where it lacks some and somebody is there to type them.
+
+    Args:
+        reopen: Reopens a run by its id with some secrets.
+        run_id: Which one; None for the last, which is looked for once, as people are told which it is.
 
     Raises:
         SecretsNeededError: Nobody is.
     """
     try:
-        return await reopen({})
+        return await reopen(run_id, {})
     except SecretsNeededError as error:
         given = _typed(error)
         if given is None:
             raise
-    return await reopen(given)
+        run_id = error.run_id
+    return await reopen(run_id, given)
 
 
 def _typed(error: SecretsNeededError) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbflow.errors import NbflowError, words
 from nbflow.failures import failure_of, traceback_of
+from nbflow.notebook.arguments import HelpAsked
 from nbflow.secrets import mask
 
 _MACHINERY = frozenset({
@@ -31,9 +32,14 @@ _MOST_CHAINED = 100
 
 @contextmanager
 def readable(shell: Any, *, last: str = "") -> Iterator[None]:
-    """Let errors inside be drawn without the frames of IPython, asyncio and nbflow; `last` says where the run is."""
+    """Let errors inside be drawn without the frames of IPython, asyncio and nbflow; `last` says where the run is.
+
+    Where a magic is asked for its help, that is printed in place of what it does.
+    """
     try:
         yield
+    except HelpAsked as asked:
+        print(asked)  # noqa: T201 - beneath the cell, as what Python's own `help` prints
     except Exception as error:
         _draw_concisely(error, shell, last)
         raise

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, is_decided, lacks, rules_of
-from nbflow.errors import RunStateError, did_you_mean, name_list
+from nbflow.errors import GraphError, RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
-from nbflow.graph import GraphDefinition
+from nbflow.graph import GraphDefinition, reachable
 from nbflow.names import node_path
 from nbflow.scheduler import RULES, Plan
 from nbflow.secrets import Supply, learn
@@ -262,9 +262,39 @@ def check_classes(history: History, source: Source, past: Past, registry: ToolRe
         return  # all came back as it was
     from nbflow.store.substitutes import refuse_substitutes
 
-    row = source.head.row
-    file = history.notebook() or row.notebook or row.origin
-    refuse_substitutes(source.id, past.replay, registry, None if file is None else (history.folder or Path()) / file)
+    refuse_substitutes(source.id, past.replay, registry, next(iter(_files_of(history, source)), None))
+
+
+def _files_of(history: History, source: Source) -> list[Path]:
+    """Return the files whose cells may define what a run needs: this process's notebook, then the run's own."""
+    row = None if source.head is None else source.head.row
+    names = [history.notebook(), *((row.notebook, row.origin) if row else ())]
+    return [(history.folder or Path()) / name for name in dict.fromkeys(names) if name]
+
+
+def with_cures(
+    error: GraphError, history: History, source: Source, graphs: Mapping[str, GraphDefinition], registry: ToolRegistry
+) -> GraphError:  # fmt: skip
+    """Return why a run's graph cannot run here, with the cell to run for each tool that is not there."""
+    from nbflow.store.substitutes import cell_to_run
+
+    graph = graphs[source.name]
+    files = _files_of(history, source)
+    tools = {
+        node.tool: node.node_id
+        for one in (graph, *reachable(graph, graphs).values())
+        for node in one.nodes
+        if node.tool is not None and node.tool not in registry
+    }
+    if not tools:
+        return error
+    others = [fault for fault in error.faults if " names unknown tool " not in fault]
+    started = f"; the run was started in {files[-1].name}" if files else ""
+    cures = [
+        f"node {node!r} needs the tool {tool!r}, which is not defined here; {cell_to_run(tool, *files)}{started}"
+        for tool, node in tools.items()
+    ]
+    return GraphError([*cures, *others], graph=error.graph)
 
 
 def seconds_of(events: Sequence[Event | LogRow]) -> float:

@@ -54,14 +54,18 @@ def _cure(substitute: Substitute, key: str, notebook: Path | None) -> str:
         return f"define it as it was then, or fork the run with a new value of {key!r}"
     if module.partition(".")[0] != "__main__":
         return f"import {module} and call nbflow.register_type({bare}), then resume again"
-    outermost = substitute.cls.removeprefix("__main__.").partition(".")[0][:200]
-    where = "" if notebook is None else _where(outermost, notebook)
-    return f"run the cell that defines {outermost}{where}, then resume again"
+    return cell_to_run(substitute.cls.removeprefix("__main__.").partition(".")[0][:200], notebook)
+
+
+def cell_to_run(name: str, *notebooks: Path | None) -> str:
+    """Return what to do about a class or tool that is not there: run its cell, found in the first file that has it."""
+    where = next(filter(None, (_where(name, each) for each in notebooks if each is not None)), "")
+    return f"run the cell that defines {name}{where}, then resume again"
 
 
 def _where(name: str, notebook: Path) -> str:
-    """Return the last cell of a notebook that defines a class, as ` (In [3] of flows.ipynb)`; nothing without one."""
-    pattern = re.compile(rf"^(class\s+{re.escape(name)}\b|{re.escape(name)}\s*=)", re.MULTILINE)
+    """Return the last cell of a notebook that defines a name, as ` (In [3] of flows.ipynb)`; nothing without one."""
+    pattern = re.compile(rf"^((async\s+)?def\s+|class\s+){re.escape(name)}\b|^{re.escape(name)}\s*=", re.MULTILINE)
     found = [label for label, source in _cells(notebook) if pattern.search(source)]
     return f" ({found[-1]} of {notebook.name})" if found else ""
 

@@ -33,3 +33,14 @@ def test_help_tells_usage_options_and_an_example(kernel: Kernel, magic: str) -> 
         assert f"  {own}" in usage
         assert f"    {magic}" in examples or f" = {magic}" in examples
         assert ("positional arguments:" in examples or "options:" in examples) is (magic != "%flow_tools")
+
+
+@pytest.mark.parametrize(
+    "line", ["%flow_run --help", "%flow_resume --help", "%flow_runs --help", "%%flow_tool --help\nx"]
+)
+def test_a_magic_prints_its_help_and_does_nothing(kernel: Kernel, line: str) -> None:
+    reply = kernel.ok(line)
+
+    magic = line.split()[0]
+    assert reply.stdout.startswith(f"{magic} ")
+    assert f"    {magic}" in reply.stdout.partition("Example")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,27 @@ def test_where_the_notebook_is_not_known_the_last_run_is_taken_and_its_file_name
 
     resumed = kernel.ok("run = %flow_resume")
 
-    assert f"resuming run {run_id} of sums: it was started in a.ipynb" in said(resumed)
+    assert said(resumed).count(f"resuming run {run_id} of sums: it was started in a.ipynb") == 1
     assert kernel.ok("run.id").value == f"'{run_id}'"
+
+
+def test_a_tool_whose_cell_was_not_run_is_named_with_the_cell(start: Start, tmp_path: Path) -> None:
+    run_id = failed(start("a.ipynb"))
+    cell = {"cell_type": "code", "metadata": {}, "source": DEFINE, "outputs": [], "execution_count": 7}
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [cell]}
+    kernel = start("b.ipynb")
+    kernel.ok("nbflow.session.current().registry.remove('parse')")
+
+    refused = kernel.run(f"%flow_resume {run_id}").traceback
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    named = kernel.run(f"%flow_resume {run_id}").traceback
+    (tmp_path / "b.ipynb").write_text(json.dumps(notebook))
+    named_of_own = kernel.run(f"%flow_resume {run_id}").traceback
+
+    told = "node 'parse' needs the tool 'parse', which is not defined here; run the cell that defines parse"
+    assert f"{told}, then resume again; the run was started in a.ipynb" in refused
+    assert f"{told} (In [7] of a.ipynb), then resume again" in named
+    assert f"{told} (In [7] of b.ipynb), then resume again" in named_of_own
 
 
 def test_vs_code_names_the_notebook_in_a_variable(start: Start) -> None:
