@@ -14,7 +14,7 @@ from nbflow.names import identifier
 from nbflow.secrets import MASK
 from nbflow.server import models
 from nbflow.server.problems import problems
-from nbflow.server.sent import MOST_OF_A_NAME, NAME
+from nbflow.server.sent import MOST_OF_A_NAME, MOST_OF_AN_ID, NAME, graph_id_of, name_of_graph
 from nbflow.server.serving import Serving
 from nbflow.server.shelf import Shelved
 from nbflow.server.shown import sent
@@ -25,7 +25,8 @@ from nbflow.wire import definition_data
 router = APIRouter()
 Id = Annotated[
     str,
-    Path(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name"),
+    Path(min_length=1, max_length=MOST_OF_AN_ID, pattern=NAME, description="the graph's id, or its name"),
+    AfterValidator(name_of_graph),
     AfterValidator(identifier),
 ]
 Version = Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | SkipJsonSchema[None], Query()]
@@ -54,7 +55,7 @@ Definition = Annotated[
 async def create_graph(definition: Definition, service: Serving) -> models.GraphMade:
     """Keep a graph of registered tools, so that it can be run; as a new version where its name is taken."""
     kept = await service.shelf.keep(definition)
-    return models.GraphMade(id=kept.graph.name, name=kept.graph.name, version=kept.version or 0)
+    return models.GraphMade(id=graph_id_of(kept.graph.name), name=kept.graph.name, version=kept.version or 0)
 
 
 @router.get("/graphs", response_model=models.Graphs, operation_id="list_graphs", responses=problems())
@@ -101,4 +102,4 @@ def _shown(found: Shelved, session: Session) -> Response:
 def _listed(found: Shelved) -> dict[str, Any]:
     name = found.graph.name
     told = {"version": found.version, "nodes": len(found.graph.nodes), "runs": found.runs, "sent": found.sent}
-    return {"id": name, "name": name, **told}
+    return {"id": graph_id_of(name), "name": name, **told}

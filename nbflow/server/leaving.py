@@ -34,11 +34,16 @@ class WebSocketLine(WebSocketsSansIOProtocol):
     """uvicorn's own protocol, but for the close of a client that takes nothing."""
 
     async def send(self, message: Any) -> None:
-        """Send a message; a close at once, as the place behind all that waits is where it belongs."""
+        """Send a message; a close at once, as the place behind all that waits is where it belongs.
+
+        A handshake that was denied is complete, as one that was closed is; uvicorn would log an error.
+        """
         closes = message["type"] == "websocket.close" and self.handshake_complete
         if closes:
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
         if closes:
             _break_off_later(self.transport)
 

@@ -12,11 +12,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nbflow.events import Status
 from nbflow.names import identifier
-from nbflow.server.sent import MOST_OF_A_NAME, NAME
+from nbflow.server.sent import MOST_OF_AN_ID, NAME, name_of_graph
 
 GraphId = Annotated[
-    str, Field(min_length=1, max_length=MOST_OF_A_NAME, pattern=NAME, description="the graph's name"),
-    AfterValidator(identifier),
+    str, Field(min_length=1, max_length=MOST_OF_AN_ID, pattern=NAME, description="the graph's id, or its name"),
+    AfterValidator(name_of_graph), AfterValidator(identifier),
 ]  # fmt: skip
 Json = dict[str, Any]
 
@@ -57,7 +57,10 @@ class ResumeRequest(Request):
 
 
 class GraphMade(BaseModel):
-    """A graph that was sent; a definition that is stored already keeps its version."""
+    """A graph that was sent; a definition that is stored already keeps its version.
+
+    `id` is its name, or in place of one that an address would change `~` and the name in base64url.
+    """
 
     id: str
     name: str

@@ -5,11 +5,16 @@ Rule: what no store and no answer has a form for is refused here, whatever store
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path
+from pydantic import AfterValidator
+
+from nbflow.names import identifier
 from nbflow.server.problems import RequestError
 
 MOST_OF_A_NAME = 200
@@ -18,6 +23,37 @@ MOST_OF_A_KEY = 1000
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 NAME = r"^[^\x00-\x1f\x7f-\x9f]+$"
 """No control characters: PostgreSQL keeps no NUL, and the others belong in no address."""
+
+
+MOST_OF_AN_ID = 1 + (4 * MOST_OF_A_NAME * 4 + 2) // 3
+_SAFE = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.~ -]*[A-Za-z0-9_.~-])?")
+"""Names that mean the same in an address, however it is encoded or normalised."""
+
+
+def graph_id_of(name: str) -> str:
+    """Return the id of a graph: its name, or where an address would change that, `~` and the name in base64url."""
+    if _SAFE.fullmatch(name):
+        return name
+    return "~" + base64.urlsafe_b64encode(name.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+
+
+def name_of_graph(graph_id: str) -> str:
+    """Return the name of a graph that an id, or its name as it is, stands for."""
+    if graph_id.startswith("~"):
+        try:
+            name = base64.urlsafe_b64decode(graph_id[1:] + "=" * (-len(graph_id[1:]) % 4)).decode()
+        except ValueError:
+            return graph_id
+        return name if is_name(name) and graph_id_of(name) == graph_id else graph_id
+    return graph_id
+
+
+def graph_named(graph_id: str) -> str:
+    """Return the name, in the form that names have, of the graph that an id in an address stands for."""
+    return identifier(name_of_graph(graph_id))
+
+
+InPath = Annotated[str, Path(max_length=MOST_OF_AN_ID), AfterValidator(graph_named)]
 
 
 def is_name(text: str) -> bool:

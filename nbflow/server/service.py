@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -78,7 +79,7 @@ class Service:
 
     async def _same(self, run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
         """Return the run that a key began, once it is stored."""
-        if run.name != name or object_data(run.initial) != object_data(normalised(state, "the initial state")):
+        if run.name != name or _written(run.initial) != _written(normalised(state, "the initial state")):
             raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
         if isinstance(run, Run):
             await self._stored(run)
@@ -256,6 +257,11 @@ class Service:
 
 async def _call(action: Callable[[Run], Any], run: Run) -> None:
     action(run)
+
+
+def _written(state: Mapping[str, Any]) -> str:
+    # As text, as 1, 1.0 and true are equal in Python.
+    return json.dumps(object_data(state), sort_keys=True)
 
 
 def run_id_of(key: str) -> str:

@@ -13,15 +13,13 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from nbflow.errors import NbflowError
 from nbflow.json_values.pieces import json_text
-from nbflow.names import identifier
 from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
 from nbflow.server.rates import Rates
-from nbflow.server.sent import size_of
+from nbflow.server.sent import InPath, size_of
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 
@@ -38,7 +36,9 @@ Closing = tuple[int, str]
 
 @router.websocket("/ws/execute/{graph_id:path}")
 async def execute(
-    socket: WebSocket, graph_id: Annotated[str, Path(max_length=200), AfterValidator(identifier)], service: Serving
+    socket: WebSocket,
+    graph_id: InPath,
+    service: Serving,
 ) -> None:
     """Begin a run with the state that the first message is, then send its events."""
     if (place := await watching(socket, service)) is None:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
-from pydantic import AfterValidator
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nbflow.commands import Message, refusal
@@ -21,11 +20,11 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.json_values.pieces import json_text
-from nbflow.names import identifier
 from nbflow.pages import Page, scene_of
 from nbflow.server.elsewhere import folded, newer, pause_after
 from nbflow.server.problems import answer, problem_of
 from nbflow.server.rates import Rates
+from nbflow.server.sent import InPath
 from nbflow.server.service import Service
 from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, without_paths
@@ -201,7 +200,8 @@ async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -
 
 @router.get("/scenes/{graph_id:path}")
 async def show_graph(
-    graph_id: Annotated[str, Path(max_length=200), AfterValidator(identifier)], service: Serving
+    graph_id: InPath,
+    service: Serving,
 ) -> Response:
     """Return a graph as the live view draws it, before any run."""
     graph = await service.shelf.find(graph_id)

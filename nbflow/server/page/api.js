@@ -23,7 +23,12 @@ async function call(path, { method = 'GET', body, headers = {} } = {}) {
   return told;
 }
 
-const named = (name) => name.split('/').map(encodeURIComponent).join('/');
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+const SAFE = /^[A-Za-z0-9_-]([A-Za-z0-9_.~ -]*[A-Za-z0-9_.~-])?$/; // names that an address leaves as they are
+/** The id of a graph in an address: its name, or `~` and the name in base64url. */
+const named = (name) => (SAFE.test(name)
+  ? encodeURIComponent(name)
+  : `~${base64(name).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')}`);
 const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 
 export const graphs = async () => (await call('graphs')).graphs;
