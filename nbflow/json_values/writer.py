@@ -77,12 +77,14 @@ class Writer:
             return self._cut(value)
         if value is None or value is True or value is False:
             return value
+        depth = len(self._path)
         try:
             if (write := PLAIN.get(type(value))) is not None:
                 return self._contained(value, write)
             written = self._simple(value)
             return self._other(value) if written is None else written
         except RecursionError:  # the caller's stack is nearly used up
+            del self._path[depth:]
             return self.truncated({"type": "instance", "class": class_name(type(value))}, [], None)
         except Exception as error:  # noqa: BLE001 - a value's own code may raise anything, and costs only this value
             return self._broken(value, error)
