@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from types import MemberDescriptorType
 from typing import Any
 
 from pydantic import BaseModel
 
 from nbflow.conditions.limits import Refused
 from nbflow.conditions.operations import is_array, type_name
+from nbflow.conditions.trust import ABSENT, ANY, ATOMS, COMPARED, check, check_parts, check_types, stored
 from nbflow.errors import did_you_mean, name_list
 from nbflow.names import identifier
-
-_ABSENT = object()
 
 
 def missing(name: object, what: str, keys: Iterable[object]) -> Refused:
     """Return the refusal of a key that is not there, with those that are."""
-    known = [str(key) for key in keys]
-    near = did_you_mean(name, known) if isinstance(name, str) else ""
+    known = [str(key) if type(key) in ATOMS else f"a {type_name(key)}" for key in keys]
+    near = did_you_mean(name, known) if type(name) is str else ""
     return Refused(f"{_shown(name)} is not in {what}, which has {name_list(known)}{near}")
 
 
 def _shown(value: object) -> str:
+    if type(value) not in ATOMS:
+        return f"a {type_name(value)}"
     try:
         text = repr(value)
     except ValueError:  # an int with too many digits to print
@@ -44,14 +44,15 @@ def key(owner: Any, written: str, name: str = "") -> Any:
     """
     kind, name = type(owner), name or written
     if kind is dict or issubclass(kind, Mapping):
+        _check_mapping(owner)
         return _of_mapping(owner, written if written in owner else name)
     fields = _declared_fields(kind)
     if fields is None:
         raise Refused(f"{type_name(owner)} has no keys; a dot reads keys of dicts and declared fields, not attributes")
     if name not in fields:
         raise missing(name, f"this {type_name(owner)}", fields)
-    value = _stored(owner, name)
-    if value is _ABSENT:
+    value = stored(owner, name)
+    if value is ABSENT:
         raise Refused(f"the field {name!r} of this {type_name(owner)} has no stored value")
     return value
 
@@ -59,7 +60,11 @@ def key(owner: Any, written: str, name: str = "") -> Any:
 def item(owner: Any, index: Any) -> Any:
     """Return `owner[index]` of a string, sequence, mapping, array, series or frame."""
     kind = type(owner)
+    check("indexing", owner, index)
+    if type(index) not in ATOMS:
+        check_parts("indexing", index)
     if kind is dict or issubclass(kind, Mapping):
+        _check_mapping(owner)
         return _of_mapping(owner, index)
     if issubclass(kind, Sequence):
         return owner[index]
@@ -78,7 +83,18 @@ def state_item(state: Mapping[str, Any], index: Any) -> Any:
 
 def state_key(index: Any) -> Any:
     """Return a key of the state, which is normalised as all its keys are."""
+    if type(index) not in ATOMS:
+        check_parts("indexing", index)  # it is hashed
     return identifier(index) if isinstance(index, str) else index
+
+
+def _check_mapping(owner: Mapping[Any, Any]) -> None:
+    """See that to look a key up runs no code of a class."""
+    if type(owner) is dict:
+        check_types("indexing", owner, methods=COMPARED)
+    else:
+        check("indexing", owner)
+        check_parts("indexing", owner, methods=ANY)  # such as a ChainMap, which calls the methods of its maps
 
 
 def _of_mapping(owner: Mapping[Any, Any], name: Any) -> Any:
@@ -93,27 +109,3 @@ def _declared_fields(kind: type) -> list[str] | None:
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     return None
-
-
-def _stored(owner: Any, name: str) -> Any:
-    """Return a field from where instances keep it: their dict, their slots, or the class for a plain default."""
-    try:
-        values = object.__getattribute__(owner, "__dict__")
-    except AttributeError:
-        values = {}
-    if name in values:
-        return values[name]
-    for base in type(owner).__mro__:
-        found = base.__dict__.get(name, _ABSENT)
-        if isinstance(found, MemberDescriptorType):
-            return _of_slot(found, owner)
-        if found is not _ABSENT:
-            return _ABSENT if hasattr(type(found), "__get__") else found
-    return _ABSENT
-
-
-def _of_slot(slot: MemberDescriptorType, owner: Any) -> Any:
-    try:
-        return slot.__get__(owner)
-    except AttributeError:  # never set
-        return _ABSENT

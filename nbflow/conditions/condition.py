@@ -112,7 +112,7 @@ def _compiled(text: str, predicates: Mapping[str, Callable[..., Any]]) -> Condit
     try:
         parsed = parsing.expression(source)
         rebuilder = Rebuilder(source, shift, predicates)
-        expression = rebuilder.rebuild(parsed)
+        expression = rebuilder.truth(parsed)
     except SyntaxError as error:
         raise Refused(f"this is no condition: {error.msg}", max((error.offset or 1) - 1, 0) + shift) from None
     except (ValueError, RecursionError, MemoryError) as error:

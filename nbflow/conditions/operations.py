@@ -12,6 +12,17 @@ from decimal import Decimal
 from typing import Any
 
 from nbflow.conditions.limits import MAX_BITS, MAX_DIGITS, MAX_ELEMENTS, Refused
+from nbflow.conditions.trust import (
+    ANY,
+    ATOMS,
+    COMPARED,
+    TRUTH,
+    check,
+    check_cells,
+    check_parts,
+    check_types,
+    own_methods,
+)
 
 _NUMBERS = frozenset({int, float, bool})
 _PLAIN = _NUMBERS | {str, type(None)}
@@ -33,6 +44,7 @@ def is_array(value: object) -> bool:
 
 
 def _numeric(sign: str, *values: object) -> None:
+    check(repr(sign), *values)
     for value in values:
         if hasattr(type(value), "__len__"):
             raise Refused(f"{sign!r} takes numbers here, not {type_name(value)}")
@@ -52,6 +64,7 @@ def _charge(budget: Budget, elements: int) -> None:
 def add(budget: Budget, left: Any, right: Any) -> Any:
     """Return `left + right`; what joined strings, lists and tuples hold is charged to the budget."""
     if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
+        check("'+'", left, right)
         if isinstance(left, _JOINED) and isinstance(right, _JOINED):
             _charge(budget, len(left) + len(right))
         else:
@@ -61,6 +74,7 @@ def add(budget: Budget, left: Any, right: Any) -> Any:
 
 def multiply(budget: Budget, left: Any, right: Any) -> Any:
     """Return `left * right`: numbers, or a string repeated. Repeated lists, nested, would compare without end."""
+    check("'*'", left, right)
     if isinstance(left, int) and isinstance(right, int):
         _bounded("*", left.bit_length() + right.bit_length())
     elif type(left) not in _NUMBERS or type(right) not in _NUMBERS:
@@ -74,6 +88,7 @@ def multiply(budget: Budget, left: Any, right: Any) -> Any:
 
 def power(left: Any, right: Any) -> Any:
     """Return `left ** right` of numbers whose powers have a bounded size."""
+    check("'**'", left, right)
     if isinstance(left, int) and isinstance(right, int):
         if abs(left) > 1 and right > 0:
             _bounded("**", left.bit_length() * right)
@@ -85,6 +100,7 @@ def power(left: Any, right: Any) -> Any:
 
 def _whole(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def apply(left: Any, right: Any) -> Any:
+        check(repr(sign), left, right)
         try:
             left, right = operator.index(left), operator.index(right)
         except TypeError:
@@ -98,9 +114,9 @@ def _whole(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any]
 
 def _quotient(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def apply(left: Any, right: Any) -> Any:
+        _numeric(sign, left, right)
         if isinstance(left, int):
             _bounded(sign, left.bit_length())
-        _numeric(sign, left, right)
         return compute(left, right)
 
     return apply
@@ -116,13 +132,55 @@ def _plain(sign: str, compute: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _comparison(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    who = repr(sign)
+
     def apply(left: Any, right: Any) -> Any:
-        if type(left) not in _PLAIN and type(right) not in _PLAIN:
-            _one_array_at_most(left, right)
+        if type(left) not in _PLAIN or type(right) not in _PLAIN:
+            _comparable(who, left, right)
         return compute(left, right)
 
     return apply
+
+
+def _comparable(who: str, left: Any, right: Any) -> None:
+    """See that to compare two values runs no code of a class, and ends."""
+    check(who, left, right, methods=COMPARED)
+    if type(left) in ATOMS or type(right) in ATOMS:
+        check_cells(who, left)
+        check_cells(who, right)
+        return
+    _one_array_at_most(left, right)
+    check_parts(who, left, right)
+
+
+def single(value: Any) -> Any:
+    """Return a value that is to be compared with one of the condition's own, or looked up among them."""
+    if type(value) not in _PLAIN:
+        check("a comparison", value, methods=COMPARED)
+        check_cells("a comparison", value)
+    return value
+
+
+def keyed(value: Any) -> Any:
+    """Return a value that is to be hashed."""
+    if type(value) not in _PLAIN:
+        check_parts("a key", value)
+    return value
+
+
+def truthful(value: Any) -> Any:
+    """Return a value whose truth is to be asked."""
+    if type(value) not in _PLAIN:
+        check("its truth", value, methods=TRUTH)
+    return value
+
+
+def identical(left: Any, right: Any) -> bool:
+    """Return `left is right` where the right side is None, True or False, which it is known to be only now."""
+    if right is not None and type(right) is not bool:
+        raise Refused("'is' is for None, True and False; write ==")
+    return left is right
 
 
 def _one_array_at_most(left: object, right: object) -> None:
@@ -135,16 +193,28 @@ def _one_array_at_most(left: object, right: object) -> None:
 
 def contains(item: Any, values: Any) -> bool:
     """Return `item in values`; what has no size, as a generator, would be consumed and is refused."""
+    check("'in'", item, methods=COMPARED)
+    check("'in'", values)
     if type(item) not in _PLAIN:
         _one_array_at_most(item, values)
     known = type(values) in _WALKED or issubclass(type(values), (Mapping, Set))
     if not known and not (type(values) is range and type(item) is int):
         _walkable("in", values)
+    if type(values) not in (str, bytes, range):
+        if type(item) not in ATOMS:
+            check_parts("'in'", item, values)
+            if not issubclass(type(values), (list, tuple)):
+                check_parts("'in'", item)  # it is hashed
+        elif type(values) in _WALKED:
+            check_types("'in'", values, methods=COMPARED)
+        else:
+            check_parts("'in'", values, methods=ANY)
     return item in values
 
 
 def _walkable(who: str, values: Any) -> Collection[Any]:
     """Return `values` if they have a size, and a bounded one where it may be more than what is in memory."""
+    check(repr(who), values)
     if type(values) in _WALKED:
         return values  # type: ignore[no-any-return]
     if not hasattr(type(values), "__len__") or not hasattr(type(values), "__iter__"):
@@ -163,10 +233,35 @@ def _no_arrays(who: str, values: Iterable[Any]) -> None:
 def _single(who: str, compute: Callable[[Any], Any]) -> Callable[..., Any]:
     def apply(*values: Any) -> Any:
         compared = _walkable(who, values[0]) if len(values) == 1 else values
-        _no_arrays(who, compared)
+        if not issubclass(type(compared), (str, bytes, range)):
+            _no_arrays(who, compared)
+            check_types(repr(who), compared)
+            if not ATOMS.issuperset(map(type, compared)):
+                check_parts(repr(who), compared)
         return compute(compared)
 
     return apply
+
+
+def whole(state: Any) -> Any:
+    """Return the state as a value: of a class that is not trusted, which may be any mapping, as a dict."""
+    return state if not own_methods(type(state)) else {key: state[key] for key in state}
+
+
+def _every(who: str, compute: Callable[[Iterable[Any]], bool]) -> Callable[[Any], bool]:
+    def apply(values: Any) -> bool:
+        walked = _walkable(who, values)
+        if type(walked) is not range:
+            check_types(repr(who), walked, methods=TRUTH)
+        return compute(walked)
+
+    return apply
+
+
+def length(value: Any) -> int:
+    """Return `len(value)`."""
+    check("'len'", value)
+    return len(value)
 
 
 def rounded(number: Any, digits: Any = None) -> Any:
@@ -176,18 +271,19 @@ def rounded(number: Any, digits: Any = None) -> Any:
         _bounded("round", 4 * number.adjusted())
     if digits is None:
         return round(number)
+    check("'round'", digits)
     if not isinstance(digits, int) or abs(digits) > MAX_DIGITS:
         raise Refused(f"'round' takes up to {MAX_DIGITS} digits as an integer")
     return round(number, digits)
 
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "Eq": _comparison(operator.eq),
-    "NotEq": _comparison(operator.ne),
-    "Lt": _comparison(operator.lt),
-    "LtE": _comparison(operator.le),
-    "Gt": _comparison(operator.gt),
-    "GtE": _comparison(operator.ge),
+    "Eq": _comparison("==", operator.eq),
+    "NotEq": _comparison("!=", operator.ne),
+    "Lt": _comparison("<", operator.lt),
+    "LtE": _comparison("<=", operator.le),
+    "Gt": _comparison(">", operator.gt),
+    "GtE": _comparison(">=", operator.ge),
 }
 CHARGED: dict[str, Callable[[Budget, Any, Any], Any]] = {"Add": add, "Mult": multiply}
 ARITHMETIC: dict[str, Callable[..., Any]] = {
@@ -208,12 +304,12 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "Invert": _plain("~", operator.invert),
 }
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {  # with the fewest and most arguments
-    "len": (len, 1, 1),
+    "len": (length, 1, 1),
     "min": (_single("min", min), 1, None),
     "max": (_single("max", max), 1, None),
     "sum": (_single("sum", sum), 1, 1),
     "abs": (_plain("abs", abs), 1, 1),
-    "any": (lambda values: any(_walkable("any", values)), 1, 1),
-    "all": (lambda values: all(_walkable("all", values)), 1, 1),
+    "any": (_every("any", any), 1, 1),
+    "all": (_every("all", all), 1, 1),
     "round": (rounded, 1, 2),
 }

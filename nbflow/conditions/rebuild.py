@@ -147,7 +147,7 @@ class Rebuilder:
         if node.id in _WORDS:
             return ast.Constant(_WORDS[node.id]), None
         if node.id == "state":
-            return ast.Name("state", ast.Load()), None
+            return self._function("whole", operations.whole, [ast.Name("state", ast.Load())]), None
         self._not_dunder(node.id, self._column(node))
         return self._top(node.id, self._column(node)), node.id
 
@@ -186,17 +186,26 @@ class Rebuilder:
 
     # Operators
 
+    def truth(self, node: ast.expr) -> ast.expr:
+        """Return the counterpart of an expression whose truth is asked; raises Refused with a column."""
+        built = self.rebuild(node)
+        if isinstance(node, (ast.Compare, ast.BoolOp, ast.Constant)):
+            return built
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return built
+        return self._at(self._function("truthful", operations.truthful, [built]), self._column(node))
+
     def _bool_op(self, node: ast.BoolOp) -> ast.expr:
-        values = [self.rebuild(node.values[0])]
+        values = [self.truth(node.values[0])]
         self._skippable += 1
-        values += [self.rebuild(value) for value in node.values[1:]]
+        values += [self.truth(value) for value in node.values[1:]]
         self._skippable -= 1
         return ast.BoolOp(ast.And() if isinstance(node.op, ast.And) else ast.Or(), values)
 
     def _unary(self, node: ast.UnaryOp) -> ast.expr:
-        operand = self.rebuild(node.operand)
         if isinstance(node.op, ast.Not):
-            return ast.UnaryOp(ast.Not(), operand)
+            return ast.UnaryOp(ast.Not(), self.truth(node.operand))
+        operand = self.rebuild(node.operand)
         name = type(node.op).__name__
         return self._folded(node, name, operations.UNARY[name], [operand])
 
@@ -243,33 +252,44 @@ class Rebuilder:
                 variable = f"kept{self._temporaries}"
                 right = self._at(ast.NamedExpr(ast.Name(variable, ast.Store()), right), self._column(operand))
                 kept = ast.Name(variable, ast.Load())
-            pairs.append(self._at(self._pair(sign, left, right, operand), self._column(node)))
+            pairs.append(self._at(self._pair(sign, left, right, operand, self._column(node)), self._column(node)))
             left = kept
             self._skippable += number == 1
         self._skippable -= 1
         return pairs[0] if len(pairs) == 1 else ast.BoolOp(ast.And(), pairs)
 
-    def _pair(self, sign: ast.cmpop, left: ast.expr, right: ast.expr, operand: ast.expr) -> ast.expr:
+    def _pair(self, sign: ast.cmpop, left: ast.expr, right: ast.expr, operand: ast.expr, column: int) -> ast.expr:
         name = type(sign).__name__
         if name in ("Is", "IsNot"):
-            if not (isinstance(right, ast.Constant) and (right.value is None or isinstance(right.value, bool))):
-                raise Refused("'is' is for None, True and False; write ==", self._column(operand))
             if isinstance(left, ast.Constant):
                 raise Refused("'is' compares no literal; write ==", self._column(operand))
+            if isinstance(operand, (ast.BinOp, ast.UnaryOp)) and not isinstance(right, ast.Constant):
+                # As in `n is not None + z`, where the operator binds closer: an error only if it is reached.
+                found = self._function("identical", operations.identical, [left, right])
+                return found if isinstance(sign, ast.Is) else ast.UnaryOp(ast.Not(), found)
+            if not (isinstance(right, ast.Constant) and (right.value is None or isinstance(right.value, bool))):
+                raise Refused("'is' is for None, True and False; write ==", self._column(operand))
             return ast.Compare(left, [type(sign)()], [right])
         if name in ("In", "NotIn"):
-            return self._membership(sign, left, right)
+            return self._membership(sign, left, right, operand, column)
         if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
-            return ast.Compare(left, [type(sign)()], [right])
+            return ast.Compare(self._single(left, column), [type(sign)()], [self._single(right, column)])
         return self._function(name, operations.COMPARISONS[name], [left, right])
 
-    def _membership(self, sign: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
-        whole = isinstance(right, ast.Name) and right.id == "state"
+    def _single(self, built: ast.expr, column: int) -> ast.expr:
+        """Return what is compared with a literal."""
+        if isinstance(built, ast.Constant):
+            return built
+        return self._at(self._function("single", operations.single, [built]), column)
+
+    def _membership(self, sign: ast.cmpop, left: ast.expr, right: ast.expr, operand: ast.expr, column: int) -> ast.expr:
+        if isinstance(operand, ast.Name) and operand.id == "state":
+            if not (isinstance(left, ast.Constant) and are_normal((left.value,))):
+                left = self._at(self._function("state_key", access.state_key, [left]), column)
+            return ast.Compare(left, [type(sign)()], [ast.Name("state", ast.Load())])
         listed = isinstance(right, (ast.List, ast.Tuple)) and all(isinstance(one, ast.Constant) for one in right.elts)
-        if whole and not (isinstance(left, ast.Constant) and are_normal((left.value,))):
-            left = self._function("state_key", access.state_key, [left])
-        if whole or listed:
-            return ast.Compare(left, [type(sign)()], [right])
+        if listed:
+            return ast.Compare(self._single(left, column), [type(sign)()], [right])
         found = self._function("contains", operations.contains, [left, right])
         return found if isinstance(sign, ast.In) else ast.UnaryOp(ast.Not(), found)
 
@@ -312,6 +332,6 @@ class Rebuilder:
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 raise Refused("a condition does not unpack dicts", self._column(value))
-            keys.append(self.rebuild(key))
+            keys.append(self._at(self._function("keyed", operations.keyed, [self.rebuild(key)]), self._column(key)))
             values.append(self.rebuild(value))
         return ast.Dict(keys, values)

@@ -48,7 +48,7 @@ ERRORS: list[tuple[str, dict[str, Any], int, str, type[BaseException] | None]] =
     ("len(n)", {"n": 3}, 1, "TypeError", TypeError),
     ("a and min(xs)", {"a": 1, "xs": []}, 7, "ValueError", ValueError),
     ("10.0 ** n", {"n": 999}, 1, "OverflowError", OverflowError),
-    ("sum(xs)", {"xs": Sized()}, 1, "RuntimeError: no elements today", RuntimeError),
+    ("sum(xs)", {"xs": Sized()}, 1, "'sum' would call __iter__ of Sized", None),
     ("{xs: 1}", {"xs": []}, 1, "TypeError: ", TypeError),
     ("d[k]", {"d": {}, "k": 10**5000}, 3, "a value of type int is not in this dict, which has none", None),
 ]

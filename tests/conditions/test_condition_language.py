@@ -6,6 +6,7 @@ import dataclasses
 from collections import OrderedDict, UserDict, defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -186,11 +187,13 @@ def test_a_dot_is_a_key_of_a_dict_even_where_dicts_have_a_method_of_the_name() -
 
 
 def test_mappings_of_every_kind_have_keys_and_none_makes_any() -> None:
-    made = defaultdict(int, {"a": 1})
+    made, proxy = defaultdict(int, {"a": 1}), MappingProxyType({"a": 1})
 
     assert truth(
-        "u.a == 1 and o.a == 1 and l.a == 1 and m.a == 1", u=UserDict(a=1), o=OrderedDict(a=1), l=Layers(a=1), m=made
+        "u.a == 1 and o.a == 1 and p.a == 1 and m.a == 1", u=UserDict(a=1), o=OrderedDict(a=1), p=proxy, m=made
     )
+    with pytest.raises(ConditionError, match="would call __getitem__ of Layers"):
+        truth("l.a", l=Layers(a=1))
     with pytest.raises(ConditionError, match="'b' is not in this defaultdict"):
         truth("m.b", m=made)
     assert dict(made) == {"a": 1}

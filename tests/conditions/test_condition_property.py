@@ -54,7 +54,7 @@ EXPRESSIONS = st.recursive(_atoms, _grown, max_leaves=8)
 # What conditions refuse though Python does it: bounds, and operations that Python gives a further meaning.
 NARROWER = (
     "would go beyond", "may make", "does not repeat lists", "takes numbers here", "takes integers here", "a literal",
-    "takes a collection", "formats no text", "takes up to", "takes int, float", "'is' is for None, True and False",
+    "takes a collection", "formats no text", "takes up to", "takes int, float",
 )  # fmt: skip
 
 
