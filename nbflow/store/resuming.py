@@ -290,8 +290,10 @@ def with_cures(
         return error
     others = [fault for fault in error.faults if " names unknown tool " not in fault]
     started = f"; the run was started in {files[-1].name}" if files else ""
+    in_cells = not files or any(file.suffix == ".ipynb" for file in files)
+    other = "import the module that defines it, then resume again"
     cures = [
-        f"node {node!r} needs the tool {tool!r}, which is not defined here; {cell_to_run(tool, *files)}{started}"
+        f"node {node!r} names unknown tool {tool!r}; {cell_to_run(tool, *files) if in_cells else other}{started}"
         for tool, node in tools.items()
     ]
     return GraphError([*cures, *others], graph=error.graph)

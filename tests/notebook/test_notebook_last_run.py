@@ -122,7 +122,7 @@ def test_a_tool_whose_cell_was_not_run_is_named_with_the_cell(start: Start, tmp_
     (tmp_path / "b.ipynb").write_text(json.dumps(notebook))
     named_of_own = kernel.run(f"%flow_resume {run_id}").traceback
 
-    told = "node 'parse' needs the tool 'parse', which is not defined here; run the cell that defines parse"
+    told = "node 'parse' names unknown tool 'parse'; run the cell that defines parse"
     assert f"{told}, then resume again; the run was started in a.ipynb" in refused
     assert f"{told} (In [7] of a.ipynb), then resume again" in named
     assert f"{told} (In [7] of b.ipynb), then resume again" in named_of_own
