@@ -18,6 +18,8 @@ from nbflow.errors import ConditionError, did_you_mean, name_list
 END = "END"
 WHITE = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff"
 MAX_CONDITIONS = 10_000  # different ones in one graph; each is compiled
+MAX_SIZE = 500_000  # nodes and edges of a graph with its subgraphs; to compile so many takes some ten seconds
+MAX_NESTING = 150  # subgraphs within subgraphs; each takes some calls upon calls when it is compiled and run
 MAX_FAULTS = 100  # listed; a hostile graph has as many as it has characters
 _MAP_ONLY = {"as": None, "into": None, "limit": None, "on_error": "fail", "errors": "carry"}
 """Options that mean something only beside `map`, with their defaults."""
@@ -37,6 +39,18 @@ class _AnyPredicate(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         return bool
+
+
+def size_fault(name: str, size: int) -> str | None:
+    """Return why a graph, with its subgraphs, is too large to compile, or None."""
+    if size <= MAX_SIZE:
+        return None
+    return f"graph {name!r:.80} has {size} nodes and edges, with those of its subgraphs; {MAX_SIZE} are the most"
+
+
+def size_of(raw: Mapping[str, Any]) -> int:
+    """Return the number of nodes and edges in a graph's data."""
+    return sum(len(part) for part in (raw.get("nodes"), raw.get("edges")) if isinstance(part, list | tuple))
 
 
 def as_plain(data: Any) -> dict[str, Any]:

@@ -117,6 +117,8 @@ class GraphDefinition(_Part):
     ) -> Self:
         if isinstance(data, cls):
             return data
+        if isinstance(data, Mapping) and (fault := checks.size_fault(str(data.get("name", "")), checks.size_of(data))):
+            raise GraphError(fault)
         raw, clashes = checks.as_plain(data), list[str]()
         if info.context is not AS_STORED:
             named, clashes = normalised_graph(raw)

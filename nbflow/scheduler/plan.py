@@ -11,7 +11,9 @@ from typing import Any
 
 from nbflow.conditions import Condition, compile_condition
 from nbflow.errors import ConditionError, GraphError, did_you_mean, name_list
-from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition
+from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition, reachable
+from nbflow.graph.before import circles
+from nbflow.graph.checks import MAX_NESTING, size_fault
 from nbflow.reducers import Fold, resolve
 from nbflow.scheduler.answers import EdgeTaken
 from nbflow.scheduler.holds import Holds
@@ -173,13 +175,37 @@ def compile_plan(
     """Return the graph and its subgraphs, compiled.
 
     Raises:
-        GraphError: Every unknown subgraph, predicate or reducer, and every subgraph that contains itself.
+        GraphError: Every unknown subgraph, predicate or reducer, and every subgraph that contains itself; or that the
+            graph is too large, or nests subgraphs too deeply.
     """
+    _check_work(graph, graphs or {})
     faults: list[str] = []
     plan = _compile(graph, dict(graphs or {}), predicates or {}, reducers or {}, (graph.name,), {}, faults)
     if faults:
         raise GraphError(list(dict.fromkeys(faults)), graph=graph.name or None)
     return plan
+
+
+def _check_work(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> None:
+    """Refuse a graph that would take too long to compile, before anything of it is."""
+    inner = reachable(graph, graphs)
+    size = sum(len(each.nodes) + len(each.edges) for each in (graph, *inner.values()))
+    if fault := size_fault(graph.name, size):
+        raise GraphError(fault, graph=graph.name or None)
+    if len(inner) > MAX_NESTING and (depth := _nesting(graph, inner)) > MAX_NESTING:
+        fault = f"graph {graph.name!r} nests subgraphs {depth} deep; {MAX_NESTING} deep is the most"
+        raise GraphError(fault, graph=graph.name or None)
+
+
+def _nesting(graph: GraphDefinition, inner: Mapping[str, GraphDefinition]) -> int:
+    """Return how deep subgraphs stand in subgraphs; those that contain themselves count once each."""
+    known = {**inner, graph.name: graph}
+    runs = {name: {node.graph for node in each.nodes if node.graph in known} for name, each in known.items()}
+    depth: dict[str | None, int] = {}
+    for circle in circles(known, runs):
+        inside = [depth[other] + 1 for name in circle for other in runs[name] if other in depth]
+        depth |= dict.fromkeys(circle, max(inside, default=0) + len(circle) - 1)
+    return depth[graph.name]
 
 
 def _compile(

@@ -9,6 +9,7 @@ from harness import graph
 from lines import lines
 from oracle_graph import Edge, Graph, Node, Shape
 
+from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import compile_plan
 from nbflow.scheduler.holds import Holds
@@ -142,3 +143,21 @@ def test_to_find_what_holds_back_each_node_takes_steps_in_proportion_too(
         return lambda: [plan.holds.masks(node.index) for node in reversed(plan.nodes)]
 
     assert lines(ask_all(1200)) < 6 * lines(ask_all(300))
+
+
+def test_a_graph_beyond_the_bound_on_work_is_refused_by_its_name_its_size_and_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nbflow.graph.checks.MAX_SIZE", 7)
+    inner = graph("a -> b -> c", "inner")
+
+    assert compile_plan(graph("s = graph inner\nt = graph inner", "small"), graphs={"inner": inner})
+    with pytest.raises(GraphError, match=r"graph 'large' has 8 nodes and edges, with those of its subgraphs; 7 are"):
+        compile_plan(graph("s = graph inner\ns -> t", "large"), graphs={"inner": inner})
+
+
+def test_subgraphs_that_nest_too_deeply_are_refused() -> None:
+    graphs = {f"g{n}": graph(f"s = graph g{n + 1}", f"g{n}") for n in range(1_500)} | {"g1500": graph("a", "g1500")}
+
+    with pytest.raises(GraphError, match=r"graph 'g0' nests subgraphs 1500 deep; 150 deep is the most"):
+        compile_plan(graphs["g0"], graphs=graphs)
