@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -111,6 +114,22 @@ def proxied_names() -> tuple[str, ...]:
 def page_address(address: str, token: str) -> str:
     """Return the address that lets a person into the page, whatever is in the token."""
     return f"{address}?token={quote(token, safe='')}"
+
+
+def login_address(address: str, folder: Path) -> str:
+    """Return an address that lets one person into the page, once; `folder` is where workers look for what is unused."""
+    code = token_urlsafe(24)
+    (folder / sha256(code.encode()).hexdigest()).touch()
+    return f"{address}?login={code}"
+
+
+def redeem_login(folder: Path, code: str) -> bool:
+    """Return whether a login link is unused, and use it up: of several workers one finds its file."""
+    try:
+        (folder / sha256(code.encode("utf-8", "replace")).hexdigest()).unlink()
+    except OSError:
+        return False
+    return True
 
 
 def serve(session: Session, **settings: Any) -> Served:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -20,7 +22,7 @@ from nbflow.cli.results import line_printer
 from nbflow.cli.telling import errors_told, tell
 from nbflow.errors import NbflowError
 from nbflow.files.text import check_there
-from nbflow.serving import drain_time, page_address, public_address, require_server
+from nbflow.serving import drain_time, login_address, page_address, public_address, require_server
 from nbflow.supervisor import Supervisor, bound
 
 
@@ -41,7 +43,8 @@ def serve(
 ) -> None:
     """Serve the graphs of a file: REST, WebSocket, and a page at the address that it prints.
 
-    The address has the token in it if it was made now, or if a person reads it; one that was given goes to no log.
+    The address opens the page: by the token if it was made now or a person reads it, else by a login link that is good
+    for once, as a token that was given goes to no log.
 
     A notebook's cells run once in each worker, but those that start runs. Limits and names are settings, such as
     NBFLOW_MAX_RUNS and NBFLOW_ALLOWED_HOSTS. SIGTERM lets runs end for NBFLOW_DRAIN seconds; the others go on after
@@ -52,7 +55,7 @@ def serve(
     Example: nbflow serve flows.ipynb --port 8000 --reload
     """
     print_alone = line_printer() if as_json else None
-    with errors_told():
+    with ExitStack() as exits, errors_told():
         require_server()
         _check(file, workers)
         listening = bound(host, port)
@@ -60,9 +63,14 @@ def serve(
         environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": token or secrets.token_urlsafe(24)}
         told = {"address": own, "token": environment["NBFLOW_TOKEN"]}
         told["url"] = page_address(told["address"], told["token"])
-        # Whoever gave it knows it, and what is said here often goes to a log.
-        shown = told["address" if token and not sys.stderr.isatty() else "url"]
-        tell_served = partial(tell, f"{file.name} is served at {shown}")
+        logins = exits.enter_context(TemporaryDirectory(prefix="nbflow-login-"))
+        environment["NBFLOW_LOGINS"] = logins
+        # What is said here often goes to a log, where a token that was given does not belong; a link is good for once.
+        given = token is not None and token != "" and not sys.stderr.isatty()
+
+        def tell_served() -> None:
+            tell(f"{file.name} is served at {login_address(own, Path(logins)) if given else told['url']}")
+
         supervisor = Supervisor(
             file, tools or [], listening, workers=workers, reload=reload, environment=environment,
             # For a program once, as its line is; for people at each reload.

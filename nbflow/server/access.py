@@ -11,13 +11,15 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import cookie_parser
 
 from nbflow.server.problems import RequestError
+from nbflow.serving import redeem_login
 
-FREE = "/health"
+FREE, LOGIN = "/health", "/login"
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -49,9 +51,13 @@ class Access:
         token: What a request must bring.
         hosts: Names that it may be called by besides this machine's own; `*` for any.
         origins: Origins whose pages may call it besides its own.
+        logins: The folder of login links that were not used yet, see `nbflow.serving.login_address`.
     """
 
-    def __init__(self, token: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, token: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = (), logins: Path | None = None
+    ) -> None:
+        self._logins = logins
         self._token = token.encode()
         self._hosts = {name.lower().strip("[]") for name in (*_LOCAL, *hosts)}
         self._origins = {origin.lower().rstrip("/") for origin in origins}
@@ -76,14 +82,28 @@ class Access:
         return self._foreign() if changes and not own else None
 
     def lets_page_in(self, head: Head) -> bool:
-        """Return whether this is the first load of the page, with the token in its address."""
+        """Return whether this is the first load of the page, with the token or a login link in its address."""
         if head.kind != "http" or head.method != "GET" or head.path != "/" or not self._is_called_rightly(head):
             return False
         try:
-            given = parse_qs(head.query, max_num_fields=10).get("token", [])
+            given = parse_qs(head.query, max_num_fields=10)
         except ValueError:
             return False
-        return len(given) == 1 and self._is_token(given[0].encode("utf-8", "replace"))
+        match given:
+            case {"token": [token]}:
+                return self.is_token(token)
+            case {"login": [code]}:
+                return self._logins is not None and redeem_login(self._logins, code)
+        return False
+
+    def may_log_in(self, head: Head) -> bool:
+        """Return whether a request is the login form that a page of this server sent."""
+        sends = head.kind == "http" and head.method == "POST" and head.path == LOGIN
+        return sends and self._is_called_rightly(head) and (not head.all("origin") or self._is_ours(head))
+
+    def is_token(self, given: str) -> bool:
+        """Return whether a text is the token."""
+        return self._is_token(given.encode("utf-8", "replace"))
 
     def _foreign(self) -> RequestError:
         return RequestError(403, "a foreign page may not call this server; NBFLOW_ALLOWED_ORIGINS lists those that may")

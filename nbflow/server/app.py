@@ -62,7 +62,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
 
 def _access(options: Options, token: str) -> Access:
     names = (options.host, *options.allowed_hosts, *proxied_names())
-    return Access(token, hosts=names, origins=options.allowed_origins)
+    return Access(token, hosts=names, origins=options.allowed_origins, logins=options.logins)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

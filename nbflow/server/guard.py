@@ -9,6 +9,7 @@ import asyncio
 import time
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -41,6 +42,19 @@ BODY_S, BODY_RATE = 10.0, 100_000
 """Seconds that a body may take to come, and bytes that give it a second more."""
 
 
+_FORM_SIZE = 4_000
+_FORM = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Log in · nbflow</title><link rel="icon" href="data:,"></head>
+<body><main><h1>nbflow</h1>%s
+<form method="post" action="login"><label>Token <input name="token" type="password" autocomplete="current-password"
+required autofocus></label> <button>Log in</button></form>
+<p>The token is the value of NBFLOW_TOKEN, or stands in the address that <code>nbflow serve</code> printed.</p>
+</main></body></html>
+"""
+
+
 class Guard:
     """The middleware that refuses, and that sets the headers of every answer."""
 
@@ -58,12 +72,30 @@ class Guard:
         error: RequestError | LimitError | None = self._too_many(scope, head) or self._too_fast(scope)
         if error is None and self._access.lets_page_in(head):
             await self._welcome()(scope, receive, answering)
+        elif error is None and self._access.may_log_in(head):
+            await self._log_in(scope, receive, answering)
         elif error := error or self._refusal(head):
-            await _refuse(error, scope, receive, answering)
+            if _wants_page(head, error):
+                await _login_form()(scope, receive, answering)
+            else:
+                await _refuse(error, scope, receive, answering)
         elif scope["type"] == "websocket":
             await self._app(scope, receive, answering)
         else:
             await self._let_in(scope, receive, answering)
+
+    async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a person in whose login form has the token; else show it again."""
+        try:
+            given = parse_qs((await _body(receive, _FORM_SIZE)).decode("utf-8", "replace"), max_num_fields=10)
+        except (LimitError, RequestError) as error:
+            await _refuse(error, scope, receive, send)
+            return
+        except ValueError:
+            given = {}
+        tokens = given.get("token", [])
+        is_right = len(tokens) == 1 and self._access.is_token(tokens[0].strip())
+        await (self._welcome() if is_right else _login_form(again=True))(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read a request's body, then pass it on."""
@@ -117,6 +149,23 @@ async def _refuse(error: RequestError | LimitError, scope: Scope, receive: Recei
     else:
         response.headers["Connection"] = "close"  # what it still sends is not read
         await response(scope, receive, send)
+
+
+def _wants_page(head: Head, error: RequestError | LimitError) -> bool:
+    """Return whether a browser, and no program, asks for the page without a token."""
+    asks = head.kind == "http" and head.method == "GET" and head.path == "/" and "text/html" in head.one("accept")
+    return asks and error.status == HTTPStatus.UNAUTHORIZED
+
+
+def _login_form(*, again: bool = False) -> Response:
+    policy = POLICY.replace("form-action 'none'", "form-action 'self'").replace("script-src 'self'; ", "")
+    headers = {
+        "Content-Security-Policy": policy,
+        "WWW-Authenticate": "Bearer",
+        "Referrer-Policy": "same-origin",  # with no-referrer a browser sends `Origin: null` with a form
+    }
+    text = _FORM % ('<p role="alert">This is not the token.</p>' if again else "")
+    return Response(text, HTTPStatus.UNAUTHORIZED, headers, media_type="text/html")
 
 
 def _too_large(limit: int) -> LimitError:

@@ -5,6 +5,7 @@ Rule: each is read from `NBFLOW_` and its name in capitals; whatever a limit ref
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -29,6 +30,8 @@ class Options(BaseSettings):
     port: int = Field(8765, ge=0, le=65_535)
     token: str | None = Field(None, min_length=8)
     """What a request must bring; without one, one is made at the start."""
+    logins: Path | None = None
+    """The folder of login links that were not used yet; `nbflow serve` sets it for its workers."""
     allowed_hosts: Names = ()
     """Names that the server may be called by, besides this machine's own and `host`; `*` for any."""
     allowed_origins: Names = ()

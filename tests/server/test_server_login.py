@@ -1,0 +1,66 @@
+"""How a person comes in: by the address that `nbflow serve` prints, or by the login form."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from served import TOKEN, Served, notebook, serving
+
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+
+
+def test_the_printed_address_opens_the_page_once_and_has_no_token_where_one_was_given(tmp_path: Path) -> None:
+    with serving(notebook(tmp_path)) as server:
+        link = re.search(r"is served at (\S+)", server.log.read_text())
+        assert link is not None
+        with httpx.Client(follow_redirects=True, headers=HTML) as browser:
+            opened = browser.get(link[1])
+            graphs = browser.get(f"{server.url}/graphs")
+        with httpx.Client(follow_redirects=True, headers=HTML) as other:
+            again = other.get(link[1])
+        log = server.log.read_text()
+
+    assert (opened.status_code, graphs.status_code, again.status_code) == (200, 200, 401)
+    assert "page.js" in opened.text
+    assert TOKEN not in log
+
+
+@pytest.mark.parametrize("origin", [None, "own"])
+def test_a_browser_without_a_token_gets_a_form_that_lets_it_in(sqlite_server: Served, origin: str | None) -> None:
+    headers = HTML if origin is None else HTML | {"Origin": sqlite_server.url}
+    with httpx.Client(base_url=sqlite_server.url, follow_redirects=True, headers=headers) as browser:
+        form = browser.get("/")
+        wrong = browser.post("/login", data={"token": "a-wrong-one"})
+        outside = browser.get("/graphs")
+        opened = browser.post("/login", data={"token": TOKEN})
+        inside = browser.get("/graphs")
+
+    assert [form.status_code, wrong.status_code, outside.status_code] == [401, 401, 401]
+    assert '<form method="post" action="login">' in form.text
+    assert "form-action 'self'" in form.headers["content-security-policy"]
+    assert "script-src" not in form.headers["content-security-policy"]  # so the default holds, which is none
+    assert form.headers["referrer-policy"] == "same-origin"  # else a browser sends no origin with the form
+    assert "This is not the token" in wrong.text
+    assert (opened.status_code, inside.status_code) == (200, 200)
+    assert "page.js" in opened.text
+
+
+def test_a_client_that_asks_for_json_gets_a_problem(sqlite_server: Served) -> None:
+    for accept in ("application/json", "*/*"):
+        answer = httpx.get(f"{sqlite_server.url}/", headers={"Accept": accept})
+
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == 401
+
+
+def test_a_foreign_page_logs_nobody_in_and_a_large_form_is_not_read(sqlite_server: Served) -> None:
+    with httpx.Client(base_url=sqlite_server.url) as client:
+        foreign = client.post("/login", data={"token": TOKEN}, headers={"Origin": "https://example.org"})
+        large = client.post("/login", data={"token": TOKEN + " " * 5_000})
+
+    assert (foreign.status_code, "set-cookie" in foreign.headers) == (401, False)
+    assert large.status_code == 413
