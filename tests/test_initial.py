@@ -169,6 +169,10 @@ def test_a_tool_that_no_longer_needs_a_key_is_looked_at_again() -> None:
     assert start(session) == "completed"
 
 
+def test_a_tool_that_only_raises_may_be_skipped_with_any_output() -> None:
+    assert start(session_of("breaks -> score")) == "failed"
+
+
 def test_what_fails_for_another_reason_fails_as_before() -> None:
     async def main() -> None:
         await session_of("breaks").start("g", {}, durability="off")

@@ -43,8 +43,11 @@ def _keys_in(source: str) -> frozenset[str | None] | None:
         return None
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _yields(function):
         return None
+    returned = list(_returned(function))
+    if not returned and isinstance(function.body[-1], ast.Raise):
+        return None  # unfinished, or meant to fail: whoever skips the node gives an output in its place
     keys: set[str | None] = set()
-    for value in _returned(function):
+    for value in returned:
         found = _keys_of(value)
         if found is None:
             return None

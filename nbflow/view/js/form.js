@@ -108,7 +108,7 @@ const keyOf = ({ node, scope, firing, ordinal }, run) => JSON.stringify([run, no
 export class Form {
   /** `send(message)` sends a person's answer to the kernel. */
   constructor({ send }) {
-    Object.assign(this, { send, sheet: null, kept: new Map(), live: true });
+    Object.assign(this, { send, sheet: null, sheets: new Map(), live: true });
     this.el = h('div', { class: 'nf-ask-of', hidden: true });
     this.el.addEventListener('keydown', (event) => onTyped(event, () => this.sheet?.el.requestSubmit()));
   }
