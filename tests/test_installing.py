@@ -23,11 +23,11 @@ STRANGER = re.compile(
 
 
 def texts() -> list[tuple[str, str]]:
-    """Return the path and the text of each file of the repository; the history of changes may quote old names."""
+    """Return the path and the text of each file of the repository."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("the files of the repository are listed by git, and this is no clone")
-    paths = [ROOT / name for name in listed.stdout.split("\0") if name and name != "CHANGELOG.md"]
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
     suffixes = {"", ".py", ".md", ".toml", ".yaml", ".js", ".html", ".ipynb", ".flow", ".example"}
     kept = [path for path in paths if path.suffix in suffixes and path.is_file() and path != Path(__file__)]
     return [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in kept]
