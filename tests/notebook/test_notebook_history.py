@@ -53,11 +53,17 @@ def test_the_list_is_a_table_on_a_page(keeping: Kernel) -> None:
         ("--graph good --status failed", 0),
         ("--since 1h", 3),
         ("--since 2040-01-01", 0),
-        ("--limit 2", 2),
     ],
 )
 def test_the_list_can_be_narrowed(keeping: Kernel, options: str, count: int) -> None:
     assert len(keeping.ok(f"%flow_runs {options}").value.splitlines()) == 1 + count
+
+
+def test_a_list_that_is_cut_says_so(keeping: Kernel) -> None:
+    shown = keeping.ok("%flow_runs --limit 2").value.splitlines()
+
+    assert len(shown) == 1 + 2 + 1
+    assert shown[-1] == "2 runs listed, the newest; there are more: limit=N, --limit N"
 
 
 @pytest.mark.parametrize("options", ["--status lost", "--since yesterday", "--limit 0", "stray", "--stat failed"])
