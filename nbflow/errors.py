@@ -219,6 +219,10 @@ class StoreError(NbflowError):
     """The store could not do what was asked."""
 
 
+class StoreClosedError(StoreError):
+    """The store was closed before something could be written to it."""
+
+
 def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
     """Return `; did you mean 'x'?` for the nearest of `known`, or nothing where none is near."""
     # Long names and lists come from hostile texts, and the time grows with both.

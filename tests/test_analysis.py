@@ -62,6 +62,16 @@ def test_a_sound_graph_has_no_warnings(registry: ToolRegistry) -> None:
     assert warnings("load -> check\ncheck -> fix if fixable > 0\nfix -> check [max=5]", registry) == []
 
 
+def test_params_that_a_tool_does_not_take_are_named_with_the_most_alike(registry: ToolRegistry) -> None:
+    registry.register("any", lambda **options: None)
+    registry.register("whole", lambda state: None)
+    text = "load = load(pth='x')\nany = any(pth=1)\nwhole = whole(pth=1)\nload -> any -> whole"
+
+    assert warnings(text, registry, given={"path": "a"}) == [
+        "node 'load' gives 'pth', and tool 'load' has no such parameter; did you mean 'path'?; its parameters: path"
+    ]
+
+
 def test_unknown_tools_and_graphs_are_named_with_the_most_alike(registry: ToolRegistry) -> None:
     told = warnings("loda -> sub\nsub = graph iner", registry, graphs={"inner": None})
 

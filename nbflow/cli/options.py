@@ -74,7 +74,17 @@ def _assignment(text: str) -> tuple[str, Any]:
     except NotationError as error:
         if value.lstrip()[:1] in ("[", "{") and "nested" in error.problem:
             raise NbflowError(f"--set {key.strip()}: {error.problem}; --state takes it from a file") from None
+        if _looks_like_data(value):
+            raise NbflowError(
+                f"--set {key.strip()}: {error.problem}; to give it as a text, put it in quotes inside the value"
+            ) from None
         return key.strip(), value
+
+
+def _looks_like_data(text: str) -> bool:
+    """Return whether a text has the brackets of a list or an object around it, so that it is meant to be one."""
+    text = text.strip()
+    return (text[:1], text[-1:]) in (("[", "]"), ("{", "}"))
 
 
 def state_file(path: Path | None) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from nbflow.errors import (
     ExecutionCancelled,
     ExecutionError,
     NbflowError,
+    StoreClosedError,
     name_list,
     words,
 )
@@ -315,6 +316,10 @@ class Run(SteeredRun):
             # It came to its end, and whoever awaits it must not take that for kept.
             self.error, self.status = error, Status.FAILED
             self.result = replace(self.result, status=Status.FAILED, error=words(error))
+        elif isinstance(error, StoreClosedError) and self._gate.kept:
+            logger.info(
+                "run %s ended after its store was closed; it can be resumed from what was stored before", self.id
+            )
         elif not fatal:
             what = "goes on in memory alone" if self.result is None else "has ended in memory alone"
             logger.warning("run %s %s, and cannot be resumed: %s", self.id, what, error)

@@ -17,7 +17,7 @@ from nbflow.graph.needs import Flow
 from nbflow.graph.reserved import shadowing
 from nbflow.graph.unseen import Unseen, unseen
 from nbflow.graph.writes import repeated_keys
-from nbflow.names import identifier
+from nbflow.names import by_identifier, identifier
 from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def lint(
     """Return warnings, a sentence each; of more than 100, the first.
 
     They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
-    updates that repeat what a key with a reducer holds, parameters `state` without an annotation where there is a key
-    of that name, parameters with reserved names, keys written in a subgraph that only this graph reduces, and what
-    cached tools read that the cache cannot see. `given` are keys of the initial state; None if they are not known.
+    updates that repeat what a key with a reducer holds, params that a tool does not take, parameters `state` without an
+    annotation where there is a key of that name, parameters with reserved names, keys written in a subgraph that only
+    this graph reduces, and what cached tools read that the cache cannot see.
+
+    `given` are keys of the initial state; None if they are not known.
     """
     flow = Flow(graph, registry, graphs)
     found = chain(
@@ -62,6 +64,7 @@ def lint(
         _no_way_out(graph, flow),
         _unprovided(graph, flow, given),
         _repeated(graph, registry),
+        _ignored(flow),
         _hidden(graph, flow, given),
         shadowing(graph, registry, flow.reached),
         _reduced_outside(graph, flow, graphs),
@@ -123,6 +126,21 @@ def _repeated(graph: GraphDefinition, registry: ToolRegistry) -> Iterator[str]:
                 f"node {node.node_id!r} returns {key!r} with the value that it was given in it, and the reducer "
                 f"{adding[key]!r} adds it to that value once more; return only what is new"
             )
+
+
+def _ignored(flow: Flow) -> Iterator[str]:
+    """Name the params of nodes that their tools do not take, and the parameters that there are."""
+    for node in flow.nodes.values():
+        spec = flow.spec(node)
+        if spec is None or not node.params or spec.takes_kwargs or spec.takes_state:
+            continue
+        known = [param.name for param in spec.params]
+        for name in by_identifier(node.params):
+            if name not in known:
+                yield (
+                    f"node {node.node_id!r} gives {name!r}, and tool {spec.name!r} has no such parameter"
+                    f"{did_you_mean(name, known)}; its parameters: {name_list(known) or 'none'}"
+                )
 
 
 def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from nbflow.errors import NbflowError, StoreError
+from nbflow.errors import NbflowError, StoreClosedError, StoreError
 from nbflow.store.delays import Pending
 
 MOST_TOGETHER = 500
@@ -115,7 +115,7 @@ class Writer:
             if not self._closed:
                 self._queue.put(job)
                 return job.future
-        job.future.set_exception(StoreError(f"the store {self._database.place} is closed"))
+        job.future.set_exception(StoreClosedError(f"the store {self._database.place} is closed"))
         return job.future
 
     def close(self, timeout_s: float | None) -> None:

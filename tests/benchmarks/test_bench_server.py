@@ -9,6 +9,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figures
-from served import TOKEN, environment_of
+from served import TOKEN, Served, environment_of, notebook, serving
 from server_clients import Answers, bare_served, book, cpu_s, nbflow_served, runs_begun
 from websockets.asyncio.client import connect
 
@@ -41,6 +42,58 @@ def test_from_an_event_to_who_watches(figures: Figures, tmp_path: Path) -> None:
         median = statistics.median(sorted(own)[len(own) * part // 100] for own, _ in rounds) * 1e3
         note = f"median of rounds {median:.2f} ms, bare {calmest(1, part):.2f} ms"
         figures.at_most(f"event emitted to event received, p{part}", calmest(0, part), target, note, unit="ms")
+
+
+LARGE = {
+    "nested": "x = [1]\n    for _ in range(20): x = [x, x]\n    return {'x': x}",
+    "keys": "return {f'key {n}': n for n in range(100_000)}",
+    "text": "return {'text': 'x' * 200_000_000}",
+    "rows": "return {'rows': [{'n': n, 'square': n * n} for n in range(300_000)]}",
+}
+
+
+def test_how_long_others_wait_while_large_results_are_made_and_sent(figures: Figures, tmp_path: Path) -> None:
+    """The longest time that a request for the health takes, which the loop answers at once when nothing blocks it."""
+    tools = "\n".join(f"def {name}() -> dict:\n    {body}" for name, body in LARGE.items())
+    cells = ["%load_ext nbflow", f"%%flow_tool\n{tools}", *(f"%%flow_graph {name}\n{name}" for name in LARGE)]
+    with serving(notebook(tmp_path, cells), NBFLOW_DURABILITY="off") as served, served.client() as client:
+        with Probe(served) as quiet:
+            time.sleep(2)
+        for name in LARGE:
+            with Probe(served) as probe:
+                run_id = served.run(name)
+                served.result(run_id)
+                client.get(f"/executions/{run_id}/events")
+                client.get("/executions")
+            note = (
+                f"median {statistics.median(probe.times) * 1e3:.1f} ms; quiet, longest {max(quiet.times) * 1e3:.1f} ms"
+            )
+            figures.at_most(f"a request beside {name}, longest", max(probe.times) * 1e3, 50.0, note, unit="ms")
+
+
+class Probe:
+    """Asks a server for its health again and again from a thread; `times` are how long each answer took (s)."""
+
+    def __init__(self, served: Served) -> None:
+        self.times: list[float] = []
+        self._served, self._over = served, threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Probe:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        with self._served.client() as client:
+            client.get("/health")  # connects
+            while not self._over.wait(0.005):
+                begun = time.perf_counter()
+                client.get("/health").raise_for_status()
+                self.times.append(time.perf_counter() - begun)
 
 
 def event_time(text: str) -> float:

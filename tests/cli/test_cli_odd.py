@@ -163,6 +163,11 @@ def test_a_closed_standard_stream_is_not_the_store(folder: Path) -> None:
             ["run", "sums.flow", "--tools", "mytools", "--set", f"total={DEEP}"],
             "--set total: a value is nested at most",
         ),
+        (
+            ["run", "sums.flow", "--tools", "mytools", "--set", 'total={"a": [1, null}'],
+            "to give it as a text, put it in",
+        ),
+        (["run", "sums.flow", "--tools", "mytools", "--set", "total={a: 1}"], "--set total: "),
         (["run", "sums.flow", "--tools", "mytools", "--set", "total=\udcff"], "no text in the terminal's encoding"),
         (["run", "sums.flow", "--tools", "mytools", "--executor", "process"], "No such option: --executor"),
         (["run", "process.flow", "--tools", "mytools"], "executor is one of auto, inline, thread, not 'process'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 
 import pytest
 
+from nbflow import Run
 from nbflow.events import Kind
 from nbflow.session import Session
 
@@ -63,3 +65,26 @@ def test_each_process_that_a_resumed_run_ends_is_told_of(durability: str) -> Non
         before = sittings(run_id)  # none where it died before anything but its being there was kept
         die_in(f"await session.reopen({run_id!r})", durability)
         assert sittings(run_id) == before + 1
+
+
+def test_a_run_that_ends_after_its_store_was_closed_is_not_said_to_be_lost(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> Run:
+        made = Session()
+
+        @made.tool
+        async def waits() -> None:
+            await asyncio.sleep(60)
+
+        made.graph("g", "pass -> waits")
+        run = made.start("g")
+        await run.until_kept(2)
+        await asyncio.to_thread(made.history.close)
+        run.cancel()
+        await run.wait()
+        await asyncio.sleep(0.1)
+        return run
+
+    run = asyncio.run(main())
+
+    assert [record.getMessage() for record in caplog.records if "cannot be resumed" in record.getMessage()] == []
+    assert Session().read(run.id).status == "running"  # as the store has it
