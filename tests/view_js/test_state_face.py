@@ -294,7 +294,7 @@ def test_one_question_is_under_way_at_a_time_and_the_newest_moment_wins(face: Al
 def test_what_takes_the_kernel_several_questions_is_asked_on_for(
     face: Alone, review: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("AT_ONCE", 4), ("_BEFORE", 0), ("_KEPT", 4)):
+    for name, value in (("AT_ONCE", 4), ("_BEFORE", 0), ("_REMEMBERED", 4)):
         monkeypatch.setattr(steps, name, value)
     page = show(face, review)
     page.wait_for_function("!face.data.behind && face.data.at === null")
