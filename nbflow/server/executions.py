@@ -134,7 +134,9 @@ async def get_result(run_id: RunId, service: Serving) -> Response:
 async def get_whole(
     run_id: RunId,
     service: Serving,
-    event: Annotated[int | SkipJsonSchema[None], Query(ge=1, le=2**53, description="the `seq` of an event")] = None,
+    event: Annotated[
+        Annotated[int, Field(ge=1, le=2**53)] | SkipJsonSchema[None], Query(description="the `seq` of an event")
+    ] = None,
 ) -> Response:
     """Send what a run came to, or one of its events, whatever its size."""
     run = await service.read(run_id)
