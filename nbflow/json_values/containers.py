@@ -9,6 +9,8 @@ from dataclasses import fields as dataclass_fields
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.store.values.fields import Substitute
+
 if TYPE_CHECKING:
     from nbflow.json_values.writer import Writer
 
@@ -22,6 +24,8 @@ def form_of_container(value: Any) -> Write | None:
     kind = type(value)
     if any(hasattr(kind, name) for name in _RECORDS) or isinstance(value, SimpleNamespace):
         return _record
+    if kind is Substitute:
+        return _substitute
     if isinstance(value, Mapping):
         return _mapping
     if isinstance(value, tuple):
@@ -54,6 +58,12 @@ def _range(value: Any, writer: Writer) -> Any:
 def _record(value: Any, writer: Writer) -> Any:
     name, fields = _fields(value)
     return writer.fields(name, value, fields)
+
+
+def _substitute(value: Substitute, writer: Writer) -> Any:
+    """Return the form of the stored object, whose class is not known in this process."""
+    form: dict[str, Any] = writer.fields(value.node["$"], value, value, flat=value.node["$"] == "enum")
+    return form | {"class": value.cls}
 
 
 def _fields(value: Any) -> tuple[str, Mapping[str, Any]]:

@@ -14,6 +14,7 @@ import pytest
 
 from nbflow.engine import Run
 from nbflow.errors import RunStateError
+from nbflow.json_values import plain
 from nbflow.session import Session
 
 IMPORTS = """
@@ -265,3 +266,17 @@ def test_a_notebook_that_cannot_be_read_names_no_cell(
     again.history.notebook = lambda: "flows.ipynb"
     with pytest.raises(RunStateError, match=CURE):
         resume(again, run_id)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_object_has_the_same_form_in_json_where_its_class_is_not_known(
+    kind: str, cell: Callable[[str], dict[str, Any]]
+) -> None:
+    made = eval(MAKE.get(kind, "Order(n=1)"), cell(CLASSES[kind]))
+    run_id = failed("make -> wait", {"order": made})
+    known = plain(made)
+
+    cell("")
+    read = Session().read(run_id)
+
+    assert plain(read.state["order"]) == known
