@@ -88,9 +88,8 @@ class Supervisor:
                 self._environment[COUNTS] = str(self._siblings / "metrics")
                 (self._siblings / "metrics").mkdir()
             try:
-                if not self._begin_all():
-                    return 1
-                return self._watch()
+                changed = self._changed_at()  # first, so that a change is seen that comes while the workers start
+                return self._watch(changed) if self._begin_all() else 1
             finally:
                 self._end_all()
 
@@ -99,8 +98,7 @@ class Supervisor:
         if number != signal.SIGHUP or not self._told:
             self._told.append(number)
 
-    def _watch(self) -> int:
-        changed = self._changed_at()
+    def _watch(self, changed: int | None) -> int:
         while not self._told:
             time.sleep(LOOK_S)
             if self._reload and (now := self._changed_at()) != changed:

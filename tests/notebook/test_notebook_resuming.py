@@ -195,7 +195,7 @@ def test_stop_stops_a_resumed_run_and_it_can_be_resumed_again(keeping: Kernel) -
 def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
     first = kept_kernel(tmp_path)
     define(first)
-    first.ok("%%flow_tool\nimport asyncio\nasync def parse(rows: list):\n    await asyncio.sleep(120)")
+    first.ok("%%flow_tool\nimport asyncio\nasync def parse(rows: list):\n    return await asyncio.sleep(120)")
     message = first.send(
         "run = %flow_run sums n=4 --durability sync --background\n"
         "while not any(e.kind == 'node_start' and e.node == 'parse' for e in run.events):\n"

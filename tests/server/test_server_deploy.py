@@ -187,7 +187,7 @@ def test_the_image_is_small_in_what_it_needs(build: Build) -> None:
     """What is for working on nbflow, or for a notebook's page, is not in it."""
     packages = {path.name.split("-")[0] for path in build.last.root.glob("venv/lib/*/site-packages/*.dist-info")}
 
-    assert {"nbflow", "fastapi", "uvicorn", "asyncpg", "opentelemetry_sdk", "prometheus_client"} <= packages
+    assert {"jupyter_nbflow", "fastapi", "uvicorn", "asyncpg", "opentelemetry_sdk", "prometheus_client"} <= packages
     assert not packages & {"pytest", "jupyterlab", "mypy"}
 
 

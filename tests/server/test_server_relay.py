@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
         database(str(POSTGRES)) as url,
         serving(
             notebook(tmp_path, sources), "--workers", "2", NBFLOW_DATABASE_URL=url, NBFLOW_MAX_SILENCE="0.5",
-            NBFLOW_DRAIN="0",
+            NBFLOW_DRAIN="0", NBFLOW_MAX_RESULT="4000000",
         ) as served,
     ):  # fmt: skip
         yield served

@@ -26,7 +26,9 @@ def talk(at: int = 0) -> dict:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     sources = [CELLS[0], TALKING, "%%flow_graph talking\ntalk -> talk if at < 30 [max=30]"]
-    with serving(notebook(tmp_path_factory.mktemp("slow"), sources), NBFLOW_MAX_SILENCE="0.5") as served:
+    with serving(
+        notebook(tmp_path_factory.mktemp("slow"), sources), NBFLOW_MAX_SILENCE="0.5", NBFLOW_MAX_RESULT="4000000"
+    ) as served:
         yield served
 
 
