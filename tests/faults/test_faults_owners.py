@@ -184,12 +184,13 @@ def test_what_another_committed_since_a_run_was_read_is_not_run_again(
 ) -> None:
     killed(warm, scene)
     scene.hold.touch()
-    between_reading_and_claiming(monkeypatch, lambda: warm.order(**scene.orders(1, do="resume", after=3, wait_us=0)))
+    between_reading_and_claiming(monkeypatch, lambda: warm.order(**scene.orders(1, do="resume", after=2, wait_us=0)))
 
     run = scene.resume(scene.session(2))
 
     assert run.state == START | WHOLE
-    assert scene.ran(2) in (["five"], [])  # of five itself the completion may have been committed, or not
+    # Of the last node that ran, the completion may have been committed or not; a slow kill comes one node later.
+    assert scene.ran(2) in (["four", "five"], ["five"], [])
     check_whole(scene.left())
 
 
