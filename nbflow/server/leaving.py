@@ -127,6 +127,7 @@ class Connections(ServerState):
             longest = next(iter(self.waiting))
             longest.transport.abort()
             del self.waiting[longest]
+            self.connections.discard(longest)  # at once: a request may arrive before the loop reports the loss
             logger.warning(_CROWDED, self.most)
 
 

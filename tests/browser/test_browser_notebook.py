@@ -18,7 +18,7 @@ import asyncio
 async def fetch(pages: int = 3) -> dict:
     \"\"\"Get the pages.\"\"\"
     print("fetching", pages)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(3)  # seconds in which the page of a busy machine shows that it runs
     return {"rows": list(range(pages)), "score": 0.4}
 async def merge(): await asyncio.sleep(0.2)
 def revise(): return {"score": 0.9}

@@ -6,8 +6,8 @@ alone. Only the second that it takes to import the libraries is shared.
 An order is a JSON object on a line, and so is the answer. Fields: `do` (start, resume, fork), `graph`, `durability`,
 `run`, `at` and `state` (of a fork), `commits` (it kills itself after so many, the opening of the store not counted),
 `url`, `opened` (whether the store is open before the run begins), `witness` (the file of executions), `sitting`,
-`result` (the file for what came of it), `hold` (the third node waits until there is such a file; with `blocks` it lets
-nothing else run meanwhile), `gate` (a pipe to wait at before the run begins), `lease_s`; and to be killed `after` (so
+`result` (the file for the outcome), `hold` (the third node, or the one that `holds` names, waits until this file
+exists; with `blocks` it blocks the loop meanwhile), `gate` (a pipe to wait at before the run begins), `lease_s`; and to be killed `after` (so
 many executions began) or `size` (so many bytes lie in `file`), each `wait_us` later.
 """
 
@@ -119,8 +119,8 @@ def perform(order: Order, sign: int) -> int:
 
 
 async def held(order: Order, name: str) -> None:
-    """Wait in the third node for the file that the order names, if it names one; let others run if it does not block."""
-    while name == "three" and "hold" in order and not Path(order["hold"]).exists():
+    """Wait in the node that `holds` names until the file `hold` exists; block the loop meanwhile if the order says so."""
+    while name == order.get("holds", "three") and "hold" in order and not Path(order["hold"]).exists():
         if order.get("blocks"):
             time.sleep(0.005)
         else:

@@ -86,9 +86,18 @@ def family(pids: list[int]) -> list[psutil.Process]:
 def assert_nothing_is_left(server: Served, processes: list[psutil.Process]) -> None:
     server.process.wait(PATIENCE_S)
     until(lambda: not [each for each in processes if _lives(each)])
+    until(lambda: _is_free(server.port))
+
+
+def _is_free(port: int) -> bool:
+    """Return whether a server can listen on a port. A process that ends closes its files a moment later than it dies."""
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        free.bind(("127.0.0.1", server.port))
+        try:
+            free.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _lives(process: psutil.Process) -> bool:

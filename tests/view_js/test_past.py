@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,13 @@ def told(view: Any) -> str:
     return str(view.page.locator(".nf-track").get_attribute("aria-valuetext"))
 
 
+def moment(view: Any) -> str:
+    """Return the moment of the past that the slider shows; the duration beside it grows with the clock of the page."""
+    shown, _, rest = told(view).partition(" of ")
+    assert re.fullmatch(r"2:[1-5]\d, past", rest)
+    return shown
+
+
 def press(view: Any, kernel: Kernel, *keys: str) -> None:
     for key in keys:
         view.page.locator(".nf-root").press(key)
@@ -48,7 +56,7 @@ def press(view: Any, kernel: Kernel, *keys: str) -> None:
 
 def test_a_run_that_is_only_watched_is_not_asked_for_its_past(running: Any) -> None:
     assert running.sent("history") == []
-    assert told(running) == "2:14, live"
+    assert re.fullmatch(r"2:[1-5]\d, live", told(running))
 
 
 def test_a_step_back_shows_the_graph_as_it_was(running: Any, kernel: Kernel) -> None:
@@ -63,9 +71,9 @@ def test_a_step_back_shows_the_graph_as_it_was(running: Any, kernel: Kernel) -> 
 
 def test_the_past_is_told_in_words_in_the_header_and_by_the_bodys_colour(running: Any, kernel: Kernel) -> None:
     press(running, kernel, "[", "[")
-    assert told(running) == "0:21 of 2:14, past"
+    assert moment(running) == "0:21"
     assert running.text(".nf-showing") == "Showing 0:21"
-    assert running.text(".nf-now") == "0:21 of 2:14"
+    assert running.text(".nf-now").startswith("0:21 of 2:")
     assert "past" in running.page.locator(".nf-root").get_attribute("class").split()
 
 
@@ -79,7 +87,7 @@ def test_there_is_always_a_way_back_to_now(running: Any, kernel: Kernel, back: s
     else:
         press(running, kernel, back)
     running.page.evaluate("harness.frame()")
-    assert told(running) == "2:14, live"
+    assert re.fullmatch(r"2:[1-5]\d, live", told(running))
     assert running.page.locator(".nf-showing").is_hidden()
     assert "is-running" in running.node("lint").get_attribute("class")
 
@@ -152,13 +160,13 @@ def test_the_slider_is_dragged_and_stepped_by_keys(running: Any, kernel: Kernel)
     running.page.mouse.move(box["x"] + box["width"] * 0.07, box["y"] + 20, steps=3)
     running.page.mouse.up()
     running.page.evaluate("harness.frame()")
-    assert told(running) == "0:09 of 2:14, past"
+    assert moment(running) == "0:09"
     running.page.locator(".nf-track").press("ArrowLeft")
     running.page.evaluate("harness.frame()")
-    assert told(running) == "0:09 of 2:14, past"
+    assert moment(running) == "0:09"
     running.page.locator(".nf-track").press("Home")
     running.page.evaluate("harness.frame()")
-    assert told(running) == "0:00 of 2:14, past"
+    assert moment(running) == "0:00"
     assert "is-pending" in running.node("load_rules").get_attribute("class")
 
 
