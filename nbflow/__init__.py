@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from nbflow.engine import ExecutionResult as ExecutionResult
     from nbflow.engine import Run as Run
     from nbflow.engine import WorkflowEngine as WorkflowEngine
-    from nbflow.engine.asking import ask as ask
-    from nbflow.engine.context import progress as progress
+    from nbflow.engine.attempt import progress as progress
+    from nbflow.engine.questions import ask as ask
     from nbflow.graph import GraphDefinition as GraphDefinition
     from nbflow.session import register_codec as register_codec
     from nbflow.session import register_type as register_type
@@ -27,8 +27,8 @@ _HOMES = {
     "Run": "nbflow.engine",
     "ToolRegistry": "nbflow.tools",
     "WorkflowEngine": "nbflow.engine",
-    "ask": "nbflow.engine.asking",
-    "progress": "nbflow.engine.context",
+    "ask": "nbflow.engine.questions",
+    "progress": "nbflow.engine.attempt",
     "register_codec": "nbflow.session",
     "register_type": "nbflow.session",
     "tool": "nbflow.session",

@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import Protocol
 from weakref import WeakSet, ref
 
-from nbflow.engine.journal import Entry, Journal
+from nbflow.engine.event_log import Entry, Journal
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.events import Event

@@ -21,7 +21,7 @@ from nbflow.names import normalised
 from nbflow.secrets import Supply
 
 if TYPE_CHECKING:
-    from nbflow.engine.past import Past
+    from nbflow.engine.replay import Past
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
     from nbflow.store.recorder import Recorder

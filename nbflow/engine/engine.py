@@ -14,15 +14,13 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from nbflow.engine.caching import Cache, Caching
-from nbflow.engine.gate import Keeper
+from nbflow.engine.cache import Cache, Caching
+from nbflow.engine.durability import Keeper
 from nbflow.engine.job import Jobs, check_tools
-from nbflow.engine.past import Past
+from nbflow.engine.replay import Past
 from nbflow.engine.result import ExecutionResult
-from nbflow.engine.run import Run
-from nbflow.engine.steering import check_node
+from nbflow.engine.run import Run, Surroundings, check_node
 from nbflow.engine.stragglers import Stragglers, attempt_grace
-from nbflow.engine.surroundings import Surroundings
 from nbflow.errors import ExecutionError
 from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition

@@ -26,7 +26,7 @@ from io import BytesIO
 from types import ModuleType
 from typing import Any
 
-from nbflow.engine.context import Attempt, current_attempt
+from nbflow.engine.attempt import Attempt, current_attempt
 
 MOST, MOST_BYTES, SIDE = 20, 2_000_000, 1_600
 """How many pictures an attempt may have, of how many bytes, and of how many pixels a side."""

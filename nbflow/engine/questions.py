@@ -1,29 +1,200 @@
-"""The questions of a run that wait for a person, and the answers that it has.
+"""Data checked against a JSON schema that came with a graph, so from anybody.
+
+Rule: nothing is fetched, and nothing can run long: references lead nowhere but into the schema itself, and patterns are
+matched by an engine that takes linear time.
+
+
+What a question asks for: a choice, a value of a type, data of a JSON schema, or anything.
+
+Rule: an answer is plain JSON until its tool gets it, so page, wire and store hold the same. It is checked before
+anybody is told that it was taken.
+
+
+The questions of a run that wait for a person, and the answers that it has.
 
 Rule: everything happens on the run's loop, and is told as an event first; an answer that does not fit changes nothing.
+
+
+`ask`: a tool waits for a person.
+
+Rule: an answer is known by the firing that asked and the question's number there, so that whatever calls the tool again
+(a retry, a resume after a crash) gets the same answers in the same order, and asks only what was not answered.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.attempt import NODE
 from nbflow.engine.result import Key
-from nbflow.errors import RunStateError, name_list
+from nbflow.errors import AnswerError, ExecutionError, RunStateError, ToolError, name_list
 from nbflow.events import Kind
 from nbflow.names import node_path
-from nbflow.secrets import learn_value
+from nbflow.secrets import learn_value, revealed
 from nbflow.values import own
 
 if TYPE_CHECKING:
-    from nbflow.engine.context import Attempt
-    from nbflow.engine.forms import Form
+    from pydantic import TypeAdapter, ValidationError
+
+    from nbflow.engine.attempt import Attempt
     from nbflow.engine.run import Run
     from nbflow.scheduler import Task
+
+
+def faults_by_schema(schema: Mapping[str, Any], data: Any) -> dict[str, str]:
+    """Return what is wrong with data, by its place in it: `items.0.name`, "" for the whole.
+
+    Raises:
+        ToolError: The schema is none, or asks for what is not supported here.
+    """
+    from jsonschema import Draft202012Validator, SchemaError, ValidationError
+    from jsonschema.validators import extend
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    def pattern(_validator: Any, wanted: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not _matches(wanted, instance):
+            yield ValidationError(f"{instance!r} does not match {wanted!r}")
+
+    def unsupported(*_: Any) -> Iterator[ValidationError]:
+        raise ToolError("the schema of a question has patternProperties, which is not supported; name the properties")
+
+    own: Any = extend(Draft202012Validator, {"pattern": pattern, "patternProperties": unsupported})  # type: ignore[no-untyped-call]
+    try:
+        Draft202012Validator.check_schema(schema)
+        found = list(own(schema, registry=Registry()).iter_errors(data))
+    except (SchemaError, Unresolvable, RecursionError) as error:
+        raise ToolError(f"the schema of a question is no sound JSON schema: {error}") from error
+    return dict(each for error in found for each in _placed(error))
+
+
+def _placed(error: Any) -> Iterator[tuple[str, str]]:
+    place = [str(part) for part in error.absolute_path]
+    if error.validator != "required":
+        yield ".".join(place), error.message
+        return
+    for name in error.validator_value:
+        if name not in error.instance:
+            yield ".".join([*place, name]), "is required"
+
+
+def _matches(wanted: str, text: str) -> bool:
+    from pydantic_core import SchemaError, SchemaValidator, ValidationError
+
+    try:
+        SchemaValidator({"type": "str", "pattern": wanted, "regex_engine": "rust-regex"}).validate_python(text)
+    except SchemaError as error:
+        raise ToolError(f"the schema of a question has the pattern {wanted!r}, which is not supported") from error
+    except ValidationError:
+        return False
+    return True
+
+
+PLAIN = (str, int, float, bool)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A question as its tool asks it; `schema` is a type that pydantic knows, or a JSON schema."""
+
+    question: str
+    details: str = ""
+    choices: Sequence[Any] | None = None
+    schema: Any = None
+
+    def __post_init__(self) -> None:
+        if self.choices is None:
+            return
+        if self.schema is not None:
+            raise ToolError("a question has choices or a schema, not both; an Enum in a schema is a choice")
+        if isinstance(self.choices, str) or not self.choices:
+            raise ToolError(f"the choices of a question are a list of one or more, got {self.choices!r}")
+        if odd := [choice for choice in self.choices if type(choice) not in PLAIN]:
+            raise ToolError(f"choices are texts, numbers or booleans, got {type(odd[0]).__name__}; use a schema")
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any] | None:
+        from pydantic import TypeAdapter
+
+        return None if self.schema is None or isinstance(self.schema, Mapping) else TypeAdapter(self.schema)
+
+    def told(self) -> dict[str, Any]:
+        """Return the question as its event says it; what is not asked for is left out."""
+        schema = self.schema if self._adapter is None else self._adapter.json_schema()
+        choices = None if self.choices is None else list(self.choices)
+        question = self.question or (schema or {}).get("title") or "What is the answer?"
+        about = {"question": question, "details": self.details or None, "choices": choices, "schema": schema}
+        return {key: value for key, value in about.items() if value is not None}
+
+    def accepted(self, answer: Any, node: str) -> Any:
+        """Return an answer as plain JSON.
+
+        Raises:
+            AnswerError: It is not what the question asks for; every fault is told, by its place.
+        """
+        from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+        try:
+            data = to_jsonable_python(revealed(answer))
+        except PydanticSerializationError as error:
+            raise AnswerError(node, {"": f"it cannot be said in JSON: {error}"}) from None
+        data = self._chosen(data)
+        if faults := self._faults(data):
+            raise AnswerError(node, faults)
+        return data
+
+    @cached_property
+    def is_secret(self) -> bool:
+        """Whether the answer, or a part of it, is a secret: its schema says `writeOnly`, as for pydantic's types."""
+        return b'"writeOnly":true' in _json(self.told().get("schema"))
+
+    def _chosen(self, data: Any) -> Any:
+        """Return the choice that a text says, as people write texts; anything else as it is."""
+        if self.choices is None or not isinstance(data, str) or data in self.choices:
+            return data
+        return next((choice for choice in self.choices if str(choice) == data), data)
+
+    def value(self, data: Any) -> Any:
+        """Return what the tool gets of an accepted answer."""
+        return data if self._adapter is None else self._adapter.validate_json(_json(data))
+
+    def _faults(self, data: Any) -> dict[str, str]:
+        if self.choices is not None:
+            fits = any(type(data) is type(choice) and data == choice for choice in self.choices)
+            return {} if fits else {"": f"{data!r} is none of {name_list(map(repr, self.choices))}"}
+        if self._adapter is not None:
+            return _by_pydantic(self._adapter, data)
+        return {} if self.schema is None else faults_by_schema(self.schema, data)
+
+
+def _json(data: Any) -> bytes:
+    from pydantic_core import to_json
+
+    return to_json(data)
+
+
+def _by_pydantic(adapter: TypeAdapter[Any], data: Any) -> dict[str, str]:
+    from pydantic import ValidationError
+
+    try:
+        adapter.validate_json(_json(data))
+    except ValidationError as error:
+        return dict(faults_of(error))
+    return {}
+
+
+def faults_of(error: ValidationError) -> list[tuple[str, str]]:
+    """Return what pydantic found wrong, each with its place, such as `lines.0`, empty for the whole."""
+    found = error.errors(include_url=False, include_input=False)
+    return [(".".join(map(str, each["loc"])), each["msg"]) for each in found]
+
 
 AnswerKey = tuple[Key, int]
 """The firing that asked, and the question's number there, from 1."""
@@ -151,3 +322,45 @@ def _key(question: Question) -> AnswerKey:
 def _give(question: Question, data: Any) -> None:
     with suppress(InvalidStateError):  # a thread has just stopped waiting
         question.answer.set_result(own(data))
+
+
+async def ask(
+    question: str = "", *, details: str = "", choices: Sequence[Any] | None = None, schema: Any = None
+) -> Any:
+    """Ask a person, and wait for the answer: from the form in the live view, `%flow_answer`, `run.answer` or REST.
+
+    The time it takes does not count for the node's timeout. An answer outlives the process like all that a run did.
+
+    Args:
+        question: What to ask; by default the schema's title.
+        details: What a person needs to know to answer, as plain text.
+        choices: Texts, numbers or booleans, of which one is to be chosen.
+        schema: A type that the answer is to be of, such as a pydantic model, or a JSON schema as a dict.
+
+    Returns:
+        The choice; a value of the type; else the answer's plain JSON data.
+
+    Raises:
+        ExecutionError: It is not called within a tool of a run.
+        ToolError: The choices or the schema are not what can be asked for.
+    """
+    attempt = NODE.get()
+    if attempt is None:
+        raise ExecutionError("ask() waits for a person within a run; call it in an async tool that a graph runs")
+    form = Form(str(question), str(details), choices, schema)
+    answer = asyncio.wrap_future(attempt.ask(form, form.told()))
+    if isinstance(schema, Mapping):
+        # What checks it takes a second to import, for which the loop would stand still when the answer comes.
+        asyncio.get_running_loop().run_in_executor(None, import_module, "jsonschema")
+    return form.value(await answer)
+
+
+async def ask_node(
+    question: str, details: str = "", choices: Sequence[Any] | None = None, schema: Mapping[str, Any] | None = None
+) -> Any:
+    """Ask a person, as a node of its own: what ran before it never runs again, whatever happens meanwhile."""
+    return await ask(question, details=details, choices=choices, schema=schema)
+
+
+TOOLS = {"ask": ask_node}
+"""What the package offers as a tool of its own."""

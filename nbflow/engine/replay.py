@@ -2,12 +2,17 @@
 
 Rule: what came from outside is fed to the scheduler, which derives the rest anew; there is no second way to know a
 state. What a stored event leaves out because it can be derived is put back on the way.
+
+
+What a resumed run goes on from.
+
+Rule: it is all of what is known to have happened, replayed; nothing else is taken over from the run that was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
@@ -17,8 +22,8 @@ from nbflow.events import ENDINGS, Event, Kind
 from nbflow.names import identifier, key_for
 from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import RULES, Answer, Close, Open, Outcome, Plan, Scheduler, Task
-from nbflow.scheduler.graphrun import Routes
-from nbflow.scheduler.scope import prefix_of
+from nbflow.scheduler.commands import prefix_of
+from nbflow.scheduler.tokens import Routes
 from nbflow.secrets import Redacted
 from nbflow.state_parameter import NAME as STATE
 
@@ -208,3 +213,18 @@ def given_of(task: Task) -> dict[str, Any]:
     if key is not None and task.item is None:
         return {key: task.path.get(key)}
     return task.composite.run.initial if task.composite is not None else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The events so far and the scheduler that they lead to.
+
+    `kept` counts those that a store has already, `seconds` is how long the run has run, `told` what the event of its
+    resumption says.
+    """
+
+    replay: Replay
+    events: Sequence[Event]
+    kept: int = 0
+    seconds: float = 0.0
+    told: dict[str, Any] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError
 
-from nbflow.engine.forms import faults_of
+from nbflow.engine.questions import faults_of
 from nbflow.graph.needs import Need
 from nbflow.reducers import MISSING
 

@@ -3,15 +3,15 @@
 Rule: nothing here awaits, reads a clock or touches a store. Replay is the same code.
 """
 
-from nbflow.scheduler.answers import Answer as Answer
-from nbflow.scheduler.answers import Cancel as Cancel
-from nbflow.scheduler.answers import Close as Close
-from nbflow.scheduler.answers import EdgeTaken as EdgeTaken
-from nbflow.scheduler.answers import EdgeUntaken as EdgeUntaken
-from nbflow.scheduler.answers import Ended as Ended
-from nbflow.scheduler.answers import Open as Open
-from nbflow.scheduler.answers import Retry as Retry
-from nbflow.scheduler.answers import Task as Task
+from nbflow.scheduler.commands import Answer as Answer
+from nbflow.scheduler.commands import Cancel as Cancel
+from nbflow.scheduler.commands import Close as Close
+from nbflow.scheduler.commands import EdgeTaken as EdgeTaken
+from nbflow.scheduler.commands import EdgeUntaken as EdgeUntaken
+from nbflow.scheduler.commands import Ended as Ended
+from nbflow.scheduler.commands import Open as Open
+from nbflow.scheduler.commands import Retry as Retry
+from nbflow.scheduler.commands import Task as Task
 from nbflow.scheduler.plan import Plan as Plan
 from nbflow.scheduler.plan import compile_plan as compile_plan
 from nbflow.scheduler.scheduler import RULES as RULES

@@ -15,9 +15,8 @@ from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition, r
 from nbflow.graph.before import circles
 from nbflow.graph.checks import MAX_NESTING, size_fault
 from nbflow.reducers import Fold, resolve
-from nbflow.scheduler.answers import EdgeTaken
-from nbflow.scheduler.holds import Holds
-from nbflow.scheduler.loops import Loop, Structure, analyse
+from nbflow.scheduler.commands import EdgeTaken
+from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
 
 _HASTE = {"race": 0, "first": 1, "each": 1, "all": 2}
 

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nbflow.errors import RecordedError, RunStateError, name_list
-from nbflow.scheduler import composite
-from nbflow.scheduler.answers import Answer, Ended, Open, Retry, Task
-from nbflow.scheduler.composite import MapRun, SubRun
-from nbflow.scheduler.graphrun import GraphRun, Routes
-from nbflow.scheduler.marking import Out
+from nbflow.scheduler import composites
+from nbflow.scheduler.commands import Answer, Ended, Open, Retry, Step, Task, steps_of
+from nbflow.scheduler.composites import MapRun, SubRun
 from nbflow.scheduler.plan import Plan
-from nbflow.scheduler.scope import Step, steps_of
+from nbflow.scheduler.tokens import GraphRun, Out, Routes
 from nbflow.state import PathState, Write
 
-RULES = composite.CARRYING
+RULES = composites.CARRYING
 """The version of the rules that runs follow now. Logs of before it was noted follow 1."""
 
 
@@ -71,7 +69,7 @@ class Scheduler:
         if task.parent is None:
             task.run.complete(task, value, out, {})
         else:
-            composite.item_completed(self, task, value, out)
+            composites.item_completed(self, task, value, out)
         return self._drained(out) if self._later else out
 
     def fail(self, task: Task, error: BaseException) -> list[Answer]:
@@ -80,13 +78,13 @@ class Scheduler:
         if not task.live:
             return out
         if isinstance(task.composite, SubRun):
-            composite.attempt_failed(self, task, error, out)
+            composites.attempt_failed(self, task, error, out)
         elif task.composite is not None:
-            composite.failed(self, task, error, out)
+            composites.failed(self, task, error, out)
         elif task.parent is None:
             task.run.fail(task, error, out)
         else:
-            composite.item_failed(self, task, error, out)
+            composites.item_failed(self, task, error, out)
         return self._drained(out)
 
     def skip(self, task: Task, value: Any) -> list[Answer]:
@@ -96,14 +94,14 @@ class Scheduler:
         if task.composite is None:
             return self.complete(task, value)
         out: Out = []
-        composite.skipped(self, task, value, out)
+        composites.skipped(self, task, value, out)
         return self._drained(out)
 
     def retry(self, task: Task) -> list[Answer]:
         """Begin the next attempt at a subgraph, after a `Retry` and its backoff."""
         out: Out = []
         if task.live:
-            composite.begin_subgraph(self, task, out, attempt=task.composite.attempt + 1)
+            composites.begin_subgraph(self, task, out, attempt=task.composite.attempt + 1)
         return self._drained(out)
 
     def stop(self, error: BaseException) -> list[Answer]:
@@ -127,7 +125,7 @@ class Scheduler:
             run.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
         for task in [task for task in self.tasks() if isinstance(task.composite, MapRun)]:
             if task.live and task.node.definition.map in update and task.composite.untouched:
-                composite.map_anew(self, task)
+                composites.map_anew(self, task)
 
     def state(self) -> dict[str, Any]:
         """Return the final state of a run that ended, else its tokens over each other, as by `GraphRun.state`."""
@@ -188,13 +186,13 @@ class Scheduler:
         if outcome.kind == "retried":
             # The failure inside that led to it may not be in the log, or be derived and known already.
             if outcome.value > task.composite.attempt:
-                composite.end_inside(task, out)
-                composite.begin_subgraph(self, task, out, attempt=outcome.value)
+                composites.end_inside(task, out)
+                composites.begin_subgraph(self, task, out, attempt=outcome.value)
         elif task.composite is None and outcome.kind == "failed":
             return self.fail(task, RecordedError(outcome.value))
         # From outside, as what comes of a composite's inside is derived: it took too long, or a person skipped it.
         elif outcome.kind == "failed":
-            composite.failed(self, task, RecordedError(outcome.value), out)
+            composites.failed(self, task, RecordedError(outcome.value), out)
         else:
             return self.skip(task, outcome.value)
         return self._drained(out)
@@ -218,7 +216,7 @@ class Scheduler:
 
     def open(self, task: Task, out: Out) -> None:
         """Begin a map or a subgraph."""
-        composite.begin(self, task, out)
+        composites.begin(self, task, out)
 
     def later(self, step: Callable[[Out], None]) -> None:
         """Carry a step out once the present one is done, so that nothing grows the stack."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
-from nbflow.scheduler.scope import steps_of
+from nbflow.scheduler.commands import steps_of
 
 RUN: Key = ("", -1, None)
 """The key of the run's own span."""

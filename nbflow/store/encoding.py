@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
-from nbflow.engine.journal import Journal, milliseconds
+from nbflow.engine.event_log import Journal, milliseconds
 from nbflow.engine.ownership import without
 from nbflow.engine.replay import Given
 from nbflow.engine.result import count_completed

@@ -26,7 +26,7 @@ from nbflow.store.values import Codecs
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
-    from nbflow.engine.past import Past
+    from nbflow.engine.replay import Past
     from nbflow.store.store import Store
 
 

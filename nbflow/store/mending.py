@@ -17,8 +17,8 @@ from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.graph.model import AS_STORED
 from nbflow.reducers import Unstored
 from nbflow.scheduler import Plan
-from nbflow.scheduler.graphrun import GraphRun
-from nbflow.scheduler.scope import steps_of
+from nbflow.scheduler.commands import steps_of
+from nbflow.scheduler.tokens import GraphRun
 from nbflow.state_parameter import NAME as STATE
 from nbflow.store.readable import readable
 from nbflow.tools import ToolRegistry

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.scheduler import Plan
-from nbflow.scheduler.composite import MapRun, SubRun
-from nbflow.scheduler.graphrun import GraphRun
+from nbflow.scheduler.composites import MapRun, SubRun
 from nbflow.scheduler.plan import NodePlan
+from nbflow.scheduler.tokens import GraphRun
 from nbflow.tools import ToolRegistry
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.past import Past
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Replay, is_decided, lacks, rules_of
+from nbflow.engine.replay import Past, Replay, is_decided, lacks, rules_of
 from nbflow.errors import GraphError, RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition, reachable

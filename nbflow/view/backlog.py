@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from nbflow.engine.journal import Journal
+from nbflow.engine.event_log import Journal
 from nbflow.events import Event
 from nbflow.view.fold import RunView
 from nbflow.view.stretch import Step, Stretch

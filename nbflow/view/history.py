@@ -17,7 +17,7 @@ from nbflow.view.outline import Line
 from nbflow.view.plain import clean, line
 
 if TYPE_CHECKING:
-    from nbflow.engine.journal import Entry
+    from nbflow.engine.event_log import Entry
     from nbflow.view.fold import Locate
 
 PRINTED = 20_000

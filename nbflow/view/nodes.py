@@ -17,7 +17,7 @@ from nbflow.view.inside import Inside
 from nbflow.view.plain import line as one_line
 
 if TYPE_CHECKING:
-    from nbflow.engine.journal import Entry
+    from nbflow.engine.event_log import Entry
     from nbflow.view.edges import EdgeState
 
 LIVE = ("running", "waiting", "retrying")

@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from nbflow.engine.journal import Entry
+from nbflow.engine.event_log import Entry
 from nbflow.events import Kind
 from nbflow.scheduler.plan import EdgePlan, NodePlan
 from nbflow.view.fold import RunView

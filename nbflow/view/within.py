@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.engine.journal import Journal
+from nbflow.engine.event_log import Journal
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.view.backlog import PIECE

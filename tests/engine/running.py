@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbflow import ExecutionResult, GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.engine.context import NODE
+from nbflow.engine.attempt import NODE
 
 
 def graph(text: str, name: str = "") -> GraphDefinition:

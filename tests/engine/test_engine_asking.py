@@ -17,8 +17,7 @@ from pydantic import BaseModel, Field
 from running import engine_of, graph, kinds, others, rows, until
 
 from nbflow import Run, ask
-from nbflow.engine.past import Past
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Past, Replay
 from nbflow.errors import AnswerError, ExecutionCancelled, ExecutionError, NodeError, RunStateError
 from nbflow.events import Kind
 

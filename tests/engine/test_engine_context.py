@@ -10,7 +10,7 @@ import pytest
 from running import engine_of, graph, run
 
 from nbflow import progress
-from nbflow.engine.context import NODE
+from nbflow.engine.attempt import NODE
 
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="nobody")
 

@@ -10,8 +10,7 @@ import pytest
 from running import engine_of, finished, graph, run
 
 from nbflow import Run
-from nbflow.engine.past import Past
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Past, Replay
 from nbflow.errors import NodeError
 from nbflow.events import Kind
 

@@ -13,7 +13,7 @@ import pytest
 from running import engine_of, finished, graph, rows, run, until
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
-from nbflow.engine.context import NODE
+from nbflow.engine.attempt import NODE
 
 
 async def words() -> AsyncIterator[Any]:

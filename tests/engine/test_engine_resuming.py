@@ -11,8 +11,7 @@ import pytest
 from running import engine_of, graph, kinds
 
 from nbflow import Run, WorkflowEngine
-from nbflow.engine.past import Past
-from nbflow.engine.replay import Replay
+from nbflow.engine.replay import Past, Replay
 from nbflow.engine.result import key_of
 from nbflow.errors import NodeError
 from nbflow.events import Event, Kind

@@ -7,8 +7,7 @@ import threading
 
 import pytest
 
-from nbflow.engine.print_buffer import PrintBuffer
-from nbflow.engine.screen import HEIGHT, WIDTH, Screen
+from nbflow.engine.terminal import HEIGHT, WIDTH, PrintBuffer, Screen
 
 UP = "\x1b[A"
 

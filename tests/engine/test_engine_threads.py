@@ -50,7 +50,7 @@ def test_a_thread_that_ends_after_its_loop_says_nothing() -> None:
     done = python("""
         import asyncio, threading, time
         from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine, progress
-        from nbflow.engine.context import NODE
+        from nbflow.engine.attempt import NODE
 
         registry, release, ended = ToolRegistry(), threading.Event(), threading.Event()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbflow import ask
-from nbflow.engine.context import NODE
+from nbflow.engine.attempt import NODE
 from nbflow.engine.result import Key
 from nbflow.session import Session
 

@@ -12,8 +12,7 @@ from oracle_graph import Edge, Graph, Node, Shape
 from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import compile_plan
-from nbflow.scheduler.holds import Holds
-from nbflow.scheduler.loops import Loop, Structure, analyse
+from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
 
 Pairs = list[tuple[int, int]]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine, progress
-from nbflow.engine.journal import Journal
+from nbflow.engine.event_log import Journal
 from nbflow.engine.run import Run
 from nbflow.errors import NbflowError
 from nbflow.view import RunView, backlog, inspect

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
-    from nbflow.engine.workers import Workers
+    from nbflow.engine.tasks import Workers
     from nbflow.scheduler import Task
+
 
 MOST_BEHIND = 10_000
 """Events that may wait for a slow disk; each is a few hundred bytes."""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nbflow.errors import ConditionError, ToolError, name_list
 from nbflow.failures import error_data, is_collected, node_error
 from nbflow.names import key_for
-from nbflow.scheduler.answers import Cancel, Close, Open, Retry, Task
-from nbflow.scheduler.graphrun import GraphRun
-from nbflow.scheduler.marking import Out, unfold
+from nbflow.scheduler.commands import Cancel, Close, Open, Retry, Task
+from nbflow.scheduler.tokens import GraphRun, Out, unfold
 from nbflow.state import PathState
 from nbflow.values import own
 

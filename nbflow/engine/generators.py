@@ -18,6 +18,7 @@ from nbflow.values import ATOMS
 if TYPE_CHECKING:
     from nbflow.scheduler import Task
 
+
 Sort = Literal["value", "awaitable", "async generator", "generator"]
 
 _VALUES = ATOMS | {dict, list, tuple, set}

@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.print_buffer import PrintBuffer
+from nbflow.engine.terminal import PrintBuffer
 from nbflow.events import Kind
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     import weakref
     from collections import OrderedDict
 
-    from nbflow.engine.forms import Form
+    from nbflow.engine.questions import Form
     from nbflow.engine.run import Run
     from nbflow.engine.stragglers import ToolThread
     from nbflow.scheduler import Task
+
 
 PICTURE = "picture"
 """The stream of a node's output events that carry a picture."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nbflow.engine.context import Attempt
+from nbflow.engine.attempt import Attempt
 from nbflow.engine.job import delay
 from nbflow.engine.replay import given_of
 from nbflow.events import Kind
