@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nbflow.errors import GraphError, RunNotFoundError, StoreError
-from nbflow.runlist import place
 from nbflow.session import Session
+from nbflow.session.run_list import place
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import nbflow
+from nbflow import session
 
 ROOT = Path(nbflow.__file__).parent
 
@@ -46,15 +47,7 @@ LAYERS: list[set[str]] = [
     {"view"},
     {
         "session",
-        "catalogue",
-        "runlist",
-        "living",
-        "memory",
-        "reopening",
-        "commands",
-        "feed",
-        "pages",
-        "wire",
+        "live_view",
         "json_values",
         "serving",
         "supervisor",
@@ -172,6 +165,19 @@ def test_every_public_name_is_there_when_it_is_used_and_no_other() -> None:
     assert set(nbflow.__all__) <= set(dir(nbflow))
     with pytest.raises(AttributeError, match="module 'nbflow' has no attribute 'nothing'"):
         nbflow.nothing  # noqa: B018 - reading it is the point
+
+
+def test_the_session_lists_its_public_names_alone() -> None:
+    assert dir(session) == sorted(session.__all__)
+    for name in session.__all__:
+        assert name == "last" or getattr(session, name) is not None
+
+
+def test_no_module_of_the_session_hides_a_public_name() -> None:
+    """An imported module becomes an attribute of its package, and would replace the function of its name there."""
+    modules = {path.stem for path in (ROOT / "session").glob("*.py")}
+
+    assert modules & set(session.__all__) == set()
 
 
 def test_modules_of_tests_have_names_of_their_own() -> None:

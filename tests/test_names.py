@@ -240,7 +240,7 @@ def test_edits_that_become_one_are_refused() -> None:
 
 
 def test_secrets_are_known_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbflow.wire import plain
+    from nbflow.session.serialization import plain
 
     monkeypatch.setenv("NBFLOW_SECRET_KEYS", f"{MICRO}_key")
 
@@ -280,7 +280,7 @@ def test_a_stored_graph_and_its_run_are_read_as_they_are_and_go_on(
             context=AS_STORED,
         )
         with monkeypatch.context() as patched:
-            patched.setattr("nbflow.session.normalised", lambda values, _: dict(values))
+            patched.setattr("nbflow.session.session.normalised", lambda values, _: dict(values))
             run = old.start("g", {MICRO: 1}, durability="sync")
         await run.wait()
         old.history.close()

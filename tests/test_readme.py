@@ -132,7 +132,7 @@ def test_the_lines_that_set_up_name_extras_and_files_that_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     assert {"review", "lab", "frames", "server", "test"} <= extras <= project["optional-dependencies"].keys()
-    assert {"notebooks/code_review.ipynb", "nbflow/session.py", "nbflow/server/deploy"} <= named
+    assert {"notebooks/code_review.ipynb", "nbflow/session/session.py", "nbflow/server/deploy"} <= named
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -21,7 +21,7 @@ from nbflow.cli.streams import Terminal
 from nbflow.cli.telling import INTERRUPTED, errors_told, fail
 from nbflow.errors import NbflowError, RunStateError
 from nbflow.events import Status
-from nbflow.wire import row_data
+from nbflow.session.serialization import row_data
 
 if TYPE_CHECKING:
     from nbflow.store import Store

@@ -16,9 +16,9 @@ from nbflow.cli.place import opened, store_url
 from nbflow.cli.results import as_line
 from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told
+from nbflow.session.serialization import time_of
 from nbflow.tables import Table
 from nbflow.view.words import counted
-from nbflow.wire import time_of
 
 db = typer.Typer(
     name="db", help="Look after the store of runs.", no_args_is_help=True, add_completion=False,

@@ -18,8 +18,8 @@ from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told, tell
 from nbflow.events import Status
 from nbflow.session import current
+from nbflow.session.serialization import row_data
 from nbflow.view.words import counted
-from nbflow.wire import row_data
 
 
 def runs(

@@ -26,7 +26,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
 from nbflow.secrets import MASK
 from nbflow.session import current
-from nbflow.wire import definition_data, result_data
+from nbflow.session.serialization import definition_data, result_data
 
 _RUN_ID = re.compile("[0-9a-f]{1,32}")
 

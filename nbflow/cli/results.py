@@ -28,7 +28,7 @@ def printer(*, as_json: bool) -> Callable[[Run], None]:
         from nbflow.cli.progress import show_result
 
         return show_result
-    from nbflow.wire import result_data
+    from nbflow.session.serialization import result_data
 
     print_alone = line_printer()
 

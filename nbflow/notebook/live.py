@@ -14,11 +14,11 @@ import anywidget
 import traitlets
 
 from nbflow import session
-from nbflow.commands import Message
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
-from nbflow.feed import Feed
-from nbflow.pages import Page, Rereading, scene_of
+from nbflow.live_view.controls import Message
+from nbflow.live_view.page import Page, Rereading, scene_of
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view.bundle import packed
 

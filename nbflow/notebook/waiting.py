@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbflow.commands import STOPPED
 from nbflow.errors import ExecutionCancelled
+from nbflow.live_view.controls import STOPPED
 from nbflow.notebook.cell_context import adopt, changed_since
 from nbflow.notebook.pump import comm_gate, comm_pump
 

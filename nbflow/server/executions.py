@@ -14,7 +14,6 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from nbflow.events import ENDINGS, Status
-from nbflow.runlist import place
 from nbflow.server import models
 from nbflow.server.problems import RequestError, problems
 from nbflow.server.service import Service
@@ -22,8 +21,9 @@ from nbflow.server.serving import Serving
 from nbflow.server.shown import event_texts, json_response, name_of, sent
 from nbflow.server.streaming import Stream, in_thread
 from nbflow.server.whole import Outcome, event_pieces
+from nbflow.session.run_list import place
+from nbflow.session.serialization import row_data
 from nbflow.store.rows import RunRow
-from nbflow.wire import row_data
 
 router = APIRouter()
 

@@ -20,7 +20,7 @@ from nbflow.server.shelf import Shelved
 from nbflow.server.shown import sent
 from nbflow.server.toolshape import parameters_of, state_schema
 from nbflow.session import Session
-from nbflow.wire import definition_data
+from nbflow.session.serialization import definition_data
 
 router = APIRouter()
 Id = Annotated[

@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from nbflow.commands import not_going
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError, RunNotFoundError
 from nbflow.json_values import object_data
+from nbflow.live_view.controls import not_going
 from nbflow.names import normalised
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings

@@ -10,15 +10,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from nbflow import wire
 from nbflow.events import Event
 from nbflow.json_values import WHOLE, Bounds, Room
 from nbflow.json_values.pieces import json_text
+from nbflow.session import serialization
 
 
 def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
     """Return an event as JSON data; one that is larger than the room of its bounds names the route to the whole."""
-    told = wire.event_data(event, run_id, bounds)
+    told = serialization.event_data(event, run_id, bounds)
     if isinstance(error := told.get("error"), Mapping):
         told["error"] = without_paths(error)
     return told | {"truncated": True, "whole": whole_of(run_id, event.seq)} if bounds.is_short else told

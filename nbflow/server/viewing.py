@@ -15,12 +15,12 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nbflow.commands import Message, refusal
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.json_values.pieces import json_text
-from nbflow.pages import Page, scene_of
+from nbflow.live_view.controls import Message, refusal
+from nbflow.live_view.page import Page, scene_of
 from nbflow.server.elsewhere import folded, newer, pause_after
 from nbflow.server.problems import answer, problem_of
 from nbflow.server.rates import Rates

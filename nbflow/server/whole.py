@@ -16,8 +16,8 @@ from nbflow.events import Event, Status
 from nbflow.json_values import Bounds, Room, own_data
 from nbflow.json_values.pieces import enclosed, json_text, object_pieces, pieces
 from nbflow.server.shown import whole_of, without_paths
+from nbflow.session.serialization import VALUES, reached_data
 from nbflow.store.resuming import seconds_of
-from nbflow.wire import VALUES, reached_data
 
 Entry = tuple[str, Iterator[str]]
 

@@ -16,7 +16,7 @@ import pytest
 from figures import Figures, micro, ratio
 from measuring import AsyncWay, interleave
 
-from nbflow.feed import Feed
+from nbflow.live_view.stream import Feed
 from nbflow.session import Session
 from nbflow.view.recorded import unfed
 

@@ -10,8 +10,8 @@ from figures import Figures, micro
 from measuring import AsyncWay, interleave
 from workloads import chain, engine, executing, ring
 
-from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view.recorded import unfed
 

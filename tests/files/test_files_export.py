@@ -22,7 +22,7 @@ NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 TELL = """
 import asyncio, json, sys
 from nbflow import session
-from nbflow.wire import object_data
+from nbflow.session.serialization import object_data
 
 async def state_of(name, state):
     run = session.start(name, state)

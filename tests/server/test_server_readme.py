@@ -29,8 +29,8 @@ def commands() -> str:
 def test_the_readmes_commands_review_a_file_that_curl_sends(tmp_path: Path) -> None:
     book = tmp_path / "code_review.ipynb"
     shutil.copy(ROOT / "notebooks" / book.name, book)
-    (tmp_path / "nbflow").mkdir()
-    (tmp_path / "nbflow" / "session.py").write_text(
+    (tmp_path / "nbflow" / "session").mkdir(parents=True)
+    (tmp_path / "nbflow" / "session" / "session.py").write_text(
         "import os\n\n\ndef f(a):\n    if a == None:\n        return True\n    return False\n"
     )
     with serving(book) as server:

@@ -12,8 +12,8 @@ import pytest
 
 from nbflow import Run
 from nbflow.errors import NodeError, RunNotFoundError
-from nbflow.memory import estimate
 from nbflow.session import Session
+from nbflow.session.retention import estimate
 
 
 @pytest.fixture

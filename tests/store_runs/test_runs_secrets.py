@@ -20,12 +20,12 @@ from nbflow.events import Kind
 from nbflow.files.export import export_graphs
 from nbflow.server.spans import Spans
 from nbflow.session import Session
+from nbflow.session.serialization import plain, result_data
 from nbflow.view.fold import RunView
 from nbflow.view.inspect import inspect
 from nbflow.view.loglines import LogLines
 from nbflow.view.static import static_svg
 from nbflow.view.stating import StateAnswers
-from nbflow.wire import plain, result_data
 
 CANARY = "canary-5ecret-\u00e9\"'\n2nd-line-of-it"
 PARTS = ("canary-5ecret", "2nd-line-of-it")

@@ -9,7 +9,7 @@ import pytest
 from view_samples import graph
 
 from nbflow import ToolRegistry, WorkflowEngine
-from nbflow.feed import Feed
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 
 JOINED = graph(

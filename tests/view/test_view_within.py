@@ -10,8 +10,8 @@ from view_samples import ERROR, Story, graph
 
 from nbflow import Run, ToolRegistry, WorkflowEngine, progress
 from nbflow.events import Event, Kind
-from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view.backlog import PIECE
 from nbflow.view.lookups import Lookups

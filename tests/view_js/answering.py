@@ -12,8 +12,8 @@ from scenes import NOW
 
 from nbflow import Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Event, Kind
-from nbflow.feed import Feed
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
 from nbflow.view.lookups import Lookups

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from nbflow.engine import Run
 from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.names import identifier, normalised
-from nbflow.reopening import Reopening
+from nbflow.session.resumption import Reopening
 from nbflow.tools import ToolSpec
 from nbflow.values import own
 
@@ -195,63 +195,3 @@ class Session(Reopening):
     def tools(self) -> list[ToolSpec]:
         """Return the tools, in the order in which they were first registered."""
         return [self.registry.get(name) for name in self.registry.names()]
-
-
-Kept = TypeVar("Kept")
-_own = Session()
-
-if TYPE_CHECKING:
-    last: Run | None
-    """The run that was started or resumed last in this process, whatever became of it; None before the first."""
-
-
-def register_codec(cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
-    """Store values of a type as what `dump` makes of them, and rebuild them by `load`, from now on."""
-    _own.codecs.register(cls, dump, load)
-
-
-def register_type(cls: type[Kept]) -> type[Kept]:
-    """Let stored values of a pydantic model, dataclass or enum come back as such; usable as a decorator."""
-    return _own.codecs.register_type(cls)
-
-
-def current() -> Session:
-    """Return the session of this process."""
-    return _own
-
-
-tool = _own.tool
-predicate = _own.predicate
-reducer = _own.reducer
-graph = _own.graph
-lint = _own.lint
-needs = _own.needs
-start = _own.start
-run = _own.run
-reopen = _own.reopen
-resume = _own.resume
-answer = _own.answer
-cancel = _own.cancel
-runs = _own.runs
-read = _own.read
-serve = _own.serve
-show = _own.show
-stored_graphs = _own.stored_graphs
-load_graph = _own.load_graph
-delete_graph = _own.delete_graph
-tools = _own.tools
-
-
-def graphs() -> dict[str, GraphDefinition]:
-    """Return the session's graphs by name."""
-    return dict(_own.graphs)
-
-
-def __getattr__(name: str) -> Run | None:
-    if name == "last":
-        return _own.last
-    raise AttributeError(f"module 'nbflow.session' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), "last"])

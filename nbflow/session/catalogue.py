@@ -18,10 +18,10 @@ from nbflow.engine.record import RunRecord
 from nbflow.errors import GraphError, GraphNotFoundError, NbflowError, RunNotFoundError, RunReleasedError, StoreError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
-from nbflow.memory import Memory
 from nbflow.names import identifier
-from nbflow.runlist import RunList, place, row_of
 from nbflow.secrets import Supply
+from nbflow.session.retention import Memory
+from nbflow.session.run_list import RunList, place, row_of
 from nbflow.store.rows import MOST_ROWS, GraphRow, RunRow
 from nbflow.tools import ToolRegistry
 

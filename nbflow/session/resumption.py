@@ -16,9 +16,9 @@ from nbflow.engine import Run, WorkflowEngine
 from nbflow.errors import GraphError, RunNotFoundError, RunStateError, SecretsNeededError
 from nbflow.events import Status
 from nbflow.graph import GraphDefinition
-from nbflow.living import Living
 from nbflow.names import normalised
 from nbflow.secrets import Supply
+from nbflow.session.living import Living
 
 if TYPE_CHECKING:
     from nbflow.engine.replay import Past

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.commands import Message, refusal
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
-from nbflow.feed import Feed
+from nbflow.live_view.controls import Message, refusal
+from nbflow.live_view.stream import Feed
 from nbflow.view import RunView, scene
 from nbflow.view.backlog import Backlog
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nbflow.commands import Commands, Message, Reopen
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
+from nbflow.live_view.controls import Commands, Message, Reopen
 from nbflow.view import RunView, inspect
 from nbflow.view.backlog import LOOKED, Backlog
 from nbflow.view.lookups import Lookups

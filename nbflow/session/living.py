@@ -10,11 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from nbflow.catalogue import Catalogue
-from nbflow.commands import STOPPED, not_going
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import RunNotFoundError, RunStateError, name_list
+from nbflow.live_view.controls import STOPPED, not_going
+from nbflow.session.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from nbflow.store import Store

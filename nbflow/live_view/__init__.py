@@ -1,0 +1,1 @@
+"""One run as one page follows it, over any wire: patches out, requests in."""
