@@ -13,7 +13,7 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nbflow.errors import NbflowError, StoreError
-from nbflow.store.url import parsed
+from nbflow.store.location import parsed
 
 _PREFIX = "NBFLOW_"
 Durability = Literal["sync", "async", "off"]

@@ -20,7 +20,7 @@ from nbflow.names import identifier, node_path
 from nbflow.notation import parse_run_line, read_graph
 from nbflow.notation.reader import read_flow
 from nbflow.session import Session
-from nbflow.store import archive
+from nbflow.store import stored_graph
 
 MICRO, MU = "\xb5", "\u03bc"
 LIGATURE, PLAIN = "\ufb01le", "file"
@@ -297,7 +297,7 @@ def test_a_stored_graph_and_its_run_are_read_as_they_are_and_go_on(
     assert (stored.state, [row.node_id for row in stored.logs]) == ({MICRO: 1, "n": 1}, [MICRO, "last"])
     assert (resumed.status, resumed.state["done"]) == ("completed", 1)
     assert [row.node_id for row in resumed.logs] == [MICRO, "last", "last"]
-    assert archive.graph_of(archive.text_of(run.graph)) == run.graph
+    assert stored_graph.graph_of(stored_graph.text_of(run.graph)) == run.graph
 
 
 def test_a_key_set_on_the_command_line_wins_over_the_file_under_either_name(tmp_path: Any) -> None:

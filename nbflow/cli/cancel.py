@@ -62,9 +62,9 @@ def cancel(
 
 
 def _ended(store: Store, run_id: str) -> RunRow:
-    from nbflow.store import cancelling
+    from nbflow.store import cancellation
 
-    row = cancelling.end(store, run_id, REASON)
+    row = cancellation.end(store, run_id, REASON)
     deadline = time.monotonic() + WAIT_S
     with _waiting(row):
         while row.ended is None:
@@ -76,7 +76,7 @@ def _ended(store: Store, run_id: str) -> RunRow:
             time.sleep(LOOK_S)
             row = store.head(row.id).result().row
             if row.ended is None and row.owner is None:  # its process died before it heard of it
-                row = cancelling.end(store, row.id, REASON)
+                row = cancellation.end(store, row.id, REASON)
     return row
 
 

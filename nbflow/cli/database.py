@@ -52,7 +52,7 @@ def upgrade(as_json: AsJson = False) -> None:
 
     Example: nbflow db upgrade
     """
-    from nbflow.store.version import version_of
+    from nbflow.store.migrations import version_of
 
     with errors_told():
         before = version_of(store_url(), Path.cwd())

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.errors import StoreError
 from nbflow.settings import settings
-from nbflow.store.places import FOLDER, default_file
-from nbflow.store.url import FILE, file_in, parsed
+from nbflow.store.location import FOLDER, SQLITE, default_file, file_in, parsed
 
 if TYPE_CHECKING:
     from nbflow.store import Store
@@ -34,7 +33,7 @@ def store_url() -> str | None:
         return None
     read = parsed(chosen)
     file = file_in(read)
-    if file is None and read.drivername == FILE:
+    if file is None and read.drivername == SQLITE:
         raise StoreError("NBFLOW_DATABASE_URL names a store in memory, which no other process can look into")
     if file is not None and not file.is_file():
         raise StoreError(f"there is no store {file}, which NBFLOW_DATABASE_URL names")

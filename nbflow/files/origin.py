@@ -10,7 +10,7 @@ import os.path
 from pathlib import Path
 
 from nbflow.errors import NbflowError
-from nbflow.store.places import FOLDER
+from nbflow.store.location import FOLDER
 
 _ENDINGS = (".ipynb", ".flow", ".json")
 

@@ -9,7 +9,7 @@ from dataclasses import fields as dataclass_fields
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.store.values.fields import Substitute
+from nbflow.store.codecs.classes import Substitute
 
 if TYPE_CHECKING:
     from nbflow.json_values.writer import Writer

@@ -20,8 +20,8 @@ from nbflow.server.options import Options
 from nbflow.server.problems import LimitError, RequestError
 from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
 from nbflow.session import Session
-from nbflow.store.archive import graph_of, row_of
 from nbflow.store.rows import GraphRow
+from nbflow.store.stored_graph import graph_of, row_of
 
 _EDGES_PER_NODE = 5
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from nbflow.scheduler import Plan
     from nbflow.store import Store
     from nbflow.store.archive import Archived
-    from nbflow.store.history import History
-    from nbflow.store.values import Codecs
+    from nbflow.store.codecs import Codecs
+    from nbflow.store.session_store import SessionStore
     from nbflow.view import GraphPicture, RunPicture
 
 _RUN_ID = re.compile("[0-9a-f]+")
@@ -47,13 +47,13 @@ class StoredGraph:
     @cached_property
     def graph(self) -> GraphDefinition:
         """The graph, validated again."""
-        from nbflow.store.archive import graph_of
+        from nbflow.store.stored_graph import graph_of
 
         return graph_of(self.row.definition, Supply())
 
     def is_same(self, graph: GraphDefinition) -> bool:
         """Return whether a graph is defined just so."""
-        from nbflow.store.archive import text_of
+        from nbflow.store.stored_graph import text_of
 
         return text_of(graph) == self.row.definition
 
@@ -77,24 +77,24 @@ class Catalogue:
         self._kept: set[str] = set()
         # Done once the store has the run. Not their keepers: these know their runs, which then would never go.
         self._begun: WeakKeyDictionary[Run, Future[None]] = WeakKeyDictionary()
-        self._history: History | None = None
+        self._history: SessionStore | None = None
         self._making = threading.Lock()
 
     @cached_property
     def codecs(self) -> Codecs:
         """How values of this session's runs become text and bytes, and back."""
-        from nbflow.store.values import Codecs
+        from nbflow.store.codecs import Codecs
 
         return Codecs()
 
     @property
-    def history(self) -> History:
+    def history(self) -> SessionStore:
         """What is kept of this session's runs; the same from every thread."""
-        from nbflow.store.history import History
+        from nbflow.store.session_store import SessionStore
 
         with self._making:
             if self._history is None:
-                self._history = History(self.registry, self.codecs)
+                self._history = SessionStore(self.registry, self.codecs)
             return self._history
 
     def describe(self, tool: str) -> str:

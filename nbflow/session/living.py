@@ -129,9 +129,9 @@ class Living(Catalogue):
             RunStateError: It has ended, or it is not clear which is meant.
         """
         if run_id is not None and (store := self._elsewhere(run_id)) is not None:
-            from nbflow.store import cancelling
+            from nbflow.store import cancellation
 
-            return self.read(cancelling.end(store, run_id, reason).id)
+            return self.read(cancellation.end(store, run_id, reason).id)
         run = self.going(run_id)
         on_loop(run, lambda: run.cancel(reason))
         return run

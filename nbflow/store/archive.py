@@ -7,7 +7,6 @@ replayed.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,24 +14,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError
-
 from nbflow import errors
 from nbflow.conditions.operations import FUNCTIONS
 from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, rules_of
 from nbflow.engine.result import ExecutionResult
-from nbflow.errors import NbflowError, StoreError
+from nbflow.errors import StoreError
 from nbflow.events import Event, Kind, Status
 from nbflow.graph import GraphDefinition
-from nbflow.graph.model import AS_STORED
-from nbflow.graph.params import PLACEHOLDER, with_secrets, without_secrets
 from nbflow.scheduler import Plan
 from nbflow.secrets import Supply
+from nbflow.store.codecs import Codecs
 from nbflow.store.encoding import Decoder, texts_of
-from nbflow.store.params import MARK, restore_params, with_stored_params
-from nbflow.store.rows import Blob, GraphRow, RunHead
-from nbflow.store.values import Codecs
+from nbflow.store.rows import Blob, RunHead
+from nbflow.store.stored_graph import graph_of
 
 if TYPE_CHECKING:
     from nbflow.store.store import Store
@@ -127,40 +122,6 @@ class Blobs:
         if name not in self._known:
             raise StoreError(f"the value {name[:16]} is named and not stored; the store is damaged")
         return self._known[name]
-
-
-def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
-    """Return a stored graph, validated again; the secrets among its nodes' params are taken from `supply`.
-
-    Raises:
-        StoreError: It is no sound graph; its faults are told.
-    """
-    try:
-        data = json.loads(text)
-        if MARK in text:
-            restore_params(data)
-        known = with_secrets(data, supply) if supply and PLACEHOLDER in text else data
-        return GraphDefinition.model_validate(known, context=AS_STORED)
-    except (NbflowError, ValueError, RecursionError) as error:
-        raise StoreError(f"a stored graph is not sound, so it was changed or is damaged: {error}") from error
-
-
-def text_of(graph: GraphDefinition) -> str:
-    """Return a graph as it is stored: only what its author said, as the rest is its tools' to say.
-
-    Raises:
-        StoreError: A param has no stored form.
-    """
-    try:
-        return with_stored_params(without_secrets(graph)).model_dump_json(exclude_unset=True, by_alias=True)
-    except PydanticSerializationError as error:
-        raise StoreError(f"a param of graph {graph.name!r} has no stored form: {error}") from error
-
-
-def row_of(graph: GraphDefinition) -> GraphRow:
-    """Return a graph as a row of the store, which numbers it."""
-    definition = text_of(graph)
-    return GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
 
 
 def _names(text: str) -> Mapping[str, Any]:

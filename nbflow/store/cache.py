@@ -18,8 +18,8 @@ from nbflow.fingerprint import Unknown, fingerprint
 from nbflow.names import identifier
 from nbflow.state_parameter import NAME as STATE
 from nbflow.store.archive import Blobs
-from nbflow.store.history import History
-from nbflow.store.values import Unstorable, Unstored
+from nbflow.store.codecs import Unstorable, Unstored
+from nbflow.store.session_store import SessionStore
 from nbflow.tools import ToolSpec
 
 _WHOLE = "="
@@ -41,7 +41,7 @@ class OutputCache:
         reads: Whether outputs are taken from it, or only kept anew.
     """
 
-    def __init__(self, history: History, *, reads: bool = True) -> None:
+    def __init__(self, history: SessionStore, *, reads: bool = True) -> None:
         self._history, self._codecs, self._reads = history, history.codecs, reads
         self._told: set[str] = set()
 

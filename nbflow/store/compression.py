@@ -16,8 +16,8 @@ from typing import Any
 
 from nbflow.errors import StoreError
 from nbflow.installing import install
+from nbflow.store.codecs.arrow import COLUMN
 from nbflow.store.rows import Blob
-from nbflow.store.values.split import COLUMN
 
 LEAST, LEAST_COLUMN = 2**20, 2**16
 """From how many bytes on a value is compressed, and a chunk of a column of a frame."""

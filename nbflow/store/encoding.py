@@ -21,9 +21,9 @@ from nbflow.events import ENDINGS, Event, Kind
 from nbflow.scheduler import EdgeTaken, Task
 from nbflow.secrets import Supply, contains, mask
 from nbflow.state_parameter import NAME as STATE
+from nbflow.store.codecs import Codecs
+from nbflow.store.codecs.json_text import TAG
 from nbflow.store.rows import Blob, LogRow, ToolRow
-from nbflow.store.values import Codecs
-from nbflow.store.values.text import TAG
 from nbflow.tools import ToolSpec
 from nbflow.values import whole
 

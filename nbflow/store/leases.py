@@ -14,10 +14,10 @@ from threading import Event, Lock, Thread
 from sqlalchemy import Connection, select, update
 
 from nbflow.errors import RunStateError
-from nbflow.store.driver import now
-from nbflow.store.models import ExecutionModel as Execution
 from nbflow.store.owners import LEASE_S, Owner, this_process
-from nbflow.store.reading import find
+from nbflow.store.queries import find
+from nbflow.store.schema import ExecutionModel as Execution
+from nbflow.store.statements import now
 from nbflow.store.writer import Database
 
 BEAT_S = 2.0

@@ -1,7 +1,10 @@
-"""Keeps the events of one live run in a store, in groups behind it or ahead of what follows.
+"""What a person is told once a run of the values that it stores.
+
+Keeps the events of one live run in a store, in groups behind it or ahead of what follows.
 
 Rule: one commit is under way at a time, and takes all that has happened since the last one: the slower the disk, the
 larger the groups. What follows from an error is decided by the run.
+
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -18,14 +21,55 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.result import cause_of
 from nbflow.errors import NbflowError, RunStateError, StoreError, name_list, words
 from nbflow.events import ENDINGS, Event, Status
+from nbflow.store.codecs import Codecs
+from nbflow.store.codecs.libraries import FRAMES
 from nbflow.store.encoding import Encoder, Lack
-from nbflow.store.notices import RunNotices
 from nbflow.store.rows import Batch, Ending, NewRun
-from nbflow.store.values import Codecs
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
     from nbflow.store.store import Store
+
+
+class RunNotices:
+    """The notices of one run; `warn` takes each. May be used from any thread, one at a time.
+
+    Args:
+        run_id: The run.
+        large: From how many bytes on a value is worth a notice.
+        warn: Takes a notice.
+    """
+
+    def __init__(self, run_id: str, large: int, warn: Callable[[str], None]) -> None:
+        self._run_id, self._large, self._warn = run_id, large, warn
+        self._told: set[str | None] = set()
+
+    def unstored(self, where: str, why: str) -> None:
+        """Say that a value was not stored; where pyarrow is missing, for the first frame only."""
+        if FRAMES in why:
+            if FRAMES in self._told:
+                return
+            self._told.add(FRAMES)
+            why += "; this is said once a run, and holds for every frame"
+        self._warn(f"run {self._run_id}: {where} was not stored: {why}")
+
+    def sizes(self, node: str | None, sizes: Mapping[str, int]) -> None:
+        """Say of values, by key in bytes, which are large."""
+        for key, size in sizes.items():
+            if size > self._large and key not in self._told:
+                self._told.add(key)
+                what = repr(key) if key else "the result"  # of an item of a map
+                where = f"{what} of node {node!r}" if node else f"{what} of the initial state"
+                self._warn(
+                    f"run {self._run_id}: {where} is {_size_text(size)}, and every change of it is stored with the "
+                    "run; "
+                    "keep the path of a file in the state instead, or raise NBFLOW_LARGE_VALUE "
+                    f"({_size_text(self._large)})"
+                )
+
+
+def _size_text(size: int) -> str:
+    return f"{size / 2**20:,.0f} MB" if size >= 2**20 else f"{size:,} bytes"
 
 
 class Recorder:

@@ -26,7 +26,7 @@ from nbflow.values import own
 if TYPE_CHECKING:
     from nbflow.engine import Run, WorkflowEngine
     from nbflow.store.archive import Archived
-    from nbflow.store.history import History
+    from nbflow.store.session_store import SessionStore
     from nbflow.store.store import Store
     from nbflow.tools import ToolRegistry
 
@@ -73,7 +73,7 @@ class Source:
         return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
 
 
-def latest(history: History, *, unfinished: bool) -> RunRow | None:
+def latest(history: SessionStore, *, unfinished: bool) -> RunRow | None:
     """Return the stored run that is meant where a person names none, None without one; blocks.
 
     It is the last of this process's notebook. Where the notebook is not known, of this process or of the last run of
@@ -112,7 +112,7 @@ def _idle(rows: Sequence[RunRow]) -> RunRow | None:
     return next((row for row in rows if row.owner is None), None)
 
 
-def _is_elsewhere(row: RunRow, store: Store, history: History) -> bool:
+def _is_elsewhere(row: RunRow, store: Store, history: SessionStore) -> bool:
     """Return whether a run is known to belong to another notebook than that of this process.
 
     A file that is not there was renamed, so that nobody can tell: unless other machines use the store as well.
@@ -131,7 +131,9 @@ def _of_another_notebook(notebook: str, row: RunRow, *, unfinished: bool) -> Run
     )
 
 
-async def find(history: History, known: Run | None, run_id: str, *, kept: bool, fork: bool, supply: Supply) -> Source:
+async def find(
+    history: SessionStore, known: Run | None, run_id: str, *, kept: bool, fork: bool, supply: Supply
+) -> Source:
     """Return a run to go on with: from this process if it has it, values that no store could keep and all.
 
     Args:
@@ -251,7 +253,7 @@ def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | No
     return Past(replay, events, kept=upto, seconds=seconds_of(events), told=told)
 
 
-def check_classes(history: History, source: Source, past: Past, registry: ToolRegistry) -> None:
+def check_classes(history: SessionStore, source: Source, past: Past, registry: ToolRegistry) -> None:
     """Check that nothing still to run gets the fields of an object in place of the object.
 
     Raises:
@@ -264,7 +266,7 @@ def check_classes(history: History, source: Source, past: Past, registry: ToolRe
     refuse_substitutes(source.id, past.replay, registry, next(iter(_files_of(history, source)), None))
 
 
-def _files_of(history: History, source: Source) -> list[Path]:
+def _files_of(history: SessionStore, source: Source) -> list[Path]:
     """Return the files whose cells may define what a run needs: this process's notebook, then the run's own."""
     row = None if source.head is None else source.head.row
     names = [history.notebook(), *((row.notebook, row.origin) if row else ())]
@@ -272,7 +274,8 @@ def _files_of(history: History, source: Source) -> list[Path]:
 
 
 def with_cures(
-    error: GraphError, history: History, source: Source, graphs: Mapping[str, GraphDefinition], registry: ToolRegistry
+    error: GraphError, history: SessionStore, source: Source, graphs: Mapping[str, GraphDefinition],
+    registry: ToolRegistry,
 ) -> GraphError:  # fmt: skip
     """Return why a run's graph cannot run here, with the cell to run for each tool that is not there."""
     from nbflow.store.substitutes import cell_to_run

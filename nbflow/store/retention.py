@@ -10,8 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, text
 
 from nbflow.errors import StoreError
-from nbflow.store.driver import now, on_sqlite
-from nbflow.store.models import (
+from nbflow.store.owners import Owner
+from nbflow.store.queries import graph as find_graph
+from nbflow.store.queries import last_seq
+from nbflow.store.rows import Pruned, StoreInfo
+from nbflow.store.schema import (
     SCHEMA,
     Base,
     CacheUse,
@@ -22,11 +25,8 @@ from nbflow.store.models import (
     ValueModel,
     ValueUse,
 )
-from nbflow.store.models import ExecutionModel as Execution
-from nbflow.store.owners import Owner
-from nbflow.store.reading import graph as find_graph
-from nbflow.store.reading import last_seq
-from nbflow.store.rows import Pruned, StoreInfo
+from nbflow.store.schema import ExecutionModel as Execution
+from nbflow.store.statements import now, on_sqlite
 
 Runs = Select[Any]
 """The numbers of runs, as a query: there may be more than a statement takes parameters."""

@@ -16,13 +16,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from nbflow.store import changes, leases, reading, retention
+from nbflow.errors import StoreError
+from nbflow.store import leases, queries, retention, transactions
 from nbflow.store.compression import compressed
 from nbflow.store.delays import DelayWatch
 from nbflow.store.leases import Held, Leases
-from nbflow.store.opening import open_database
+from nbflow.store.location import POSTGRES, default_file, file_in, make_file, make_folder, parsed
+from nbflow.store.migrations import upgrade
 from nbflow.store.owners import Owner
 from nbflow.store.rows import MOST_ROWS, Batch, Blob, GraphRow, LogRow, NewRun, Pruned, RunHead, RunRow, StoreInfo
+from nbflow.store.sqlite import open_file, open_memory
 from nbflow.store.writer import Change, Database, Job, Writer
 
 EXIT_S = 10.0
@@ -92,7 +95,7 @@ class Store:
             return replace(run, blobs=compressed(run.blobs), first=run.first and _small(run.first))
 
         return self._owning(
-            lambda connection, run: changes.create(connection, run, self._leases.owner), made, durable=durable
+            lambda connection, run: transactions.create(connection, run, self._leases.owner), made, durable=durable
         )
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
@@ -114,7 +117,7 @@ class Store:
         """
 
         def change(connection: Connection, batch: Batch) -> Batch:
-            return changes.append(connection, self._leases.held(run_id, epoch), batch)
+            return transactions.append(connection, self._leases.held(run_id, epoch), batch)
 
         def after(batch: Batch) -> None:
             if batch.ending:
@@ -204,7 +207,7 @@ class Store:
         A run's place in the list is when it started, and its id.
         """
         return self._read(
-            lambda connection: reading.runs(
+            lambda connection: queries.runs(
                 connection, graph=graph, status=status, since=since, limit=limit, before=before
             )
         )
@@ -215,19 +218,19 @@ class Store:
         Raises:
             RunNotFoundError: No such run, or more than one; the error lists them.
         """
-        return self._read(lambda connection: reading.head(connection, run_id))
+        return self._read(lambda connection: queries.head(connection, run_id))
 
     def latest(
         self, *, notebook: str | None = None, unfinished: bool = False, limit: int = 20
     ) -> Future[list[RunRow]]:  # fmt: skip
         """Return runs, newest first: of one notebook or of all, with `unfinished` only those that did not complete."""
         return self._read(
-            lambda connection: reading.latest(connection, notebook=notebook, unfinished=unfinished, limit=limit)
+            lambda connection: queries.latest(connection, notebook=notebook, unfinished=unfinished, limit=limit)
         )
 
     def abandoned(self) -> Future[list[RunRow]]:
         """Return the runs that were going on when their process died, newest first."""
-        return self._read(reading.abandoned)
+        return self._read(queries.abandoned)
 
     def log(self, run_id: str, *, after: int = 0, upto: int | None = None) -> Future[list[LogRow]]:
         """Return the events of a run with `after < seq <= upto`, oldest first.
@@ -235,7 +238,7 @@ class Store:
         Raises:
             RunNotFoundError: No such run.
         """
-        return self._read(lambda connection: reading.log(connection, run_id, after=after, upto=upto))
+        return self._read(lambda connection: queries.log(connection, run_id, after=after, upto=upto))
 
     def blobs(self, hashes: Iterable[str]) -> Future[dict[str, Blob]]:
         """Return values by their hashes.
@@ -244,11 +247,11 @@ class Store:
             StoreError: Some are not there; the error names them.
         """
         wanted = list(hashes)
-        return self._read(lambda connection: reading.blobs(connection, wanted))
+        return self._read(lambda connection: queries.blobs(connection, wanted))
 
     def graphs(self, name: str | None = None) -> Future[list[GraphRow]]:
         """Return the versions of one graph or of all, by name, newest first."""
-        return self._read(lambda connection: reading.graphs(connection, name))
+        return self._read(lambda connection: queries.graphs(connection, name))
 
     def graph(self, name: str, version: int | None = None) -> Future[GraphRow]:
         """Return a version of a graph, by default the newest.
@@ -256,11 +259,11 @@ class Store:
         Raises:
             StoreError: It is not stored; the error tells what is.
         """
-        return self._read(lambda connection: reading.graph(connection, name, version))
+        return self._read(lambda connection: queries.graph(connection, name, version))
 
     def keep_graph(self, graph: GraphRow) -> Future[int]:
         """Keep a graph without a run of it; return its version: that of the same definition where there is one."""
-        return self._change(lambda connection: changes.keep_graph(connection, graph, time.time()))
+        return self._change(lambda connection: transactions.keep_graph(connection, graph, time.time()))
 
     def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> Future[int]:
         """Delete a version of a graph, by default all; return how many. With `force` its runs go as well.
@@ -272,12 +275,12 @@ class Store:
 
     def cached(self, key: str) -> Future[str | None]:
         """Return the output kept under a key, None without one."""
-        return self._read(lambda connection: reading.cached(connection, key))
+        return self._read(lambda connection: queries.cached(connection, key))
 
     def cache(self, key: str, tool: str, output: str, blobs: tuple[Blob, ...]) -> Future[None]:
         """Keep an output, with the values that it names, under a key; in place of the one there was."""
         small = compressed(blobs)
-        return self._change(lambda connection: changes.cache(connection, key, tool, output, small, time.time()))
+        return self._change(lambda connection: transactions.cache(connection, key, tool, output, small, time.time()))
 
     def prune(self, *, keep_last: int | None, older_than: float | None, dry_run: bool) -> Future[Pruned]:
         """Delete runs that are not going on, then the values that nothing names any longer; return how many.
@@ -330,3 +333,33 @@ class Store:
 def _small(batch: Batch) -> Batch:
     """Return a batch with its values compressed."""
     return replace(batch, blobs=compressed(batch.blobs)) if batch.blobs else batch
+
+
+def open_database(url: str | None, folder: Path | None) -> Database:
+    """Open the store at a URL; without one the file in `folder`, or in the folder of work.
+
+    Raises:
+        StoreError: The URL is not understood; the store is of a newer version, damaged, not ours, or not reached.
+    """
+    if url is None:
+        return open_file(_made(default_file(folder)))
+    read = parsed(url)
+    if read.drivername == POSTGRES:
+        from nbflow.store.postgres import PostgresDatabase
+
+        return PostgresDatabase.open(read, upgrade)
+    file = file_in(read)
+    return open_memory() if file is None else open_file(file)
+
+
+def _made(file: Path) -> Path:
+    """Return the file once its folder is there, a hidden one that version control passes over."""
+    hidden = file.parent
+    try:
+        make_folder(hidden)
+        make_file(hidden / ".gitignore", b"*\n")
+    except OSError as error:
+        raise StoreError(
+            f"no folder {hidden} can be made for the store: {error.strerror}; set NBFLOW_DATABASE_URL"
+        ) from error
+    return file

@@ -10,8 +10,8 @@ from typing import Any
 
 from nbflow.engine.replay import Replay
 from nbflow.errors import RunStateError
+from nbflow.store.codecs.classes import Substitute, substitutes_in
 from nbflow.store.readable import Readable, readable
-from nbflow.store.values.fields import Substitute, substitutes_in
 from nbflow.tools import ToolRegistry
 
 _MOST_CLASSES = 5

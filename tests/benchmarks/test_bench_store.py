@@ -154,12 +154,12 @@ from stored import running, session
 durability = sys.argv[1]
 made = session(100_000)
 if durability == "async":
-    from nbflow.store import sqlite_writer
-    transact = sqlite_writer.SqliteConnection.transact
+    from nbflow.store import sqlite
+    transact = sqlite.SqliteConnection.transact
     def slowly(*args, **options):
         time.sleep(0.2)
         return transact(*args, **options)
-    sqlite_writer.SqliteConnection.transact = slowly
+    sqlite.SqliteConnection.transact = slowly
     made.history.open()
 asyncio.run(running(made, durability)())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -16,7 +16,7 @@ from live import WHOLE, Live
 from wreck import check_whole, look
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, sqlite_writer
+from nbflow.store import Store, sqlite
 
 MODES = pytest.mark.parametrize("durability", ["sync", "async"])
 BEFORE = ["one", "two", "three"]
@@ -246,7 +246,7 @@ def test_a_file_that_another_process_locks_is_waited_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     if seconds < 10:
-        monkeypatch.setattr(sqlite_writer, "BUSY_MS", 100)  # so that SQLite gives up, and is asked again
+        monkeypatch.setattr(sqlite, "BUSY_MS", 100)  # so that SQLite gives up, and is asked again
     freed, seen = tmp_path / "freed", {}
     locking: list[subprocess.Popen[str]] = []
 

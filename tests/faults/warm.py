@@ -30,16 +30,16 @@ import alembic.command  # noqa: F401
 import sqlalchemy.ext.asyncio  # noqa: F401
 from fault_graph import START, Witness, plain, session
 
-import nbflow.store.history
 import nbflow.store.migrations
 import nbflow.store.resuming
+import nbflow.store.session_store
 import nbflow.store.store  # noqa: F401
 from nbflow import Run
 from nbflow.errors import NbflowError
 from nbflow.session import Session
-from nbflow.store import changes, leases
-from nbflow.store.postgres_writer import PostgresDatabase
-from nbflow.store.sqlite_writer import SqliteConnection
+from nbflow.store import leases, transactions
+from nbflow.store.postgres import PostgresDatabase
+from nbflow.store.sqlite import SqliteConnection
 
 LONGEST_S = 120
 """No process outlives a test that hangs."""
@@ -101,7 +101,7 @@ def perform(order: Order, sign: int) -> int:
     signal.alarm(LONGEST_S)
     os.environ["NBFLOW_DATABASE_URL"] = order["url"]
     if "lease_s" in order:
-        leases.LEASE_S = changes.LEASE_S = order["lease_s"]
+        leases.LEASE_S = transactions.LEASE_S = order["lease_s"]
         leases.BEAT_S = order["lease_s"] / 10
     made = session(Witness(order["witness"], order["sitting"], sign), partial(held, order))
     if order.get("opened"):

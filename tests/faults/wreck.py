@@ -22,8 +22,8 @@ from nbflow.scheduler import Plan, Task
 from nbflow.session import Session
 from nbflow.store import Store
 from nbflow.store.archive import Archived, StoredRun, read
+from nbflow.store.codecs import Codecs
 from nbflow.store.rows import LogRow
-from nbflow.store.values import Codecs
 
 WAIT_S = 300
 ENDED = {Kind.NODE_COMPLETE, Kind.NODE_ERROR, Kind.NODE_CANCELLED}

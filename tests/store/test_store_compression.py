@@ -16,9 +16,9 @@ from stores import WAIT_S, add, create, end, file_url, finished
 
 from nbflow.errors import StoreError
 from nbflow.store import Store
+from nbflow.store.codecs.packer import blob_of
 from nbflow.store.compression import compressed, expanded
 from nbflow.store.rows import Blob
-from nbflow.store.values.packing import blob_of
 
 MB = 2**20
 
@@ -119,7 +119,7 @@ import sys; sys.modules["pyarrow"] = None
 from nbflow.errors import StoreError
 from nbflow.store.compression import compressed, expanded
 from nbflow.store.rows import Blob
-from nbflow.store.values.packing import blob_of
+from nbflow.store.codecs.packer import blob_of
 text = blob_of("npy", b"12345678" * 200_000)
 (stored,) = compressed([text])
 print(stored.codec, expanded(stored) == text)

@@ -17,7 +17,7 @@ from stores import WAIT_S, add, batch, create, file_url, line_of, process
 from surroundings import database
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, delays, patience, sqlite_writer
+from nbflow.store import Store, db_errors, delays, sqlite
 
 Open = Callable[[str], Store]
 LOCKS = """
@@ -136,8 +136,8 @@ def test_a_store_that_is_locked_while_it_is_opened_is_named(path: Path, caplog: 
 def test_the_error_of_a_file_locked_for_too_long_says_how_long_and_gives_no_advice_to_resume(
     path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writer, "BUSY_MS", 20)
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 0.2)
     store = opened(file_url(path))
     epoch = create(store)
 
@@ -190,7 +190,7 @@ def test_a_lock_on_a_server_is_named_with_its_session(
 def test_a_lock_on_a_server_is_waited_for_with_an_end(
     server: str, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 0.5)
     store = opened(server)
     epoch = create(store)
 

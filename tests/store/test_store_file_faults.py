@@ -26,7 +26,7 @@ from stores import (
 )
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, patience, sqlite_writer
+from nbflow.store import Store, db_errors, sqlite
 from nbflow.store.rows import Batch, Blob
 
 Open = Callable[[str], Store]
@@ -68,8 +68,8 @@ def test_a_file_locked_by_another_process_is_waited_for(path: Path, store: Store
 def test_a_file_locked_for_too_long_is_an_error_that_tells_by_whom(
     path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writer, "BUSY_MS", 20)
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 0.2)
     store = opened(file_url(path))
     add(store, "r1", create(store), 1, 3)
     locking = process(LOCKS, path, 0)

@@ -28,7 +28,7 @@ from stores import (
 
 from nbflow.errors import StoreError
 from nbflow.store import Store
-from nbflow.store.logmarks import is_foreign
+from nbflow.store.sqlite_guard import is_foreign
 
 Open = Callable[[str], Store]
 Fault = Callable[[Path], None]

@@ -14,7 +14,7 @@ import pytest
 from stores import WAIT_S, add, at_once, create, file_url, finished, process, result_of, seqs
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, opening
+from nbflow.store import Store, sqlite
 
 Open = Callable[[str], Store]
 
@@ -212,7 +212,7 @@ def test_in_a_network_folder_it_has_none_and_that_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, opened: Open
 ) -> None:
     mounts = [mount for mount in psutil.disk_partitions(all=True) if tmp_path.is_relative_to(mount.mountpoint)]
-    monkeypatch.setattr(opening, "NETWORK", {max(mounts, key=lambda mount: len(mount.mountpoint)).fstype})
+    monkeypatch.setattr(sqlite, "NETWORK", {max(mounts, key=lambda mount: len(mount.mountpoint)).fstype})
     path = tmp_path / "runs.db"
 
     with caplog.at_level(logging.WARNING, "nbflow"):

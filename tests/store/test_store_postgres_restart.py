@@ -10,7 +10,7 @@ from stores import WAIT_S, add, batch, create, seqs
 from surroundings import Cluster
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, patience
+from nbflow.store import Store, db_errors
 
 Open = Callable[[str], Store]
 
@@ -63,7 +63,7 @@ def test_a_server_that_does_not_come_back_is_an_error_and_what_was_committed_is_
     store = opened(cluster.url)
     epoch = create(store, "gone")
     add(store, "gone", epoch, 1, 5)
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 0.5)
 
     cluster.stop("immediate")
     error = store.append("gone", epoch, lambda: batch(6, 6)).exception(WAIT_S)

@@ -14,7 +14,7 @@ from stores import WAIT_S, add, batch, create
 from surroundings import database
 
 from nbflow.errors import StoreError
-from nbflow.store import Store, patience
+from nbflow.store import Store, db_errors
 
 POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 Open = Callable[[str], Store]
@@ -22,7 +22,7 @@ Open = Callable[[str], Store]
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 1.0)
 
 
 class Relay:

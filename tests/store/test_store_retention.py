@@ -11,8 +11,8 @@ from stores import WAIT_S, add, batch, blob, create, end, file_url, finished
 
 from nbflow.errors import RunStateError, StoreError
 from nbflow.store import Store
-from nbflow.store.models import SCHEMA
 from nbflow.store.rows import Pruned
+from nbflow.store.schema import SCHEMA
 
 
 def ids(store: Store) -> list[str]:

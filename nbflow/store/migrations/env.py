@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from nbflow.store.models import VERSION_TABLE, Base
+from nbflow.store.schema import VERSION_TABLE, Base
 
 context.configure(
     connection=context.config.attributes["connection"],

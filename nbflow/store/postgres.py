@@ -1,0 +1,198 @@
+"""A store on a PostgreSQL server: an async engine for all, driven from the writer's thread.
+
+Rule: a server that goes away is waited for, and what was not known to be committed is done again; changes are such that
+this does no harm. A server that is there and does not answer is given up in the end. Every commit is a synchronous one:
+of others a server that crashes forgets the last, while the run that made them lives on and could not add to a log with
+a gap. It costs a run nothing, as nobody waits for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, event, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from nbflow.errors import StoreError
+from nbflow.store import db_errors
+from nbflow.store.db_errors import is_away, of_server, patiently, patiently_awaited, told
+from nbflow.store.delays import ANSWERING, UNREACHED, Pending, spoken
+from nbflow.store.location import shown
+from nbflow.store.writer import BackgroundLoop, Change
+
+T = TypeVar("T")
+Heard = Callable[[], None]
+POOL, OVERFLOW = 20, 10
+CLOSING_S = 5.0
+ASKING_S = 2.0
+UPGRADING = 0x6E62666C6F77
+"""The lock of the server that whoever upgrades a store holds."""
+
+
+class PostgresDatabase:
+    """A store in a database of a server."""
+
+    lasts = shared = True
+
+    def __init__(self, url: URL) -> None:
+        self.place = shown(url.render_as_string(hide_password=False))
+        self._loop = BackgroundLoop()
+        self._engine: AsyncEngine = create_async_engine(url, pool_size=POOL, max_overflow=OVERFLOW, pool_pre_ping=True)
+        event.listen(self._engine.sync_engine, "connect", _limit_lock_waits)
+        self.pending = Pending()
+        self._backend = 0
+
+    @classmethod
+    def open(cls, url: URL, bring_up: Callable[[Connection, str], None]) -> PostgresDatabase:
+        """Reach the server, and bring the store to this version.
+
+        Raises:
+            StoreError: It cannot be reached, or the store is of a newer version.
+        """
+        database = cls(url)
+
+        def alone(connection: Connection) -> None:
+            connection.execute(select(func.pg_advisory_xact_lock(UPGRADING)))
+            bring_up(connection, database.place)
+
+        began = time.monotonic()
+
+        def explain(error: BaseException) -> StoreError | None:
+            return of_server(error, database.place, time.monotonic() - began)
+
+        try:
+            with told(explain, doing=f"opening the store {database.place}"):
+                database.transact(alone)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def transact(self, apply: Change) -> None:
+        """Do all in one transaction, or nothing."""
+        self._loop.submit(self._transact(apply)).result()
+
+    async def _transact(self, apply: Change) -> None:
+        async def transaction(heard: Heard) -> None:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_reporting(apply, heard))
+
+        await _answered(transaction)
+
+    def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
+        """Do all in one transaction; wait for a server that is away.
+
+        Raises:
+            StoreError: It did not come back.
+        """
+        began = time.monotonic()
+
+        def applied(connection: Connection) -> None:
+            self._backend = _backend_of(connection)
+            self.pending.begin(ANSWERING)
+            apply(connection)
+
+        with told(lambda error: of_server(error, self.place, time.monotonic() - began)):
+            self.pending.begin(UNREACHED)
+            patiently(is_away)(self.transact, applied)
+
+    def renew(self, apply: Callable[[Connection], None]) -> None:
+        """Do a small change on a connection of its own."""
+        self.transact(apply)
+
+    def read(self, query: Change) -> Future[Any] | None:
+        """Begin to read."""
+        return self._loop.submit(self._read(query))
+
+    async def _read(self, query: Change) -> Any:
+        async def reading(heard: Heard) -> Any:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(_reporting(query, heard))
+
+        async def attempt() -> Any:
+            return await _answered(reading)
+
+        began = time.monotonic()
+        doing = f"reading the store {self.place}"
+        with told(lambda error: of_server(error, self.place, time.monotonic() - began), doing=doing):
+            return await patiently_awaited(is_away)(attempt)
+
+    def detail(self, step: str) -> str:
+        """Return which session of the server holds a lock that a change waits for, if one does."""
+        if step != ANSWERING:
+            return ""
+        with suppress(Exception):  # it tells more of a wait; that is not worth a failure
+            asked = self._loop.submit(self._read(lambda connection: _blocking(connection, self._backend)))
+            if holding := asked.result(ASKING_S):
+                return f"; it waits for a lock that session {', '.join(map(str, holding))} of the server holds"
+        return ""
+
+    def shrink_log(self) -> None:
+        """Do nothing: the server sees to its own log."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._loop.close(self._engine.dispose(), CLOSING_S)
+
+
+async def _answered(work: Callable[[Heard], Awaitable[T]]) -> T:
+    """Return what some work with the server gives.
+
+    The driver waits for an answer without end, and so it may for that to a cancellation. So the work is cancelled, and
+    its end is not waited for.
+
+    Args:
+        work: Calls what it is given whenever a statement begins or ends.
+
+    Raises:
+        TimeoutError: The server takes no connection or answers no statement for twice as long as a lock is waited for.
+    """
+    silence = 2 * db_errors.PATIENCE_S
+    last = time.monotonic()
+
+    def heard() -> None:
+        nonlocal last
+        last = time.monotonic()
+
+    task = asyncio.ensure_future(work(heard))
+    while not task.done():
+        left = last + silence - time.monotonic()
+        if left <= 0:
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else asks for it
+            raise TimeoutError(f"the server has not answered for {spoken(silence)}")
+        await asyncio.wait({task}, timeout=left)
+    return task.result()
+
+
+def _reporting(apply: Change, heard: Heard) -> Change:
+    """Return what does the same, and calls `heard` at each statement."""
+
+    def applied(connection: Connection) -> Any:
+        for moment in ("before_cursor_execute", "after_cursor_execute"):
+            event.listen(connection, moment, lambda *_: heard())
+        return apply(connection)
+
+    return applied
+
+
+def _limit_lock_waits(driver: Any, _: object) -> None:
+    """Let a lock be waited for as long as a server that is away, and not for ever."""
+    cursor = driver.cursor()
+    cursor.execute(f"SET lock_timeout = {round(db_errors.PATIENCE_S * 1e3)}")
+    cursor.close()
+
+
+def _backend_of(connection: Connection) -> int:
+    driver: Any = connection.connection.driver_connection
+    return int(driver.get_server_pid())
+
+
+def _blocking(connection: Connection, backend: int) -> list[int]:
+    """Return the sessions that hold locks which another one waits for."""
+    return list(connection.scalar(select(func.pg_blocking_pids(backend))) or [])
