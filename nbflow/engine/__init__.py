@@ -1,6 +1,7 @@
-"""The impure half: performs the scheduler's answers on the running event loop.
+"""The impure half of the engine: executes the scheduler's commands on the running event loop.
 
-Rule: what follows from what is decided by the scheduler; here is only when, where and how often a tool is called.
+Invariant: the scheduler decides what follows from an outcome. The engine decides only when, where and how often a tool
+is called.
 """
 
 from nbflow.engine.engine import WorkflowEngine as WorkflowEngine

@@ -1,7 +1,7 @@
-"""What a tool can say while it runs: progress, what it prints, and what it asks a person.
+"""Attempts: one call of a node's tool, with its progress, printed text, pictures and questions.
 
-Rule: a tool's words find their node by the context that it runs in, or by the thread, where the tool has started one.
-They reach the journal on the loop, in order, in whole lines, before the node's end.
+Invariant: output belongs to the attempt whose context the code runs in, or to the attempt of the thread that a tool has
+started. It reaches the event log on the loop, in order, in whole lines, before the event of the node's end.
 """
 
 from __future__ import annotations
@@ -33,21 +33,28 @@ if TYPE_CHECKING:
 PICTURE = "picture"
 """The stream of a node's output events that carry a picture."""
 OPEN_LINE_S = 0.5
-"""A line that stays open for as long is shown; later on at each tenth of the time that the attempt has run, so that a
-bar that moves for a day causes some hundred events."""
+"""An open line (one without a line feed) is shown after this time (s).
+
+Later the interval is a tenth of the time that the attempt has run, so a bar that moves for a day causes some hundred
+events."""
 OPEN_LINE_LETTERS = 200
-"""As many letters of its end are shown."""
+"""The number of characters at the end of an open line that are shown."""
 
 
 class Attempt:
-    """One attempt that is under way, and the ear for what its tool says, from any thread.
+    """One running attempt. It takes the output of its tool from any thread, until the attempt ends.
 
-    `started` is clock time, `number` counts from 1. Nothing is taken after the attempt's end. `thread` is the call of a
-    sync tool; `figures` are those that its tool has open in pyplot, `pictures` counts what came of such; `held` tells
-    that the tool held the loop for long, and that the loop has had no turn since, `warned` that this was reported.
+    Attributes:
+        started: The start, as clock time (s).
+        number: The number of the attempt at its firing, from 1.
+        thread: The call of a sync tool in its thread.
+        figures: The figures that the tool has open in pyplot.
+        pictures: The number of pictures that were taken from figures.
+        held: Whether the tool has blocked the loop for long, and the loop has had no turn since.
+        warned: Whether a warning about that was logged.
     """
 
-    # Defaults of the class, since an attempt is made for each firing and most of them stay as they are.
+    # Defaults live in the class: an attempt is created for each firing, and most attempts never set these.
     limit: asyncio.Timeout | None = None
     thread: ToolThread | None = None
     held = warned = is_over = False
@@ -68,9 +75,10 @@ class Attempt:
         self._printed: dict[str, PrintBuffer] = {}
 
     def log(self, text: str, stream: str = "stdout") -> bool:
-        """Take printed text; return whether it was taken: after the end only that of the tool's own thread, to drop it.
+        """Take printed text and return True; return False if the text does not belong to this attempt any more.
 
-        Of the stream `stream` each piece is told as it comes, of others whole lines.
+        After the end of the attempt, only text of its own tool thread is taken, and dropped. Text of the stream named
+        `stream` is logged piece by piece, text of the others in whole lines.
         """
         if stream == "stream":
             self._say(Kind.NODE_OUTPUT, stream, text)
@@ -94,20 +102,20 @@ class Attempt:
         self._say(Kind.NODE_OUTPUT, PICTURE, {"text": text, "stream": PICTURE, "picture": picture})
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Take how far the tool is."""
+        """Take the progress of the tool."""
         self._fraction = fraction
         self._say(Kind.NODE_PROGRESS, text, fraction)
 
     def ask(self, form: Form, told: Mapping[str, Any]) -> Future[Any]:
-        """Ask a person; return what will hold the data of the answer."""
+        """Ask a person; return a future for the data of the answer."""
         self._asked += 1
         return self._run.questions.ask(self, self._task, self._asked, form, told)
 
     @contextmanager
     def stopped_clock(self) -> Iterator[None]:
-        """Stop the timeout of the attempt meanwhile, while a person is asked; on the run's loop.
+        """Stop the timeout of the attempt inside the `with` block, on the run's loop.
 
-        Several may be open at once, and the timeout runs again after the last one.
+        Blocks may overlap; the timeout continues after the last one.
         """
         self._stops += 1
         if self._stops == 1 and self.limit is not None and (due := self.limit.when()) is not None:
@@ -122,8 +130,8 @@ class Attempt:
                 self._left = None
 
     def _say(self, kind: Kind, label: str, what: Any) -> None:
-        # No lock, since a print may come in the midst of anything. First the words, then the flag, and `flush` the
-        # other way round: so no words are left lying, whatever thread comes between.
+        # No lock, since a signal handler may print at any point. The text is appended before the flag is tested, and
+        # `flush` clears the flag before it reads the text. So no text is left behind, whichever thread runs between.
         self.said.append((kind, label, what))
         self._call_flush()
 
@@ -134,17 +142,17 @@ class Attempt:
         try:
             self._run.loop.call_soon_threadsafe(self.flush)
         except RuntimeError:
-            return  # the loop was closed meanwhile: nobody is left to tell
+            return  # the loop is closed: the run has ended
 
     def flush(self) -> None:
-        """Tell what was said since the last time, text of one stream as one event."""
+        """Log the output since the last flush, adjacent text of one stream as one event."""
         self._due = False
         if self._printed and self._timer is None and not self.is_over:
             self._timer = self._run.loop.call_later(OPEN_LINE_S, self._show_open_line)
         said = self.said[:]
         del self.said[: len(said)]
         if self._task.attempt is not self:
-            return  # a thread that nobody waits for any longer
+            return  # output of a thread whose attempt has ended
         for (kind, label), group in groupby(said, key=itemgetter(0, 1)):
             whats = [what for _, _, what in group]
             if kind is Kind.NODE_PROGRESS:
@@ -157,7 +165,7 @@ class Attempt:
                 self._run.say(self._task, kind, {"text": "".join(whats), "stream": label})
 
     def end(self) -> None:
-        """Tell all that was said, lines that are still open too, and take no more; on the run's loop."""
+        """Log all output, open lines too, and take no more; on the run's loop."""
         self.is_over = True
         if self._printed:
             if self._timer is not None:
@@ -168,7 +176,7 @@ class Attempt:
             self.flush()
 
     def _show_open_line(self) -> None:
-        """Show a line that is still open, as progress."""
+        """Log an open line as progress."""
         run, text = self._run, ""
         for buffer in list(self._printed.values()):
             text = buffer.open_line()[-OPEN_LINE_LETTERS:] or text
@@ -180,21 +188,21 @@ class Attempt:
 
 
 class Coming(Attempt):
-    """An attempt that has not begun: the one before it failed, and its backoff runs."""
+    """An attempt that has not started: the one before it failed, and the backoff runs."""
 
 
 class Recalled(Attempt):
-    """An attempt whose output comes from a cache."""
+    """An attempt whose output comes from the cache."""
 
 
 NODE: ContextVar[Attempt | None] = ContextVar("nbflow_node", default=None)
-"""The attempt that this code runs for; None outside of one, and in threads that a tool starts."""
+"""The attempt of the current context; None outside an attempt, and in threads that a tool has started."""
 INHERITED = "_nbflow_attempt"
 """The attribute of a thread that a tool has started: a weak reference to the attempt."""
 
 
 def current_attempt() -> Attempt | None:
-    """Return the attempt that this code runs for: by its context, else by its thread."""
+    """Return the attempt of the current context, else that of the current thread."""
     attempt = NODE.get()
     if attempt is None:
         found: weakref.ref[Attempt] | None = vars(threading.current_thread()).get(INHERITED)
@@ -203,13 +211,13 @@ def current_attempt() -> Attempt | None:
 
 
 def progress(fraction: float, text: str = "") -> None:
-    """Show how far the running tool is.
+    """Report the progress of the running tool.
 
-    Does nothing outside a run, so that a tool stays an ordinary function.
+    Outside a run the call has no effect, so a tool remains an ordinary function.
 
     Args:
-        fraction: From 0 to 1; what lies outside is taken to the nearer end.
-        text: What it is at, in a few words.
+        fraction: The completed part, from 0 to 1; other numbers are clamped.
+        text: A short description of the current step.
     """
     attempt = current_attempt()
     if attempt is not None and not math.isnan(fraction):

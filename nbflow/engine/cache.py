@@ -1,6 +1,6 @@
-"""What the engine asks of a cache, and how it asks without keeping the loop.
+"""The interface of the cache of node outputs, and its use without blocking the loop.
 
-Rule: the engine knows nothing of storage, nor of what makes two calls the same; a cache never makes a node fail.
+Invariant: the engine knows neither the storage nor the key of a call. A cache never makes a node fail.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from nbflow.executors import ThreadExecutor
 from nbflow.tools import ToolSpec
 
 AT_ONCE = 8
-"""Threads of one run that ask its cache; the others wait, as what they would wait for is the same disk."""
+"""The number of threads of one run that use its cache at once; more would wait for the same disk."""
 
 
 class Place(Protocol):
-    """The place of one call's output in a cache."""
+    """The cache entry of one call."""
 
     @property
     def cached(self) -> Taken | None:
-        """What the tool returned; None where nothing is cached."""
+        """The cached output; None if nothing is cached."""
 
     def keep(self, taken: Taken) -> None:
-        """Store what the tool returned; return when others can find it. Called in a thread, and raises nothing."""
+        """Store the output, and return once other calls can find it. Called in a thread; raises nothing."""
 
 
 class Cache(Protocol):
     """Outputs by tool and inputs."""
 
     def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> Place | None:
-        """Return the place of a call, None where it cannot have one. Called in a thread, and raises nothing.
+        """Return the entry of a call; None if the call cannot be cached. Called in a thread; raises nothing.
 
         `whole` says that the argument `state` is the whole state.
         """
 
 
 class Caching:
-    """The cache of one run, as it is asked on the loop; `cache` gives it, and is called when a node asks."""
+    """Calls the cache of one run in threads. `cache` returns the cache, and is called at the first use."""
 
     def __init__(self, cache: Callable[[], Cache], threads: ThreadExecutor) -> None:
         self._cache, self._threads = cache, threads
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> Place | None:
-        """Return the place of a call, None where it cannot have one."""
+        """Return the entry of a call; None if the call cannot be cached."""
         place: Place | None = await self._call(partial(self._cache().find, spec, given, whole))
         return place
 
     async def keep(self, place: Place, taken: Taken) -> None:
-        """Store what a tool returned, so that every later call with the same inputs finds it."""
+        """Store the output of a tool, so that every later call with the same inputs finds it."""
         await self._call(partial(place.keep, taken))
 
     async def _call(self, function: Callable[[], Any]) -> Any:

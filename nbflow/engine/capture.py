@@ -1,18 +1,15 @@
-"""Threads that a tool starts belong to its attempt, so that what they print and report reaches the node.
+"""Capture the text that tools print, and log it as output of their nodes.
 
-A new thread has an empty context, so that the context variable `NODE` says nothing there. While output is captured,
-`threading.Thread.start` notes the attempt in the thread that it starts. A thread of a pool works for whoever gave it a
-call: `ThreadPoolExecutor.submit`, and the methods of `multiprocessing.pool.ThreadPool` (as joblib uses it), note the
-attempt in the call.
+A `Tee` in front of `sys.stdout` and `sys.stderr` sends text to the current attempt, and all other text to the original
+stream. So nodes that run side by side never mix their text, whichever cell started them.
 
-Invariant: nothing else of the context is inherited, `run` of a user's subclass is called as ever, and no thread retains
-an attempt: it is held by a weak reference.
+Threads that a tool starts belong to its attempt. A new thread has an empty context, so the context variable `NODE` is
+not set there. Therefore `threading.Thread.start` stores the attempt in the thread that it starts. A thread of a pool
+serves many callers, so `ThreadPoolExecutor.submit` and the methods of `multiprocessing.pool.ThreadPool` (as joblib uses
+it) store the attempt in the call instead.
 
-
-Sends what a tool prints to its node; all other text goes where it always went.
-
-Rule: the attempt that the code runs for decides, not the cell: nodes side by side never mix, and threads that a tool
-starts belong to its node (`tool_threads`). After the node's end their text goes where all other text goes.
+Invariant: nothing else of the context is inherited, `run` of a user's subclass is called unchanged, and threads refer
+to attempts weakly. After the node's end, the text of its threads goes to the original stream.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ Found = weakref.ref[Attempt] | None
 
 
 class _Call:
-    """A call that a pool makes for the attempt in which it was asked for, or for none."""
+    """A call in a pool, made for the attempt that submitted it, or for none."""
 
     __slots__ = ("_attempt", "_function")
 
@@ -63,7 +60,7 @@ def _starts(start: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(start)
     def wrapper(self: threading.Thread) -> Any:
         if (attempt := _reference()) is not None:
-            vars(self)[INHERITED] = attempt  # not by `setattr`, which a subclass may have replaced
+            vars(self)[INHERITED] = attempt  # not `setattr`, which a subclass may have replaced
         return start(self)
 
     return wrapper
@@ -74,7 +71,7 @@ def _calls(method: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         if args:
             args = (_Call(args[0]), *args[1:])
-        elif "func" in kwargs:  # its name in all methods of a ThreadPool
+        elif "func" in kwargs:  # the name of this parameter in all methods of a ThreadPool
             kwargs["func"] = _Call(kwargs["func"])
         return method(self, *args, **kwargs)
 
@@ -87,11 +84,11 @@ _METHODS: list[tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any
     *((ThreadPool, name, _calls) for name in ("apply_async", "_map_async", "imap", "imap_unordered")),
 ]
 _installed: dict[tuple[type, str], tuple[Any, Any]] = {}
-"""The wrapper of each method, and what it replaced: None of a method that the class inherits."""
+"""By method, the wrapper and the replaced method; None for a method that the class inherits."""
 
 
 def _install_thread_hooks() -> None:
-    """Note attempts in threads and calls from now on, once."""
+    """Store attempts in threads and calls from now on. A second call has no effect."""
     for cls, name, wrap in _METHODS:
         if (cls, name) not in _installed:
             wrapper = wrap(getattr(cls, name))
@@ -100,7 +97,7 @@ def _install_thread_hooks() -> None:
 
 
 def _uninstall_thread_hooks() -> None:
-    """Put the methods back; one that another program has replaced since stays as it is."""
+    """Restore the methods, except one that another program has replaced since."""
     for (cls, name), (wrapper, before) in list(_installed.items()):
         if vars(cls).get(name) is wrapper:
             if before is None:
@@ -111,13 +108,13 @@ def _uninstall_thread_hooks() -> None:
 
 
 class Bytes:
-    """The stream for bytes beneath a `Tee`: bytes of a tool are text of its node."""
+    """The binary stream of a `Tee`: bytes that a tool writes are decoded as text of its node."""
 
     def __init__(self, tee: Tee, base: BinaryIO) -> None:
         self._tee, self._base = tee, base
 
     def write(self, data: Any) -> int:
-        """Write bytes; return how many."""
+        """Write bytes; return their number."""
         if current_attempt() is None:
             return self._base.write(data)
         self._tee.write(bytes(data).decode(self._tee.encoding, "replace"))
@@ -128,7 +125,7 @@ class Bytes:
 
 
 class Tee(io.TextIOBase):
-    """A stream that writes to the running node, or to `base` where none runs."""
+    """A stream that writes to the node of the current attempt, or to `base` outside an attempt."""
 
     def __init__(self, base: TextIO, name: str) -> None:
         self.base, self.stream_name = base, name
@@ -145,14 +142,14 @@ class Tee(io.TextIOBase):
         self.base.flush()
 
     def close(self) -> None:
-        """Do nothing, at the end of its life too: the base is not ours to flush or close then."""
+        """Do nothing, also when the object is deleted: this object does not own the base."""
 
     def writable(self) -> bool:
-        """Return True: TextIOBase says no by default."""
+        """Return True, unlike TextIOBase."""
         return True
 
     def isatty(self) -> bool:
-        """Return what the base says."""
+        """Return whether the base is a terminal."""
         return self.base.isatty()
 
     def fileno(self) -> int:
@@ -161,7 +158,7 @@ class Tee(io.TextIOBase):
 
     @property
     def buffer(self) -> Bytes:
-        """The stream for bytes, where the base has one."""
+        """The binary stream, if the base has one."""
         return Bytes(self, self.base.buffer)
 
     @property
@@ -175,12 +172,12 @@ class Tee(io.TextIOBase):
         return getattr(self.base, "errors", None)
 
     def __getattr__(self, name: str) -> Any:
-        # ipykernel tells sys.stdout which cell is running (set_parent) and asks it for more of its own.
+        # ipykernel calls `set_parent` of sys.stdout for each cell, and other methods of its own stream class.
         return getattr(self.base, name)
 
 
 def install() -> None:
-    """Put a `Tee` before sys.stdout and sys.stderr, once; log handlers that hold these streams follow."""
+    """Put a `Tee` in front of sys.stdout and sys.stderr, and point log handlers at it. A second call has no effect."""
     _install_thread_hooks()
     figures.install()
     for name in ("stdout", "stderr"):
@@ -192,7 +189,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Take the tees away."""
+    """Remove the tees."""
     _uninstall_thread_hooks()
     figures.uninstall()
     for name in ("stdout", "stderr"):
@@ -203,10 +200,10 @@ def uninstall() -> None:
 
 
 def _redirect_handlers(old: Any, new: Any) -> None:
-    """Point log handlers at the new stream: those made earlier keep the very object that sys.stderr was then."""
-    # The list of all handlers is that which logging itself shuts down at exit; it holds them weakly.
+    """Point log handlers at the new stream: a handler refers to the object that sys.stderr was at its creation."""
+    # This private list of weak references is the one that logging uses to shut down all handlers at exit.
     for reference in list(getattr(logging, "_handlerList", [])):
         handler = reference()
-        # The handler of last resort has no stream of its own: it asks for sys.stderr each time.
+        # The handler of last resort has no stream: it reads sys.stderr for each record.
         if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is old:
             handler.setStream(new)

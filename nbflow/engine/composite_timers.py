@@ -1,6 +1,6 @@
-"""Maps and subgraphs of a run: what is told of them, and their timeouts and backoffs.
+"""Maps and subgraphs of a live run: their events, timeouts and backoffs.
 
-Rule: nothing runs for them but timers; what happens inside, and what comes of it, is the scheduler's.
+Invariant: only timers run for a composite. The scheduler decides what happens inside, and what its outcome is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Composites:
-    """The maps and subgraphs that are open, each subgraph with the one timer it may have."""
+    """The open maps and subgraphs of a run; a subgraph has at most one timer, for its timeout or its backoff."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -33,7 +33,7 @@ class Composites:
         self._run = run
 
     def opened(self, task: Task, number: int, now: float) -> None:
-        """Note that one has begun, and set its timeout; a map's is not its own but that of each item."""
+        """Log the start of a composite, and start its timeout; the timeout of a map is that of each item."""
         definition = task.node.definition
         is_map = definition.map is not None and task.item is None
         given = given_of(task)
@@ -46,7 +46,7 @@ class Composites:
             self._in(limit, task, lambda scheduler: self._too_late(scheduler, task, late))
 
     def expire_around(self, task: Task) -> None:
-        """Let the subgraphs around a task time out whose time is over: that came before what the task comes to now."""
+        """Expire the due timeouts of the subgraphs around a task: they precede the outcome of the task."""
         around = task.run.parent
         while around is not None and self._timers:
             timer = self._timers.get(around)
@@ -56,7 +56,7 @@ class Composites:
 
     @contextmanager
     def stopped_clocks(self, task: Task) -> Iterator[None]:
-        """Stop the timeouts of the subgraphs around a task meanwhile."""
+        """Stop the timeouts of the subgraphs around a task inside the `with` block."""
         timers, around = [], task.run.parent
         while around is not None:
             timers += [self._timers[around]] if around in self._timers else []
@@ -74,7 +74,7 @@ class Composites:
         return scheduler.fail(task, error)
 
     def closed(self, close: Close, now: float) -> None:
-        """Note that one has ended."""
+        """Log the end of a composite."""
         task = close.task
         self.forget_timer(task)
         attempt = self._run.close(task)
@@ -88,14 +88,14 @@ class Composites:
             self._run.events.add((Kind.NODE_COMPLETE, now, *about, close.update, False, derived))
 
     def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:
-        """Begin attempt `number` at a subgraph after its backoff."""
+        """Start attempt `number` at a subgraph after its backoff."""
         wait = delay(task.node.definition.backoff, number)
         self._run.will_retry(task, number - 1, error, wait, now)
         self.forget_timer(task)
         self._in(wait, task, lambda scheduler: scheduler.retry(task))
 
     def retry_now(self, task: Task) -> bool:
-        """Begin the next attempt at a subgraph at once; return whether its backoff was running."""
+        """Start the next attempt at a subgraph at once; return False if no backoff was running."""
         waits = task.composite.error is not None and task in self._timers
         if waits:
             self.forget_timer(task)
@@ -103,7 +103,7 @@ class Composites:
         return waits
 
     def forget_timer(self, task: Task) -> None:
-        """Let no timer go off for a task any longer."""
+        """Cancel the timer of a task."""
         if timer := self._timers.pop(task, None):
             timer.cancel()
 
@@ -116,7 +116,7 @@ class Composites:
 
 
 class _Timer:
-    """A call of `due` in `seconds`, not counting the time for which it is stopped."""
+    """Calls `due` after `seconds`, not counting the time for which the timer is stopped."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, due: Callable[[], None]) -> None:
         self._loop, self._due, self._left = loop, due, seconds
@@ -125,28 +125,28 @@ class _Timer:
 
     @property
     def is_due(self) -> bool:
-        """Whether its time is over."""
+        """Whether the time has passed."""
         return not self._stops and self._handle.when() <= self._loop.time()
 
     def go_off(self) -> None:
-        """Do now what it is for."""
+        """Cancel the timer and call `due` now."""
         self.cancel()
         self._due()
 
     def cancel(self) -> None:
-        """Let it never go off."""
+        """Never call `due`."""
         self._cancelled = True
         self._handle.cancel()
 
     def stop(self) -> None:
-        """Stop it until as many calls of `start`."""
+        """Stop the timer until `start` was called as often as `stop`."""
         self._stops += 1
         if self._stops == 1:
             self._left = self._handle.when() - self._loop.time()
             self._handle.cancel()
 
     def start(self) -> None:
-        """Let it run on with the time that it had left."""
+        """Continue with the time that was left."""
         self._stops -= 1
         if not self._stops and not self._cancelled:
             self._handle = self._loop.call_later(max(0.0, self._left), self._due)

@@ -1,6 +1,6 @@
-"""What is held back of a run: all of it while it is paused, a node at a breakpoint, a next try during its backoff.
+"""Pause state of a run: pause, breakpoints, single steps, retry backoff.
 
-Rule: a task that was let through once is not held again, whatever the run does meanwhile.
+Invariant: a task that was released once is not stopped again before it starts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class Hold:
-    """`steps` counts the tasks that may start though the run is `paused`; `breaks` are paths of nodes to stop at."""
+    """The pause state of one run.
+
+    `steps` is the number of tasks that may start while the run is `paused`; `breaks` are the paths of the nodes before
+    which the run pauses.
+    """
 
     def __init__(self) -> None:
         self.paused = False
@@ -29,30 +33,30 @@ class Hold:
         return not self.paused or task in self._passed
 
     def let_through(self, task: Task) -> None:
-        """Hold a task no longer."""
+        """Let a task start, although the run is paused."""
         self._passed.add(task)
         if task in self._stopped:
             self._stopped[task].set()
 
     def stopped(self) -> Task | None:
-        """Return a task that was about to start when the run was paused."""
+        """Return a task that was about to start when the run paused; None if there is none."""
         return next((task for task, event in self._stopped.items() if not event.is_set()), None)
 
     def open(self) -> None:
-        """Let all start."""
+        """End the pause: all tasks may start."""
         self.paused, self.steps = False, 0
         self._passed = {task for task in self._passed if task.live}
         for event in self._stopped.values():
             event.set()
 
     def breaks_at(self, task: Task) -> str | None:
-        """Return the breakpoint that a task is the first to come to, None where there is none."""
+        """Return the breakpoint that a task reaches first; None if it reaches none."""
         if task in self._passed:
             return None
         return next((name for name in _beginning(task) if name in self.breaks), None)
 
     async def passed(self, task: Task) -> None:
-        """Wait until a task is let through, or all are."""
+        """Wait until a task, or every task, may start."""
         self._stopped[task] = asyncio.Event()
         try:
             await self._stopped[task].wait()
@@ -60,7 +64,7 @@ class Hold:
             del self._stopped[task]
 
     async def backoff(self, task: Task, seconds: float) -> None:
-        """Wait before a task's next try: so long, or until `retry`."""
+        """Wait `seconds` before the next attempt at a task, or until `retry` is called."""
         self._backoffs[task] = asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
@@ -71,14 +75,14 @@ class Hold:
             del self._backoffs[task]
 
     def retry(self, task: Task) -> bool:
-        """End a task's backoff; return whether it had one."""
+        """End the backoff of a task; return False if no backoff was running."""
         if task in self._backoffs:
             self._backoffs[task].set()
         return task in self._backoffs
 
 
 def _beginning(task: Task) -> Iterator[str]:
-    """Give the paths of the nodes that begin with a task: its own, and those of maps and subgraphs around it."""
+    """Yield the paths of the nodes that start with a task: its own, and those of the maps and subgraphs around it."""
     yield task.name
     if task.item is not None:
         if task.item == 0 and task.parent is not None:

@@ -1,7 +1,18 @@
-"""Holds tasks back until what they follow from is kept where it outlives the process.
+"""Delay tasks until the events they depend on are durable.
 
-Rule: strictly kept, a task starts once everything before it is; otherwise only as many events may be unkept as memory
-can bear. A keeper may ask for the first ones to be kept before any task starts.
+The recorder of a store commits events in groups: while one commit runs, new events accumulate, and the next commit
+stores all of them. So the number of commits depends on the speed of the disk, not on the number of nodes.
+
+    log        1  2  3  4  5  6  7  8  9
+                        ^        ^
+               stored = 4        requested = 7: the task admitted after event 7 waits in the gate
+
+A task is a consequence of every event before its command. With the durability `sync`, the task starts once all of these
+are stored; so after a crash, the log contains everything that a tool may have seen (DESIGN section 4). With `async`, a
+task waits only while more than `MOST_BEHIND` events are not stored, which bounds the memory. A recorder may require
+that the first events are stored before any task starts, so that a run exists in the store before it has effects.
+
+Invariant: tasks leave the gate in the order in which they entered.
 """
 
 from __future__ import annotations
@@ -17,27 +28,27 @@ if TYPE_CHECKING:
 
 
 MOST_BEHIND = 10_000
-"""Events that may wait for a slow disk; each is a few hundred bytes."""
+"""The number of events that may wait for a slow disk; each takes a few hundred bytes."""
 
 
 class Keeper(Protocol):
-    """Keeps the events of one run. It calls `run.kept` and `run.not_kept`, on the run's loop."""
+    """Stores the events of one run. It calls `run.kept` and `run.not_kept` on the run's loop."""
 
     strict: bool
-    """Whether an event is to be kept before anything that follows from it starts."""
+    """Whether an event must be stored before any task that follows from it starts."""
 
     least: int
-    """So many events are to be kept before anything starts."""
+    """The number of events that must be stored before any task starts."""
 
     def follow(self, run: Run) -> None:
-        """Begin to keep the run's events as they come."""
+        """Store the events of the run from now on."""
 
     def keep(self, upto: int) -> None:
-        """Keep the first `upto` events soon."""
+        """Request that the first `upto` events are stored soon."""
 
 
 class Gate:
-    """What is ready passes here to the workers; `kept` counts the events that are safe."""
+    """Passes ready tasks to the workers; `kept` is the number of stored events."""
 
     def __init__(self, run: Run, workers: Workers, keeper: Keeper, kept: int) -> None:
         self.kept = kept
@@ -48,7 +59,7 @@ class Gate:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is left to wait for."""
+        """Whether all events are stored, or the recorder has failed."""
         return self._keeper is None or self.kept >= len(self._run.events)
 
     def untie(self, run: Run) -> None:
@@ -57,11 +68,11 @@ class Gate:
 
     @property
     def keeping(self) -> bool:
-        """Whether the keeper has not given up."""
+        """Whether the recorder still stores events."""
         return self._keeper is not None
 
     def add(self, task: Task) -> None:
-        """Let a task through, now or when it may start."""
+        """Pass a task to the workers, now or when the events before it are stored."""
         keeper, upto = self._keeper, len(self._run.events)
         if keeper is not None and (keeper.strict or self._held or self._behind(keeper)):
             self._held.append((upto, task))
@@ -73,7 +84,7 @@ class Gate:
         return self.kept < keeper.least or len(self._run.events) - self.kept > MOST_BEHIND
 
     def advance(self, kept: int) -> None:
-        """Note that so many events are kept, and let through what waited for it."""
+        """Record the number of stored events, and pass on the tasks that waited for them."""
         self.kept = kept
         self._tell()
         keeper = self._keeper
@@ -85,14 +96,14 @@ class Gate:
             self._workers.add(task)
 
     def open(self) -> None:
-        """Wait for nothing any longer: the keeper has given up."""
+        """Pass all tasks on from now on, after the recorder has failed."""
         self._keeper = None
         self._tell()
         while self._held:
             self._workers.add(self._held.popleft()[1])
 
     async def reached(self, upto: int) -> None:
-        """Wait until so many events are kept, or the keeper has given up."""
+        """Wait until the first `upto` events are stored, or the recorder has failed."""
         while self._keeper is not None and self.kept < upto:
             self._waiting.append(asyncio.get_running_loop().create_future())
             await self._waiting[-1]

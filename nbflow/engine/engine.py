@@ -1,6 +1,6 @@
-"""The engine: compiles a graph, checks that its tools are there, and starts the run.
+"""The engine: compiles a graph, checks that its tools exist, and starts runs.
 
-Rule: whatever can be refused is refused before anything starts.
+Invariant: every error that can be found before the run is raised before any task starts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Compiled:
 
 
 def _new_id() -> str:
-    # 48 bits: among a million runs of one store the odds of two alike are 1 to 560.
+    # 48 bits: among a million runs of one store, the chance of a collision is 1 to 560.
     return uuid4().hex[:12]
 
 
@@ -51,13 +51,13 @@ class WorkflowEngine:
 
     Args:
         registry: The tools, predicates and reducers that graphs name.
-        graphs: The graphs that may be named as subgraphs.
-        clock: Gives seconds from any fixed moment on, never going back.
-        new_id: Gives the id of a run.
-        max_threads: How many sync tools may run at once, over all runs of this engine on one loop; a thread that runs
-            on after its attempt timed out or was cancelled does not count.
-        attempt_grace: How long (s) a node's next start waits for such a thread; by default as the setting
-            NBFLOW_ATTEMPT_GRACE says, else 30 (SEMANTICS rule 15a).
+        graphs: The graphs that nodes may name as subgraphs.
+        clock: Returns seconds since a fixed moment; it never goes back.
+        new_id: Returns the id of a new run.
+        max_threads: The number of sync tools that may run at once, over all runs of this engine on one loop; a thread
+            whose attempt timed out or was cancelled does not count.
+        attempt_grace: How long (s) the next start of a node waits for such a thread; by default the setting
+            NBFLOW_ATTEMPT_GRACE, else 30 (SEMANTICS rule 15a).
     """
 
     def __init__(
@@ -91,20 +91,20 @@ class WorkflowEngine:
         """Start a run on the running loop and return it at once.
 
         Args:
-            graph: What to run; as it is now, whatever is redefined later.
-            initial_state: The state at its start.
-            max_parallel: How many nodes may run at once; without it, all that can.
-            run_id: What to call it, in place of a new id.
-            keeper: Keeps its events where they outlive the process.
-            past: What it goes on from; replayed on `plan(graph)` and from the same initial state.
-            cache: Gives what has the outputs of nodes with `cache`; without it, these run like all others.
-            breaks: The nodes to pause at, as by `Run.break_at`.
+            graph: The graph; a later redefinition does not change the run.
+            initial_state: The state at the start.
+            max_parallel: How many nodes may run at once; unlimited by default.
+            run_id: The id of the run; a new id by default.
+            keeper: Stores the events of the run.
+            past: The state that a resumed run starts from, replayed on `plan(graph)` with the same initial state.
+            cache: Returns the cache of nodes with the option `cache`; without it, these nodes run like all others.
+            breaks: The nodes to pause at, as with `Run.break_at`.
 
         Raises:
-            GraphError: A tool, subgraph, predicate or reducer is not there, or a subgraph contains itself.
-            RunStateError: One of `breaks` is no node of the graph.
+            GraphError: A tool, subgraph, predicate or reducer does not exist, or a subgraph contains itself.
+            RunStateError: One of `breaks` is not a node of the graph.
             NameClashError: Two keys of the initial state become one name.
-            NbflowError: The setting NBFLOW_ATTEMPT_GRACE is no number of seconds.
+            NbflowError: The setting NBFLOW_ATTEMPT_GRACE is not a number of seconds.
         """
         if max_parallel is not None and max_parallel < 1:
             raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
@@ -125,7 +125,7 @@ class WorkflowEngine:
             grace,
             caching,
         )
-        # What a keeper has, or a run goes on from, is already named as it is to be.
+        # A stored or resumed run has normalised names already.
         is_new = keeper is None and past is None
         initial = normalised(initial_state or {}, "the initial state") if is_new else dict(initial_state or {})
         run = Run(
@@ -133,11 +133,11 @@ class WorkflowEngine:
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
         )  # fmt: skip
         for node in breaks:
-            run.break_at(node)  # in time: nothing starts before the loop's next turn
+            run.break_at(node)  # no task starts before the next turn of the loop
         return run
 
     def plan(self, graph: GraphDefinition, *, breaks: Collection[str] = ()) -> Plan:
-        """Return the graph ready to run, and to pause at `breaks`.
+        """Compile a graph and check the breakpoints; return the plan.
 
         Raises:
             GraphError: As by `start`.
@@ -149,7 +149,7 @@ class WorkflowEngine:
         return plan
 
     def check(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> None:
-        """See that a graph could run beside some others, without keeping anything of it; in any thread.
+        """Check that a graph could run with the given subgraphs. The engine caches nothing; call this in any thread.
 
         Raises:
             GraphError: As by `start`.
@@ -159,14 +159,14 @@ class WorkflowEngine:
         check_tools(plan, registry)
 
     def _compiled(self, graph: GraphDefinition) -> _Compiled:
-        """Return the graph ready to run, from last time if nothing that it depends on has changed since."""
+        """Return the compiled graph, from the cache if its subgraphs and the registry have not changed."""
         registry, subgraphs = self.registry, dict(self.graphs)
         known = self._plans.get(id(graph))
         if known and known.graph is graph and known.revision == registry.revision and known.subgraphs == subgraphs:
             return known
         plan = compile_plan(graph, graphs=subgraphs, predicates=registry.predicates, reducers=registry.reducers)
         check_tools(plan, registry)
-        # The revision is read last: looking for a tool may have loaded an installed package's.
+        # The revision is read last, since the lookup of a tool may load those of installed packages.
         compiled = _Compiled(graph, plan, Jobs(registry), subgraphs, registry.revision)
         with self._keeping:  # a server compiles in threads
             if len(self._plans) >= _MOST_PLANS:
@@ -179,18 +179,18 @@ class WorkflowEngine:
 
         Raises:
             GraphError: As by `start`.
-            ExecutionError: It failed (NodeError, LoopError, StateConflictError) or was cancelled; it has `.result`.
-            ConditionError: A condition could not be evaluated; it has `.node` and `.result`.
+            ExecutionError: The run failed (NodeError, LoopError, StateConflictError) or was cancelled; see `.result`.
+            ConditionError: A condition could not be evaluated; see `.node` and `.result`.
         """
         return await self.start(graph, initial_state)
 
     async def execute_with_events(
         self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Run a graph and give its events as they happen, in the form that they have on the wire.
+        """Run a graph and yield its events as they happen, in the JSON form of the server.
 
-        Ends after `execution_complete`, `execution_error` or `execution_cancelled` without raising. Leaving the loop
-        over the events cancels the run.
+        The iterator ends after `execution_complete`, `execution_error` or `execution_cancelled`, and raises no error of
+        the run. Leaving the loop over the events cancels the run.
         """
         run = self.start(graph, initial_state)
         seen = 0

@@ -1,6 +1,7 @@
-"""Everything that happened in one run, in order.
+"""The event log of one run: its ordered events.
 
-Rule: adding is cheap, as it happens several times per firing; events and log rows are made of it when somebody looks.
+Invariant: appending is cheap, since it happens several times per firing. The log stores a small record, and builds the
+`Event` when it is read.
 """
 
 from __future__ import annotations
@@ -34,21 +35,24 @@ and outputs may be `Compact`."""
 
 
 class Journal(Sequence[Event]):
-    """The events of a run; `journal[i].seq` is `i + 1`. `epoch` is when its clock was 0, in seconds since 1970."""
+    """The events of a run; `log[i].seq` is `i + 1`.
+
+    `epoch` is the time at which the clock of the run was 0, in seconds since 1970.
+    """
 
     def __init__(self, epoch: float) -> None:
         self.epoch = epoch
         self._entries: list[Entry | Event] = []
         self.listeners: list[Callable[[], None]] = []
         self.add = self._entries.append
-        """Append an entry, or an event read back from a store; `notify` tells the listeners."""
+        """Append an entry, or an event from a store; `notify` then calls the listeners."""
 
     def listen(self, callback: Callable[[], None]) -> None:
-        """Call back once, when something is added next."""
+        """Call back once, when the next event is added."""
         self.listeners.append(callback)
 
     def notify(self) -> None:
-        """Tell the listeners that something was added; one that fails does the run no harm."""
+        """Call the listeners; an error of a listener is logged and does not affect the run."""
         listeners, self.listeners = self.listeners, []
         for listener in listeners:
             try:
@@ -69,15 +73,15 @@ class Journal(Sequence[Event]):
         return self._event(index if index >= 0 else range(len(self._entries))[index])
 
     def entries(self, first: int, upto: int) -> list[Any]:
-        """Return what was added, from `first` up to `upto` (exclusive), as it was."""
+        """Return the stored entries from `first` up to `upto` (exclusive); cheaper than the events."""
         return self._entries[first:upto]
 
     def kinds(self, first: int) -> list[Kind]:
-        """Return of what kinds the events from `first` on are; cheaper than the events."""
+        """Return the kinds of the events from `first` on; cheaper than the events."""
         return [entry.kind if isinstance(entry, Event) else entry[0] for entry in self._entries[first:]]
 
     def paths(self, first: int, upto: int) -> list[str | None]:
-        """Return of which nodes the events from `first` up to `upto` (exclusive) are, None for the run's own."""
+        """Return the node paths of the events from `first` up to `upto` (exclusive); None for events of the run."""
         return [_path(entry) for entry in self._entries[first:upto]]
 
     def _event(self, index: int) -> Event:
@@ -148,7 +152,7 @@ def _asked(entry: Entry) -> tuple[str, dict[str, Any]]:
 
 
 def attempt_place(task: Task, attempt: int) -> dict[str, Any]:
-    """Return what tells the attempt from all others of its run."""
+    """Return the fields of an event that identify the attempt within its run."""
     place: dict[str, Any] = {"firing": task.firing, "attempt": attempt}
     if task.scope:
         place["scope"] = task.scope
@@ -158,7 +162,7 @@ def attempt_place(task: Task, attempt: int) -> dict[str, Any]:
 
 
 def milliseconds(seconds: float) -> float:
-    """Return a time as events tell it: in milliseconds, to the microsecond."""
+    """Return a time in milliseconds, rounded to the microsecond, as events contain it."""
     return round(seconds * 1e6) / 1e3
 
 
@@ -194,7 +198,7 @@ _DATA: dict[Kind, Callable[[Entry], tuple[str | None, dict[str, Any]]]] = {
 
 
 def ending(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]:
-    """Return what the event of a run's end says."""
+    """Return the data of the event that ends a run."""
     if error is None:
         return {"result": state}
     if isinstance(error, ExecutionCancelled):
@@ -203,9 +207,9 @@ def ending(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an error as events carry it: type, message, traceback, and where in the user's code it was raised.
+    """Return the data of an error in an event: type, message, traceback, and the position in the user's code.
 
-    An exception group has `errors` too, as `error_data` has them.
+    An exception group also has `errors`, as in `error_data`.
     """
     failure = failure_of(raised_by(error))
     inner = error.node if isinstance(error, ExecutionError | ConditionError) else None
@@ -227,12 +231,12 @@ def _is_ours(frame: traceback.FrameSummary) -> bool:
 
 
 def _is_machinery(frame: traceback.FrameSummary) -> bool:
-    """Return whether a frame is of what leads to a tool, so that a user's traceback begins at the user's code."""
+    """Return whether a frame belongs to the machinery around a tool; a shown traceback starts at the user's code."""
     return _is_ours(frame) or PurePath(frame.filename).parent.name in ("asyncio", "futures", "tenacity")
 
 
 def _where(frames: list[traceback.FrameSummary]) -> dict[str, Any] | None:
-    """Return the innermost place in the file where the tool itself stands, with a line before and after."""
+    """Return the innermost position in the file of the tool, with a line before and after."""
     if not frames:
         return None
     place = [frame for frame in frames if frame.filename == frames[0].filename][-1]

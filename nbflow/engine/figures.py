@@ -1,16 +1,16 @@
-"""The figures that a tool draws with `matplotlib.pyplot`: its own while it runs, and pictures of its node after.
+"""Figures of `matplotlib.pyplot`: separate figures for each attempt, and pictures of them in the event log.
 
-pyplot has one list of open figures and one current figure for the whole process (`Gcf.figs`). Here that list is a
-mapping that forwards to the list of the attempt that the code runs for, threads that its tool has started included; all
-other code has the list that there was. So tools side by side never draw into each other's figures, and neither the
-figures of a cell nor what Jupyter shows at the end of a cell has to do with those of a tool.
+pyplot has one list of open figures and one current figure for the whole process (`Gcf.figs`). This module replaces the
+list by a mapping that forwards to the list of the current attempt, also in threads that its tool has started; all other
+code uses the original list. So tools that run side by side never draw into each other's figures, and the figures of a
+cell, and what Jupyter shows at the end of a cell, are separate from those of a tool.
 
-A figure that is open when the tool ends, or calls `plt.show()`, becomes a PNG in an event of the run's log. It is
-closed then, and stays usable as after `plt.close()`.
+A figure that is open when the tool ends, or when it calls `plt.show()`, becomes a PNG in an event. It is then closed,
+and can be used as after `plt.close()`.
 
-matplotlib is no dependency, and nothing imports it: pyplot is prepared once somebody has imported it. The tests run
-with matplotlib 3.9 to 3.11, of which two private names are used: `_pylab_helpers.Gcf.figs` and
-`pyplot._get_backend_mod`; where these are missing, pyplot stays as it is.
+nbflow does not depend on matplotlib and never imports it: pyplot is patched after other code has imported it. The tests
+run with matplotlib 3.9 to 3.11. Two private names are used, `_pylab_helpers.Gcf.figs` and `pyplot._get_backend_mod`; if
+one of them is missing, pyplot is not patched.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from typing import Any
 from nbflow.engine.attempt import Attempt, current_attempt
 
 MOST, MOST_BYTES, SIDE = 20, 2_000_000, 1_600
-"""How many pictures an attempt may have, of how many bytes, and of how many pixels a side."""
+"""The number of pictures of an attempt, the bytes of a picture, and the pixels of its longer side, at most."""
 _PYPLOT = "matplotlib.pyplot"
-_drawing = threading.Lock()  # what draws text in matplotlib is not made for two threads at a time
+_drawing = threading.Lock()  # the text rendering of matplotlib is not thread-safe
 
 
 class _Figures:
-    """The managers of open figures by number, as matplotlib uses them: an OrderedDict, the active one at its end."""
+    """The managers of open figures by number, like the OrderedDict that matplotlib uses; the active one is last."""
 
     def __init__(self, base: OrderedDict[Any, Any]) -> None:
         self.base = base
@@ -82,7 +82,7 @@ class _Figures:
 
 
 class _Backend:
-    """The backend of pyplot as a tool sees it: what would be shown is taken as a picture."""
+    """The backend of pyplot inside a tool: `show` takes the figures as pictures."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -92,9 +92,9 @@ class _Backend:
         take_figures(current_attempt())
 
     def new_figure_manager(self, *args: Any, **settings: Any) -> Any:
-        """Make a figure whose `show()` shows nothing yet: it is open, and so will be a picture."""
+        """Create a figure whose `show()` has no effect: an open figure becomes a picture at the end of the tool."""
         manager = self._backend.new_figure_manager(*args, **settings)
-        vars(manager.canvas.figure).pop("show", None)  # by which Jupyter's backend displays it beneath the cell
+        vars(manager.canvas.figure).pop("show", None)  # Jupyter's backend displays the figure beneath the cell by this
         manager.show = _show_at_the_end
         return manager
 
@@ -110,7 +110,7 @@ def _show_at_the_end() -> None:
 
 
 def take_figures(attempt: Attempt | None) -> None:
-    """Close the open figures of an attempt; where it goes on, each becomes a picture of its node. In any thread."""
+    """Close the open figures of an attempt; while it runs, each becomes a picture of its node. Call in any thread."""
     if attempt is None or not attempt.figures:
         return
     figures, left_out = attempt.figures, 0
@@ -142,7 +142,7 @@ def _take(attempt: Attempt, figure: Any) -> None:
 
 
 def _png(figure: Any) -> bytes:
-    """Return a figure as PNG, with half the pixels a side where it would take too many bytes."""
+    """Return a figure as PNG; halve its resolution, up to twice, while it takes too many bytes."""
     dpi = min(float(figure.dpi), SIDE / max(*map(float, figure.get_size_inches()), 0.01))
     for part in (1, 2, 4):
         held = BytesIO()
@@ -161,7 +161,7 @@ def _close(manager: Any) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Prepares pyplot right after somebody has imported it."""
+    """Patches pyplot right after its import."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if fullname != _PYPLOT:
@@ -193,7 +193,7 @@ _finder = _Finder()
 
 
 def install() -> None:
-    """Give each attempt figures of its own from now on, also where pyplot is imported later."""
+    """Give each attempt separate figures from now on, also if pyplot is imported later."""
     pyplot = sys.modules.get(_PYPLOT)
     if pyplot is not None and hasattr(pyplot, "_get_backend_mod"):
         _prepare(pyplot)
@@ -202,7 +202,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Leave pyplot as it was."""
+    """Remove the patch of pyplot."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
     pyplot: Any = sys.modules.get(_PYPLOT)

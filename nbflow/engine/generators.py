@@ -1,6 +1,7 @@
-"""Generators as tools: text is streamed, dicts are updates, anything else is an error.
+"""Generators as tools: yielded text is streamed, a yielded dict is an update, anything else is an error.
 
-Rule: what a call gave decides what is done with it, not what was registered, so that decorators make no difference.
+Invariant: the object that a call returned decides how it is consumed, not the registered function, so decorators make
+no difference.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _VALUES = ATOMS | {dict, list, tuple, set}
 
 
 def sort_of(value: Any, *, awaited: bool = False) -> Sort:
-    """Return what is to be done with what a call gave; `awaited` says that it was the result of an await already.
+    """Return how to consume an object that a call returned; `awaited` says that an await returned it.
 
-    An awaitable that came out of another one is a handle (a client, a connection), but for coroutines and futures, as
-    these stand for a body that has not run yet.
+    An awaitable that another awaitable returned is a handle (a client, a connection). Coroutines, generators and
+    futures are exceptions, since their body has not run yet.
     """
     if type(value) in _VALUES:
         return "value"
@@ -41,9 +42,9 @@ def sort_of(value: Any, *, awaited: bool = False) -> Sort:
 
 
 class Stream:
-    """What the generator of one attempt yields.
+    """Collects the text and the updates that the generator of one attempt yields.
 
-    Set `stopped` to end a generator that runs in a thread: it is closed when it next yields, so that its `finally`
+    Set `stopped` to end a generator that runs in a thread: it is closed when it yields next, so that its `finally`
     runs.
     """
 
@@ -57,10 +58,10 @@ class Stream:
         self.stopped = False
 
     def is_update(self, piece: Any) -> bool:
-        """Pass on a text; return whether the piece is a dict, which the caller is to take and `add`.
+        """Stream a piece of text and return False; return True for a dict, which the caller must take and `add`.
 
         Raises:
-            ToolError: It is neither.
+            ToolError: The piece is neither text nor a dict.
         """
         if isinstance(piece, dict):
             return True
@@ -73,7 +74,7 @@ class Stream:
         return False
 
     def add(self, taken: Taken) -> None:
-        """Merge an update over those before it; of one key the last value counts."""
+        """Merge an update over the previous ones; the last value of a key wins."""
         output = taken.output if isinstance(taken.output, dict) else {self._task.node.id: taken.output}
         if self._output is None:
             self._output = {}
@@ -82,10 +83,10 @@ class Stream:
         self._unchanged.update(taken.unchanged)
 
     def result(self, returned: Any = None) -> Taken:
-        """Return the tool's value: the updates, else all of the text.
+        """Return the output of the tool: the merged updates, else the whole text.
 
-        What a generator returns, unless it is None, counts as what a function returns: it takes the place of the text,
-        and is merged over the updates.
+        A value that the generator returned, other than None, counts as the return value of a function: it replaces the
+        text, and is merged over the updates.
         """
         if returned is None and self._output is None:
             returned = "".join(self._texts)

@@ -1,6 +1,6 @@
-"""How one node is run: its tool as it is now, with what the node and the tool say about it.
+"""Jobs: a node with its current tool, and the options of both.
 
-Rule: what the node says wins; what it leaves unsaid is taken from the tool's own defaults.
+Invariant: an option of the node wins; an option that the node does not set comes from the tool.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nbflow.values import is_mutable
 
 
 class Job:
-    """A node's tool and its settings; `quick` where one call on the loop is all there is to it."""
+    """The tool and the options of a node; `quick` if an attempt is a single call on the loop."""
 
     __slots__ = (
         "asks", "awaits_in_thread", "backoff", "checked", "definition", "function", "item_name", "mode",
@@ -35,7 +35,7 @@ class Job:
     def __init__(self, definition: NodeDefinition, spec: ToolSpec) -> None:
         self.definition, self.spec, self.function = definition, spec, spec.callable
         self.unchanged = spec.unchanged
-        """Tells whether the tool's function is still the one that all this was made of."""
+        """Returns whether the function of the tool is still the one that this job was created for."""
         self.parameters, self.params = spec.parameters, by_identifier(definition.params)
         said = definition.model_fields_set
         self.retries: int = definition.retries if "retries" in said or spec.retries is None else spec.retries
@@ -45,9 +45,9 @@ class Job:
         self.mode = _mode(executor, spec)
         self.awaits_in_thread, self.stays_on_loop = executor == "thread", executor == "inline"
         self.asks = definition.map is not None or bool(spec.signature.params) or spec.takes_kwargs
-        """Whether there is anything to look up for a call."""
+        """Whether a call needs any argument from the state or the params."""
         self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
-        """Whether values are hashed before and after, to name the tool that changes one in place."""
+        """Whether arguments are compared before and after a call, to name a tool that changes one in place."""
         plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
         self.quick = plain and self.mode == "inline" and spec.is_coroutine
         self.read_only = self.parameters.read_only
@@ -59,19 +59,19 @@ class Job:
         self.item_name = identifier(definition.as_) if definition.as_ else spec.first_param()
         is_given = STATE in self.params or (definition.map is not None and self.item_name == STATE)
         self.whole = None if is_given else self.parameters.whole
-        """How the argument `state` is the whole state; None where it is anything else, or there is none."""
+        """The parameter `state` that gets the whole state; None if there is no such parameter."""
 
     def arguments(self, task: Task) -> dict[str, Any]:
-        """Return what to call the tool with for this task.
+        """Return the arguments of the tool for a task.
 
         Raises:
-            ToolError: A parameter is nowhere to be found, or the tool has none for a map's item.
+            ToolError: A parameter has no value, or the tool has no parameter for the item of a map.
         """
         if task.item is None:
             return self.parameters.arguments(task.path, self.params, node=task.name)
         if self.item_name is None:
             name = self.spec.name
-            raise ToolError(f"node {task.name!r}: tool {name!r} has no parameter that could take a map's item")
+            raise ToolError(f"node {task.name!r}: tool {name!r} has no parameter for the item of the map")
         item = (self.item_name, task.value)
         given = self.parameters.arguments(task.path, self.params, node=task.name, item=item)
         if self.item_name not in given:
@@ -84,7 +84,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a plan's nodes, made again when a tool was registered, or its function changed in place."""
+    """The jobs of the nodes of a plan; created again after a tool was registered or its function changed in place."""
 
     def __init__(self, registry: ToolRegistry) -> None:
         self._registry = registry
@@ -92,10 +92,10 @@ class Jobs:
         self._jobs: dict[NodePlan, Job] = {}
 
     def of(self, node: NodePlan) -> Job:
-        """Return how to run a node.
+        """Return the job of a node.
 
         Raises:
-            ToolError: Its tool is no longer registered.
+            ToolError: The tool of the node is no longer registered.
         """
         job = self._jobs.get(node)
         if job is not None and self._revision == self._registry.revision and job.unchanged():
@@ -109,7 +109,7 @@ class Jobs:
 
 
 def _executor_of(definition: NodeDefinition, spec: ToolSpec) -> str:
-    """Return the executor that a node asks for, or its tool."""
+    """Return the executor that the node or its tool names."""
     if "executor" in definition.model_fields_set or spec.executor is None:
         return definition.executor
     return spec.executor
@@ -122,10 +122,10 @@ def _mode(executor: str, spec: ToolSpec) -> str:
 
 
 def check_tools(plan: Plan, registry: ToolRegistry) -> None:
-    """Refuse a plan whose nodes, those of subgraphs too, name tools that are not there.
+    """Check that the tools of all nodes exist, also in subgraphs.
 
     Raises:
-        GraphError: It lists all of them, each with the names most alike.
+        GraphError: Tools do not exist; the error lists all of them, each with similar names.
     """
     faults: list[str] = []
     _tool_faults(plan, registry, faults, set())
@@ -153,23 +153,23 @@ def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: se
 
 
 def delay(backoff: float, attempt: int) -> float:
-    """Return the seconds to wait before an attempt (2 for the first retry): doubled each time, with some jitter."""
+    """Return the wait (s) before an attempt (2 is the first retry): doubled each time, with up to 10 % jitter."""
     return backoff * 2.0 ** min(attempt - 2, 30) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter is no secret
 
 
 def fingerprints(values: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return what tells a value from a changed one, for the values that can be told."""
+    """Return the pickled form of the values that can be pickled."""
     prints = {}
     for key, value in values.items():
         try:
             prints[key] = pickle.dumps(value)
-        except Exception:  # noqa: BLE001, S112 - what cannot be fingerprinted is not checked
+        except Exception:  # noqa: BLE001, S112 - a value that cannot be pickled is not checked
             continue
     return prints
 
 
 def check_mutation(name: str, before: Mapping[str, bytes], values: Mapping[str, Any]) -> None:
-    """Raise a ToolError where a value is not what it was."""
+    """Raise a ToolError if a value has changed."""
     now = fingerprints({key: values[key] for key in before})
     changed = [key for key in before if now.get(key) != before[key]]
     if changed:

@@ -1,7 +1,7 @@
 """Copies of a tool's arguments, and what its return value updates (SEMANTICS rule 9).
 
 Invariant: the engine's own values, which state, log, store and views share, never change. A tool gets copies of them,
-and the engine takes a copy of what it returns.
+and the engine copies the value that the tool returns.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 NOTICED_S = 0.01
-"""Copying that takes less is not worth a notice."""
+"""Copying that takes less time is not reported."""
 _FEW = 100
-"""Keys of an update that are looked at one by one."""
+"""The number of keys of an update that are examined one by one."""
 _READ_ONLY_ERRORS = ("read-only", "WRITEABLE", "not writeable")
-"""Parts of NumPy's messages where a write to a read-only array is refused."""
+"""Parts of the messages of NumPy for a write to a read-only array."""
 _STR = frozenset({str})
 _SIMPLE = frozenset({int, float, str, bool, bytes, type(None)})
 """Types whose comparison by `==` never raises."""
@@ -42,9 +42,9 @@ _SIMPLE = frozenset({int, float, str, bool, bytes, type(None)})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a tool returned, as the engine's own value; the keys in `unchanged` are no update.
+    """The output of a tool, as the engine's own value; the keys in `unchanged` are no update.
 
-    `bare` says that the tool returned no dict, so that the only key of `output` is the node's id.
+    `bare` says that the tool did not return a dict, so the only key of `output` is the id of the node.
     """
 
     output: Any
@@ -53,9 +53,10 @@ class Taken:
 
 
 def plain_arguments(job: Job, given: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments where they are immutable, but for a state of immutable values; None for any others.
+    """Return the arguments if they are immutable, except for a state of immutable values; else None.
 
-    `Handover.arguments` copies those. This holds for most firings, and takes a fifth as long.
+    `Handover.arguments` copies other arguments. Most firings have immutable ones, and this function takes a fifth of
+    the time.
     """
     whole = job.whole
     if job.mutable_defaults or (whole is not None and whole.model is not None):
@@ -72,7 +73,7 @@ def plain_arguments(job: Job, given: dict[str, Any]) -> dict[str, Any] | None:
 def is_plain_update(task: Task, given: Mapping[str, Any], value: Any) -> bool:
     """Return whether a tool that got `plain_arguments` returned immutable values alone, all of them updates.
 
-    False for anything else, which `Handover.take` decides.
+    Return False for any other value; `Handover.take` decides about those.
     """
     if type(value) is not dict or task.parent is not None:
         return False
@@ -91,11 +92,11 @@ def is_plain_update(task: Task, given: Mapping[str, Any], value: Any) -> bool:
 
 
 def as_update(output: Any, key: str) -> dict[str, Any]:
-    """Return an output as the keys that it writes: a dict as it is, anything else under `key`.
+    """Return the update of an output: a dict unchanged, anything else as the value of `key`.
 
     Raises:
-        ToolError: A key is no text.
-        NameClashError: Two keys become one name.
+        ToolError: A key is not a string.
+        NameClashError: Two keys have the same normalised name.
     """
     if not isinstance(output, dict):
         return {key: output}
@@ -104,7 +105,7 @@ def as_update(output: Any, key: str) -> dict[str, Any]:
 
 
 def without(output: Any, unchanged: Iterable[str]) -> Any:
-    """Return an output without the keys that are no update."""
+    """Return an output without its unchanged keys."""
     if not unchanged:
         return output
     left = frozenset(unchanged)
@@ -112,10 +113,10 @@ def without(output: Any, unchanged: Iterable[str]) -> Any:
 
 
 class WholeState(dict[str, Any]):
-    """The state as a tool gets it: a dict that notes in `read_whole` whether somebody went through all of it.
+    """The state as a tool gets it: a dict that sets `read_whole` when code iterates over it.
 
-    A tool that goes through the state and returns a dict with all its keys hands the state back. Looking up single keys
-    costs what it costs in a dict.
+    A tool that iterates over the state and returns a dict with all its keys hands the state back. The lookup of a
+    single key is as fast as in a dict.
     """
 
     __slots__ = ("read_whole",)
@@ -168,7 +169,7 @@ class WholeState(dict[str, Any]):
 
 
 class Copies:
-    """The copies that one run makes: snapshots of values read many times, and which nodes had a notice of slow ones."""
+    """The copies of one run: snapshots of values that are read often, and the nodes that were reported as slow."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.snapshots, self.clock = Snapshots(), clock
@@ -179,10 +180,10 @@ class Copies:
 
 
 class Handover:
-    """The values of one attempt: `arguments` for the tool, then `take` for what it returned.
+    """The values of one attempt: `arguments` for the tool, then `take` for its return value.
 
-    `given` are the engine's own values by parameter, `state` the tool's where `plain_arguments` made it. Call both
-    where the tool runs: in its thread, or on the loop.
+    `given` are the engine's own values by parameter; `state` is the tool's state if `plain_arguments` created it. Call
+    both methods where the tool runs: in its thread, or on the loop.
     """
 
     __slots__ = (
@@ -210,14 +211,14 @@ class Handover:
         )
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments to call the tool with, which are its own.
+        """Return the arguments of the call, as copies that the tool may change.
 
         Raises:
             ValueChangedError: A handle's thread changed a value while it was copied; the message names the key.
         """
         whole, read_only = self._job.whole, self._job.read_only
         self._started = self._copies.clock()
-        # Python itself would pass the one object that a mutable default is.
+        # Python itself would pass the same mutable default to every call.
         arguments = {name: self._copy(name, default) for name, default in self._job.mutable_defaults}
         for name, value in self.given.items():
             if type(value) in ATOMS:
@@ -229,7 +230,7 @@ class Handover:
         return arguments
 
     def _state(self, state: Mapping[str, Any], whole: WholeParameter, *, copied: bool) -> Any:
-        """Return the whole state as the tool gets it."""
+        """Return the whole state in the form that the tool declares."""
         if copied and not ATOMS.issuperset(map(type, state.values())):
             handed = {key: self._copy(key, value) for key, value in state.items()}
         else:
@@ -239,7 +240,7 @@ class Handover:
         if whole.model is None:
             return self._whole
         made = whole.made(handed, node=self._task.name, tool=self._job.spec.name)
-        # A model may copy what it is made of, and hands back its own values.
+        # A model may copy the values, and the tool then hands back the copies.
         self._handed = {key: getattr(made, key, value) for key, value in handed.items()}
         self._whole.read_whole = True
         return made
@@ -255,14 +256,14 @@ class Handover:
             raise ValueChangedError(f"node {self._task.name!r} could not copy {key!r}: {error}") from error
         took = clock() - started
         if took > NOTICED_S and not self._copies.snapshots.is_heavy(value):
-            return copy  # the garbage collector, or another thread, took the time
+            return copy  # a small value: the garbage collector, or another thread, took the time
         self._copying += took
         if took > self._longest:
             self._longest, self._slowest, self._largest = took, key, value
         return copy
 
     def is_heavy_to_take(self, value: Any) -> bool:
-        """Return whether comparing and copying what the tool returned takes so long that it is not done on the loop."""
+        """Return whether comparing and copying the return value takes too long for the loop."""
         if type(value) in ATOMS:
             return False
         if type(value) is not dict:
@@ -272,19 +273,19 @@ class Handover:
         return any(self._is_heavy_item(item, self._from_state(key)) for key, item in value.items())
 
     def _is_heavy_item(self, item: Any, held: Any) -> bool:
-        """Return whether one value is heavy to take; of a list that grew, as messages do, judge by what is new."""
+        """Return whether one value is heavy to take; of a list that grew, as messages do, only the new items count."""
         if type(item) is list is type(held) and 0 < len(item) - len(held) <= _FEW:
             return self._copies.snapshots.is_heavy(held) or is_heavy(item[len(held) :])
         return is_heavy_to_take(item, held)
 
     def take(self, box: list[Any]) -> Taken:
-        """Return what the tool returned, as the engine's own value; `box` holds it and is emptied.
+        """Remove the return value of the tool from `box`, and return it as the engine's own value.
 
-        The box lets an array that nobody else holds be taken without a copy.
+        With the box, the reference count shows whether other code refers to an array; if not, it needs no copy.
 
         Raises:
-            ToolError: A key is no text, or a container under a reducer was handed back with the state, and changed.
-        NameClashError: Two keys become one name.
+            ToolError: A key is not a string, or a container under a reducer was handed back changed.
+            NameClashError: Two keys have the same normalised name.
             ValueChangedError: Another thread changed a value while it was copied; the message names the key.
         """
         if self._copying > NOTICED_S:
@@ -292,7 +293,7 @@ class Handover:
         return self.part(box)
 
     def part(self, box: list[Any]) -> Taken:
-        """Return what a tool yielded, as the engine's own value; as `take`, while the tool goes on."""
+        """Take a value that a generator yielded; like `take`, while the tool continues."""
         task = self._task
         if task.parent is not None:
             item = self._own(task.node.id, box.pop())
@@ -312,7 +313,7 @@ class Handover:
         return Taken(output, unchanged, bare)
 
     def _split(self, value: dict[str, Any], alone: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Tell the keys that are updates from those that only hand back what the tool was given."""
+        """Return the output, and the keys of it that are no updates since they hand back a given value."""
         pairs = list(dict.items(value))
         if not are_normal(dict.__iter__(value)):
             pairs = list(normalised(dict(pairs), f"what node {self._task.name!r} returned").items())
@@ -341,7 +342,7 @@ class Handover:
 
     @staticmethod
     def _new_in(item: Any, current: Any) -> Any:
-        """Return what is new in a list that begins with all items of the current one; any other value as it is."""
+        """Return the new items of a list that starts with all items of the current one; any other value unchanged."""
         if type(item) is list is type(current) and 0 < len(current) < len(item) and all(map(is_, item, current)):
             return item[len(current) :]
         return item
@@ -353,7 +354,7 @@ class Handover:
             raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
 
     def _hands_back(self, value: dict[str, Any]) -> bool:
-        """Return whether a tool that takes the state returns it: the same dict, or one made of it with all its keys."""
+        """Return whether a tool that takes the state returned it: the same dict, or a new one with all its keys."""
         whole = self._whole
         if whole is None:
             return False
@@ -362,7 +363,7 @@ class Handover:
     def _adds(self, key: str, item: Any, current: Any) -> bool:
         """Return whether a key with a reducer is an update though the tool hands the state back."""
         if type(item) in ATOMS:
-            # A tool that gets a model names the keys it returns, so that a number is meant to count.
+            # A tool with a model names each key that it returns, so an equal number is an update.
             return (self._job.whole is not None and self._job.whole.model is not None) or not same(item, current)
         if self._handed.get(key, MISSING) is not item:
             return True
@@ -399,7 +400,7 @@ class Handover:
         )  # fmt: skip
 
     def explain(self, error: BaseException) -> None:
-        """Add to the error of a write to a read-only array what to do instead."""
+        """Add a note with the remedy to the error of a write to a read-only array."""
         if not isinstance(error, ValueError) or not any(text in str(error) for text in _READ_ONLY_ERRORS):
             return
         given = self.given.items() if self._whole is None else (self.given | self._handed).items()
@@ -419,7 +420,7 @@ def _check_keys(node: str, keys: Iterable[Any]) -> None:
 
 
 def _references(box: list[Any]) -> int:
-    """Return how many references there are to what a box holds."""
+    """Return the reference count of the value in a box."""
     value = box[0]
     return sys.getrefcount(value)
 
@@ -428,13 +429,13 @@ def _references_of_values(value: dict[str, Any]) -> dict[str, int]:
     return {key: sys.getrefcount(item) for key, item in value.items()}
 
 
-# What the counting itself holds differs between versions of Python, so it is counted here on objects of our own.
+# The references of the counting itself differ between versions of Python, so they are measured here.
 _ALONE = _references([object()])
 _ALONE_IN_DICT = _references_of_values({"": object()})[""]
 
 
 def _held_by_nobody_else(value: dict[str, Any]) -> Collection[str]:
-    """Return the keys of a dict that nobody else holds whose values nobody else holds either."""
+    """Return the keys whose values no other object refers to, of a dict that no other object refers to."""
     if type(value) is not dict or ATOMS.issuperset(map(type, value.values())):
         return ()
     return {key for key, count in _references_of_values(value).items() if count <= _ALONE_IN_DICT}

@@ -1,24 +1,14 @@
-"""Data checked against a JSON schema that came with a graph, so from anybody.
+"""Questions to a person: `ask` for tools, the form of a question, the open questions of a run, and their answers.
 
-Rule: nothing is fetched, and nothing can run long: references lead nowhere but into the schema itself, and patterns are
-matched by an engine that takes linear time.
+Invariants:
 
-
-What a question asks for: a choice, a value of a type, data of a JSON schema, or anything.
-
-Rule: an answer is plain JSON until its tool gets it, so page, wire and store hold the same. It is checked before
-anybody is told that it was taken.
-
-
-The questions of a run that wait for a person, and the answers that it has.
-
-Rule: everything happens on the run's loop, and is told as an event first; an answer that does not fit changes nothing.
-
-
-`ask`: a tool waits for a person.
-
-Rule: an answer is known by the firing that asked and the question's number there, so that whatever calls the tool again
-(a retry, a resume after a crash) gets the same answers in the same order, and asks only what was not answered.
+- The key of an answer is the firing that asked and the number of the question in it. So a tool that runs again (after a
+  retry, a resume or a crash) gets the same answers in the same order, and asks only the remaining questions.
+- An answer is plain JSON until its tool gets it, so the page, the wire and the store have the same data. It is checked
+  before it is accepted; a rejected answer changes nothing.
+- Questions change on the run's loop only, and each change is an event.
+- A JSON schema of a graph is untrusted. Checking against it fetches nothing, since references resolve inside the schema
+  only, and takes linear time in the text of an answer, since patterns run in a linear engine.
 """
 
 from __future__ import annotations
@@ -49,10 +39,10 @@ if TYPE_CHECKING:
 
 
 def faults_by_schema(schema: Mapping[str, Any], data: Any) -> dict[str, str]:
-    """Return what is wrong with data, by its place in it: `items.0.name`, "" for the whole.
+    """Return the faults of data under a JSON schema, by path: `items.0.name`, "" for the whole.
 
     Raises:
-        ToolError: The schema is none, or asks for what is not supported here.
+        ToolError: The schema is invalid, or uses an unsupported keyword.
     """
     from jsonschema import Draft202012Validator, SchemaError, ValidationError
     from jsonschema.validators import extend
@@ -71,7 +61,7 @@ def faults_by_schema(schema: Mapping[str, Any], data: Any) -> dict[str, str]:
         Draft202012Validator.check_schema(schema)
         found = list(own(schema, registry=Registry()).iter_errors(data))
     except (SchemaError, Unresolvable, RecursionError) as error:
-        raise ToolError(f"the schema of a question is no sound JSON schema: {error}") from error
+        raise ToolError(f"the schema of a question is not a valid JSON schema: {error}") from error
     return dict(each for error in found for each in _placed(error))
 
 
@@ -102,7 +92,7 @@ PLAIN = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class Form:
-    """A question as its tool asks it; `schema` is a type that pydantic knows, or a JSON schema."""
+    """A question as the tool asks it; `schema` is a type that pydantic supports, or a JSON schema."""
 
     question: str
     details: str = ""
@@ -126,7 +116,7 @@ class Form:
         return None if self.schema is None or isinstance(self.schema, Mapping) else TypeAdapter(self.schema)
 
     def told(self) -> dict[str, Any]:
-        """Return the question as its event says it; what is not asked for is left out."""
+        """Return the data of the question's event; absent fields are left out."""
         schema = self.schema if self._adapter is None else self._adapter.json_schema()
         choices = None if self.choices is None else list(self.choices)
         question = self.question or (schema or {}).get("title") or "What is the answer?"
@@ -137,14 +127,14 @@ class Form:
         """Return an answer as plain JSON.
 
         Raises:
-            AnswerError: It is not what the question asks for; every fault is told, by its place.
+            AnswerError: The answer does not fit the question; the error lists every fault by its path.
         """
         from pydantic_core import PydanticSerializationError, to_jsonable_python
 
         try:
             data = to_jsonable_python(revealed(answer))
         except PydanticSerializationError as error:
-            raise AnswerError(node, {"": f"it cannot be said in JSON: {error}"}) from None
+            raise AnswerError(node, {"": f"it is not JSON data: {error}"}) from None
         data = self._chosen(data)
         if faults := self._faults(data):
             raise AnswerError(node, faults)
@@ -152,17 +142,17 @@ class Form:
 
     @cached_property
     def is_secret(self) -> bool:
-        """Whether the answer, or a part of it, is a secret: its schema says `writeOnly`, as for pydantic's types."""
+        """Whether the answer, or a part of it, is secret: its schema has `writeOnly`, as for pydantic's secrets."""
         return b'"writeOnly":true' in _json(self.told().get("schema"))
 
     def _chosen(self, data: Any) -> Any:
-        """Return the choice that a text says, as people write texts; anything else as it is."""
+        """Return the choice whose text equals a text; any other data unchanged."""
         if self.choices is None or not isinstance(data, str) or data in self.choices:
             return data
         return next((choice for choice in self.choices if str(choice) == data), data)
 
     def value(self, data: Any) -> Any:
-        """Return what the tool gets of an accepted answer."""
+        """Return the value that the tool gets for an accepted answer."""
         return data if self._adapter is None else self._adapter.validate_json(_json(data))
 
     def _faults(self, data: Any) -> dict[str, str]:
@@ -191,20 +181,20 @@ def _by_pydantic(adapter: TypeAdapter[Any], data: Any) -> dict[str, str]:
 
 
 def faults_of(error: ValidationError) -> list[tuple[str, str]]:
-    """Return what pydantic found wrong, each with its place, such as `lines.0`, empty for the whole."""
+    """Return the faults that pydantic found, as (path, message); the path of the whole is empty."""
     found = error.errors(include_url=False, include_input=False)
     return [(".".join(map(str, each["loc"])), each["msg"]) for each in found]
 
 
 AnswerKey = tuple[Key, int]
-"""The firing that asked, and the question's number there, from 1."""
+"""The firing that asked, and the number of the question in it, from 1."""
 
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """A question that is open; `told` are the fields of its event: question, details, choices, schema.
+    """An open question; `told` has the fields of its event: question, details, choices, schema.
 
-    `seq` is the number of that event, by which the question is named. `clocks` stops the timeouts of the attempt and of
+    `seq` is the number of that event, which identifies the question. `clocks` stops the timeouts of the attempt and of
     the subgraphs around it until the question is closed.
     """
 
@@ -223,7 +213,7 @@ class Question:
 
 
 class Questions:
-    """The questions of one run; `open` are those that nobody has answered, in the order in which they were asked."""
+    """The questions of one run; `open` are those without an answer, in the order in which they were asked."""
 
     def __init__(self, run: Run, answers: Mapping[AnswerKey, Any]) -> None:
         self._run, self._answers = run, dict(answers)
@@ -234,7 +224,7 @@ class Questions:
         self._run = run
 
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
-        """Return what will hold the answer's data; from any thread."""
+        """Ask a question, from any thread; return a future for the data of the answer."""
         question, loop = Question(task, ordinal, form, told, Future()), self._run.loop
         question.answer.add_done_callback(lambda answer: self._answered_or_cancelled(answer, question))
         loop.call_soon_threadsafe(self._asked, attempt, question)
@@ -242,7 +232,7 @@ class Questions:
 
     def _asked(self, attempt: Attempt, question: Question) -> None:
         if question.task.attempt is not attempt:
-            question.answer.cancel()  # the tool was cancelled meanwhile, and its thread may wait here
+            question.answer.cancel()  # the attempt has ended, and its thread may wait for the answer
             return
         known = self._answers.get(_key(question), self)
         if known is not self:
@@ -253,11 +243,11 @@ class Questions:
         question.seq = self._tell(Kind.NODE_WAITING, question, question.told)
 
     def answer(self, value: Any, node: str | None, seq: int | None) -> None:
-        """Take an answer.
+        """Accept an answer to an open question.
 
         Raises:
             RunStateError: No such question is open, or more than one.
-            AnswerError: It does not fit.
+            AnswerError: The answer does not fit the question.
         """
         question = self._meant(None if node is None else node_path(node), seq)
         data = own(question.form.accepted(value, question.node))
@@ -271,13 +261,13 @@ class Questions:
         _give(question, data)
 
     def drop(self, task: Task) -> None:
-        """Ask no longer what a task asked, as it has ended; a thread of it waits no longer."""
+        """Close the questions of a task that has ended, and cancel the wait of its thread."""
         for question in [question for question in self.open if question.task is task]:
             self._close(question)
             question.answer.cancel()
 
     def _answered_or_cancelled(self, answer: Future[Any], question: Question) -> None:
-        """Withdraw a cancelled question, on the run's loop at once: the tool may return in this very turn of it."""
+        """Withdraw a cancelled question; on the run's loop at once, since the tool may return in this turn."""
         if not answer.cancelled():
             return
         loop = self._run.loop
@@ -287,7 +277,7 @@ class Questions:
             loop.call_soon_threadsafe(self._withdrawn, question)
 
     def _withdrawn(self, question: Question) -> None:
-        """Note that the tool itself waits no longer, such as after a time of its own."""
+        """Log that the tool has stopped waiting, for example after its own timeout."""
         if question in self.open:
             self._close(question)
             self._tell(Kind.NODE_ANSWERED, question, {"withdrawn": True})
@@ -298,15 +288,15 @@ class Questions:
             return found[0]
         run = self._run
         if not self.open:
-            raise RunStateError(f"run {run.id} is {run.status}, and asks nothing")
+            raise RunStateError(f"run {run.id} has no open question (status: {run.status})")
         asking = name_list(f"{each.seq} of {each.node!r}" for each in found or self.open)
         if not found:
             meant = f"question {seq}" if seq is not None else f"the question of {node!r}"
             raise RunStateError(f"{meant} is not open in run {run.id}; open are {asking}")
-        raise RunStateError(f"run {run.id} asks {len(found)} questions: {asking}; say which by its node or its number")
+        raise RunStateError(f"run {run.id} asks {len(found)} questions: {asking}; name one by its node or its number")
 
     def _close(self, question: Question) -> None:
-        """Remove a question from those that are open, and let the timeouts run that it had stopped."""
+        """Remove a question from the open ones, and continue the timeouts that it has stopped."""
         self.open.remove(question)
         question.clocks.close()
 
@@ -320,37 +310,38 @@ def _key(question: Question) -> AnswerKey:
 
 
 def _give(question: Question, data: Any) -> None:
-    with suppress(InvalidStateError):  # a thread has just stopped waiting
+    with suppress(InvalidStateError):  # the thread has just stopped waiting
         question.answer.set_result(own(data))
 
 
 async def ask(
     question: str = "", *, details: str = "", choices: Sequence[Any] | None = None, schema: Any = None
 ) -> Any:
-    """Ask a person, and wait for the answer: from the form in the live view, `%flow_answer`, `run.answer` or REST.
+    """Ask a person and wait for the answer: from the form in the live view, `%flow_answer`, `run.answer` or REST.
 
-    The time it takes does not count for the node's timeout. An answer outlives the process like all that a run did.
+    The waiting time does not count for the timeout of the node. The answer is stored with the run, so a resumed run
+    does not ask again.
 
     Args:
-        question: What to ask; by default the schema's title.
-        details: What a person needs to know to answer, as plain text.
-        choices: Texts, numbers or booleans, of which one is to be chosen.
-        schema: A type that the answer is to be of, such as a pydantic model, or a JSON schema as a dict.
+        question: The question; by default the title of the schema.
+        details: Plain text with what a person needs to know for the answer.
+        choices: Strings, numbers or booleans, of which the person chooses one.
+        schema: The type of the answer, such as a pydantic model, or a JSON schema as a dict.
 
     Returns:
-        The choice; a value of the type; else the answer's plain JSON data.
+        The choice, a value of the type, or else the plain JSON data of the answer.
 
     Raises:
-        ExecutionError: It is not called within a tool of a run.
-        ToolError: The choices or the schema are not what can be asked for.
+        ExecutionError: The call is not inside a tool of a run.
+        ToolError: The choices or the schema are invalid.
     """
     attempt = NODE.get()
     if attempt is None:
-        raise ExecutionError("ask() waits for a person within a run; call it in an async tool that a graph runs")
+        raise ExecutionError("ask() waits for a person inside a run; call it in an async tool that a graph runs")
     form = Form(str(question), str(details), choices, schema)
     answer = asyncio.wrap_future(attempt.ask(form, form.told()))
     if isinstance(schema, Mapping):
-        # What checks it takes a second to import, for which the loop would stand still when the answer comes.
+        # The import of jsonschema takes about a second, and would block the loop when the answer arrives.
         asyncio.get_running_loop().run_in_executor(None, import_module, "jsonschema")
     return form.value(await answer)
 
@@ -358,9 +349,9 @@ async def ask(
 async def ask_node(
     question: str, details: str = "", choices: Sequence[Any] | None = None, schema: Mapping[str, Any] | None = None
 ) -> Any:
-    """Ask a person, as a node of its own: what ran before it never runs again, whatever happens meanwhile."""
+    """Ask a person, as the tool of a node: a retry or a resume does not repeat the nodes before it."""
     return await ask(question, details=details, choices=choices, schema=schema)
 
 
 TOOLS = {"ask": ask_node}
-"""What the package offers as a tool of its own."""
+"""The tools of the entry-point group `nbflow.tools`."""

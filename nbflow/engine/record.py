@@ -1,6 +1,6 @@
-"""What can be asked of a run, live or read back from a store: its state, logs, events, and any moment of it.
+"""The record of a run, live or read from a store: its state, logs, events, timeline, and past moments.
 
-Rule: everything is derived from the plan, the initial state and the events.
+Invariant: everything is derived from the plan, the initial state and the events.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A run after one of its events; `nodes` are the statuses of those that had started, by path."""
+    """A run right after one of its events; `nodes` are the statuses of the started nodes, by path."""
 
     seq: int
     time: float
@@ -57,7 +57,7 @@ class Timeline(Records[Span]):
     kind = Span
 
     def table(self) -> Table:
-        """Return each attempt's node, number and status, and from when to when it ran (s)."""
+        """Return the node, number, status, start (s) and end (s) of each attempt."""
         return Table(("node", "attempt", "status", "from", "to"), map(_told, self))
 
 
@@ -68,9 +68,9 @@ def _told(span: Span) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs between two runs: the state's keys and the nodes' outputs, each as (mine, theirs).
+    """The difference of two runs: the keys of the state and the outputs of the nodes, each as (mine, theirs).
 
-    A key or node that one of them has not stands there as `...`.
+    `...` stands for a key or node that a run does not have.
     """
 
     state: dict[str, tuple[Any, Any]]
@@ -91,7 +91,7 @@ def _side(value: Any) -> str:
 
 
 class RunRecord:
-    """A run as it can be read; `initial` is the state at its start, `started_at` in seconds since 1970."""
+    """A run as it can be read; `initial` is the state at its start, `started_at` is in seconds since 1970."""
 
     def __init__(
         self, plan: Plan, initial: Mapping[str, Any], *, run_id: str, subgraphs: Mapping[str, GraphDefinition]
@@ -105,17 +105,17 @@ class RunRecord:
 
     @property
     def inner_names(self) -> Collection[str]:
-        """The names of the subgraphs that it runs."""
+        """The names of the subgraphs of its graph, also nested ones."""
         return reachable(self.graph, self.subgraphs)
 
     @property
     def name(self) -> str:
-        """The graph's name."""
+        """The name of the graph."""
         return self.graph.name
 
     @property
     def state(self) -> dict[str, Any]:
-        """A copy of the final state; of a run that has not ended, of what its paths have come to."""
+        """A copy of the final state; of a run that has not ended, of the current states of its paths together."""
         if self.result is not None:
             return self.result.state
         state: dict[str, Any] = own(self._replayed(self.events).scheduler.state())
@@ -123,12 +123,12 @@ class RunRecord:
 
     @property
     def logs(self) -> Logs:
-        """One row per attempt of a node so far."""
+        """One row per attempt at a node, so far."""
         return logs_of(self.events)
 
     @property
     def timeline(self) -> Timeline:
-        """When each attempt ran, in the order of the starts."""
+        """The start and end of each attempt, in the order of the starts."""
         spans = Timeline()
         for row in self.logs:
             start = row.timestamp.timestamp() - self.started_at
@@ -137,25 +137,25 @@ class RunRecord:
         return spans
 
     def at(self, seq: int) -> Moment:
-        """Return the run as it stood after event `seq`, by replaying it up to there.
+        """Replay the run up to event `seq` and return its state and statuses at that moment.
 
-        Its state is what the paths have come to by then, laid over each other. Where they hold different values of a
-        key, a write made after seeing the others stands. Of writes made side by side that of a path that runs stands,
-        else of one that waits at a node, else of one that ended: of the firing that started last, of the node defined
-        last, of the end that came last.
+        The state combines the paths at that moment. If paths have different values of a key, the write that has seen
+        the others wins. Of writes made side by side, the one of a running path wins, else of a path that waits at a
+        node, else of an ended path; among those, the one of the firing that started last, of the node defined last, or
+        of the path that ended last.
 
         Raises:
-            RunStateError: It has no such event.
+            RunStateError: The run has no such event.
         """
         if not 1 <= seq <= len(self.events):
-            raise RunStateError(f"run {self.id} has events 1 to {len(self.events)}, and not {seq}")
+            raise RunStateError(f"run {self.id} has no event {seq}; its events are 1 to {len(self.events)}")
         events = self.events[:seq]
         state = own(self._replayed(events).scheduler.state())
         nodes = {event.node: _SHOWN[event.kind] for event in events if event.node and event.kind in _SHOWN}
         return Moment(seq, events[-1].time, state, nodes)
 
     def diff(self, other: RunRecord) -> Difference:
-        """Return which keys of the final states, and which nodes' last outputs, differ from another run's."""
+        """Return the keys of the states, and the last outputs of the nodes, that differ from another run."""
         return Difference(_differing(self.state, other.state), _differing(self._outputs(), other._outputs()))
 
     def _outputs(self) -> dict[str, Any]:
@@ -173,12 +173,12 @@ def _differing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, 
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two values are equal; of arrays and frames, whose `==` is no answer, whether they say so."""
+    """Return whether two values are equal; for arrays and frames, whose `==` is not a bool, call `equals`."""
     if one is other:
         return True
     if type(one) is type(other) and callable(equals := getattr(one, "equals", None)):
         return bool(equals(other))
     try:
         return bool(one == other)
-    except Exception:  # noqa: BLE001 - an array has no truth value; nothing but its words is left to compare
+    except Exception:  # noqa: BLE001 - an array has no truth value; compare the text instead
         return repr(one) == repr(other)

@@ -1,12 +1,7 @@
-"""A run's events gone through again: the scheduler as it stood after any of them.
+"""Replay: restore the scheduler of a run from its events, and with it the state that a resumed run starts from.
 
-Rule: what came from outside is fed to the scheduler, which derives the rest anew; there is no second way to know a
-state. What a stored event leaves out because it can be derived is put back on the way.
-
-
-What a resumed run goes on from.
-
-Rule: it is all of what is known to have happened, replayed; nothing else is taken over from the run that was.
+Invariant: outcomes that came from outside are fed to the scheduler, which derives everything else. There is no second
+way to compute a state. Fields that a stored event leaves out because they can be derived are restored on the way.
 """
 
 from __future__ import annotations
@@ -32,10 +27,10 @@ _DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The arguments of a tool as a store keeps them: their names, and the values of those left at their defaults.
+    """The stored arguments of a tool: the names of all, and the values of those that had their defaults.
 
-    `whole` says that an argument `state` that no param of the node gives is the whole state, not a key of it. `item` is
-    the parameter that a map's item was given to where the node names none; None where that was not stored.
+    `whole` says that an argument `state` that is not a param of the node is the whole state, not a key of it. `item` is
+    the parameter that got the item of a map, if the node names none; None if it was not stored.
     """
 
     names: tuple[str, ...]
@@ -44,7 +39,7 @@ class Given:
     item: str | None = None
 
     def of(self, task: Task) -> dict[str, Any]:
-        """Return the arguments as they were for the task."""
+        """Return the arguments of the task, looked up in its restored state."""
         return {name: value for name in self.names if (value := self._value(task, name)) is not MISSING}
 
     def _value(self, task: Task, name: str) -> Any:
@@ -68,7 +63,7 @@ def node_of(event: Event) -> str:
 
 
 def outcome_of(event: Event) -> Outcome | None:
-    """Return what an event tells the scheduler; None for one that is derived, or tells it nothing."""
+    """Return the outcome in an event; None if the event is derived or has no outcome."""
     data = event.data
     if event.kind is Kind.EXECUTION_RESUMED:
         return Outcome("edited", value=data["edited"]) if data.get("edited") else None
@@ -101,12 +96,12 @@ def lacks(value: Any) -> bool:
 
 
 def is_decided(event: Event) -> bool:
-    """Return whether an event tells what was decided together with the one before it; a replay is fed both at once."""
+    """Return whether an event follows from the one before it, so that a replay must get both together."""
     return event.kind in _DECIDED or bool(event.data.get("derived"))
 
 
 def _routes(events: list[Event], at: int) -> Routes:
-    """Return the ways taken by what was decided together with the event before `at`."""
+    """Return the edges that were taken in consequence of the event before `at`."""
     routes: Routes = {}
     for event in takewhile(is_decided, (events[later] for later in range(at, len(events)))):
         if event.kind in (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN):
@@ -114,22 +109,28 @@ def _routes(events: list[Event], at: int) -> Routes:
             if event.kind is Kind.EDGE_TAKEN:
                 taken.append((event.data["to"], event.data["type"], event.data["condition"]))
         elif event.kind is Kind.EXECUTION_ERROR:
-            return {}  # a condition that could not be evaluated chose nothing
+            return {}  # the condition could not be evaluated, so no edge was chosen
     return routes
 
 
 def rules_of(events: Sequence[Event]) -> int:
-    """Return which version of the rules a run began with, by its events; the present one before the first event."""
+    """Return the version of the rules of a run from its first event; the current version if there is no event."""
     return int(events[0].data.get("rules", 1)) if len(events) else RULES
 
 
 class Replay:
-    """The scheduler of a run, brought forward event by event.
+    """The scheduler of a run, advanced event by event.
 
-    `tried` counts the attempts at each firing, `answers` are those to its questions, by their numbers.
+    Attributes:
+        scheduler: The scheduler after the events so far.
+        tried: The number of attempts at each firing.
+        answers: The answers to questions, by firing and the number of the question.
 
-    `rules` are those that the run began with, as by `rules_of`. With `as_told` it goes the ways that the events tell,
-    and evaluates no condition that they tell of.
+    Args:
+        plan: The compiled graph.
+        initial: The initial state.
+        rules: The version of the rules of the run, as from `rules_of`.
+        as_told: Take the edges that the events name, and evaluate no condition of theirs.
     """
 
     def __init__(self, plan: Plan, initial: Mapping[str, Any], *, rules: int = RULES, as_told: bool = False) -> None:
@@ -142,10 +143,10 @@ class Replay:
         self._note(self.scheduler.begin())
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take events in, in their order, and put back what they leave out.
+        """Apply events in their order.
 
         Raises:
-            RunStateError: An event does not fit the graph; it is named.
+            RunStateError: An event does not fit the graph; the error names it.
         """
         events = list(events)
         for at, event in enumerate(events):
@@ -168,7 +169,7 @@ class Replay:
                 event.data.setdefault("output", self._closed.pop(key_of(event), None))
 
     def _put_back_unchanged(self, event: Event) -> None:
-        """Complete a stored output by the keys that are no update: they have the state's values."""
+        """Add the unchanged keys to a stored output; their values are those of the state."""
         scope, firing, item = key_of(event)
         task = self.scheduler.find(scope, firing, node_of(event), item)
         if task is not None:
@@ -176,7 +177,7 @@ class Replay:
             event.data["output"] |= {key: task.path[key] for key in left}
 
     def _note(self, answers: list[Answer]) -> None:
-        # A map of an empty list has ended before its start is told.
+        # A map over an empty list ends before the event of its start.
         for answer in answers:
             if isinstance(answer, Open):
                 self._opened[_key(answer.task)] = given_of(answer.task)
@@ -194,7 +195,7 @@ class Replay:
             data["input"] = {} if task is None else given_of(task) if given is None else given.of(task)
 
     def standing(self) -> list[Answer]:
-        """Return what is to be carried out to go on, each task knowing how often it was tried."""
+        """Return the commands that continue the run, with `tried` set on each task."""
         answers = self.scheduler.standing()
         for answer in answers:
             task = answer if isinstance(answer, Task) else getattr(answer, "task", None)
@@ -208,7 +209,7 @@ def _key(task: Task) -> Key:
 
 
 def given_of(task: Task) -> dict[str, Any]:
-    """Return what a map or a subgraph starts from, as its start tells it."""
+    """Return the input of a map or a subgraph, for the event of its start."""
     key = task.node.definition.map
     if key is not None and task.item is None:
         return {key: task.path.get(key)}
@@ -217,10 +218,10 @@ def given_of(task: Task) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The events so far and the scheduler that they lead to.
+    """The state that a resumed run starts from: its events so far, and the scheduler that they lead to.
 
-    `kept` counts those that a store has already, `seconds` is how long the run has run, `told` what the event of its
-    resumption says.
+    `kept` is the number of events that the store has, `seconds` the time that the run has run, `told` the data of the
+    event `execution_resumed`.
     """
 
     replay: Replay

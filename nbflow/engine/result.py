@@ -1,6 +1,6 @@
-"""What a run leaves: its result, and one log row per attempt of a node.
+"""The result of a run, and its log with one row per attempt.
 
-Rule: both are derived from the events; nothing is written down twice.
+Invariant: both are derived from the events; nothing is stored twice.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from nbflow.values import own
 class ExecutionLog:
     """One attempt of a node.
 
-    `node_id` is the node's path, `firing` the number of the start within its run or subgraph run, `scope` the path of
-    subgraph runs. `timestamp` is when it started (UTC, aware); `duration_ms` None while it runs. `cached` tells that
-    the output is one stored before, `overlaps` that a thread of an earlier attempt at the node still ran at its start.
+    `node_id` is the path of the node, `firing` the number of the start within its run or subgraph run, `scope` the path
+    of subgraph runs. `timestamp` is the start (UTC, aware); `duration_ms` is None while the attempt runs. `cached` says
+    that the output comes from the cache, `overlaps` that a thread of an earlier attempt still ran at the start.
     """
 
     node_id: str
@@ -50,14 +50,14 @@ class Logs(Records[ExecutionLog]):
     kind = ExecutionLog
 
     def table(self) -> Table:
-        """Return each attempt's node, number, status, duration (ms) and error."""
+        """Return the node, number, status, duration (ms) and error of each attempt."""
         return Table(("node", "attempt", "status", "ms", "error"), map(_told, self))
 
 
 def _told(row: ExecutionLog) -> tuple[str, ...]:
     took = "" if row.duration_ms is None else f"{row.duration_ms:.1f}"
     status = "cached" if row.cached else row.status
-    overlaps = "started though the thread of an earlier attempt still ran" if row.overlaps else ""
+    overlaps = "started although the thread of an earlier attempt still ran" if row.overlaps else ""
     return row.node_id, str(row.attempt), status, took, "; ".join(filter(None, (row.error, overlaps)))
 
 
@@ -74,7 +74,7 @@ class ExecutionResult:
 
     @cached_property
     def state(self) -> dict[str, Any]:
-        """A copy of the final state; of a run that failed, of the state that it had reached."""
+        """A copy of the final state; if the run failed, of the state that it had reached."""
         state: dict[str, Any] = own(self._state)
         return state
 
@@ -83,16 +83,16 @@ class ExecutionResult:
 
     @cached_property
     def logs(self) -> Logs:
-        """One row per attempt of a node, in the order in which they started."""
+        """One row per attempt at a node, in the order of the starts."""
         return logs_of(self._events)
 
 
 Key = tuple[str, int, int | None]
-"""What tells a firing, or an item of it, from all others of a run: scope, firing, item."""
+"""The key of a firing, or of an item of it, within a run: scope, firing, item."""
 
 
 def key_of(event: Event) -> Key:
-    """Return what an event of an attempt is of."""
+    """Return the key of the firing or item that an event of an attempt belongs to."""
     data = event.data
     return data.get("scope", ""), data["firing"], data.get("item")
 
@@ -107,12 +107,12 @@ _STATUS: dict[Kind, Literal["completed", "failed", "cancelled"]] = {
 
 
 def count_completed(events: Iterable[Event]) -> int:
-    """Return how many firings of nodes completed; items of maps are not counted."""
+    """Return the number of completed firings; items of maps do not count."""
     return sum(event.kind is Kind.NODE_COMPLETE and "item" not in event.data for event in events)
 
 
 def logs_of(events: Iterable[Event]) -> Logs:
-    """Return one row per attempt, in the order of their starts; a map's own after those of its items."""
+    """Return one row per attempt, in the order of the starts; the row of a map follows those of its items."""
     rows: dict[tuple[Key, int], ExecutionLog] = {}
     live: dict[Key, int] = {}
     maps: set[Key] = set()
@@ -136,7 +136,8 @@ def logs_of(events: Iterable[Event]) -> Logs:
                 rows[key, live[key]].overlaps = True
         elif event.kind in (Kind.EXECUTION_RESUMED, Kind.EXECUTION_CANCELLED):
             for key, attempt in live.items():
-                rows[key, attempt].status, rows[key, attempt].error = "cancelled", "its process ended before it did"
+                row = rows[key, attempt]
+                row.status, row.error = "cancelled", "its process ended before the attempt did"
             live.clear()
     return Logs(rows.values())
 
@@ -156,7 +157,7 @@ def _close(row: ExecutionLog, event: Event) -> None:
     if event.kind in (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED):
         row.output, row.cached = data["output"], data.get("cached", False)
     elif data.get("thread_runs_on"):
-        row.error = "its thread cannot be stopped and runs on"
+        row.error = "its thread cannot be stopped and still runs"
     elif error := data.get("error"):
         inner = error.get("node", row.node_id)
         where = f" (in {inner})" if inner not in (None, row.node_id) else ""
@@ -164,7 +165,7 @@ def _close(row: ExecutionLog, event: Event) -> None:
 
 
 def cause_of(ending: Event) -> str | None:
-    """Return why a run did not complete, as JSON: an error with its node, type and message, or who cancelled it."""
+    """Return the cause of a failure or cancellation as JSON: node, type and message of an error, or the reason."""
     error = ending.data.get("error")
     if not error:
         reason = ending.data.get("reason")

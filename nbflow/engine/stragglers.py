@@ -1,4 +1,4 @@
-"""Threads of sync tools that outlive their attempts, and the wait of a node's next start for them.
+"""Threads of sync tools that outlive their attempts, and the wait of the next start of the node for them.
 
 Invariant: two attempts at one node never overlap silently. A thread cannot be stopped, so an attempt that times out or
 is cancelled leaves it running; the next start of the same node waits for it, for a grace at most (SEMANTICS rule 15a).
@@ -31,7 +31,7 @@ def attempt_grace() -> float:
     """Return how long (s) a node's next start waits for the thread of an earlier attempt, as the environment sets it.
 
     Raises:
-        NbflowError: NBFLOW_ATTEMPT_GRACE is no number of seconds.
+        NbflowError: NBFLOW_ATTEMPT_GRACE is not a number of seconds.
     """
     text = os.environ.get(_SETTING)
     if text is None:
@@ -46,9 +46,10 @@ def attempt_grace() -> float:
 
 
 def position_of(run_id: str, task: Task) -> Position:
-    """Return which starts wait for each other: those of one node in one run, of a map those of one item.
+    """Return the position of a task: starts at the same position wait for each other's threads.
 
-    The instances of an `each` node run side by side by design, so that each of them is a position of its own.
+    A position is a node in a run, or an item of a map. The instances of an `each` node run side by side by design, so
+    each of them has a separate position.
     """
     firings = []
     at: Task | None = task
@@ -60,9 +61,9 @@ def position_of(run_id: str, task: Task) -> Position:
 
 
 class ToolThread:
-    """One call of a sync tool, made in a thread whose number is `ident`.
+    """One call of a sync tool in a thread; `ident` is the number of the thread while the call runs.
 
-    `ended` is when it ended (monotonic s), None before that.
+    `ended` is the time of its end (monotonic s), None before that.
     """
 
     __slots__ = ("_function", "_waiting", "ended", "ident")
@@ -77,7 +78,7 @@ class ToolThread:
         """Call the tool."""
         self.ident = threading.get_ident()
         function = self._function
-        del self._function  # with the arguments, as this object may outlive the call
+        del self._function  # and its arguments, since this object may outlive the call
         try:
             return function()
         finally:
@@ -87,7 +88,7 @@ class ToolThread:
                 wake()
 
     async def wait(self) -> None:
-        """Wait until it has ended; on any loop."""
+        """Wait until the call has ended; on any loop."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
@@ -95,11 +96,11 @@ class ToolThread:
             try:
                 loop.call_soon_threadsafe(ended.cancel)
             except RuntimeError:
-                return  # the loop is closed, and nobody waits any longer
+                return  # the loop is closed, so its waiters are gone
 
         self._waiting.append(wake)
         try:
-            # Checked after `wake` is there for the thread to find: one of the two sees the other.
+            # Tested after `wake` was added: either the thread finds `wake`, or this test finds the end.
             if self.ended is None:
                 await asyncio.wait([ended])
         finally:
@@ -107,7 +108,7 @@ class ToolThread:
 
 
 class Stragglers:
-    """The threads that still run though their attempts have ended, over all runs of an engine."""
+    """The threads that still run although their attempts have ended, over all runs of an engine."""
 
     def __init__(self) -> None:
         self._threads: dict[Position, list[ToolThread]] = {}
@@ -120,7 +121,7 @@ class Stragglers:
         self._threads[position] = [*self.of(position), thread]
 
     def of(self, position: Position) -> list[ToolThread]:
-        """Return the threads that still run for a position; forget all that have ended."""
+        """Return the threads that still run at a position; remove all threads that have ended."""
         for at, threads in list(self._threads.items()):
             running = [thread for thread in threads if thread.ended is None]
             if running:

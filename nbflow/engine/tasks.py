@@ -1,13 +1,22 @@
-"""Attempts at a task: calls, timeouts, retries, streams.
+"""How tasks run: workers take ready tasks, and make attempts with retries, timeouts and streams.
 
-Rule: an attempt gives the tool's value or raises; each is told to the run when it starts and when it is to be retried.
+Workers. An asyncio task per node would cost more than a short tool does. Instead, a *worker* (one asyncio task) steps
+the coroutines of tools itself, one task after the other. A coroutine that ends without waiting costs no asyncio task
+and no turn of the loop. When a coroutine waits for the first time, its worker becomes the asyncio task of that tool:
+`asyncio.current_task()`, timeouts and task groups inside the tool refer to it. The worker can then run no other task,
+so it hands over: a *spare* worker, which was created when the worker took its task, continues with the queue.
 
+    worker 1   a  b  c waits ......................... c ends  -> takes the next ready task
+    spare 2             d  e waits ............ e ends
+    spare 3                   f  g  h
 
-The workers of a run: who runs the tasks that are ready.
+A spare starts in the next turn of the loop, so a series of tools that all wait would cost a turn each. Therefore the
+number of spares doubles with each hand-over (`_crew`, up to `MOST_SPARES`), and returns to one when a worker finds the
+queue empty or has kept the loop for `BREATH_S`.
 
-Rule: a worker runs one task after the other as long as none waits, and a spare one stands by to take over when one
-does. So a task of asyncio is made only for what really waits, and nothing that is ready ever waits for something else.
-Where one after the other waits, twice as many stand by each time, as every change of workers is a turn of the loop.
+Attempts. An attempt returns the value of the tool, or raises. A retry is a new attempt, with its own start in the log.
+
+Invariant: a ready task never waits for a running one, except for `max_parallel`, a pause, or a thread slot.
 """
 
 from __future__ import annotations
@@ -45,19 +54,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 BLOCKED_S = 0.1
-"""A tool that holds the loop for longer causes a warning, and may have delayed a cancellation: the loop gets turns
-before the tool's outcome counts."""
+"""A tool that blocks the loop for longer (s) causes a warning.
+
+It may also have delayed a cancellation, so the loop gets turns before the outcome of the tool counts."""
 TURNS = 8
-"""As many as it takes from an interrupt of the kernel over the cell that awaits the run to `Run.cancel`, twice over."""
+"""The number of turns. An interrupt of the kernel reaches `Run.cancel` through the awaiting cell in half of them."""
 MOST_AWAITED = 32
-"""As many awaitables may come out of each other; a tool that gives one without end would hold the loop for ever."""
+"""The most awaitables that may return each other; a tool that returns them endlessly would block the loop forever."""
 
 
 async def perform(run: Run, task: Task) -> Taken:
-    """Run a task as its node says, again where that allows it; return what the tool returned.
+    """Run a task with the retries of its node and return the output of the tool.
 
     Raises:
-        Exception: What the tool raised in its last attempt; TimeoutError where that took too long.
+        Exception: The error of the last attempt; TimeoutError if that attempt took too long.
     """
     job = run.jobs.of(task.node)
     if job.retries == 0:
@@ -71,7 +81,7 @@ async def perform(run: Run, task: Task) -> Taken:
     attempts = AsyncRetrying(
         stop=stop_after_attempt(job.retries + 1),
         wait=lambda state: delay(job.backoff, state.attempt_number + 1),
-        # A wrong call does not get right by being made again.
+        # A ToolError means a wrong call, which a retry cannot fix.
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and not isinstance(error, ToolError)),
         before_sleep=told,
         sleep=partial(run.workers.hold.backoff, task),
@@ -101,24 +111,24 @@ async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Take
 
 
 async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, cached: Taken) -> Taken:
-    """Start, and end at once with the cached output: the tool is not called."""
+    """Start an attempt and return the cached output at once; the tool is not called."""
     while not run.workers.hold.passes(task):
         await run.workers.hold.passed(task)
     run.started(task, run.clock(), number, given, job, Recalled)
-    # The output of a tool that returned no dict goes to the key of this node, which may be another than before.
+    # An output that is not a dict belongs to the key of this node, which may differ from that of the cached call.
     return await take(run, Handover(run.copies, task, job, given), [cached.output]) if cached.bare else cached
 
 
 async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
     grace = run.loop.time() + run.grace
     while True:
-        if not job.unchanged():  # its function was changed in place while this waited
+        if not job.unchanged():  # the function was changed in place while the attempt waited
             job = run.jobs.of(task.node)
             given = job.arguments(task)
         slot = run.thread_slots if job.mode == "thread" else nullcontext()
         if run.stragglers:
             await run.wait_for_stragglers(task, grace)
-        # A slot is taken only now: what waits for a thread that still runs takes no thread from other nodes.
+        # The slot is taken after the wait, so an attempt that waits for an old thread blocks no other node.
         async with slot:
             # After a backoff, or a wait for a thread, the run may have been paused.
             if (passes := run.workers.hold.passes(task)) and job.unchanged():
@@ -128,7 +138,7 @@ async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
 
 
 async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
-    """Make one attempt within its time; what the tool returns or raises after that is dropped (SEMANTICS rule 15a)."""
+    """Make one attempt within its timeout; a later return value or error is dropped (SEMANTICS rule 15a)."""
     context = run.started(task, run.clock(), number, given, job)
     attempt = task.attempt
     limit = attempt.limit = asyncio.timeout(job.timeout)
@@ -150,7 +160,7 @@ async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: 
         if not _is_overdue(attempt, run.loop):
             return value
     less = ", or retry less" if of > 1 else ""
-    thread = "; its thread cannot be stopped and runs on" if attempt.thread and attempt.thread.ended is None else ""
+    thread = "; its thread cannot be stopped and still runs" if attempt.thread and attempt.thread.ended is None else ""
     late = TimeoutError(
         f"node {task.name!r} timed out after {job.timeout:g} s (attempt {number} of {of}); "
         f"raise timeout= on the node{less}{thread}"
@@ -159,7 +169,7 @@ async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: 
 
 
 def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether an attempt's time was over when its tool ended; a thread's end counts, not when the loop heard."""
+    """Return whether the tool ended after the timeout; for a thread its own end counts, not when the loop notices."""
     limit, thread = attempt.limit, attempt.thread
     due = None if limit is None else limit.when()
     if limit is None or due is None:
@@ -170,9 +180,9 @@ def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _is_cancelled(task: Task, error: BaseException, *, own: int = 0) -> bool:
-    """Return whether an attempt was cancelled from outside: with its run, or with the asyncio task that runs it.
+    """Return whether an attempt was cancelled from outside: with its run, or with its asyncio task.
 
-    `own` counts the requests to cancel it that are its timeout's.
+    `own` is the number of cancel requests that came from the timeout of the attempt.
     """
     current = asyncio.current_task()
     assert current is not None  # noqa: S101 - it is one
@@ -180,7 +190,7 @@ def _is_cancelled(task: Task, error: BaseException, *, own: int = 0) -> bool:
 
 
 async def give_turns(attempt: Attempt) -> None:
-    """Let the loop see to what came due while a tool held it, a cancellation above all, before its outcome counts."""
+    """Give the loop turns for what became due while a tool blocked it, such as a cancellation."""
     if attempt.held:
         attempt.held = False
         for _ in range(TURNS):
@@ -209,7 +219,7 @@ async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: 
 
 
 async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
-    """Call the tool with copies of its arguments; return what it returned, as the engine's own value."""
+    """Call the tool with copies of its arguments; return its output as the engine's own value."""
     if job.mode == "thread":
         stream = Stream(task, handover)
         try:
@@ -218,7 +228,7 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
             stream.stopped = True
         if isinstance(result, Taken):
             return result
-        task.attempt.thread = None  # what is left of the call runs on the loop
+        task.attempt.thread = None  # the rest of the call runs on the loop
         return await settled(run, task, job, handover, context, *result)
     given = await _copied(run, handover, context) if handover.is_heavy else handover.arguments()
     began, watch = run.clock(), run.workers.watch
@@ -234,8 +244,8 @@ async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Con
 async def _copied(run: Run, handover: Handover, context: Context) -> dict[str, Any]:
     """Return the arguments of a tool, copied off the loop.
 
-    Python copies one value at a time however many threads there are, so attempts take turns. What waits for its turn
-    retains no copy, and mostly finds a snapshot by then, from which it copies on the loop.
+    Python copies one value at a time, however many threads there are, so attempts take turns. A waiting attempt holds
+    no copy, and usually finds a snapshot after its wait, from which it copies on the loop.
     """
     async with run.copies.turn:
         if handover.is_heavy:
@@ -245,7 +255,7 @@ async def _copied(run: Run, handover: Handover, context: Context) -> dict[str, A
 
 
 async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
-    """Take what a tool returned, or one `part` of it, off the loop where copying or comparing it takes long."""
+    """Take the return value of a tool, or one yielded `part`; in a thread if copying or comparing takes long."""
     function = handover.part if part else handover.take
     if handover.is_heavy_to_take(box[0]):
         taken: Taken = await run.threads.submit(copy_context(), partial(function, box))
@@ -254,20 +264,20 @@ async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = Fal
 
 
 async def draw_figures(run: Run, attempt: Attempt | None) -> None:
-    """Take the figures that a tool left open, off the loop."""
+    """Take the figures that a tool left open, in a thread."""
     if attempt is not None and attempt.figures:
         await run.threads.submit(copy_context(), partial(take_figures, attempt))
 
 
 def _in_thread(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
-    """Call the tool in its thread, where its values are copied too; return what is for the loop in a box.
+    """Call the tool in its thread, and copy its values there; return an object for the loop in a box.
 
-    A coroutine runs here only where a thread was asked for, as one that the tool gives may belong to the loop.
+    A coroutine runs in the thread only if the node asks for a thread, since it may belong to the loop.
     """
     try:
         return _called(job, handover, stream)
     except BaseException:
-        take_figures(current_attempt())  # here, and not on the loop: drawing takes a while
+        take_figures(current_attempt())  # in the thread, since drawing takes long
         raise
 
 
@@ -286,10 +296,10 @@ def _called(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[
 async def settled(
     run: Run, task: Task, job: Job, handover: Handover, context: Context, box: list[Any], awaited: bool = False
 ) -> Taken:
-    """Await and consume what a call gave until it is a value; return it as the engine's own.
+    """Await and consume the result of a call until it is a value; return it as the engine's own value.
 
     Raises:
-        ToolError: Too many awaitables came out of each other, or a generator yielded neither text nor a dict.
+        ToolError: Too many awaitables returned each other, or a generator yielded neither text nor a dict.
     """
     for _ in range(MOST_AWAITED):
         match sort_of(box[0], awaited=awaited):
@@ -310,7 +320,7 @@ async def settled(
 
 
 async def _consumed(run: Run, task: Task, job: Job, stream: Stream, context: Context, generator: Any) -> Taken:
-    """Consume a generator that the loop got: in a thread, but on the loop where the node asks for that."""
+    """Consume a generator: in a thread, or on the loop if the node asks for that."""
     taken: Taken
     if job.stays_on_loop:
         taken = await _stepwise(run, task, context, stream.consume_in_turns(generator))
@@ -326,7 +336,7 @@ async def _consumed(run: Run, task: Task, job: Job, stream: Stream, context: Con
 
 
 async def _threaded(run: Run, task: Task, context: Context, function: Callable[[], Any]) -> Any:
-    """Call a function in a thread, which may outlive the attempt."""
+    """Call a function in a thread; the thread may outlive the attempt."""
     attempt: Attempt = task.attempt
     thread = attempt.thread = ToolThread(function)
     future = run.threads.submit(context, thread)
@@ -338,7 +348,7 @@ async def _threaded(run: Run, task: Task, context: Context, function: Callable[[
             raise
         if not future.done() or future.cancelled():
             raise
-        return future.result()  # the tool ended in time, and something else held the loop meanwhile
+        return future.result()  # the tool ended in time, while something else blocked the loop
 
 
 async def _awaited(value: Any) -> Any:
@@ -355,7 +365,7 @@ async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> A
 
 
 async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any) -> Taken:
-    """Pass on the text that an async generator yields; a dict it yields is its update, else the text is its value."""
+    """Stream the text of an async generator; its output is the yielded dicts, else the whole text."""
     async with aclosing(generator):
         async for piece in generator:
             if stream.is_update(piece):
@@ -364,12 +374,12 @@ async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any
 
 
 def rest_of(run: Run, task: Task, context: Context, coroutine: Any, waits_for: Any) -> Awaitable[Any]:
-    """Run a tool on from its first step."""
+    """Run the rest of a tool, after its first step."""
     return rest(context, coroutine, waits_for, run.clock, partial(held_loop, run, task), run.workers.watch)
 
 
 def held_loop(run: Run, task: Task, seconds: float) -> None:
-    """Note how long a step of a tool held the loop; warn, once an attempt, where the tool's own code did for long."""
+    """Record a step that blocked the loop for long; warn once per attempt if the tool's own code did that."""
     if seconds <= BLOCKED_S:
         return
     attempt = task.attempt
@@ -386,12 +396,12 @@ def held_loop(run: Run, task: Task, seconds: float) -> None:
 
 
 BREATH_S = 0.005
-"""A worker gives the loop a turn when it has kept it for this long; with a short tool added that stays below 10 ms."""
+"""A worker gives the loop a turn after this time (s); with a short tool added that stays below 10 ms."""
 MOST_SPARES = 64
 
 
 class Workers:
-    """Runs tasks in the order in which they became ready, at most `most` at once."""
+    """Runs tasks in the order in which they became ready, at most `most` at once; see the module docstring."""
 
     def __init__(self, run: Run, most: int | None) -> None:
         self.hold = Hold()
@@ -407,7 +417,7 @@ class Workers:
 
     @property
     def idle(self) -> bool:
-        """Whether no worker is left."""
+        """Whether no worker runs."""
         return not self._all
 
     def untie(self, run: Run) -> None:
@@ -415,17 +425,17 @@ class Workers:
         self._run = run
 
     def add(self, task: Task) -> None:
-        """Run a task as soon as there is room."""
+        """Queue a task."""
         self._ready.append(task)
 
     def cancel(self, task: Task) -> None:
-        """Cancel a task that waits; one that has not begun is left out as it is no longer live."""
+        """Cancel a waiting task. A task that has not started is skipped later, since it is no longer live."""
         worker = self._waiting.get(task)
         if worker is not None:
             worker.cancel()
 
     def step(self) -> bool:
-        """Let one task start, though the others are held; return whether there is one."""
+        """Let one task start during a pause; return False if no task is ready."""
         stopped = None if self._ready else self.hold.stopped()
         if stopped is not None:
             self.hold.let_through(stopped)
@@ -435,7 +445,7 @@ class Workers:
         return stopped is not None or bool(self._ready)
 
     def wake(self) -> None:
-        """See to it that somebody runs what is ready."""
+        """Create spare workers if tasks are ready and no spare exists."""
         if self._ready and not self._spares and self._room > 0 and (self.hold.steps or not self.hold.paused):
             self._spares = min(self._crew, len(self._ready), self._room)
             for place in range(self._spares):
@@ -444,7 +454,7 @@ class Workers:
                 worker.add_done_callback(self._left)
 
     def abandon(self) -> list[Task]:
-        """Wait for nobody any longer; return the tasks that did not end when they were cancelled."""
+        """Stop waiting for the workers; return the tasks that have not ended since they were cancelled."""
         self._all.clear()
         return list(self._waiting)
 
@@ -462,7 +472,7 @@ class Workers:
             await self._run_ready()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - a reducer's, say; the loop would not survive a KeyboardInterrupt
+        except BaseException as error:  # noqa: BLE001 - e.g. of a reducer; a KeyboardInterrupt would stop the loop
             self._run.broke(error)
 
     async def _run_ready(self) -> None:
@@ -475,7 +485,7 @@ class Workers:
                 self._crew = 1
                 if self._spares:
                     return
-                # All that start in a turn of the loop share a breath, and only one comes back in the next turn.
+                # All workers that start in a turn share the time limit, and only one continues in the next turn.
                 self._spares = 1
                 await asyncio.sleep(0)
                 self._spares = 0
@@ -495,7 +505,7 @@ class Workers:
                     await self._go_on(task, waits, worker)
 
     def _stops(self, task: Task) -> bool:
-        """Pause before a task at a breakpoint, and put it back; else it uses up a step, where the run goes by steps."""
+        """Pause before a task at a breakpoint, and put it back; a paused run uses up a step instead."""
         hold, at = self.hold, self.hold.breaks_at(task)
         if hold.paused:
             hold.steps -= 1
@@ -509,14 +519,14 @@ class Workers:
         return False
 
     def _left(self, worker: asyncio.Task[None]) -> None:
-        """Note that a worker ended; one that was cancelled from outside takes the run with it."""
+        """Remove a worker that has ended; cancel the run if the worker was cancelled from outside."""
         self._all.discard(worker)
         if worker.cancelled():
             self._run.cancel("with the task that ran it")
         self._run.worker_left()
 
     def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Taken] | None:
-        """Run a task until it first waits; return the rest of it to await, None if it has ended."""
+        """Run a task until it waits for the first time; return its rest as a coroutine, None if it has ended."""
         run, handover = self._run, None
         try:
             job = run.jobs.of(task.node)
@@ -533,7 +543,7 @@ class Workers:
             attempt: Attempt = task.attempt
             coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine, self.watch)
-        except BaseException as error:  # noqa: BLE001 - whatever a tool raises is its node's failure, and not the loop's
+        except BaseException as error:  # noqa: BLE001 - any exception of a tool is a failure of its node
             seconds = run.clock() - now
             held_loop(run, task, seconds)
             if handover is not None:
@@ -565,21 +575,21 @@ class Workers:
         return None
 
     def _end(self, task: Task, handover: Handover, box: list[Any], end: float) -> None:
-        """End a task that did not wait with what it returned."""
+        """End a task that did not wait, with the value that it returned."""
         try:
             taken = handover.take(box)
-        except Exception as error:  # noqa: BLE001 - it is the tool's value
+        except Exception as error:  # noqa: BLE001 - an error about the value is a failure of the node
             self._run.failed(task, error)
         else:
             self._run.completed(task, taken.output, taken.unchanged, end)
 
     async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Taken], worker: asyncio.Task[None]) -> None:
-        """Await a task that waits, while others take its place as far as there is room."""
+        """Await a task that waits, while spare workers run other tasks."""
         run = self._run
         self._room -= 1
         self._waiting[task] = worker
         if not task.live:
-            worker.cancel()  # in its first step it ended the run itself
+            worker.cancel()  # the first step of the task ended the run
         try:
             try:
                 taken = await waits
@@ -590,7 +600,7 @@ class Workers:
         except asyncio.CancelledError as error:
             self._free(task, worker)
             if task.live and worker.cancelling():
-                raise  # from outside, so the run goes with it; without that the tool raised it by itself
+                raise  # cancelled from outside; otherwise the tool itself raised the error
             run.failed(task, error)
         except BaseException as error:  # noqa: BLE001 - as above
             self._free(task, worker)
@@ -604,11 +614,11 @@ class Workers:
         self._room += 1
         del self._waiting[task]
         if not task.live:
-            worker.uncancel()  # the next task is to find nothing of the run's cancelling this one
+            worker.uncancel()  # the next task of this worker is not cancelled
 
 
 async def _rest(handover: Handover, waits: Awaitable[Any], settle: Callable[[list[Any]], Awaitable[Taken]]) -> Taken:
-    """Await the rest of a tool that first waited, and settle what it returns."""
+    """Await the rest of a tool, and settle its return value."""
     try:
         return await settle([await waits])
     except ValueError as error:

@@ -1,20 +1,17 @@
-r"""The lines of a text that overwrites itself, as a terminal shows them.
+r"""Printed text as a terminal shows it: whole lines, and the last state of text that overwrites itself.
 
-Progress bars write `\r` and their new state over the old one; nested bars also move the cursor up (`\x1b[A`). A log
-has use for the last state alone, so that a row is settled only once nothing can overwrite it any longer:
+Lines. A line is logged as a whole, however many pieces it was written in, and however many threads write at the same
+time. Each thread has its own open line. Text that moves the cursor (`\r`, as progress bars write it) goes to one screen
+that all threads of the attempt share, as they share a terminal.
 
-- A row that was written plainly, as the last one, is settled by its `\n`, with all rows above it.
-- A row that was written after `\r`, or written over, may be one of several bars, and is retained after its `\n`: the
-  cursor may come back. It is settled by the next plain row, or once it lies `HEIGHT` rows above the last one.
+Screens. Progress bars write `\r` and their new state over the old one; nested bars also move the cursor up (`\x1b[A`).
+A log needs only the last state, so a row is settled (logged) once nothing can overwrite it:
 
-Invariant: at most `HEIGHT` rows of `WIDTH` characters are retained, whatever is written.
+- The `\n` of the last row settles it and all rows above, if the row was neither overwritten nor written after `\r`.
+- An overwritten row, or one written after `\r`, may be one of several bars. It is retained after its `\n`, since the
+  cursor may return. The next plain row settles it, or a cursor `HEIGHT` rows below it.
 
-
-What a tool prints to one stream, in whole lines.
-
-Invariant: a line is passed on as a whole, however many pieces it was written in and however many threads write at the
-same time. Each thread has a line of its own; a text that moves the cursor (`\r`, as progress bars write it) goes to one
-screen that all threads of the attempt share, as they share the terminal.
+Invariant: at most `HEIGHT` rows of `WIDTH` characters are retained, for any text.
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ class Screen:
     def __init__(self) -> None:
         self._rows: list[str] = [""]
         self._live: list[bool] = [False]
-        """Of each row, whether it was written over, or after a carriage return."""
+        """By row, whether it was overwritten, or written after a carriage return."""
         self._row = self._column = 0
         self._returned = self._moved_up = False
         self._settled: list[str] = []
@@ -50,27 +47,27 @@ class Screen:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it retains nothing, so that a plain text need not pass through it."""
+        """Whether no text is retained, so plain text may bypass the screen."""
         return len(self._rows) == 1 and not self._rows[0] and not self._unfinished
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the cursor stands in the last row, and it is blank."""
+        """Whether the cursor is in the last row, and that row is blank."""
         return self._row == len(self._rows) - 1 and not self._rows[-1].strip() and not self._unfinished
 
     @property
     def is_done(self) -> bool:
-        """Whether what it retains is a bar that was ended by a line feed, and no text has moved the cursor up."""
+        """Whether the retained text is a bar that a line feed has ended, and the cursor was never moved up."""
         return self.is_fresh and not self.is_idle and not self._moved_up
 
     @property
     def open_row(self) -> str:
-        """The row that the cursor is in; where it is empty the last one that is not."""
+        """The row of the cursor; if that is empty, the last row that is not."""
         found = self._rows[self._row] or next((row for row in reversed(self._rows) if row), "")
         return found.rstrip()
 
     def write(self, text: str) -> str:
-        """Write a text; return the rows that are settled by it."""
+        """Write a text; return the rows that it settles."""
         text = self._unfinished + text
         if unfinished := _UNFINISHED.search(text):
             text = text[: unfinished.start()]
@@ -80,7 +77,7 @@ class Screen:
         return self._taken()
 
     def settle(self) -> str:
-        """Return all rows, and retain none; a row that the cursor has not left comes without a line feed."""
+        """Settle all rows and return them; the row of the cursor has no line feed."""
         filled = max((place + 1 for place, row in enumerate(self._rows) if row.strip()), default=0)
         left = self._row >= filled or filled < len(self._rows)
         for place in range(filled):
@@ -110,7 +107,7 @@ class Screen:
     def _return(self) -> None:
         self._column, self._returned = 0, True
         if self._live[self._row] and not self._rows[self._row].strip():
-            self._rows[self._row], self._live[self._row] = "", False  # a bar that was cleared by spaces
+            self._rows[self._row], self._live[self._row] = "", False  # spaces have cleared a bar
 
     def _put(self, text: str) -> None:
         if self._returned and not self._live[self._row]:
@@ -118,13 +115,13 @@ class Screen:
             self._rows[self._row] = re.sub(r"\x1b\[[0-9;]*m", "", self._rows[self._row])
         self._returned = False
         if self._live[self._row] and text.startswith("\x1b"):
-            return  # a colour has no place in cells that are written over
+            return  # a colour code has no cell to be overwritten in
         row = self._rows[self._row].ljust(self._column)
         row = row[: self._column] + text + row[self._column + len(text) :]
         self._column += len(text)
         if len(row) > WIDTH and self._row == len(self._rows) - 1 and not self._live[self._row]:
             self._rows[self._row] = row
-            self._settle_upto(self._row, end="")  # no longer a line, and more than anybody reads
+            self._settle_upto(self._row, end="")  # too long for a line of a log
             self._column = 0
         else:
             self._rows[self._row] = row[:WIDTH]
@@ -188,7 +185,7 @@ class Screen:
                 self._rows[place] = ""
 
     def _settle_upto(self, last: int, end: str = "\n") -> None:
-        """Settle the rows up to the last one, and go on with an empty one."""
+        """Settle the rows up to `last`, and continue in an empty row."""
         for place in range(last + 1):
             self._settle(place, "\n" if place < last else end)
         self._rows, self._live = [""], [False]
@@ -197,14 +194,14 @@ class Screen:
     def _settle(self, place: int, end: str) -> None:
         row = self._rows[place]
         if self._live[place]:
-            row = row.rstrip()  # bars are padded to cover what stood there
+            row = row.rstrip()  # bars pad their text to cover the old one
             if not row:
                 return
         self._settled.append(row + end)
 
 
 MOST_THREADS = 256
-"""Threads whose open lines are retained; the line that is open for longest is passed on beyond."""
+"""The number of threads whose open lines are retained; beyond that, the oldest open line is logged."""
 
 
 @dataclass(slots=True)
@@ -214,7 +211,7 @@ class _OpenLine:
 
 
 class PrintBuffer:
-    """The open lines of one stream of one attempt; whole lines are appended to `said`.
+    """The open lines of one stream of one attempt; completed lines are appended to `said`.
 
     Every method may be called from any thread.
     """
@@ -236,7 +233,7 @@ class PrintBuffer:
             if self._closed:
                 return None
             if self._writes:
-                return self._say(text)  # a print in the midst of a print: of a signal handler, or of an object's end
+                return self._say(text)  # a print inside a print: by a signal handler or a finalizer
             self._writes = True
             try:
                 return self._say(self._write(text))
@@ -244,7 +241,7 @@ class PrintBuffer:
                 self._writes = False
 
     def settle(self) -> None:
-        """Pass on a bar that was ended by a line feed: what comes next was printed after it."""
+        """Log a bar that a line feed has ended, before text of another stream."""
         if self._screen.is_done:
             with self._lock:
                 self._say("" if self._writes or self._closed else self._screen.settle())
@@ -275,7 +272,7 @@ class PrintBuffer:
             if line.thread() is threading.current_thread():
                 text = line.text + text
             else:
-                before = line.text + "\n"  # of a thread that has ended, whose number this one has got
+                before = line.text + "\n"  # of an ended thread, whose number the system has reused
         screen = self._screen
         if CONTROL.search(text) or (not screen.is_fresh and self._owner == thread):
             self._owner = thread

@@ -1,17 +1,17 @@
-"""Tells whether it was a tool's own code that held the event loop for long.
+"""Watchdog: measures whether the code of a tool has blocked the event loop.
 
-A clock sees only that a step of a tool took long. The time may have gone to the garbage collector, to nbflow itself,
-to another thread that held the interpreter's lock, or to none, as the machine slept or ran something else. So a second
-thread looks at the loop's thread every 25 ms and counts the time since its last look for the tool, where
+A clock shows only that a step of a tool took long. The garbage collector, nbflow itself or another thread with the
+interpreter lock may have used the time, or the machine was suspended. So a second thread samples the loop's thread
+every 25 ms, and attributes the time since its last sample to the tool, if
 
 - the thread is inside a call of a tool, as `Watch.inside` says, and
-- it slept in that call, or else used the processor: that much time, without the collector's.
+- the thread slept in that call; or else the processor time that it used, without the garbage collector's.
 
-A look that comes late, as after a suspension, counts only the processor time. A step pays one test and two settings of
-an attribute for this; the second thread lives only while the loop is busy with tools, and ends a second after that.
+A late sample, as after a suspension, counts processor time only. A step of a tool costs one test and two attribute
+assignments. The second thread lives only while the loop is busy with tools, and ends a second after that.
 
-The second thread reads no frames: where the collector runs while the stack of another thread is read, Python 3.11 may
-wait for itself for ever (python/cpython#106883) or follow a frame that is gone.
+The second thread reads no frames: if the garbage collector runs while the stack of another thread is read, Python 3.11
+may deadlock (python/cpython#106883) or follow a frame that was freed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from typing import Any
 PERIOD_S = 0.025
 _LATE_S = 3 * PERIOD_S
 _QUIET = 40
-"""So many looks in a row that find no tool end the watch until the next step."""
+"""The number of consecutive samples without a tool that end the watch until the next step."""
 _MOST = 2400
-"""Looks that are retained: a minute's; of a longer step every second one is merged with the one before."""
+"""The number of retained samples, those of a minute; for a longer step, pairs of samples are merged."""
 
 
 class Watch:
-    """The watch over the thread that it is made in.
+    """The watch over the thread that creates it.
 
-    `asleep` says that nobody looks at it, `inside` that the thread is in a call of a tool; whoever calls one sets it.
+    `asleep` says that the thread is not sampled, `inside` that it is in a call of a tool; the caller of a tool sets it.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Watch:
         self._began: float | None = None
         self._collections: deque[tuple[float, float]] = deque(maxlen=_MOST)
         self._task = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
-        # The id of the clock is asked for in the thread itself, as a thread that has ended has none.
+        # The thread itself must read the id of its clock, since an ended thread has none.
         clock_of = getattr(time, "pthread_getcpuclockid", None)
         self._cpu = None if clock_of is None else clock_of(self.ident)
         self._last = (0.0, 0.0, 0.0)
@@ -52,15 +52,16 @@ class Watch:
         self._quiet = 0
 
     def wake(self) -> None:
-        """Look at the thread from now on."""
+        """Sample the thread from now on."""
         self.asleep, self._quiet = False, 0
         self._last = self._measured()
         _SAMPLER.add(self)
 
     def held(self, seconds: float) -> float:
-        """Return for how many of the `seconds` up to now a tool held the loop; call it in the thread itself.
+        """Return how many of the last `seconds` a tool blocked the loop; call it in the thread itself.
 
-        All count, without the collector's, where most were seen to be the tool's, else those that were seen.
+        If the samples attribute most of the time to the tool, all of it counts, without the garbage collector's; else
+        only the attributed time.
         """
         now = time.perf_counter()
         began = now - seconds
@@ -73,16 +74,16 @@ class Watch:
         return seconds if seen > seconds / 2 else seen
 
     def look(self) -> bool:
-        """Note what the thread does; return whether to look again."""
+        """Take a sample; return whether to sample again."""
         if self._began is not None:
-            return True  # the collector runs, and what it used is known only when it ends
+            return True  # the collector runs, and its time is known only at its end
         before, self._last = self._last, self._measured()
         if not self.inside:
             self._quiet += 1
             return self._quiet < _QUIET
         self._quiet = 0
         took, used, collected = (now - then for now, then in zip(self._last, before, strict=True))
-        # A look on time found the thread asleep in a call, if it does not wait for the processor.
+        # In a sample that is not late, a thread that is not runnable sleeps in the call.
         own = took if took <= _LATE_S and not self._is_runnable() else used
         if len(self._looks) >= _MOST:
             pairs = zip(self._looks[::2], self._looks[1::2], strict=False)
@@ -91,7 +92,7 @@ class Watch:
         return True
 
     def collects(self, *, over: bool) -> None:
-        """Note that the collector starts or ends in this thread."""
+        """Record that the garbage collector starts or ends in this thread."""
         if not over:
             self._began = time.thread_time()
         elif self._began is not None:
@@ -101,7 +102,7 @@ class Watch:
             self._began = None
 
     def _measured(self) -> tuple[float, float, float]:
-        """Return the time, the thread's processor time (0 where it cannot be had), and the collector's part of it."""
+        """Return the time, the processor time of the thread (0 if unknown), and the garbage collector's part of it."""
         try:
             used = 0.0 if self._cpu is None else time.clock_gettime(self._cpu)
         except OSError:
@@ -109,7 +110,7 @@ class Watch:
         return time.perf_counter(), used, self._collected
 
     def _is_runnable(self) -> bool:
-        """Return whether the thread runs or waits for a processor, as far as the system tells."""
+        """Return whether the thread runs or waits for a processor; False if the system does not show it."""
         try:
             return self._task.read_bytes().rpartition(b") ")[2][:1] == b"R"
         except OSError:
@@ -117,7 +118,7 @@ class Watch:
 
 
 class _Sampler:
-    """The thread that looks; it lives while there is a watch that is awake."""
+    """The sampling thread; it lives while a watch is awake."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -125,7 +126,7 @@ class _Sampler:
         self._lives = False
 
     def add(self, watch: Watch) -> None:
-        """Look at a thread."""
+        """Start to sample a thread."""
         with self._lock:
             self._awake[watch.ident] = watch
             if not self._lives:
@@ -160,7 +161,7 @@ def watch_here() -> Watch:
 
 
 def _note_collection(phase: str, about: dict[str, Any]) -> None:
-    """Count the collector's processor time for its thread; to collect the youngest objects takes next to none."""
+    """Measure the garbage collector's time in its thread; a collection of the youngest objects is negligible."""
     if about["generation"] == 0:
         return
     watch: Watch | None = getattr(_watches, "watch", None)

@@ -1,6 +1,6 @@
-"""Where a tool's function runs: on the loop, or in a thread.
+"""Executors: run the function of a tool on the loop or in a thread.
 
-Rule: an executor runs one call and gives its value or raises; when and how often is the engine's business.
+Invariant: an executor runs one call, and returns its value or raises. The engine decides when and how often.
 """
 
 from nbflow.executors.inline import first_step as first_step

@@ -1,7 +1,7 @@
-"""Runs coroutines on the loop, inside the task of the worker that asks.
+"""Run coroutines on the loop, inside the asyncio task of the calling worker.
 
-Rule: every firing has a context of its own, and `asyncio.current_task()` is the task that really runs it, so timeouts
-and task groups inside a tool work as anywhere. What finishes without waiting costs no task.
+Invariant: every firing has a separate context, and `asyncio.current_task()` is the asyncio task that runs it, so
+timeouts and task groups work inside a tool. A coroutine that ends without waiting costs no asyncio task.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Protocol
 
 
 class Sleeper(Protocol):
-    """What watches the loop's thread while something runs there."""
+    """The watchdog of the loop's thread."""
 
     asleep: bool
     inside: bool
-    """Whether the thread is in a call of a tool."""
+    """Whether the thread is inside a call of a tool."""
 
     def wake(self) -> None:
-        """Watch from now on."""
+        """Watch the thread from now on."""
 
 
 def first_step(context: Context, coroutine: Coroutine[Any, Any, Any], watch: Sleeper) -> tuple[bool, Any]:
-    """Run a coroutine until it first waits or ends; return whether it ended, and its value or what it waits for."""
+    """Run a coroutine until it waits or ends; return whether it ended, and its value or the awaited object."""
     watch.inside = True
     try:
         return False, context.run(coroutine.send, None)
@@ -43,9 +43,9 @@ def rest(
     slow: Callable[[float], None],
     watch: Sleeper,
 ) -> Generator[Any, Any, Any]:
-    """Run a coroutine on from where `first_step` left it.
+    """Run the rest of a coroutine after `first_step`.
 
-    Report to `slow` each step that held the loop for longer (s) than all before; wake `watch` before a step.
+    Call `slow` with the duration (s) of each step that is longer than all before it; wake `watch` before each step.
     """
     longest = 0.0
     while True:
@@ -53,7 +53,7 @@ def rest(
         argument: Any = None
         try:
             yield waits_for
-        except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation too, is the tool's to see
+        except BaseException as error:  # noqa: BLE001 - the tool must see every exception, a cancellation too
             call, argument = coroutine.throw, error
         if watch.asleep:
             watch.wake()

@@ -1,7 +1,7 @@
-"""Runs sync functions in threads, with the context of their firing.
+"""Run sync functions in threads, with the context of their firing.
 
-Rule: a thread cannot be stopped, so nothing ever waits for one: neither a cancelled run nor the end of the process. The
-threads of the standard library's executor are waited for at exit, which is why these are our own.
+Invariant: a thread cannot be stopped, so neither a cancelled run nor the end of the process waits for one. The
+interpreter joins the threads of `concurrent.futures` at exit, so this module has its own daemon threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _IDLE_S = 30.0
 
 
 class ThreadExecutor:
-    """Daemon threads that are used again while there is work, and end when there has been none for 30 s."""
+    """A pool of daemon threads; an idle thread ends after 30 s."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -27,22 +27,22 @@ class ThreadExecutor:
         self._lock = threading.Lock()
 
     def submit(self, context: Context, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Call a function in a thread; the future, of the running loop, gets its value or exception."""
+        """Call a function in a thread; return a future of the running loop for its value or exception."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
         def call() -> None:
             try:
                 value, error = context.run(function), None
-            except BaseException as raised:  # noqa: BLE001 - it belongs to whoever awaits
+            except BaseException as raised:  # noqa: BLE001 - the caller gets the exception
                 value, error = None, raised
-            # Before the value is told: whoever gets it may have the next call at once, and this thread is free for it.
+            # Before the value is set: its receiver may submit the next call at once, and this thread is free for it.
             with self._lock:
                 self._idle += 1
             try:
                 loop.call_soon_threadsafe(_settle, future, value, error)
             except RuntimeError:
-                return  # the loop was closed meanwhile: nobody is left to tell
+                return  # the loop is closed, so no caller waits
 
         with self._lock:
             if self._idle:
@@ -72,7 +72,7 @@ def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None
     if error is None:
         future.set_result(value)
     elif isinstance(error, StopIteration | GeneratorExit):
-        # A future refuses the one, and coroutines take the other for their own end.
+        # A future refuses a StopIteration, and a coroutine would end at a GeneratorExit.
         named = RuntimeError(f"the tool raised {type(error).__name__}: {words(error)}")
         named.__cause__ = error
         future.set_exception(named)

@@ -1,6 +1,6 @@
-"""The pure half of the engine: what happened in, what to start out.
+"""The pure half of the engine: it takes outcomes of tasks and returns commands.
 
-Rule: nothing here awaits, reads a clock or touches a store. Replay is the same code.
+Invariant: nothing here awaits, reads a clock or touches a store. A replay uses the same methods as a live run.
 """
 
 from nbflow.scheduler.commands import Answer as Answer

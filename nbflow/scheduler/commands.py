@@ -1,11 +1,10 @@
-"""How a log names the run of a subgraph: a step for each firing that leads to it, such as `review#2[3]~4/`.
+"""The commands of the scheduler: start a task, cancel it, open a map, end the run.
 
-Rule: a scope is read back exactly, whatever the nodes are called; their ids hold no slash.
+Invariant: the scheduler returns commands in the order in which the engine executes and logs them.
 
-
-What the scheduler answers: what to start, to stop, and what was decided.
-
-Rule: answers come in the order in which they are to be carried out and written down.
+A scope names the run of a subgraph in the log. It has one step for each firing that leads to the subgraph, such as
+`review#2[3]~4/`: firing 2 of the node `review`, item 3 of its map, attempt 4. `steps_of` parses every scope exactly,
+since node ids contain no slash.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _STEP = re.compile(r"(.+)#(\d+)(?:\[(\d+)\])?(?:~(\d+))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A firing of a subgraph's node, or of an item of a map of them; `attempt` counts from 1."""
+    """One step of a scope: a firing of a subgraph's node, or an item of its map; `attempt` counts from 1."""
 
     node: str
     firing: int
@@ -40,7 +39,7 @@ class Step:
 
 
 def steps_of(scope: str) -> list[Step] | None:
-    """Return the steps of a scope, outermost first; None if it is none."""
+    """Return the steps of a scope, outermost first; None if the text is not a scope."""
     steps = []
     for text in scope.split("/")[:-1]:
         read = _STEP.fullmatch(text)
@@ -52,17 +51,20 @@ def steps_of(scope: str) -> list[Step] | None:
 
 
 def prefix_of(scope: str) -> str:
-    """Return the path that names of nodes in that scope begin with, such as `review[3]/`."""
+    """Return the prefix of the node paths in a scope, such as `review[3]/`."""
     steps = steps_of(scope) or []
     return "".join(f"{step.node}/" if step.item is None else f"{step.node}[{step.item}]/" for step in steps)
 
 
 class Task:
-    """One firing of a node, or one item of a map's firing. As an answer it means: run this tool.
+    """One firing of a node, or one item of a map's firing. As a command it means: run this tool.
 
-    `firing` numbers the starts within the run of its graph. `order` sorts firings of one node by where they came from,
-    never by when. `item` is the index within a map. `attempt` is free for whoever runs it; `tried` is how often it was
-    tried before its run was resumed.
+    Attributes:
+        firing: The number of the start within the run of its graph, from 1.
+        order: Sorts the firings of one node by the edges that they came by, never by time.
+        item: The index within a map; None for a firing of the node itself.
+        attempt: The attempt that runs now; the engine sets it.
+        tried: The number of attempts before the run was resumed.
     """
 
     __slots__ = (
@@ -92,7 +94,8 @@ class Task:
         item: int | None = None,
         value: Any = None,
     ) -> None:
-        # One by one: made once per firing, and a tuple of five is built before it is taken apart.
+        # One assignment a line: this runs once per firing, and a tuple assignment of more than three names builds the
+        # tuple first.
         self.run = run
         self.node = node
         self.firing = firing
@@ -108,13 +111,13 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The path of node ids that names it in events, such as `review[3]/extract`."""
+        """The path of node ids that names the task in events, such as `review[3]/extract`."""
         own = self.run.prefix + self.node.id
         return own if self.item is None else f"{own}[{self.item}]"
 
     @property
     def scope(self) -> str:
-        """The path of subgraph runs that it belongs to; empty in the outermost."""
+        """The scope of the subgraph run that the task belongs to; empty in the outermost run."""
         return self.run.scope
 
     def __repr__(self) -> str:
@@ -123,14 +126,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop a task; what it still returns is dropped."""
+    """Stop a task; the engine drops the value that it still returns."""
 
     task: Task
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A map or subgraph has begun: nothing to run for it, its items or nodes follow."""
+    """A map or a subgraph has started. No tool runs for it; the tasks of its items or nodes follow."""
 
     task: Task
     attempt: int = 1
@@ -138,7 +141,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A map or subgraph has ended: with its update, or with the error that nothing inside it took, or as skipped."""
+    """A map or a subgraph has ended: with its update, with an error that no error edge inside took, or skipped."""
 
     task: Task
     update: dict[str, Any] | None
@@ -149,7 +152,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A subgraph failed and may be tried again: call `Scheduler.retry(task)` after its backoff."""
+    """A subgraph failed and has retries left: call `Scheduler.retry(task)` after the backoff."""
 
     task: Task
     attempt: int
@@ -158,7 +161,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class EdgeTaken:
-    """A token went along an edge; `values` are those that its condition read, `prefix` names the subgraph run."""
+    """A token took an edge; `values` are those that the condition read, `prefix` is the path of the subgraph run."""
 
     prefix: str
     edge: EdgePlan
@@ -167,7 +170,7 @@ class EdgeTaken:
 
 @dataclass(frozen=True, slots=True)
 class EdgeUntaken:
-    """A condition was evaluated and did not hold."""
+    """The condition of an edge was false."""
 
     prefix: str
     edge: EdgePlan
@@ -176,7 +179,7 @@ class EdgeUntaken:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run is over: with its final state, or with the error that ended it and the state that it reached."""
+    """The run has ended: with its final state, or with an error and the state that the run had reached."""
 
     state: dict[str, Any]
     error: BaseException | None = None

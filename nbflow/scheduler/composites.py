@@ -1,6 +1,7 @@
-"""Maps and subgraphs: firings that the scheduler unfolds itself.
+"""Maps and subgraphs: firings that consist of other tasks.
 
-Rule: an item is an attempt of its own, a subgraph a run of its own; what comes of them is one outcome of the node.
+Invariant: each item of a map is a task, and each subgraph is a run of its graph. Together they have one outcome, which
+is the outcome of the node (SEMANTICS rules 20 and 21).
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 
 CARRYING = 2
-"""The rules (`Scheduler.rules`) from which on a map carries collected errors; before, its tool got them."""
+"""The first version of the rules (`Scheduler.rules`) in which a map passes collected errors on as results.
+
+In version 1 the tool of the map received them as items.
+"""
 
 
 class MapRun:
-    """The items of one firing of a map: at most `limit` of them at once, results in the order of the list.
+    """The items of one firing of a map: at most `limit` run at once; the results have the order of the list.
 
-    Items at the indexes in `carried` do not run: each is its own result.
+    Items at the indexes in `carried` do not run: each of them is also its result.
     """
 
     def __init__(self, task: Task, values: list[Any], carried: Collection[int] = ()) -> None:
@@ -44,7 +48,7 @@ class MapRun:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing of it has ended, nor of what is inside its items."""
+        """Whether no item has ended, and nothing inside an item."""
         return self.left == len(self.values) - len(self._carried) and _all_untouched(self.tasks())
 
     def more(self) -> list[Task]:
@@ -67,7 +71,7 @@ class MapRun:
 
 
 class SubRun:
-    """One attempt at a subgraph; `error` is what it failed by while the next one is waited for."""
+    """One attempt at a subgraph; `error` is the failure of this attempt during the backoff before the next one."""
 
     def __init__(self, attempt: int, run: GraphRun) -> None:
         self.attempt, self.run = attempt, run
@@ -75,12 +79,12 @@ class SubRun:
         self.error: BaseException | None = None
 
     def tasks(self) -> list[Task]:
-        """Return what runs inside."""
+        """Return the running tasks of the subgraph."""
         return self.run.tasks()
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing inside has ended."""
+        """Whether no task inside has ended."""
         return self.run.untouched and _all_untouched(self.tasks())
 
 
@@ -89,7 +93,7 @@ def _all_untouched(tasks: list[Task]) -> bool:
 
 
 def begin(scheduler: Scheduler, task: Task, out: Out) -> None:
-    """Begin a firing of a map or a subgraph."""
+    """Start a firing of a map or a subgraph."""
     key = task.node.definition.map
     if key is None:
         begin_subgraph(scheduler, task, out, attempt=1)
@@ -102,13 +106,14 @@ def begin(scheduler: Scheduler, task: Task, out: Out) -> None:
         return
     found = f"holds {type(values).__name__}" if key in task.path else "is not in the state"
     error = ToolError(
-        f"node {task.name!r} maps over {key!r}, which {found}; it needs a list. Keys there are: {name_list(task.path)}"
+        f"node {task.name!r} maps over {key!r}, which {found}; it needs a list. "
+        f"Keys of the state: {name_list(task.path)}"
     )
     scheduler.later(lambda more: failed(scheduler, task, error, more))
 
 
 def _map_run(task: Task, values: list[Any], rules: int) -> MapRun:
-    """Return the run of a map; an item that is an error which another map collected is no value for its tool."""
+    """Return the run of a map; an item that is an error collected by another map does not reach the tool."""
     collected = {index for index, value in enumerate(values) if is_collected(value)} if rules >= CARRYING else set()
     if task.node.definition.errors == "drop":
         return MapRun(task, [value for index, value in enumerate(values) if index not in collected])
@@ -116,16 +121,16 @@ def _map_run(task: Task, values: list[Any], rules: int) -> MapRun:
 
 
 def map_anew(scheduler: Scheduler, task: Task) -> None:
-    """Begin a map anew, before anything of it is carried out."""
+    """Start a map again, before the engine has executed any of its commands."""
     end_inside(task, [])
     begin(scheduler, task, [])
 
 
 def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) -> None:
-    """Begin an attempt at a subgraph: from the token's whole state, the node's params over it, the item over these."""
+    """Start an attempt at a subgraph. Its state is the token's whole state, under the node's params, under the item."""
     definition, plan = task.node.definition, task.node.subplan
     assert plan is not None  # noqa: S101 - only called for subgraphs
-    # The caller still has the definition, and may change what it holds.
+    # The params are copied, since the caller still has the definition and may change its values.
     state = {**task.path.as_dict(), **own(definition.params)}
     if definition.as_ is not None:
         state[definition.as_] = task.value
@@ -145,7 +150,7 @@ def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) 
 
 
 def item_completed(scheduler: Scheduler, task: Task, result: Any, out: Out) -> None:
-    """Keep an item's result and start the next."""
+    """Record the result of an item and start the next items."""
     assert task.parent is not None  # noqa: S101 - an item has a map
     items: MapRun = task.parent.composite
     task.live = False
@@ -156,7 +161,7 @@ def item_completed(scheduler: Scheduler, task: Task, result: Any, out: Out) -> N
 
 
 def item_failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out) -> None:
-    """Put the error in the item's place, or fail the map with it."""
+    """Record the error as the result of the item, or fail the map with it."""
     assert task.parent is not None  # noqa: S101 - an item has a map
     named = node_error(task.name, error)
     if task.node.definition.on_error == "collect":
@@ -168,7 +173,7 @@ def item_failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out
 
 
 def attempt_failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out) -> None:
-    """End an attempt at a subgraph; try again if the node has retries left."""
+    """End an attempt at a subgraph that failed; request the next one if the node has retries left."""
     if not task.live or task.composite.over:
         return
     end_inside(task, out)
@@ -180,7 +185,7 @@ def attempt_failed(scheduler: Scheduler, task: Task, error: BaseException, out: 
 
 
 def failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out) -> None:
-    """Fail a map or a subgraph for good: what still runs inside is cancelled."""
+    """Fail a map or a subgraph after its last retry; cancel the tasks that still run inside."""
     if not task.live:
         return
     if task.composite is not None:
@@ -194,7 +199,7 @@ def failed(scheduler: Scheduler, task: Task, error: BaseException, out: Out) -> 
 
 
 def skipped(scheduler: Scheduler, task: Task, value: Any, out: Out) -> None:
-    """End a map or a subgraph with what a person gave for it: what still runs inside is cancelled."""
+    """End a map or a subgraph with the output that a person gave; cancel the tasks that still run inside."""
     end_inside(task, out)
     out.append(Close(task, value, skipped=True))
     if task.item is not None:
@@ -204,7 +209,7 @@ def skipped(scheduler: Scheduler, task: Task, value: Any, out: Out) -> None:
 
 
 def end_inside(task: Task, out: Out) -> None:
-    """Cancel what still runs inside a map, or an attempt at a subgraph."""
+    """Cancel the tasks that still run inside a map or inside an attempt at a subgraph."""
     out.extend(Cancel(inner) for each in task.composite.tasks() for inner in unfold(each))
     task.composite.over = True
 
@@ -228,7 +233,10 @@ def _map_completed(scheduler: Scheduler, items: MapRun, out: Out) -> None:
 
 
 def _subgraph_completed(scheduler: Scheduler, task: Task, run: GraphRun, final: PathState | None, out: Out) -> None:
-    """Hand up the keys written inside; one with a reducer on both sides update by update."""
+    """Complete the node with the keys that the subgraph wrote.
+
+    A key with a reducer in both graphs is passed on update by update, so that the outer reducer folds each of them.
+    """
     if not task.live:
         return
     update = {} if final is None else {key: final[key] for key in final.marked()}

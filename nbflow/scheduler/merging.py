@@ -1,7 +1,17 @@
-"""How the paths of a run become one where they join, and what they look like over each other before that.
+r"""Merge the paths of a run where they join, and lay them over each other for a look at an unfinished run.
 
-Rule: a write made after seeing another stands for both, whatever finished first. Only what lies above the layer that
-all the paths have in common is looked at.
+A path is a stack of shared layers with its own writes on top. A fork freezes the layer on top, so that both branches
+share everything below:
+
+    path a   own writes      path b   own writes
+                  \                 /
+                   layer 2 (frozen at the fork)
+                      |
+                   layer 1
+
+Merging two paths reads only the writes above their deepest common layer. Each write knows the write of the same key
+that it has seen. Of two writes, the one that has seen the other wins, in whatever order they finished; two writes that
+have not seen each other need a reducer (SEMANTICS rules 10 and 11).
 """
 
 from __future__ import annotations
@@ -16,7 +26,7 @@ from nbflow.state import Folds, Layer, PathState, Write, layer_mark
 
 
 def merge(paths: Sequence[PathState], folds: Folds, *, node: str | None) -> PathState:
-    """Return the one path that several become, in the order in which their updates count.
+    """Merge several paths, given in the order in which their updates count, and return the merged path.
 
     Raises:
         StateConflictError: A key without a reducer was written side by side; `node` is where the paths meet.
@@ -39,9 +49,9 @@ def merge(paths: Sequence[PathState], folds: Folds, *, node: str | None) -> Path
 
 
 def overlaid(paths: Sequence[PathState]) -> dict[str, Any]:
-    """Return what paths that have not met hold together: of each key the latest write.
+    """Return one state of several paths that have not joined: by key, the latest write.
 
-    Of writes made side by side that of the last path stands, so the order of the paths decides.
+    Of writes made side by side the one of the last path wins, so the order of the paths decides.
     """
     if len(paths) == 1:
         return paths[0].as_dict()
@@ -56,7 +66,7 @@ def _latest(paths: Sequence[PathState], base: Layer, key: str) -> Any:
     """Return the value of the last path whose write no other path's has seen."""
     stop = layer_mark(base, key)
     last_first = {id(path.mark(key)): path for path in reversed(paths)}
-    # By serials, as a join's fold makes a write anew with the serial that it had.
+    # Writes are compared by serial, since a fold at a join copies a write and retains its serial.
     seen = {one: {write.serial for write in _chain(path.mark(key), stop, set())} for one, path in last_first.items()}
     latest = next(one for one, mine in seen.items() if not any(mine < others for others in seen.values()))
     return last_first[latest][key]
@@ -66,7 +76,7 @@ _Written = dict[str, tuple[Any, Write, list[Write]]]
 
 
 def _above_common(paths: Sequence[PathState]) -> tuple[Layer, _Written]:
-    """Return the deepest layer common to all, and each key written above it: latest value, its write, the others."""
+    """Return the deepest common layer, and by key written above it: latest value, its write, the other writes."""
     written: _Written = {}
     heads: dict[int, Layer] = {}
     for path in paths:
@@ -93,7 +103,7 @@ def _collect(written: _Written, values: dict[str, Any], marks: dict[str, Write])
         if known is None:
             written[key] = (values[key], mark, [])
         elif mark is not known[1]:
-            # What saw the others has the largest serial of them.
+            # A write that has seen others has a larger serial than all of them.
             if mark.serial > known[1].serial:
                 written[key] = (values[key], mark, [*known[2], known[1]])
             else:
@@ -101,7 +111,7 @@ def _collect(written: _Written, values: dict[str, Any], marks: dict[str, Write])
 
 
 def _merge_updates(paths: Sequence[PathState], base: Layer, key: str, fold: Fold) -> tuple[Any, Write]:
-    """Fold every update once: those of the first path that has any, then what the following ones bring anew."""
+    """Fold every update once: those of the first path that has any, then the new ones of each following path."""
     stop = layer_mark(base, key)
     counted: set[int] = set()
     visited: set[int] = set()
@@ -126,7 +136,7 @@ def _merge_updates(paths: Sequence[PathState], base: Layer, key: str, fold: Fold
 
 
 def _chain(mark: Write | None, stop: Write | None, visited: set[int]) -> Iterable[Write]:
-    """Return the updates from `stop` (exclusive) to `mark`, oldest first, without those looked at before."""
+    """Return the updates from `stop` (exclusive) to `mark`, oldest first, without those visited before."""
     chain = []
     while mark is not None and mark is not stop and id(mark) not in visited:
         visited.add(id(mark))

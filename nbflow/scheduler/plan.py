@@ -1,6 +1,6 @@
-"""A graph compiled for running: edges by kind, conditions ready to evaluate, loops found.
+"""A compiled graph: edges by type, compiled conditions, loops and their limits.
 
-Rule: compiled once per run and shared by all its firings; nothing in a plan changes while it runs.
+Invariant: a plan is compiled once and shared by all runs and firings. It does not change while a graph runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ _HASTE = {"race": 0, "first": 1, "each": 1, "all": 2}
 
 
 class NodePlan:
-    """A node and its edges. `index` is its place in the definition, `waits` whether its join is `all`."""
+    """A node and its edges.
+
+    Attributes:
+        index: The position of the node in the definition.
+        waits: Whether its join is `all`.
+        each: Whether its join is `each`.
+        hurries: Whether its join is `first` or `race`, so that it starts on the first arrival.
+    """
 
     __slots__ = (
         "composite", "conditional", "definition", "each", "edges", "error_edges", "hurries", "id", "index", "normal",
@@ -40,20 +47,23 @@ class NodePlan:
         self.normal: list[EdgePlan] = []
         self.error_edges: list[EdgePlan] = []
         self.only: EdgePlan | None = None
-        """The one way on, where there is no choice and the next node is an ordinary one."""
+        """The only edge out, where there is no choice and the target is a node with the join `all` or `each`."""
         self.subplan: Plan | None = None
         self.composite = definition.map is not None or definition.graph is not None
-        """Whether it is a map or a subgraph, which the scheduler unfolds itself."""
+        """Whether the node is a map or a subgraph, so that it consists of other tasks."""
 
     def of_type(self, kind: str) -> list[EdgePlan]:
-        """Return its edges of a type."""
+        """Return the edges of one type."""
         return self.normal if kind == "normal" else self.conditional if kind == "conditional" else self.error_edges
 
 
 class EdgePlan:
-    """An edge. `limit` is None off every cycle; `slot` is where a run counts how often it was taken.
+    """An edge.
 
-    `resets` are the slots of the edges within the inner loops that it enters from outside.
+    Attributes:
+        limit: How often the edge may be taken; None off every cycle.
+        slot: The index of the counter of the edge in a run.
+        resets: The slots of the edges inside the inner loops that the edge enters from outside.
     """
 
     __slots__ = ("condition", "definition", "direct", "index", "limit", "resets", "slot", "source", "taken", "target")
@@ -65,10 +75,10 @@ class EdgePlan:
         self.slot = -1
         self.resets: slice | None = None
         self.direct = False
-        """Whether nothing can hold its target back once a token came along: this is the only way there, and its source
-        waited for all that could come."""
+        """Whether nothing can delay the target after a token took this edge: it is the only edge to the target, and the
+        source has waited for everything that could reach it."""
         self.taken = EdgeTaken("", self)
-        """The answer for an outermost run where no condition was read: one for all the times."""
+        """The command of an outermost run where no condition was read, shared by all traversals of the edge."""
 
 
 class Plan:
@@ -82,25 +92,25 @@ class Plan:
         self.entries = [self.by_id[name] for name in definition.entries()]
         self.edges: list[EdgePlan] = []
         self.haste = [_HASTE[node.definition.join] for node in self.nodes]
-        """By node, its turn among those reached at once: a race begins before what it would cancel."""
+        """By node, its rank among the nodes reached at once: a race starts before the nodes that it would cancel."""
         self._structure: Structure
         self.counted = 0
-        """How many edges lie on a cycle."""
+        """The number of edges on a cycle."""
 
     @cached_property
     def holds(self) -> Holds:
-        """What holds a node back; made when two positions are live for the first time."""
+        """The masks of the positions that can delay a node; computed when two positions are live for the first time."""
         return Holds(self._structure)
 
     def link(self) -> None:
-        """Find the loops, and give each edge its limit and what it resets."""
+        """Find the loops; set the limit of each edge and the counters that it resets."""
         linking = [edge for edge in self.edges if edge.target is not None]
         sources = [edge.source.index for edge in linking]
         targets = [edge.target.index for edge in linking if edge.target is not None]
         entries = [node.index for node in self.entries]
         structure = self._structure = analyse(len(self.nodes), sources, targets, entries)
         slots = self._give_slots(linking, structure)
-        # An outermost loop is entered once for each token that comes along, and its counts go on.
+        # The counters of an outermost loop are not reset: each token enters it, and the limit bounds all of them.
         inner: dict[Loop | None, Loop | None] = {None: None}
         for loop in structure.loops:
             inner[loop] = loop if loop.depth == 1 else inner[loop.outer]
@@ -115,10 +125,10 @@ class Plan:
         self._find_direct(structure)
 
     def _give_slots(self, linking: list[EdgePlan], structure: Structure) -> dict[Loop, slice]:
-        """Give each edge on a cycle its limit and its slot; return the slots of all edges within each loop.
+        """Set the limit and the slot of each edge on a cycle; return the slots of all edges inside each loop.
 
-        The slots of a loop's edges stand in a row, those of inner loops last, so that one slice resets them all: to
-        list the edges of each loop would take time and memory for each level of nesting that an edge is in.
+        The slots of a loop are consecutive, those of inner loops last, so that one slice resets all of them. A list of
+        edges per loop would take time and memory for each level of nesting that an edge is in.
         """
         own: dict[Loop, list[EdgePlan]] = {loop: [] for loop in structure.loops}
         for edge, region in zip(linking, structure.regions, strict=True):
@@ -148,17 +158,17 @@ class Plan:
         for edge in self.edges:
             if edge.target is not None:
                 ways[edge.target.index] += 1
-        # A head that does not wait may begin its next round while nodes of this one run.
+        # A head that does not wait may start its next round while nodes of this one run.
         orderly: dict[Loop | None, bool] = {None: True}
         for loop in structure.loops:
             orderly[loop] = orderly[loop.outer] and self.nodes[loop.head].waits
-        # A race that begins beside it would cancel it.
+        # A race that starts beside the target would cancel it.
         racing = {edge.source.index for edge in self.edges if edge.target and edge.target.definition.join == "race"}
         for edge in self.edges:
             target = edge.target
             if target is None or not target.waits or not edge.source.waits or ways[target.index] > 1:
                 continue
-            # A way out of a loop is held back by all that is live in it, for which its source need not have waited.
+            # Every live position in a loop delays the target of an edge out of it; the source need not have waited.
             around = structure.innermost[target.index]
             within = structure.innermost[edge.source.index] is around
             edge.direct = within and orderly[around] and edge.source.index not in racing
@@ -174,8 +184,8 @@ def compile_plan(
     """Return the graph and its subgraphs, compiled.
 
     Raises:
-        GraphError: Every unknown subgraph, predicate or reducer, and every subgraph that contains itself; or that the
-            graph is too large, or nests subgraphs too deeply.
+        GraphError: A subgraph, predicate or reducer is unknown, or a subgraph contains itself; the error lists all of
+            them. Or the graph is too large, or nests subgraphs too deeply.
     """
     _check_work(graph, graphs or {})
     faults: list[str] = []
@@ -186,7 +196,7 @@ def compile_plan(
 
 
 def _check_work(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> None:
-    """Refuse a graph that would take too long to compile, before anything of it is."""
+    """Refuse a graph that would take too long to compile, before compiling any of it."""
     inner = reachable(graph, graphs)
     size = sum(len(each.nodes) + len(each.edges) for each in (graph, *inner.values()))
     if fault := size_fault(graph.name, size):
@@ -197,7 +207,7 @@ def _check_work(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -
 
 
 def _nesting(graph: GraphDefinition, inner: Mapping[str, GraphDefinition]) -> int:
-    """Return how deep subgraphs stand in subgraphs; those that contain themselves count once each."""
+    """Return the depth of nested subgraphs; subgraphs that contain each other count once each."""
     known = {**inner, graph.name: graph}
     runs = {name: {node.graph for node in each.nodes if node.graph in known} for name, each in known.items()}
     depth: dict[str | None, int] = {}

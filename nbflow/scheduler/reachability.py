@@ -1,45 +1,53 @@
-"""The loops of a graph: the head of each, and the loops inside it.
+"""The loops of a graph, and the positions from which a token can reach a node in the current round of its loops.
 
-Every cycle has a head: of its nodes, the one that a depth-first walk from the entries, edges in the order given, meets
-first. With the head taken out, what is still on a cycle is an inner loop, and so on: less its heads, every loop is a
-DAG.
+Loops. Every cycle has a head: of its nodes, the one that a depth-first walk from the entries, edges in the order given,
+visits first. Without the head, the cycles that remain are the inner loops, and so on: without its heads, every loop is
+a DAG.
 
-Theory. Taken literally, this definition finds the strongly connected components once for each level of nesting, which
+Taken literally, this definition finds the strongly connected components once for each level of nesting, which
 is cubic for a complete graph. The same loops come from one depth-first walk. Number the nodes in the order of the walk.
 
-1. The head `h` of a loop `C` has the least number in it. When the walk meets `h`, it has met no other node of `C`, so
-   it meets all of them before it leaves `h` (white-path theorem): they are descendants of `h` in the tree of the walk.
-   The heads of the loops around `C` have lesser numbers, so they are none of these descendants.
-2. So `C` is the set of all nodes from which a way leads to `h` through descendants of `h` alone, which is the loop that
-   Havlak (1997) gives to `h`. In particular, a node is the head of at most one loop.
+1. The head `h` of a loop `C` has the least number in it. When the walk visits `h`, it has visited no other node of `C`,
+   so it visits all of them before it leaves `h` (white-path theorem): they are descendants of `h` in the tree of the
+   walk. The heads of the loops around `C` have smaller numbers, so they are not among these descendants.
+2. So `C` is the set of all nodes from which a path leads to `h` through descendants of `h` alone, which is the loop of
+   `h` as Havlak (1997) defines it. In particular, a node is the head of at most one loop.
 
-Nodes are looked at as heads from the last number to the first, inner loops before outer ones. The body of the loop of
-`h` is searched backwards from the sources of the edges that lead back to `h`; a loop that is found is merged into its
-head (union-find), and counts as one node from then on. A search from `h` must stay among the descendants of `h`. It
-does, if an edge exists for it only once `h` is at or above the lowest common ancestor of the edge's ends (Ramalingam
-1999). Then every edge that a search meets lies inside the loop, and no later search meets it again. An example:
+The algorithm tests nodes as heads from the last number to the first, so inner loops come before outer ones. It searches
+the body of the loop of `h` backwards from the sources of the edges that lead back to `h`. A loop that it finds is
+merged into its head (union-find), and counts as one node from then on. A search from `h` must stay among the
+descendants of `h`. It does, if an edge exists for the search only once `h` is at or above the lowest common ancestor of
+the ends of the edge (Ramalingam 1999). Then every edge that a search visits lies inside the loop, and no later search
+visits it again. An example:
 
     0 → 1, 1 → 2, 2 → 1, 2 → 0, 0 → 2
 
-The search from 1 begins at 2, by the edge 2 → 1, and merges 2 into 1. It does not see 0 → 2, which leads from outside
-into the middle of that loop: the lowest common ancestor of its ends is 0. The search from 0 begins at 2, by the edge
-2 → 0, which now means at 1, and so finds the loop of 1 as a part of its own.
+The search from 1 starts at 2, by the edge 2 → 1, and merges 2 into 1. It does not see 0 → 2, which leads from outside
+into the middle of that loop: the lowest common ancestor of its ends is 0. The search from 0 starts at 2, by the edge
+2 → 0; node 2 now stands for node 1, so the search finds the loop of 1 as a part of the loop of 0.
 
 The common ancestors come from the same walk (Tarjan 1979): a node that the walk has left is merged into its parent, so
-the lowest ancestor of a node that is still open is also an ancestor of the node where the walk is. Each edge is looked
-at twice, at the cost of two finds with path compression: the time is near linear in nodes and edges.
+the lowest open ancestor of a node is also an ancestor of the current node of the walk. Each edge costs two finds with
+path compression, so the time is near linear in nodes and edges.
+
+Reachability. SEMANTICS rule 5 defines which positions can delay a pending node:
+
+- Outside loops, every path along the edges counts, whatever the types of the edges.
+- Inside a loop, a path through the head of the loop belongs to the next round, so it does not count.
+- A running head delays the nodes of its loop. A pending head does not.
+- The head itself waits for every live position in its loop, so rounds do not overlap.
+
+    entry ──> head ──> a ──> join ──> back      `join` waits for a and b. It does not wait for what arrives at `head`:
+                │             ^        │        that starts the next round. `head` waits for a, b, join and back.
+                ├────> b ─────┘        │
+                └──<───────────────────┘
+
+A set of positions is an integer: bit k is the k-th node, upstream nodes first, so that the mask of a node far upstream
+is short. Masks are computed when they are first needed, and only for the nodes that are asked about: a chain never
+computes one. The mask of a part of a region is the union of the masks of its sources, so each edge costs one union.
 
 P. Havlak, Nesting of reducible and irreducible loops, TOPLAS 19 (1997). G. Ramalingam, Identifying loops in almost
 linear time, TOPLAS 21 (1999). R. E. Tarjan, Applications of path compression on balanced trees, JACM 26 (1979).
-
-
-What can hold a pending node back: the positions that can still reach it in this round of the loops around it.
-
-Rule: outside a loop every way along the edges counts; inside one, ways through its head are the next round and do not,
-but a head that runs holds back the nodes of its loop, and the head itself waits for everything live in it.
-
-Made when first asked for and only for nodes asked about; sets of nodes are integers, bit `k` the k-th node upstream
-first, so that what is far upstream costs little.
 """
 
 from __future__ import annotations
@@ -52,7 +60,10 @@ Links = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
-    """A strongly connected part of the graph, or of an outer loop less its head; `depth` counts the loops around it."""
+    """A strongly connected component of the graph, or of an outer loop without its head.
+
+    `depth` is the number of loops around it.
+    """
 
     head: int
     outer: Loop | None
@@ -63,17 +74,17 @@ class Loop:
 class Structure:
     """The loops of a graph.
 
-    A *part* of a region (the graph, or a loop less its head) is a node, or a loop of the region; a number stands for
-    both, as a loop has the number of its head.
+    A *part* of a region (the graph, or a loop without its head) is a node or a loop of the region. A part is a number:
+    that of the node, or of the head of the loop.
 
     Attributes:
         order: The nodes, upstream first.
         loops: The loops, each after those around it.
-        innermost: By node, the innermost loop that it is in; a head is in its own.
-        around: By part, the loop of whose region it is a part; None for the graph.
-        regions: By edge, the innermost loop that holds both its ends.
-        entered: By edge, the outermost loop that holds its target and not its source.
-        sources: By part, those of its region from which an edge leads to it.
+        innermost: By node, the innermost loop that contains it; a loop contains its head.
+        around: By part, the loop whose region contains it; None for the graph.
+        regions: By edge, the innermost loop that contains both its ends.
+        entered: By edge, the outermost loop that contains its target and not its source.
+        sources: By part, the parts of its region from which an edge leads to it.
     """
 
     order: list[int]
@@ -86,7 +97,7 @@ class Structure:
 
 
 def analyse(count: int, sources: Sequence[int], targets: Sequence[int], entries: Sequence[int]) -> Structure:
-    """Return the loops of a graph of `count` nodes, given by the ends of its edges; time is near linear in both."""
+    """Return the loops of a graph of `count` nodes, given by the ends of its edges, in near linear time."""
     walk = _Walk(count, sources, targets, entries)
     heads = _Heads(count, sources, targets, walk)
     loops: list[Loop] = []
@@ -108,11 +119,11 @@ def _at(of_head: list[Loop | None], head: int) -> Loop | None:
 
 
 class _Walk:
-    """The depth-first walk from the entries, then from what they do not reach.
+    """The depth-first walk from the entries, then from the nodes that no entry reaches.
 
     Attributes:
-        met: The nodes in the order in which the walk meets them.
-        closing: By node, the edges that lead back to it from itself or a descendant.
+        met: The nodes in the order in which the walk visits them.
+        closing: By node, the edges that lead back to it from the node itself or a descendant.
         shared: By node, the other edges whose ends have it as their lowest common ancestor.
     """
 
@@ -160,13 +171,13 @@ class _Walk:
 
 
 class _Heads:
-    """The searches for the bodies of the loops, inner ones first; -1 stands for the whole graph, and for no loop.
+    """The searches for the bodies of the loops, inner loops first; -1 stands for the whole graph, and for no loop.
 
     Attributes:
-        around: By part, the head of the loop of whose region it is a part.
-        regions: By edge, the head of the innermost loop that holds both ends.
-        entered: By edge, the part of that loop's region that its target is in, or -1 where that is the head.
-        sources: By part, those of its region from which an edge leads to it.
+        around: By part, the head of the loop whose region contains it.
+        regions: By edge, the head of the innermost loop that contains both ends.
+        entered: By edge, the part of that loop's region that contains its target; -1 where the target is the head.
+        sources: By part, the parts of its region from which an edge leads to it.
     """
 
     def __init__(self, count: int, sources: Sequence[int], targets: Sequence[int], walk: _Walk) -> None:
@@ -187,7 +198,7 @@ class _Heads:
                 self.sources[part].append(_find(self._merged, sources[edge]))
 
     def _search(self, head: int, closing: list[int]) -> None:
-        """Find the body of a loop backwards from the edges that close it, and merge it into the head."""
+        """Find the body of a loop, backwards from the edges that close the loop, and merge the body into the head."""
         body: set[int] = set()
         for edge in closing:
             self.regions[edge] = head
@@ -211,15 +222,15 @@ class _Heads:
 
 
 def _find(above: list[int], node: int) -> int:
-    """Return the last of those above a node, and make the way to it shorter."""
+    """Return the root of the tree of a node, and shorten the path to the root."""
     while above[node] != node:
         above[node] = node = above[above[node]]
     return node
 
 
 def _order(count: int, sources: Sequence[int], targets: Sequence[int]) -> list[int]:
-    """Return the nodes, upstream first; those of one component stand together."""
-    # Backwards, so that upstream first leaves the nodes side by side in the order given: what begins last is last.
+    """Return the nodes, upstream first; the nodes of one component are adjacent."""
+    # The edges are read backwards, so that nodes that are not connected have the order of the definition.
     links: list[list[int]] = [[] for _ in range(count)]
     for edge in range(len(sources) - 1, -1, -1):
         links[sources[edge]].append(targets[edge])
@@ -270,11 +281,14 @@ def _unwind(stack: list[int], on_stack: set[int], node: int) -> list[int]:
             return part
 
 
-_MOST_BITS = 1 << 29  # 64 MiB of masks are kept, then made anew as they are asked for
+_MOST_BITS = 1 << 29  # 64 MiB of masks are cached; beyond that, the cache starts again
 
 
 class Positions:
-    """A set of live positions: changed at the cost of a byte, met with a mask at the cost of the mask's length."""
+    """A set of live positions.
+
+    A change costs one byte, a test against a mask costs the length of the mask.
+    """
 
     __slots__ = ("_bytes",)
 
@@ -282,23 +296,23 @@ class Positions:
         self._bytes = bytearray(size // 8 + 1)
 
     def add(self, position: int) -> bool:
-        """Put a position in; return whether it was not in yet."""
+        """Add a position; return whether it was not in the set."""
         byte, bit = self._bytes[position >> 3], 1 << (position & 7)
         self._bytes[position >> 3] = byte | bit
         return not byte & bit
 
     def flip(self, position: int) -> None:
-        """Put a position in, or take it out."""
+        """Add a position, or remove it if it is in the set."""
         self._bytes[position >> 3] ^= 1 << (position & 7)
 
     def clear(self) -> None:
-        """Take everything out."""
+        """Remove all positions."""
         self._bytes = bytearray(len(self._bytes))
 
     def last_of(self, mask: int) -> int:
-        """Return the last position that is in the mask too, -1 where none is.
+        """Return the last position that is also in the mask, -1 if there is none.
 
-        The last, because what began first mostly ends first: then whoever watches it looks again only once.
+        The first one to start usually ends first, so a watcher of the last position is usually tested only once more.
         """
         if not mask:
             return -1
@@ -306,11 +320,11 @@ class Positions:
 
 
 class Holds:
-    """Answers, per node, which running and which pending nodes hold it back.
+    """The masks of the running and of the pending positions that can delay each node.
 
-    What reaches a part of a region (`Structure`) is the union, over the parts that lead to it, of their nodes and of
-    what reaches them. So each edge costs one union of sets, in whatever order nodes are asked about, as long as the
-    sets of all parts can be kept; of a graph too large for that, those asked about are kept.
+    The mask of a part of a region (`Structure`) is the union, over the parts that lead to it, of their nodes and their
+    masks. So each edge costs one union, in whatever order the nodes are asked about, as long as the masks of all parts
+    fit into memory. In a graph too large for that, only the masks of the nodes asked about are cached.
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -327,7 +341,7 @@ class Holds:
         self._bits = 0
 
     def node_at(self, position: int) -> int:
-        """Return the node that a bit stands for."""
+        """Return the node of a position."""
         return self._order[position]
 
     def masks(self, node: int) -> tuple[int, int]:
@@ -355,7 +369,7 @@ class Holds:
         return pending | heads | own, pending
 
     def _held_outside(self, loop: Loop) -> tuple[int, int]:
-        """Return what can reach a loop in this round of the loops around it, and the heads of these."""
+        """Return the masks of what can reach a loop in this round of the loops around it, and of their heads."""
         found = self._outside.get(loop)
         above = []
         at: Loop | None = loop
@@ -369,18 +383,18 @@ class Holds:
             pending |= self._reaching(inner.head)
             found = self._outside[inner] = pending, heads
             self._count(pending)
-        assert found is not None  # noqa: S101 - it was known, or is the last one made
+        assert found is not None  # noqa: S101 - it was cached, or the loop above has set it
         return found
 
     def _reaching(self, goal: int) -> int:
-        """Return the nodes that can reach a part within its region, less its own."""
+        """Return the mask of the nodes that can reach a part inside its region, without the nodes of the part."""
         known = self._upstream.get(goal)
         if known is None:
             known = self._of_all(goal) if self._keeps_all else self._of_one(goal)
         return known
 
     def _of_all(self, goal: int) -> int:
-        """Make the set of each part upstream, so that no part is walked over again."""
+        """Compute the mask of each part upstream, so that no part is visited again."""
         path = [(goal, iter(self._structure.sources[goal]))]
         while path:
             part, rest = path[-1]
@@ -394,7 +408,7 @@ class Holds:
         return self._upstream[goal]
 
     def _of_one(self, goal: int) -> int:
-        """Walk over all that is upstream, up to what is known."""
+        """Walk over the parts upstream, up to those with a cached mask."""
         seen, work, above = {goal}, [goal], []
         while work:
             part = work.pop()
@@ -408,7 +422,7 @@ class Holds:
         return self._keep(goal, seen - {goal}, above)
 
     def _keep(self, part: int, sources: Collection[int], above: Iterable[int]) -> int:
-        """Note, and return, what reaches a part: the nodes of some parts, and what reaches those."""
+        """Cache and return the mask of a part: the nodes of its sources, and the masks `above` of what reaches them."""
         loops = [loop for source in sources if (loop := self._loop_at(source)) is not None]
         mask = _bits([self.position[source] for source in sources])
         for each in (*above, *map(self._nodes_of, loops)):
@@ -418,7 +432,7 @@ class Holds:
         return mask
 
     def _loop_at(self, part: int) -> Loop | None:
-        """Return the loop that a number stands for as a part, None for a node."""
+        """Return the loop whose number is the part; None if the part is a node."""
         loop = self._structure.innermost[part]
         return loop if loop is not None and loop.head == part else None
 
@@ -427,7 +441,7 @@ class Holds:
         return self._nodes_within(loop) if known is None else known
 
     def _nodes_within(self, loop: Loop) -> int:
-        """Make the sets of the nodes of a loop and of those inside it, inner ones first."""
+        """Compute the masks of the nodes of a loop and of the loops inside it, inner loops first."""
         if self._parts is None:
             self._parts = {each: [] for each in self._structure.loops}
             for part, around in enumerate(self._structure.around):

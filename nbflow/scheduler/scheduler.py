@@ -1,6 +1,7 @@
-"""The scheduler of one run: what happened in, what to do out, for a run that lives and for one that is replayed.
+"""The scheduler of one run: takes the outcomes of tasks and returns commands, for a live run and for a replay.
 
-Rule: the same outcomes in the same order give the same answers. There is no other way to build or rebuild a run.
+Invariant: the same outcomes in the same order give the same commands. A run is built, and rebuilt by a resume, through
+these methods alone.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from nbflow.scheduler.tokens import GraphRun, Out, Routes
 from nbflow.state import PathState, Write
 
 RULES = composites.CARRYING
-"""The version of the rules that runs follow now. Logs of before it was noted follow 1."""
+"""The version of the rules that new runs follow. A log without a version follows version 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row of a run's log, in the form that replays.
+    """One outcome of a run's log, as a replay applies it.
 
-    `value` of `completed` and `skipped` is the update (for a map's item its result), of `failed` the error's node, type
-    and message, of `retried` the attempt at a subgraph that was begun when its backoff was over, of `edited` the keys
-    and values written; `edited` names no firing.
+    The meaning of `value` depends on `kind`. `completed` and `skipped`: the update, or the result of a map's item.
+    `failed`: the node, type and message of the error. `retried`: the number of the attempt at a subgraph that started
+    after the backoff. `edited`: the keys and values written; such an outcome names no firing.
     """
 
     kind: Literal["completed", "failed", "skipped", "retried", "edited"]
@@ -40,15 +41,15 @@ class Outcome:
 
 
 class Scheduler:
-    """Tokens in, commands out.
+    """Decides which tasks start, and when the run ends.
 
-    Every method returns the answers in the order in which they are to be carried out. A task that is no longer live is
-    taken note of by no method: what a cancelled firing still returns is dropped.
+    Every method returns commands in the order of their execution. The methods ignore a task that is no longer live, so
+    what a cancelled firing still returns is dropped.
     """
 
     def __init__(self, plan: Plan, state: Mapping[str, Any], *, rules: int = RULES) -> None:
         self.rules = rules
-        """Which version of the rules what begins from now on follows; a replay follows those that its log followed."""
+        """The version of the rules for all firings that start from now on; a replay follows the versions of its log."""
         self.routes: Routes = {}
         self.root = GraphRun(plan, dict(state), self.open, self._root_ended, routes=self.routes)
         self.ended: Ended | None = None
@@ -62,7 +63,7 @@ class Scheduler:
         return self._drained(out)
 
     def complete(self, task: Task, value: Any) -> list[Answer]:
-        """Take note that a task completed, with its update; for an item of a map, with its result."""
+        """Complete a task with its update; an item of a map with its result."""
         if not task.live:
             return []
         out: Out = []
@@ -73,7 +74,7 @@ class Scheduler:
         return self._drained(out) if self._later else out
 
     def fail(self, task: Task, error: BaseException) -> list[Answer]:
-        """Take note that a task failed for good, or that an attempt at a subgraph did."""
+        """Fail a task after its last retry, or fail an attempt at a subgraph."""
         out: Out = []
         if not task.live:
             return out
@@ -88,7 +89,7 @@ class Scheduler:
         return self._drained(out)
 
     def skip(self, task: Task, value: Any) -> list[Answer]:
-        """Take what a person gave in place of a task's output; what runs inside a map or subgraph is cancelled."""
+        """Complete a task with the output that a person gave; cancel the tasks inside a map or a subgraph."""
         if not task.live:
             return []
         if task.composite is None:
@@ -98,26 +99,26 @@ class Scheduler:
         return self._drained(out)
 
     def retry(self, task: Task) -> list[Answer]:
-        """Begin the next attempt at a subgraph, after a `Retry` and its backoff."""
+        """Start the next attempt at a subgraph, after a `Retry` command and its backoff."""
         out: Out = []
         if task.live:
             composites.begin_subgraph(self, task, out, attempt=task.composite.attempt + 1)
         return self._drained(out)
 
     def stop(self, error: BaseException) -> list[Answer]:
-        """End the run by an error from outside: all that is live is cancelled."""
+        """End the run by an error from outside the graph; cancel all live tasks."""
         out: Out = []
         self.root.stop(error, out)
         return self._drained(out)
 
     def untie(self) -> None:
-        """Drop what the outermost run calls, as the run has ended: without that reference cycle it is freed at once."""
+        """Drop the callbacks of the outermost run after its end: without this reference cycle it is freed at once."""
         self.root.untie()
 
     def edit(self, update: dict[str, Any]) -> None:
-        """Write keys into every live token, in subgraphs too, as one who has seen all other writes.
+        """Write keys into every live token, also in subgraphs, as a write that has seen all other writes.
 
-        A map over such a key, of which nothing has ended yet, begins anew with what it holds now.
+        A map over such a key starts again with the new value, if none of its items has ended.
         """
         runs = [self.root]
         runs += [task.composite.run for task in _inside(self.root.tasks()) if isinstance(task.composite, SubRun)]
@@ -128,24 +129,24 @@ class Scheduler:
                 composites.map_anew(self, task)
 
     def state(self) -> dict[str, Any]:
-        """Return the final state of a run that ended, else its tokens over each other, as by `GraphRun.state`."""
+        """Return the final state of a run that has ended, else the state of its tokens, as `GraphRun.state` does."""
         return self.root.state() if self.ended is None else self.ended.state
 
     def tasks(self) -> list[Task]:
-        """Return what lives: firings, items of maps, and what is inside subgraphs; what is around goes first."""
+        """Return the live tasks: firings, items of maps, tasks in subgraphs; an outer task precedes its inner ones."""
         return [task for task in _inside(self.root.tasks()) if task.live]
 
     def leaves(self) -> list[Task]:
-        """Return the tasks that run, or after a replay are to be started."""
+        """Return the live tasks that call a tool; after a replay, those to start."""
         return [task for task in self.tasks() if task.composite is None]
 
     # replay
 
     def replay(self, outcomes: Iterable[Outcome]) -> list[Task]:
-        """Feed a log into the same methods that a live run uses; return the tasks to be started then.
+        """Apply a log through the methods of a live run; return the tasks to start after it.
 
         Raises:
-            RunStateError: The graph has changed too much since; it names the first outcome that does not fit.
+            RunStateError: An outcome does not fit the graph, which has changed; the error names the first one.
         """
         self.begin()
         for number, outcome in enumerate(outcomes, start=1):
@@ -153,12 +154,15 @@ class Scheduler:
         return self.leaves()
 
     def apply(self, outcome: Outcome, place: str, routes: Routes | None = None) -> list[Answer]:
-        """Replay one outcome; `place` tells people where in the log it stands. Return what follows from it.
+        """Apply one outcome of a log and return the commands that follow.
 
-        `routes` are the edges that conditions chose then, for a log that lacks values which they may have read.
+        Args:
+            outcome: The outcome.
+            place: Its position in the log, for the message of an error.
+            routes: The edges that the conditions chose, for a log that lacks values which they may have read.
 
         Raises:
-            RunStateError: It does not fit the graph.
+            RunStateError: The outcome does not fit the graph.
         """
         if outcome.kind == "edited":
             self.edit(outcome.value)
@@ -172,7 +176,7 @@ class Scheduler:
         return answers
 
     def standing(self) -> list[Answer]:
-        """Return what is to be carried out to go on after a replay: what is open, what runs, or the end."""
+        """Return the commands that continue the run after a replay: open composites, running tasks, or the end."""
         answers: list[Answer] = []
         for task in self.tasks():
             inside = task.composite
@@ -184,13 +188,13 @@ class Scheduler:
     def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
         out: Out = []
         if outcome.kind == "retried":
-            # The failure inside that led to it may not be in the log, or be derived and known already.
+            # The failure inside that led to the retry may be missing in the log, or be derived and applied already.
             if outcome.value > task.composite.attempt:
                 composites.end_inside(task, out)
                 composites.begin_subgraph(self, task, out, attempt=outcome.value)
         elif task.composite is None and outcome.kind == "failed":
             return self.fail(task, RecordedError(outcome.value))
-        # From outside, as what comes of a composite's inside is derived: it took too long, or a person skipped it.
+        # Outcomes of a composite's inside are derived, so this one came from outside: a timeout, or a person's skip.
         elif outcome.kind == "failed":
             composites.failed(self, task, RecordedError(outcome.value), out)
         else:
@@ -198,7 +202,7 @@ class Scheduler:
         return self._drained(out)
 
     def find(self, scope: str, firing: int, node: str, item: int | None) -> Task | None:
-        """Return the task of that name, if it is live."""
+        """Return the live task of a scope, firing, node and item; None if there is none."""
         run: GraphRun | None = self.root
         steps = steps_of(scope)
         for step in steps or ():
@@ -209,17 +213,17 @@ class Scheduler:
         running = name_list(f"{task.scope}{task.node.id}#{task.firing}" for task in self.leaves())
         return RunStateError(
             f"{place}, {outcome.scope}{outcome.node}#{outcome.firing} {outcome.kind}, does not fit "
-            f"this graph: running there is {running}; resume under the graph that the run had, or start anew"
+            f"this graph: running there is {running}; resume under the graph that the run had, or start a new run"
         )
 
-    # what the parts of a run ask of it
+    # callbacks of the parts of a run
 
     def open(self, task: Task, out: Out) -> None:
-        """Begin a map or a subgraph."""
+        """Start a map or a subgraph."""
         composites.begin(self, task, out)
 
     def later(self, step: Callable[[Out], None]) -> None:
-        """Carry a step out once the present one is done, so that nothing grows the stack."""
+        """Run a step after the current one, so that nested composites do not grow the stack."""
         self._later.append(step)
 
     def _drained(self, out: Out) -> Out:
@@ -236,21 +240,21 @@ class Scheduler:
 
 
 def _entered(run: GraphRun, step: Step) -> GraphRun | None:
-    """Return the run of a subgraph that a step of a scope leads to."""
+    """Return the run of the subgraph at a step of a scope."""
     task = _task_at(run, step.firing, step.node, step.item)
     inside = None if task is None else task.composite
     return inside.run if isinstance(inside, SubRun) and inside.attempt == step.attempt else None
 
 
 def _fits(task: Task, kind: str) -> bool:
-    """Return whether such an outcome can come from outside: what a composite completes with is derived."""
+    """Return whether such an outcome can come from outside: the completion of a composite is derived."""
     if kind == "retried":
         return isinstance(task.composite, SubRun)
     return task.composite is None or kind != "completed"
 
 
 def _task_at(run: GraphRun, firing: int, node: str, item: int | None) -> Task | None:
-    """Return the firing of a node in a run, or an item of it, if it is live."""
+    """Return a live firing of a node in a run, or an item of it; None if it is not live."""
     task = run.task(firing)
     if task is not None and item is not None:
         task = task.composite.active.get(item) if isinstance(task.composite, MapRun) else None

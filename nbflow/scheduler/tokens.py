@@ -1,13 +1,26 @@
-"""Where the tokens of a run are: pending, running, ended; and what may start.
+"""The tokens of one run of a graph: their positions, their moves along edges, and the joins.
 
-Rule: a node that waits starts when no other live position can still reach it in this round. It watches one of those
-that can, and is looked at again when that one ends. While only one position is live there is nothing to wait for, and
-the token moves on without this bookkeeping.
+A *position* is a node that runs or is pending. A node is pending from its first token until it starts (SEMANTICS rules
+4-8). A node with the join `all` starts when no other live position can still reach it in this round of the loops around
+it. The masks of `Reachability` answer that: the node may start if and only if
 
+    running_mask & running == 0  and  pending_mask & pending == 0
 
-One run of one graph: what a completion writes, which edges are taken, how it ends.
+Testing every pending node after every completion would cost (pending nodes x completions). So a pending node that may
+not start registers as a watcher of one position that delays it, its witness, and is tested again only when that
+position ends:
 
-Rule: every method takes what happened and appends what follows to `out`; none looks at when it happened.
+    a ──> join        a, b and c are live: `join` watches c, the last of them in the order of the graph
+    b ──> join        c ends: `join` is tested again, and watches b, if b is still live
+    c ──> join        a ends meanwhile: nothing happens
+
+The witness is the last position, since the one that started first usually ends first. Each completion then costs about
+one test, 2 µs with 100 000 branches into one join.
+
+While a single position is live (`_solo`), there is nothing to wait for: the token moves on with no masks and no
+watchers. Chains and loops without parallel branches spend their whole life in this mode.
+
+Invariant: each method takes an event and appends the commands that follow to `out`. No method depends on time.
 """
 
 from __future__ import annotations
@@ -25,14 +38,14 @@ from nbflow.scheduler.reachability import Positions
 from nbflow.state import PathState
 
 Arrival = tuple[int, tuple[int, ...], PathState]
-"""A token at a node: the edge it came by, the order of the firing that it came from, its state."""
+"""A token at a node: the index of its edge, the order of the firing that it came from, its state."""
 Out = list[Answer]
 
 
 class Marking(ABC):
-    """The tokens of one run of a graph; `GraphRun` says what moves them.
+    """The positions of the tokens of one run of a graph, and the joins; `GraphRun` moves the tokens.
 
-    `prefix` and `scope` name the run among those of subgraphs; both are empty for the outermost.
+    `prefix` and `scope` name the run of a subgraph; both are empty for the outermost run.
     """
 
     def __init__(
@@ -64,14 +77,14 @@ class Marking(ABC):
         return self.active.get(firing) if solo is None else solo if solo.firing == firing else None
 
     def paths(self) -> Iterator[PathState]:
-        """Give the states of ended, pending and running tokens, in that order."""
+        """Yield the states of ended, pending and running tokens, in that order."""
         yield from (path for _, _, path in self._ended)
         for node in sorted(self._arrived):
             yield from (path for _, _, path in self._arrived[node])
         yield from (task.path for task in self.tasks())
 
     def _arrive(self, node: NodePlan, arrival: Arrival) -> bool:
-        """Bring a token to a node; return whether it is pending only now, else it watches its witness already."""
+        """Add a token to a node; return whether the node became pending, so that it has no witness yet."""
         arrived = self._arrived.get(node.index)
         if arrived is not None:
             arrived.append(arrival)
@@ -82,7 +95,7 @@ class Marking(ABC):
         return True
 
     def _leave(self, task: Task) -> list[int]:
-        """Take a firing off its position; return the nodes that watched it."""
+        """Remove a firing from its position; return the nodes that watch the position, if nothing else runs there."""
         task.live = False
         if self._solo is task:
             self._solo = None
@@ -99,7 +112,7 @@ class Marking(ABC):
         return self._watchers.pop(index, [])
 
     def _settle_starts(self, placed: list[int], woken: list[int], out: Out) -> None:
-        """Start what may start, now that all tokens of one completion are placed; end the run if nothing is live."""
+        """Start the nodes that may start, after all tokens of one completion have arrived."""
         if len(placed) > 1:
             placed.sort(key=self.plan.haste.__getitem__)
         work = [*placed, *woken]
@@ -148,7 +161,11 @@ class Marking(ABC):
         self._start(node, path, (), out)
 
     def _start_first(self, node: NodePlan, out: Out) -> list[int]:
-        """Start a `first` or `race` node on the arrival that counts; return the nodes that this sets free."""
+        """Start a `first` or `race` node on the arrival that counts; return the nodes to test again.
+
+        An arrival counts if it is the first one, or if its token has passed the last start of the node: then it is the
+        next round of a loop, and no straggler of this one.
+        """
         freed: list[int] = []
         started = False
         for edge, order, path in self._unpend(node.index):
@@ -182,7 +199,7 @@ class Marking(ABC):
             visits = self._visits[node.index] = self._visits[node.index] + 1
             order = (visits,)
         elif not self._ended:
-            order = order[:1]  # all that will ever be compared comes from here
+            order = order[:1]  # with one live position, all later firings descend from this one
         task = self._solo = Task(self, node, firing, path, order)
         if node.composite:
             self._open(task, out)
@@ -218,7 +235,7 @@ class Marking(ABC):
 
 
 def unfold(task: Task) -> Iterator[Task]:
-    """End a task and everything inside it; give what ended, innermost first."""
+    """End a task and all tasks inside it; yield those that ended, innermost first."""
     if not task.live:
         return
     if task.composite is not None:
@@ -230,27 +247,28 @@ def unfold(task: Task) -> Iterator[Task]:
 
 
 def by_origin(arrival: Arrival) -> tuple[int, tuple[int, ...]]:
-    """Return what sorts arrivals by where they came from: the edge, then the firing."""
+    """Return the sort key of an arrival: the edge, then the firing. It does not depend on time."""
     return arrival[0], arrival[1]
 
 
 Routes = dict[str, list[tuple[str, str, str | None]]]
-"""By a node's path, the edges it took: target, type, condition."""
+"""By the path of a node, the edges that it took: target, type, condition."""
 OnEnd = Callable[[PathState | None, BaseException | None, Out], None]
 
 
 def _opens_nothing(task: Task, out: Out) -> None:
-    """Stand in for what opens a composite of a run that has ended."""
+    """Replace the callback that starts composites, after the run has ended."""
 
 
 def _ends_nothing(final: PathState | None, error: BaseException | None, out: Out) -> None:
-    """Stand in for what hears of the end of a run that has ended."""
+    """Replace the callback for the end of the run, after it has ended."""
 
 
 class GraphRun(Marking):
-    """The live state of a run of a graph; of the outermost one, or of a subgraph's.
+    """The live state of a run of the outermost graph, or of a subgraph.
 
-    `on_end` is told the final path, or the error that nothing took; None for the path means that none ended.
+    `on_end` is called with the final path, or with the error that no error edge took. The path is None if no path
+    ended.
     """
 
     def __init__(
@@ -261,20 +279,20 @@ class GraphRun(Marking):
         super().__init__(plan, open_, parent, prefix, scope)
         self.initial = state
         self.untouched = True
-        """Whether nothing of it has ended."""
+        """Whether no firing has ended."""
         self.over = False
         self._on_end, self._routes = on_end, routes
         self._serial = 0
         self._counts = [0] * plan.counted
 
     def untie(self) -> None:
-        """Call nobody any longer: the run has ended, and refers to whom it called."""
+        """Drop the callbacks of a run that has ended: without these reference cycles it is freed at once."""
         self._open, self._on_end = _opens_nothing, _ends_nothing
 
     # what happens
 
     def begin(self, out: Out) -> None:
-        """Put a token at every entry."""
+        """Put a token at every entry node."""
         path = PathState.initial(self.initial)
         entries = self.plan.entries
         if len(entries) == 1 and not entries[0].hurries:
@@ -285,7 +303,10 @@ class GraphRun(Marking):
         self._settle_starts([node.index for node in entries], [], out)
 
     def complete(self, task: Task, update: dict[str, Any] | None, out: Out, handed: dict[str, list[Any]]) -> None:
-        """Write a firing's update and move on. `handed` are a subgraph's updates of keys reduced on both sides."""
+        """Write the update of a firing and move its token.
+
+        `handed` are the updates of a subgraph to keys with a reducer in both graphs, in their order.
+        """
         node, path = task.node, task.path
         solo = self._solo is task
         self.untouched = False
@@ -306,7 +327,7 @@ class GraphRun(Marking):
             self._end_by(task, error, out)
 
     def fail(self, task: Task, error: BaseException, out: Out) -> bool:
-        """Take the error edges of a firing that failed for good, or end the run; return whether any were taken."""
+        """Take the error edges of a firing after its last retry, else end the run; return whether edges were taken."""
         self.untouched = False
         if not task.node.error_edges:
             self._end_by(task, error, out)
@@ -319,7 +340,7 @@ class GraphRun(Marking):
         return True
 
     def edit(self, update: dict[str, Any], mark: Callable[[str, int], Any]) -> None:
-        """Write keys into every token, as one who has seen all others."""
+        """Write keys into every token, as a write that has seen all other writes."""
         marks = {key: mark(key, self._serial + 1) for key in update}
         self._serial += 1
         for path in self.paths():
@@ -327,9 +348,10 @@ class GraphRun(Marking):
                 path.overwrite(key, value, marks[key])
 
     def state(self) -> dict[str, Any]:
-        """Return ended, pending and running tokens laid over each other.
+        """Return one state of the ended, pending and running tokens, laid over each other in that order.
 
-        Of writes that saw each other the later stands, of those made side by side that of the last token in that order.
+        Of two writes of a key, the one that has seen the other wins. Of writes made side by side, the last one in that
+        order wins.
         """
         paths = list(self.paths())
         return overlaid(paths) if paths else dict(self.initial)
@@ -340,7 +362,7 @@ class GraphRun(Marking):
         self._serial = path.write(update, writer, self._serial, self.plan.folds, alone=alone)
 
     def _choose(self, node: NodePlan, path: PathState, out: Out) -> tuple[Sequence[EdgePlan], dict[int, Any]]:
-        """Return the edges that the conditions choose, and the values that each read."""
+        """Return the edges that the conditions choose, and by edge the values that its condition read."""
         if not node.conditional:
             return node.normal, {}
         known = self._routes.pop(self.prefix + node.id, None) if self._routes else None
@@ -369,7 +391,7 @@ class GraphRun(Marking):
     def _go(
         self, task: Task, edges: Sequence[EdgePlan], values: dict[int, Any], error: BaseException | None, out: Out
     ) -> None:
-        """Take the edges; where one is at its limit, none of them but the error edges that are left."""
+        """Take the edges. If one of them is at its limit, take none, but the error edges that are left (rule 14)."""
         node, name = task.node, self.prefix + task.node.id
         spent: set[int] = set()
         while (over := self._over_limit(edges)) is not None:
@@ -403,7 +425,7 @@ class GraphRun(Marking):
             out.append(EdgeTaken(self.prefix, edge, values))
 
     def _move(self, task: Task, edge: EdgePlan, out: Out) -> None:
-        """Go on along the one way there is."""
+        """Move the token along the only edge of its node."""
         target = edge.target
         assert target is not None  # noqa: S101 - `only` leads to a node
         self._count(edge, None, out)
@@ -455,7 +477,7 @@ class GraphRun(Marking):
         self._ended_with(final, None, out)
 
     def _ended_with(self, final: PathState | None, error: BaseException | None, out: Out) -> None:
-        # The callback of a subgraph refers to this run: a run that has ended drops it, so that it is freed at once.
+        # The callback of a subgraph refers to this run. Without this reference cycle the run is freed at once.
         on_end, self._on_end = self._on_end, _ends_nothing
         on_end(final, error, out)
 
@@ -463,7 +485,7 @@ class GraphRun(Marking):
         self.stop(node_error(task.name, error), out, failed=task)
 
     def stop(self, error: BaseException, out: Out, *, failed: Task | None = None) -> None:
-        """End the run by an error: all that is live is cancelled, but for the firing that failed."""
+        """End the run by an error, and cancel all live tasks except the firing that failed."""
         if self.over:
             return
         self.over = True

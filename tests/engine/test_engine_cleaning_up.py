@@ -130,7 +130,7 @@ def test_a_cancelled_sync_tool_is_not_waited_for_and_the_log_says_that_its_threa
 
         assert not others()
         assert not ended.is_set()
-        assert started.logs[0].error == "its thread cannot be stopped and runs on"
+        assert started.logs[0].error == "its thread cannot be stopped and still runs"
         assert [e.data["thread_runs_on"] for e in started.events if e.kind == "node_cancelled"] == [True]
         release.set()
         assert await asyncio.to_thread(ended.wait, 30)

@@ -158,4 +158,4 @@ def test_what_ran_when_a_process_died_is_told_so_where_its_run_was_ended_from_ou
 
     (row,) = logs_of([Event(Kind.NODE_START, 1, 1.0, "a", begun), ended])
 
-    assert (row.status, row.error) == ("cancelled", "its process ended before it did")
+    assert (row.status, row.error) == ("cancelled", "its process ended before the attempt did")

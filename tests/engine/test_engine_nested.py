@@ -78,7 +78,7 @@ def test_an_item_is_bound_to_the_parameter_that_as_names_and_it_comes_first() ->
 def test_a_tool_without_a_parameter_for_the_item_fails_the_node() -> None:
     async def takes_nothing() -> None: ...
 
-    with pytest.raises(NodeError, match="tool 'takes_nothing' has no parameter that could take a map's item"):
+    with pytest.raises(NodeError, match="tool 'takes_nothing' has no parameter for the item of the map"):
         run("m = takes_nothing [map=items]", takes_nothing, items=[1])
     with pytest.raises(NodeError, match="tool 'double' has no parameter 'x', which 'as' names for the map's item"):
         run("m = double [map=items, as=x]", double, items=[1], n=2)

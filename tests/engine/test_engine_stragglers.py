@@ -55,7 +55,7 @@ def test_a_retry_waits_for_the_thread_of_the_attempt_that_timed_out() -> None:
     assert not overlaps(done)
     assert not [event for event in done.events if event.kind == "node_output"]
     assert done.logs[0].error is not None
-    assert done.logs[0].error.endswith("; its thread cannot be stopped and runs on")
+    assert done.logs[0].error.endswith("; its thread cannot be stopped and still runs")
 
 
 def test_a_start_that_waits_long_for_a_thread_says_so(
@@ -112,7 +112,7 @@ def test_after_the_grace_it_starts_with_a_row_and_a_line_that_say_the_old_one_st
         "(NBFLOW_ATTEMPT_GRACE); what an earlier one returns or prints is dropped\n"
     )
     assert [row.overlaps for row in done.logs] == [False, True]
-    assert "started though the thread of an earlier attempt still ran" in str(done.logs.table())
+    assert "started although the thread of an earlier attempt still ran" in str(done.logs.table())
 
 
 def test_the_grace_counts_for_no_timeout_of_the_node_or_of_a_subgraph_around_it() -> None:
