@@ -51,13 +51,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics: what `%load_ext nbflow` calls."""
-    from nbflow.notebook import load
+    from nbflow.notebook.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the magics away again: what `%unload_ext nbflow` calls."""
-    from nbflow.notebook import unload
+    from nbflow.notebook.extension import unload
 
     unload(shell)

@@ -15,7 +15,7 @@ from test_layers import LAYERS
 
 from nbflow.graph import EdgeDefinition, GraphDefinition, NodeDefinition
 from nbflow.notation import parse_run_line, read_flow
-from nbflow.notebook.runs import RunMagics
+from nbflow.notebook.run_magics import RunMagics
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))

@@ -18,7 +18,7 @@ from nbflow.cli.tables import show_table
 from nbflow.cli.telling import errors_told
 from nbflow.session.serialization import time_of
 from nbflow.tables import Table
-from nbflow.view.words import counted
+from nbflow.view.text import counted
 
 db = typer.Typer(
     name="db", help="Look after the store of runs.", no_args_is_help=True, add_completion=False,

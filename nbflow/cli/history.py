@@ -19,7 +19,7 @@ from nbflow.cli.telling import errors_told, tell
 from nbflow.events import Status
 from nbflow.session import current
 from nbflow.session.serialization import row_data
-from nbflow.view.words import counted
+from nbflow.view.text import counted
 
 
 def runs(

@@ -113,6 +113,6 @@ def _draw(graph: GraphDefinition, snapshot: Mapping[str, Any], svg: Path | None,
     if svg is not None:
         write_file(svg, static_svg(graph, snapshot, title=graph.name).encode(), "--svg")
     if png is not None:
-        from nbflow.view.png import static_png
+        from nbflow.view.render.png import static_png
 
         write_file(png, static_png(graph, snapshot), "--png")

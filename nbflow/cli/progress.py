@@ -18,9 +18,9 @@ from nbflow.cli.streams import Terminal
 from nbflow.cli.telling import tell, worded
 from nbflow.events import Event, Kind
 from nbflow.view import RunPicture
-from nbflow.view.preview import value as value_preview
-from nbflow.view.recorded import unfed
-from nbflow.view.words import duration
+from nbflow.view.recorded_run import unfed
+from nbflow.view.text import duration
+from nbflow.view.values.preview import value as value_preview
 
 if TYPE_CHECKING:
     from nbflow.engine import Run

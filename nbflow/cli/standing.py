@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from nbflow.view.words import badge, elapsed, second_line
+from nbflow.view.text import badge, elapsed, second_line
 
 MOST_ROWS = 30
 BAR = 20

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from nbflow.view.loaded import is_a
+from nbflow.view.values.optional_types import is_a
 
 if TYPE_CHECKING:
     from nbflow.json_values.writer import Form, Writer

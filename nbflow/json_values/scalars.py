@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from nbflow.secrets import MASK, are_known, contains, mask
-from nbflow.view.loaded import is_a
+from nbflow.view.values.optional_types import is_a
 
 if TYPE_CHECKING:
     from nbflow.json_values.writer import Form, Writer

@@ -19,7 +19,7 @@ from nbflow.errors import NbflowError
 from nbflow.live_view.controls import Message, refusal
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView, scene
-from nbflow.view.backlog import Backlog
+from nbflow.view.fold.catch_up import Backlog
 
 Send = Callable[[Message], None]
 Reopen = Callable[[str, int | None, Mapping[str, Any] | None], Awaitable[Run]]

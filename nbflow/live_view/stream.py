@@ -14,12 +14,12 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.live_view.controls import Commands, Message, Reopen
 from nbflow.view import RunView, inspect
-from nbflow.view.backlog import LOOKED, Backlog
-from nbflow.view.lookups import Lookups
-from nbflow.view.pace import Pace
-from nbflow.view.previews import Previews
-from nbflow.view.why import why
-from nbflow.view.within import Within, root_of
+from nbflow.view.fold.catch_up import LOOKED, Backlog
+from nbflow.view.fold.throttle import Pace
+from nbflow.view.panels.inspector import why
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.panels.part_inspector import Within, root_of
+from nbflow.view.values.time_limit import Previews
 
 _NAME = 40
 _VIEWS = 16

@@ -18,7 +18,7 @@ from typing import Any
 
 from nbflow import parsing
 from nbflow.notation import hides_value
-from nbflow.notebook.body import leading_blank_lines
+from nbflow.notebook.cell_body import leading_blank_lines
 
 AWAITED_PREFIX = "_"
 OWN_PREFIX = "flow_"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.errors import ExecutionCancelled
 from nbflow.live_view.controls import STOPPED
-from nbflow.notebook.cell_context import adopt, changed_since
-from nbflow.notebook.pump import comm_gate, comm_pump
+from nbflow.notebook.ipykernel_compat import adopt, changed_since, comm_gate, comm_pump
 
 if TYPE_CHECKING:
     from nbflow.engine import Run

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView
-from nbflow.view.backlog import Backlog
-from nbflow.view.recorded import unfed
+from nbflow.view.fold.catch_up import Backlog
+from nbflow.view.recorded_run import unfed
 
 if TYPE_CHECKING:
     from nbflow.server.service import Service

@@ -30,7 +30,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, without_paths
 from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
 from nbflow.view import scene
-from nbflow.view.recorded import unfed
+from nbflow.view.recorded_run import unfed
 
 router = APIRouter(include_in_schema=False)
 MOST = 32

@@ -15,7 +15,7 @@ from fastapi import Path as InPath
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nbflow.view.bundle import bundle
+from nbflow.view.render.bundle import bundle
 
 router = APIRouter(include_in_schema=False)
 _HOME = Path(__file__).parent / "page"

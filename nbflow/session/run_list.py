@@ -28,7 +28,7 @@ class RunList(Records[RunRow]):
     @property
     def note(self) -> str:
         """A sentence for people where there are more runs; else nothing."""
-        from nbflow.view.words import counted
+        from nbflow.view.text import counted
 
         return (
             f"{counted(len(self), 'run')} listed, the newest; there are more: limit=N, --limit N" if self.is_cut else ""
@@ -39,7 +39,7 @@ class RunList(Records[RunRow]):
 
         That is ids, times, and the notebook, which a program that executes notebooks does not know.
         """
-        from nbflow.view.words import duration
+        from nbflow.view.text import duration
 
         columns = {
             "run": [row.id for row in self],

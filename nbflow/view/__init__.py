@@ -6,11 +6,11 @@ so that the same events always give the same view, live, in the past or from a s
 Invariant: nothing here uses asyncio, IPython or HTTP. Graphviz is imported when the first layout is computed.
 """
 
-from nbflow.view.fold import RunView as RunView
-from nbflow.view.inspect import inspect as inspect
-from nbflow.view.picture import GraphPicture as GraphPicture
-from nbflow.view.picture import RunPicture as RunPicture
-from nbflow.view.picture import static_html as static_html
-from nbflow.view.static import static_svg as static_svg
-from nbflow.view.svg import scene as scene
+from nbflow.view.fold.run_view import RunView as RunView
+from nbflow.view.panels.inspector import inspect as inspect
+from nbflow.view.render.drawing import scene as scene
+from nbflow.view.render.picture import GraphPicture as GraphPicture
+from nbflow.view.render.picture import RunPicture as RunPicture
+from nbflow.view.render.picture import static_html as static_html
+from nbflow.view.render.picture import static_svg as static_svg
 from nbflow.view.text import summary as summary

@@ -18,7 +18,7 @@ from measuring import AsyncWay, interleave
 
 from nbflow.live_view.stream import Feed
 from nbflow.session import Session
-from nbflow.view.recorded import unfed
+from nbflow.view.recorded_run import unfed
 
 ROUNDS = 7
 N, RUNS, SHORT = 1_000, 100, 10

@@ -13,7 +13,7 @@ from workloads import chain, engine, executing, ring
 from nbflow.graph import GraphDefinition
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
-from nbflow.view.recorded import unfed
+from nbflow.view.recorded_run import unfed
 
 NODES, FIRINGS, ROUNDS = 1_000, 100_000, 7
 TARGET = 1.3

@@ -11,7 +11,7 @@ from rich.console import Console
 from nbflow import progress
 from nbflow.cli.standing import BAR, standing
 from nbflow.session import Session
-from nbflow.view.recorded import unfed
+from nbflow.view.recorded_run import unfed
 
 
 def shown(width: int) -> list[str]:

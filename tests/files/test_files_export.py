@@ -16,7 +16,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbflow.files.export import _TOOL, Module, export_cells
 from nbflow.files.plain import ExportError
 from nbflow.files.program import export_program
-from nbflow.notebook.definitions import DefinitionMagics
+from nbflow.notebook.definition_magics import DefinitionMagics
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 TELL = """

@@ -21,11 +21,11 @@ from nbflow.files.export import export_graphs
 from nbflow.server.spans import Spans
 from nbflow.session import Session
 from nbflow.session.serialization import plain, result_data
-from nbflow.view.fold import RunView
-from nbflow.view.inspect import inspect
-from nbflow.view.loglines import LogLines
-from nbflow.view.static import static_svg
-from nbflow.view.stating import StateAnswers
+from nbflow.view.fold.run_view import RunView
+from nbflow.view.panels.inspector import inspect
+from nbflow.view.panels.log import LogLines
+from nbflow.view.panels.state_panel import StateAnswers
+from nbflow.view.render.picture import static_svg
 
 CANARY = "canary-5ecret-\u00e9\"'\n2nd-line-of-it"
 PARTS = ("canary-5ecret", "2nd-line-of-it")

@@ -9,7 +9,7 @@ from view_samples import ASKING, ERROR, PAIR, PULL, REVIEW, START, Story, graph
 
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView
-from nbflow.view.words import standing
+from nbflow.view.text import standing
 
 
 def fold(definition: GraphDefinition, story: Story, **options: Any) -> dict[str, Any]:

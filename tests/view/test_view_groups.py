@@ -9,8 +9,8 @@ import pytest
 from view_samples import Story, graph
 
 from nbflow.graph import END, GraphDefinition
-from nbflow.view.groups import FEW, MANY, groups_of
-from nbflow.view.timeline import Timeline
+from nbflow.view.panels.lanes import FEW, MANY, groups_of
+from nbflow.view.panels.timeline import Timeline
 
 Edge = tuple[Any, ...]
 

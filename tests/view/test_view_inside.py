@@ -7,7 +7,7 @@ from typing import Any
 from view_samples import ERROR, PULL, Story, graph
 
 from nbflow.view import RunView, inspect
-from nbflow.view.inside import ROWS, Inside
+from nbflow.view.fold.nodes import ROWS, Inside
 
 SCAN = graph(
     "scan", ["secrets", {"node_id": "deep", "graph": "deep"}, "report"], [("secrets", "deep"), ("deep", "report")]

@@ -12,9 +12,9 @@ import pytest
 from view_samples import ASKING, ERROR, PAIR, PULL, Story, wide
 
 from nbflow.view import RunView, inspect
-from nbflow.view.caption import caption_parts, with_values
-from nbflow.view.history import PICTURE_LETTERS, PRINTED
-from nbflow.view.preview import FULL, render, value
+from nbflow.view.fold.condition_caption import caption_parts, with_values
+from nbflow.view.fold.history import PICTURE_LETTERS, PRINTED
+from nbflow.view.values.preview import FULL, render, value
 
 
 class Raises:

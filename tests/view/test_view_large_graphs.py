@@ -10,8 +10,8 @@ from lines import lines
 
 from nbflow.graph import GraphDefinition
 from nbflow.view import scene
-from nbflow.view.groups import groups_of
 from nbflow.view.outline import outline
+from nbflow.view.panels.lanes import groups_of
 
 Pairs = Iterable[tuple[int, int]]
 

@@ -12,10 +12,10 @@ import pytest
 from view_samples import ASKING, PAIR, PULL, REVIEW, graph, wide
 
 from nbflow.graph import END, GraphDefinition
-from nbflow.view import layout as layouts
-from nbflow.view.layered import layered
-from nbflow.view.layout import Layout, LayoutError, by_dot, by_pygraphviz, by_wasm, layout
-from nbflow.view.measure import fitted, name_of, sizes, text_width
+from nbflow.view.layout import layout as layouts
+from nbflow.view.layout.layered import layered
+from nbflow.view.layout.layout import Layout, LayoutError, by_dot, by_pygraphviz, by_wasm, layout
+from nbflow.view.layout.sizes import fitted, name_of, sizes, text_width
 from nbflow.view.outline import outline
 
 ODD = graph("odd", ["alone", "self"], [("self", "self", {"condition": "again"})])
@@ -57,7 +57,7 @@ def test_graphviz_in_each_form_places_everything_apart(
     engine: Callable[[str], bytes], definition: GraphDefinition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layouts, "ENGINES", (engine,))
-    monkeypatch.setattr("nbflow.view.layered.layered", None)
+    monkeypatch.setattr("nbflow.view.layout.layered.layered", None)
 
     assert_sound(definition, layout(outline(definition)))
 

@@ -9,9 +9,9 @@ from test_view_lookups import Told
 from view_samples import ERROR, Story
 
 from nbflow.events import Event, Kind
-from nbflow.view.loglines import MOST, PAGE
-from nbflow.view.lookups import Lookups
-from nbflow.view.preview import FULL
+from nbflow.view.panels.log import MOST, PAGE
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.values.preview import FULL
 
 
 def asked(questions: Lookups, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from view_samples import ERROR, PAIR, PULL, Story
 
 from nbflow.events import Event, Kind
 from nbflow.view import RunView
-from nbflow.view.words import standing
+from nbflow.view.text import standing
 
 NODES = [node.node_id for node in PULL.nodes]
 INNER = [*NODES, "security_scan/a", "review_files[0]", "review_files[1]", "review_files[1]/x", "ghost"]

@@ -20,8 +20,8 @@ from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.graph.checks import id_fault
 from nbflow.view import GraphPicture, RunView, scene, static_html, static_svg, summary
-from nbflow.view.picture import STYLE
-from nbflow.view.png import static_png
+from nbflow.view.render.picture import STYLE
+from nbflow.view.render.png import static_png
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>", '"quoted" & \'more\'', "]]>", "<![CDATA[x", "&amp;&#0;", "\u202eabc", "\u200b",

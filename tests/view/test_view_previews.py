@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from nbflow.view.previews import Previews
+from nbflow.view.values.time_limit import Previews
 
 
 class Slow:

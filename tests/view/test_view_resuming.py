@@ -10,8 +10,8 @@ from view_samples import ERROR, PAIR, PULL, START, Story
 from nbflow.graph import GraphDefinition
 from nbflow.reducers import Unstored
 from nbflow.view import RunView, inspect, static_svg, summary
-from nbflow.view.preview import value
-from nbflow.view.words import second_line
+from nbflow.view.text import second_line
+from nbflow.view.values.preview import value
 
 
 def fold(definition: GraphDefinition, story: Story, **options: Any) -> dict[str, Any]:

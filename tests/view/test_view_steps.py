@@ -12,17 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_view_backlog import ended, graphs
-from test_view_lookback import Counted
+from test_view_catch_up import ended, graphs
+from test_view_time_travel import Counted
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Kind
 from nbflow.reducers import MISSING, Unstored
-from nbflow.view import steps
-from nbflow.view.difference import difference
-from nbflow.view.editable import is_json
-from nbflow.view.lookups import Lookups
-from nbflow.view.steps import ADDED, CHANGED, SET, States, Steps
+from nbflow.view.fold import steps
+from nbflow.view.fold.steps import ADDED, CHANGED, SET, States, Steps
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.panels.state_panel import difference, is_json
 
 MARKS = {SET: "+", CHANGED: "*", ADDED: "="}
 

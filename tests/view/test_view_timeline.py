@@ -16,10 +16,9 @@ from view_samples import ERROR, PULL, Story, graph
 from nbflow import ToolRegistry, WorkflowEngine
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
-from nbflow.view.lanes import ROWS
-from nbflow.view.lookups import Lookups
-from nbflow.view.timeline import AT_ONCE, PIECES, Timeline
-from nbflow.view.tracks import TRACK
+from nbflow.view.panels.lanes import ROWS, TRACK
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.panels.timeline import AT_ONCE, PIECES, Timeline
 
 FIELDS = ("id", "lane", "row", "kind", "begin", "end", "seq", "end_seq", "visit", "attempt", "count")
 SCAN = graph("scan", ["look", "tell"], [("look", "tell")])

@@ -10,10 +10,9 @@ from view_samples import ERROR, PULL, REVIEW, Story, graph
 
 from nbflow.graph import GraphDefinition
 from nbflow.view import RunView, inspect
-from nbflow.view.lookups import Lookups
-from nbflow.view.timeline import AT_ONCE
-from nbflow.view.waiting import MOST
-from nbflow.view.why import why
+from nbflow.view.panels.inspector import MOST, why
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.panels.timeline import AT_ONCE
 
 
 def fold(definition: GraphDefinition, story: Story) -> RunView:

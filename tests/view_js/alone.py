@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nbflow.view import bundle
+from nbflow.view.render import bundle
 
 JS = Path(bundle.__file__).with_name("js")
 PAGE = """<!doctype html><meta charset="utf-8"><title>alone</title>

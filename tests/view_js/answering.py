@@ -16,8 +16,8 @@ from nbflow.graph import GraphDefinition
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
-from nbflow.view.lookups import Lookups
-from nbflow.view.recorded import unfed
+from nbflow.view.panels.lookups import Lookups
+from nbflow.view.recorded_run import unfed
 
 PATIENCE_S = 300
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scenes import NOW
 
-from nbflow.view.bundle import bundle
+from nbflow.view.render.bundle import bundle
 
 HARNESS = Path(__file__).with_name("harness.html")
 

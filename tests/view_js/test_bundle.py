@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scenes import review, scene
 
-from nbflow.view.bundle import bundle, join, packed
+from nbflow.view.render.bundle import bundle, join, packed
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")

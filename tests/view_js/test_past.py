@@ -9,7 +9,7 @@ import pytest
 from answering import Kernel
 from scenes import NOW, chain, layered, review
 
-from nbflow.view import backlog
+from nbflow.view.fold import catch_up
 
 pytestmark = pytest.mark.browser
 
@@ -124,7 +124,7 @@ def test_a_pointer_over_the_slider_asks_for_nothing_before_it_is_pressed(running
 def test_a_node_is_asked_on_for_until_the_kernel_is_at_the_moment(
     running: Any, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "PIECE", 5)
+    monkeypatch.setattr(catch_up, "PIECE", 5)
     running.node("lint").click()
     press(running, kernel, "[")
     for _ in range(3):

@@ -18,8 +18,8 @@ from scenes import review as graph_of_review
 from scenes import review_running, scene
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.view import steps
-from nbflow.view.lookups import Lookups
+from nbflow.view.fold import steps
+from nbflow.view.panels.lookups import Lookups
 
 pytestmark = pytest.mark.browser
 

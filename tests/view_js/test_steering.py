@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scenes import FAILURE, inspector, review, review_ended, review_running, scene
 
-from nbflow.view.svg import scene as real_scene
+from nbflow.view.render.drawing import scene as real_scene
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scenes import node
 
-from nbflow.view.words import badge, duration, second_line
+from nbflow.view.text import badge, duration, second_line
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")

@@ -11,7 +11,7 @@ from scenes import NOW, layered, node, review, snapshot
 
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
-from nbflow.view.timeline import Timeline
+from nbflow.view.panels.timeline import Timeline
 
 Json = dict[str, Any]
 START = NOW - 134

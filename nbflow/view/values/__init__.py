@@ -1,0 +1,1 @@
+"""Values as bounded text, tables, trees and images, rendered with a time limit."""
