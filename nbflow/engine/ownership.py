@@ -187,8 +187,8 @@ class Handover:
     """
 
     __slots__ = (
-        "_copies", "_copying", "_handed", "_job", "_largest", "_longest", "_slowest", "_started", "_task", "_whole",
-        "given",
+        "_copies", "_copying", "_handed", "_items", "_job", "_largest", "_longest", "_slowest", "_started", "_task",
+        "_whole", "given",
     )  # fmt: skip
 
     def __init__(
@@ -197,6 +197,8 @@ class Handover:
         self._copies, self._task, self._job, self.given = copies, task, job, given
         self._whole = state
         self._handed: dict[str, Any] = {} if state is None else given[STATE]
+        self._items: dict[str, list[Any]] = {}
+        """The rows of lists of dicts among the arguments, by key, as the tool received them."""
         self._copying = self._longest = self._started = 0.0
         self._slowest, self._largest = "", None
 
@@ -255,6 +257,8 @@ class Handover:
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} could not copy {key!r}: {error}") from error
         took = clock() - started
+        if type(copy) is list and copy and type(copy[0]) is dict:
+            self._items[key] = copy.copy()
         if took > NOTICED_S and not self._copies.snapshots.is_heavy(value):
             return copy  # a small value: the garbage collector, or another thread, took the time
         self._copying += took
@@ -349,7 +353,9 @@ class Handover:
 
     def _own(self, key: str, value: Any, current: Any = MISSING) -> Any:
         try:
-            return own(value) if current is MISSING else self._copies.snapshots.adopt(value, current)
+            return (
+                own(value) if current is MISSING else self._copies.snapshots.adopt(value, current, self._items.get(key))
+            )
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from operator import add, is_
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 from nbflow.values.atoms import ATOMS, EXACT
@@ -90,9 +90,69 @@ class _Flat(NamedTuple):
             and all(map(is_, self.values, other.values))
         )
 
-    def followed_by(self, more: list[dict[Any, Any]]) -> _Flat:
-        """Return the contents of these rows and more."""
-        return _Flat(*map(add, self, _Flat.of(more)))
+
+class _Column(NamedTuple):
+    """The values under one key: the positions of the rows that have it, and the value of each."""
+
+    positions: list[int]
+    values: list[Any]
+
+
+class _Columns:
+    """The contents of rows by key, which tells in a few calls whether other rows have the same objects.
+
+    `dict.values` creates a view and an iterator for each row, which takes three times as long as to look its keys up.
+    Rows have the same objects under the same keys in the same order exactly if
+
+    1. the keys of all rows, one after the other, are the same objects, and
+    2. each row has the same object under each key that its counterpart has.
+
+    By 2 no row lacks a key, and by 1 the number of keys is the same in all, so no row has one more; then 1 says that
+    the order within each row is the same too.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._keys: list[str] = []
+        self._columns: dict[str, _Column] = {}
+
+    @classmethod
+    def of(cls, rows: list[dict[Any, Any]]) -> _Columns | None:
+        """Return the contents of rows; None where a key is no text, or most keys are in few of the rows."""
+        if not _STR.issuperset(map(type, chain.from_iterable(rows))):
+            return None
+        if len(set().union(*rows)) > len(rows):
+            return None
+        columns = cls()
+        columns.extend(rows)
+        return columns
+
+    def extend(self, rows: list[dict[Any, Any]]) -> None:
+        """Add rows at the end."""
+        for position, row in enumerate(rows, self._count):
+            self._keys.extend(row)
+            for key, value in row.items():
+                column = self._columns.get(key)
+                if column is None:
+                    column = self._columns[key] = _Column([], [])
+                column.positions.append(position)
+                column.values.append(value)
+        self._count += len(rows)
+
+    def are_in(self, rows: list[dict[Any, Any]]) -> bool:
+        """Return whether other rows, as many as these, have the same objects under the same keys in the same order."""
+        keys = list(chain.from_iterable(rows))
+        if len(keys) != len(self._keys) or not all(map(is_, keys, self._keys)):
+            return False
+        try:
+            return all(self._is_in(rows, key) for key in self._columns)
+        except KeyError:
+            return False
+
+    def _is_in(self, rows: list[dict[Any, Any]], key: str) -> bool:
+        positions, values = self._columns[key]
+        have = rows if len(positions) == len(rows) else map(rows.__getitem__, positions)
+        return all(map(is_, map(itemgetter(key), have), values))
 
 
 class Lineage:
@@ -107,7 +167,7 @@ class Lineage:
 class Rows:
     """A list of rows that never changes, for copies of it and of lists that begin with its rows."""
 
-    __slots__ = ("_flat", "_heirs", "entries", "lineage", "rows")
+    __slots__ = ("_columns", "_heirs", "entries", "lineage", "rows")
 
     def __init__(self, rows: list[dict[Any, Any]], entries: int, lineage: Lineage | None = None) -> None:
         self.rows = rows
@@ -116,7 +176,8 @@ class Rows:
         self.lineage = lineage or Lineage(rows)
         self._heirs = [self.lineage]
         """The lineage until a list has extended it: `pop` gives it to one of several threads."""
-        self._flat: _Flat | None = None
+        self._columns: list[_Columns] = []
+        """The contents by key, once a list has been compared: `pop` gives them to one of several threads."""
 
     @classmethod
     def of(cls, value: list[Any]) -> Rows | None:
@@ -127,18 +188,32 @@ class Rows:
         """Return a copy of the list."""
         return copies_of(self.rows)
 
-    def grown(self, value: list[Any]) -> Rows | None:
-        """Return a copy of a list of the same rows and more, which shares the rows; None for any other list."""
+    def grown(self, value: list[Any], given: list[Any] | None = None) -> Rows | None:
+        """Return a copy of a list of the same rows and more, which shares the rows; None for any other list.
+
+        `given` are the rows of the copy that a tool received: known to be distinct dicts, so where the list begins with
+        these objects, it is only asked whether their contents have changed.
+        """
         first, more = value[: len(self.rows)], value[len(self.rows) :]
-        if set(map(type, first)) != {dict} or not are_flat(more) or not are_distinct(value):
+        if not are_flat(more) or not _are_distinct_dicts(first, more, given):
             return None
-        flat = self._flat or _Flat.of(self.rows)
-        if not _Flat.of(first).is_identical(flat) and not same_rows(first, self.rows):
+        columns = self._taken_columns()
+        if not (columns and columns.are_in(first)) and not same_rows(first, self.rows):
+            self._columns = [columns] if columns else []
             return None
-        rows = [*self.rows, *copies_of(more)]
+        copies = copies_of(more)
+        rows = [*self.rows, *copies]
         grown = Rows(rows, self.entries + entries_of(more), self._extended(rows))
-        grown._flat, self._flat = flat.followed_by(more), None  # the longer list is the one that is compared next
+        if columns and _STR.issuperset(map(type, chain.from_iterable(more))):
+            columns.extend(copies)
+            grown._columns = [columns]  # the longer list is the one that is compared next
         return grown
+
+    def _taken_columns(self) -> _Columns | None:
+        try:
+            return self._columns.pop()
+        except IndexError:
+            return _Columns.of(self.rows)
 
     def _extended(self, rows: list[dict[Any, Any]]) -> Lineage | None:
         """Make a longer list the last one of the lineage; return None where another list has extended it before."""
@@ -148,6 +223,14 @@ class Rows:
             return None
         lineage.longest = rows
         return lineage
+
+
+def _are_distinct_dicts(first: list[Any], more: list[Any], given: list[Any] | None) -> bool:
+    """Return whether all items are dicts, and none is among them twice."""
+    if given is None or len(given) != len(first) or not all(map(is_, first, given)):
+        return set(map(type, first)) == {dict} and are_distinct([*first, *more])
+    ids = set(map(id, more))
+    return len(ids) == len(more) and ids.isdisjoint(map(id, first))
 
 
 class Compact:

@@ -118,25 +118,30 @@ EDITS = {
     "equal but of another type": lambda value: value[1].update(content=1.0),
     "nest the first": lambda value: value[0].update(content=[1]),
     "other keys": lambda value: value.__setitem__(2, dict(reversed(value[2].items()))),
+    "other keys in place": lambda value: value[4].update(role=value[4].pop("role", None)),
+    "rename a key": lambda value: value[5].update(text=value[5].pop("content", None)),
+    "one row twice": lambda value: value.__setitem__(6, value[7]),
+    "another row": lambda value: value.__setitem__(8, dict(value[8])),
     "move an entry": lambda value: value[3].update(more=value[2].pop("content", None)),
     "remove the last": lambda value: value.pop(),
     "nothing": lambda value: None,
 }
 
 
-@given(st.lists(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), max_size=12))
-def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[list[str]]) -> None:
+@given(st.lists(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), max_size=12), st.booleans())
+def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[list[str]], is_given: bool) -> None:
     snapshots = Snapshots()
     held: Any = [{"role": "user", "content": 1} for _ in range(12)]
     logged = []
     for edits in rounds:
         value, before = snapshots.copy(held), shape(held)
         snapshots.is_heavy(held)
+        items = list(value) if is_given else None
         for edit in edits:
-            with suppress(AttributeError):  # of a row that an edit before has replaced
+            with suppress(AttributeError, IndexError):  # of a row that an edit before has replaced
                 EDITS[edit](value)
 
-        adopted = snapshots.adopt(value, held)
+        adopted = snapshots.adopt(value, held, items)
 
         assert shape(adopted) == shape(value)
         assert shape(held) == before

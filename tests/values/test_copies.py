@@ -307,6 +307,32 @@ def test_copies_from_a_snapshot_share_nothing_with_each_other() -> None:
     assert first["1"]["cells"] == second["1"]["cells"] == value["1"]["cells"] == [1, {"x": 1}]
 
 
+def test_a_copy_from_a_snapshot_has_the_aliases_cycles_and_sets_of_its_value() -> None:
+    shared: dict[str, Any] = {"items": [1, 2]}
+    value: dict[str, Any] = {"one": shared, "two": [shared], "three": {"a", ("b", 1)}, "four": ("c", 2)}
+    value["self"] = value
+    snapshots = Snapshots()
+
+    for _ in range(3):
+        copy = snapshots.copy(value)
+
+    assert copy["self"] is copy is not value
+    assert copy["one"] is copy["two"][0] is not shared
+    assert (copy["one"], copy["three"], copy["four"]) == ({"items": [1, 2]}, {"a", ("b", 1)}, ("c", 2))
+    assert copy["three"] is not value["three"]
+    assert list(copy) == ["one", "two", "three", "four", "self"]
+
+
+def test_a_copy_of_one_nested_part_is_apart_from_the_value() -> None:
+    snapshots = Snapshots()
+    value = {"only": [1]}
+
+    copies = [snapshots.copy(value) for _ in range(3)]
+    copies[2]["only"].append(2)
+
+    assert (value, copies[1]) == ({"only": [1]}, {"only": [1]})
+
+
 def test_a_snapshot_belongs_to_a_value_and_not_to_its_id() -> None:
     snapshots = Snapshots()
     for number in range(200):
