@@ -18,7 +18,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.graph.model import AS_STORED
 from nbflow.names import identifier, node_path
 from nbflow.notation import parse_run_line, read_graph
-from nbflow.notation.reader import read_flow
+from nbflow.notation.parser import read_flow
 from nbflow.session import Session
 from nbflow.store import stored_graph
 

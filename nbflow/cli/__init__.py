@@ -6,7 +6,7 @@ Rule: a command is parse, call the session, show; what goes wrong is one message
 
 def main() -> None:
     """Run the command line; the entry point of `nbflow`."""
-    from nbflow.cli.streams import guarded, open_closed
+    from nbflow.cli.errors import guarded, open_closed
 
     open_closed()
     with guarded():

@@ -12,15 +12,15 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-_HOMES = {
+_MODULES = {
     "run": "nbflow.cli.run",
-    "resume": "nbflow.cli.resume",
-    "cancel": "nbflow.cli.cancel",
-    "runs": "nbflow.cli.history",
-    "export": "nbflow.cli.export",
-    "show": "nbflow.cli.picture",
+    "resume": "nbflow.cli.run",
+    "cancel": "nbflow.cli.runs",
+    "runs": "nbflow.cli.runs",
+    "export": "nbflow.cli.graphs",
+    "show": "nbflow.cli.graphs",
     "serve": "nbflow.cli.serve",
-    "db": "nbflow.cli.database",
+    "db": "nbflow.cli.db",
 }
 
 
@@ -32,14 +32,14 @@ class OnDemand(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = _command(getattr(import_module(_HOMES[name]), name))
+            self._made[name] = _command(getattr(import_module(_MODULES[name]), name))
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_HOMES)
+        return iter(_MODULES)
 
     def __len__(self) -> int:
-        return len(_HOMES)
+        return len(_MODULES)
 
 
 class Commands(TyperGroup):

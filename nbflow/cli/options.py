@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbflow.cli.completing import graph_of_file
-from nbflow.errors import NbflowError, NotationError
+from nbflow.cli.completion import graph_of_file
+from nbflow.errors import NbflowError, NotationError, did_you_mean, name_list
 from nbflow.files.text import FileError, read_text
-from nbflow.names import normalised
+from nbflow.graph import GraphDefinition
+from nbflow.names import identifier, normalised
+
+if TYPE_CHECKING:
+    from nbflow.files.program import Program
 
 File = Annotated[
     Path,
@@ -33,14 +37,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard out
 
 def moment(text: str, *, now: float) -> float:
     """Return the time (s since 1970) that `--since` says; `now` is such a time as well."""
-    from nbflow.notation.spans import parse_since
+    from nbflow.notation.time_spans import parse_since
 
     return _read(lambda: parse_since(text, now=now), "--since")
 
 
 def span(text: str, option: str) -> float:
     """Return the seconds that an option says."""
-    from nbflow.notation.spans import parse_span
+    from nbflow.notation.time_spans import parse_span
 
     return _read(lambda: parse_span(text), option)
 
@@ -108,3 +112,31 @@ def state_file(path: Path | None) -> dict[str, Any]:
             f"--state {path}: holds {type(data).__name__}; an initial state is an object of keys and values"
         )
     return normalised(data, f"--state {path}")
+
+
+def open_program(path: Path, modules: list[str]) -> Program:
+    """Return what a file defines, as `nbflow.files.program` does; tell what was left out."""
+    from nbflow.files import program
+
+    opened = program.open_program(path, modules)
+    for note in opened.notes:
+        typer.echo(note, err=True)
+    return opened
+
+
+def picked(program: Program, name: str | None) -> GraphDefinition:
+    """Return the graph asked for, or the only one.
+
+    Raises:
+        NbflowError: There is none of that name, or several and none was named.
+    """
+    if name is not None:
+        name = identifier(name)
+        if name not in program.graphs:
+            near = did_you_mean(name, program.graphs)
+            raise NbflowError(f"no graph {name!r} in the file{near}; it defines: {name_list(program.graphs)}")
+        return program.session.find(name)
+    if len(program.graphs) != 1:
+        known = name_list(program.graphs)
+        raise NbflowError(f"the file defines {len(program.graphs)} graphs ({known}); say which with --graph NAME")
+    return program.session.find(program.graphs[0])

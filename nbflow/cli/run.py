@@ -1,26 +1,32 @@
-"""`nbflow run FILE`: a graph of a file, run to its end.
+"""`nbflow run` and `nbflow resume`: a graph of a file from its start, or a stored run from where it ended.
 
-Rule: an option is honoured or refused, never silently ignored.
+An option is honoured or refused, never silently ignored. The store knows what a run did; files and modules of the user
+say what its tools do.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbflow.cli.carrying import carry
-from nbflow.cli.options import AsJson, File, Graph, Tools, assignments, state_file
-from nbflow.cli.program import open_program, picked
-from nbflow.cli.results import printer
-from nbflow.cli.telling import errors_told, warnings_told
-from nbflow.files.origin import origin_of
+from nbflow.cli.completion import resumable_run
+from nbflow.cli.errors import errors_told, tell, warnings_told
+from nbflow.cli.options import AsJson, File, Graph, Tools, assignments, open_program, picked, state_file
+from nbflow.cli.output import printer
+from nbflow.cli.run_loop import carry
+from nbflow.cli.store_location import store_url
+from nbflow.errors import GraphError, NbflowError, SecretsNeededError
+from nbflow.files.origin import file_of, origin_of
+from nbflow.files.program import register_modules
 from nbflow.session import Session, current
 from nbflow.settings import Durability, settings
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
+    from nbflow.store.rows import RunRow
 
 Keys = Annotated[
     list[str] | None,
@@ -82,3 +88,109 @@ def _session_beside(file: Path) -> Session:
     folder = Path.cwd() if settings().database_url else file.absolute().parent
     session.history.folder, session.history.origin = folder, origin_of(file, folder)
     return session
+
+
+RunId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Its id or the beginning of it; by default the last unfinished.",
+        show_default=False,
+        autocompletion=resumable_run,
+    ),
+]
+ToolsFile = Annotated[Path | None, typer.Option(help="Where its tools are, in place of the file it was started from.")]
+Edits = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Fork with this key of the state; may be given again."),
+]
+Moment = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="NODE|NODE#K|SEQ",
+        help="Fork before the last (or K-th) start of a node, or after an event.",
+    ),
+]
+
+
+Secret = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Ask for this secret of the run, or read it as a line of standard input; may be given again.",
+    ),
+]
+
+
+def resume(
+    run: RunId = None, file: ToolsFile = None, tools: Tools = None, set_: Edits = None, from_: Moment = None,
+    secret: Secret = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Go on with a run that failed, was stopped, or whose process died; what completed is not run again.
+
+    With --set or --from a new run goes on from the old one's past, which stays as it is. The store is .nbflow in the
+    folder of work, or what NBFLOW_DATABASE_URL names. Tools come from --file, else from the file that the run was
+    started from if it lies beside the store, and from --tools. Secrets are never stored: a terminal asks for those that
+    the run had, else --secret reads them, or NBFLOW_SECRET_NAME has them.
+
+    Example: nbflow resume --tools mytools
+
+    Example: nbflow resume 4f2a --from score --set bonus=0.5 --json
+    """
+    warnings_told()
+    print_result = printer(as_json=as_json)
+    from nbflow.notation.time_spans import parse_place
+
+    with errors_told():
+        session, here = current(), Path.cwd()
+        edits = assignments(set_)
+        at = None if from_ is None else parse_place(from_)
+        store_url()
+        session.history.folder = here
+        row = _row(session, run)
+        for line in session.take_notices():
+            tell(line)
+        _load_tools(row, file, tools or [], here)
+
+        given = {name: _secret(name) for name in secret or []}
+
+        async def begin() -> Run:
+            try:
+                return await session.reopen(row.id, at=at, state=edits or None, secrets=given)
+            except SecretsNeededError as error:
+                if not sys.stdin.isatty():
+                    raise
+                asked = {name: _secret(name) for name in error.names}
+                return await session.reopen(row.id, at=at, state=edits or None, secrets=given | asked)
+            except GraphError as error:
+                raise NbflowError(
+                    f"{error}\n  tools come from --file FILE and --tools MODULE; a store names no modules"
+                ) from error
+
+        carry(begin, print_result, session)
+
+
+def _secret(name: str) -> str:
+    """Return a secret that a person types unseen, or the next line of what is piped in."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _row(session: Session, run_id: str | None) -> RunRow:
+    store = session.history.open()
+    return store.head(session.meant(unfinished=True) if run_id is None else run_id).result().row
+
+
+def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) -> None:
+    try:
+        if file is None and row.origin is not None:
+            file = file_of(row.origin, here)
+    except NbflowError as error:
+        tell(f"run {row.id}: {error}; --file FILE names one")
+    if file is None:
+        register_modules(modules)
+    else:
+        tell(f"run {row.id} goes on with the tools of {file}")
+        open_program(file, modules)

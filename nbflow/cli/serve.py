@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 
+from nbflow.cli.errors import errors_told, tell
 from nbflow.cli.options import AsJson, File, Tools
-from nbflow.cli.results import line_printer
-from nbflow.cli.telling import errors_told, tell
+from nbflow.cli.output import line_printer
 from nbflow.errors import NbflowError
 from nbflow.files.text import check_there
 from nbflow.serving import drain_time, login_address, page_address, public_address, require_server

@@ -27,6 +27,6 @@ per evaluation, in multiples of this package's time, which includes recording wh
 None tells what was read, or the column of an operation that failed.
 """
 
-from nbflow.conditions.condition import Condition, compile_condition
+from nbflow.conditions.compiler import Condition, check, compile_condition
 
-__all__ = ["Condition", "compile_condition"]
+__all__ = ["Condition", "check", "compile_condition"]

@@ -6,16 +6,16 @@ for that form: it takes long to load.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from nbflow.conditions.operations import FUNCTIONS
 from nbflow.errors import did_you_mean, name_list
-from nbflow.graph.before import circles
-from nbflow.graph.model import EdgeDefinition, GraphDefinition
+from nbflow.graph.hidden_inputs import HiddenInput, hidden_inputs
+from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
 from nbflow.graph.needs import Flow
-from nbflow.graph.reserved import shadowing
-from nbflow.graph.unseen import Unseen, unseen
+from nbflow.graph.traversal import components
 from nbflow.graph.writes import repeated_keys
 from nbflow.names import by_identifier, identifier
 from nbflow.state_parameter import NAME as STATE
@@ -23,7 +23,7 @@ from nbflow.state_parameter import NAME as STATE
 if TYPE_CHECKING:
     import networkx
 
-    from nbflow.tools import ToolRegistry
+    from nbflow.tools import ToolRegistry, ToolSpec
 
 MAX_WARNINGS = 100  # listed; the nearest names that each looks for take long among many
 
@@ -66,7 +66,7 @@ def lint(
         _repeated(graph, registry),
         _ignored(flow),
         _hidden(graph, flow, given),
-        shadowing(graph, registry, flow.reached),
+        _shadowing(graph, registry, flow.reached),
         _reduced_outside(graph, flow, graphs),
         _unseen(flow),
     )
@@ -93,7 +93,7 @@ def _unreachable(graph: GraphDefinition, reached: set[str]) -> Iterator[str]:
 
 def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
     """Name the cycles that only a limit can end: no edge leaves them, and none inside depends on a condition."""
-    found = list(circles([node.node_id for node in graph.nodes], flow.into))
+    found = list(components([node.node_id for node in graph.nodes], flow.into))
     number = {name: at for at, circle in enumerate(found) for name in circle}
     inside: list[list[EdgeDefinition]] = [[] for _ in found]
     left: set[int] = set()
@@ -180,13 +180,13 @@ def _reduced_outside(graph: GraphDefinition, flow: Flow, graphs: Mapping[str, Gr
 
 def _unseen(flow: Flow) -> Iterator[str]:
     """Name what tools of nodes with `cache` read that the cache cannot see."""
-    read: dict[str, list[Unseen]] = {}
+    read: dict[str, list[HiddenInput]] = {}
     for node in flow.nodes.values():
         spec = flow.spec(node) if node.cache else None
         if spec is None:
             continue
         if spec.name not in read:
-            read[spec.name] = unseen(spec)
+            read[spec.name] = hidden_inputs(spec)
         found = read[spec.name]
         if found:
             told = name_list((f"{each.what} ({each.place})" for each in found), most=6)
@@ -233,3 +233,44 @@ def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | N
                     f"node {node.node_id!r} needs {name!r}, which no path provides{near}; "
                     f"give it at the start ({name}=…), or as a param"
                 )
+
+
+CONSTANTS = frozenset({"true", "false", "null"})
+"""Words that conditions read as constants."""
+ERROR = "error"
+"""The key that error edges write."""
+
+
+def _shadowing(graph: GraphDefinition, registry: ToolRegistry, reached: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for each parameter of a node's tool, and param of a node, that has a reserved name."""
+    failing = {edge.to_node for edge in graph.edges if edge.type == "error"}
+    reached = set(reached)
+    for node in graph.nodes:
+        if node.node_id not in reached:
+            continue
+        spec = registry.get(node.tool) if node.tool is not None and node.tool in registry else None
+        for name, kind in _names(node, spec).items():
+            if (meaning := _meaning(name, node, registry, failing)) is not None:
+                yield f"node {node.node_id!r}: {kind} {name!r} shadows a reserved name: {meaning}"
+
+
+def _names(node: NodeDefinition, spec: ToolSpec | None) -> dict[str, str]:
+    """Return the names that a node's tool takes, each with what it is."""
+    named = {} if spec is None else {param.name: f"of tool {spec.name!r} the parameter" for param in spec.params}
+    if node.map is not None and node.as_ is not None:
+        named.setdefault(node.as_, "the map's item")
+    return {**dict.fromkeys(node.params, "the param"), **named}
+
+
+def _meaning(name: str, node: NodeDefinition, registry: ToolRegistry, failing: set[str]) -> str | None:
+    """Return what a name means where it is reserved, and what to do; None for any other."""
+    if name in CONSTANTS:
+        return f"a condition reads {name!r} as a constant, and the key only as state[{name!r}]; give it another name"
+    if name in FUNCTIONS or name in registry.predicates:
+        kind = "built-in function" if name in FUNCTIONS else "predicate"
+        return f"conditions call the {kind} {name!r}, so the key of this name reads like it; give it another name"
+    if name.startswith("__"):
+        return f"conditions refuse names with two underscores in front, and read the key only as state[{name!r}]"
+    if name == ERROR and name in node.params and node.node_id in failing:
+        return "the error edge that leads here writes the key 'error', and the param hides it; give it another name"
+    return None

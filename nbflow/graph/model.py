@@ -19,13 +19,13 @@ from pydantic import (
 )
 
 from nbflow.errors import GraphError
-from nbflow.graph import checks
+from nbflow.graph import validation
 from nbflow.names import normalised_graph
 
 if TYPE_CHECKING:
     import networkx
 
-END = checks.END
+END = validation.END
 AS_STORED: dict[str, Any] = {"names": "as stored"}
 """The context of validation that leaves names as they are: those of a stored graph are those of its runs' events."""
 
@@ -34,7 +34,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Executor = Literal["auto", "inline", "thread"]
 
 
-# What the JSON schema says beyond the types. It is said there alone, as `checks` tells all faults of a graph at once.
+# Constraints for the JSON schema only: `validation` checks the same, and lists all faults of a graph in one error.
 _ID = r"^[^\s\x00-\x1f\x7f-\x9f/\[\]]([^\x00-\x1f\x7f-\x9f\u2028\u2029/\[\]]*[^\s\x00-\x1f\x7f-\x9f/\[\]])?$"
 _ONE_OF_TWO: dict[str, Any] = {
     "oneOf": [
@@ -90,7 +90,7 @@ class EdgeDefinition(_Part):
     @classmethod
     def _with_its_condition(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(condition := data.get("condition"), str):
-            kept = checks.one_line(condition)
+            kept = validation.one_line(condition)
             if kept is not condition or "type" not in data:
                 return {"type": "conditional", **data, "condition": kept}
         return data
@@ -117,9 +117,11 @@ class GraphDefinition(_Part):
     ) -> Self:
         if isinstance(data, cls):
             return data
-        if isinstance(data, Mapping) and (fault := checks.size_fault(str(data.get("name", "")), checks.size_of(data))):
+        if isinstance(data, Mapping) and (
+            fault := validation.size_fault(str(data.get("name", "")), validation.size_of(data))
+        ):
             raise GraphError(fault)
-        raw, clashes = checks.as_plain(data), list[str]()
+        raw, clashes = validation.as_plain(data), list[str]()
         if info.context is not AS_STORED:
             named, clashes = normalised_graph(raw)
             if named != raw:
@@ -127,8 +129,8 @@ class GraphDefinition(_Part):
         try:
             graph, faults = handler(data), []
         except ValidationError as error:
-            graph, faults = None, checks.field_faults(error, raw)
-        faults += clashes + checks.structure_faults(raw)
+            graph, faults = None, validation.field_faults(error, raw)
+        faults += clashes + validation.structure_faults(raw)
         if faults or graph is None:
             raise GraphError(faults, graph=raw.get("name") if isinstance(raw.get("name"), str) else None)
         return graph

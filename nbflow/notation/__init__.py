@@ -3,9 +3,9 @@
 Rule: it says exactly what the JSON of a graph says: `read_graph(to_text(graph), name=graph.name) == graph`.
 """
 
-from nbflow.notation.reader import parse_constant as parse_constant
-from nbflow.notation.reader import read_flow as read_flow
-from nbflow.notation.reader import read_graph as read_graph
+from nbflow.notation.parser import parse_constant as parse_constant
+from nbflow.notation.parser import read_flow as read_flow
+from nbflow.notation.parser import read_graph as read_graph
 from nbflow.notation.run_line import RunLine as RunLine
 from nbflow.notation.run_line import hides_value as hides_value
 from nbflow.notation.run_line import parse_run_line as parse_run_line

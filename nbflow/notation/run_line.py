@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from nbflow import parsing
 from nbflow.names import identifier
-from nbflow.notation import values
-from nbflow.notation.places import Fault, reading
-from nbflow.notation.tokens import QUOTED, Token
+from nbflow.notation import constants
+from nbflow.notation.lexer import QUOTED
+from nbflow.notation.positions import Fault, Token, reading
 
 _MAX_TRIES = 50  # places where one expression might end; each is tried by Python's parser
 _SPACE = re.compile(r"\s*+")
@@ -124,7 +124,7 @@ def _name(line: str, end: int) -> tuple[str | None, int]:
     if at >= end or line.startswith("--", at) or _KEY.match(line, at, end):
         return None, at
     if found := _QUOTED.match(line, at, end):
-        name = values.name(Token("NAME", found.group(), at))
+        name = constants.name(Token("NAME", found.group(), at))
     elif (found := _BARE.match(line, at, end)) and not found.group().startswith("-"):
         name = found.group()
     else:
@@ -190,7 +190,7 @@ def _option(line: str, option: re.Match[str], end: int) -> tuple[list[str], int]
         if _KEY.match(line, start, end) or _OPTION.match(line, start, end):
             break
         if found := _QUOTED.match(line, start, end):
-            words.append(values.unquoted(Token("STRING", found.group(), start)))
+            words.append(constants.unquoted(Token("STRING", found.group(), start)))
         elif found := re.compile(r"[^\s\"';]++").match(line, start, end):
             words.append(found.group())
         else:

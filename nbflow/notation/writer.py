@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from nbflow.errors import GraphError
 from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
-from nbflow.notation.tokens import is_bare
-from nbflow.notation.values import constant_fault
+from nbflow.notation.constants import constant_fault
+from nbflow.notation.lexer import is_bare
 
 _WIDTH = 100
 # Set or not set is a difference here: what is not set comes from the tool.

@@ -16,7 +16,7 @@ from IPython.core import magic_arguments
 from IPython.core.error import UsageError
 
 from nbflow.errors import NbflowError
-from nbflow.notation.spans import parse_place, parse_since
+from nbflow.notation.time_spans import parse_place, parse_since
 
 
 def argument(*names: str, **settings: Any) -> Any:

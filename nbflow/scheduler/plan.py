@@ -12,8 +12,8 @@ from typing import Any
 from nbflow.conditions import Condition, compile_condition
 from nbflow.errors import ConditionError, GraphError, did_you_mean, name_list
 from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition, reachable
-from nbflow.graph.before import circles
-from nbflow.graph.checks import MAX_NESTING, size_fault
+from nbflow.graph.traversal import components
+from nbflow.graph.validation import MAX_NESTING, size_fault
 from nbflow.reducers import Fold, resolve
 from nbflow.scheduler.commands import EdgeTaken
 from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
@@ -211,9 +211,9 @@ def _nesting(graph: GraphDefinition, inner: Mapping[str, GraphDefinition]) -> in
     known = {**inner, graph.name: graph}
     runs = {name: {node.graph for node in each.nodes if node.graph in known} for name, each in known.items()}
     depth: dict[str | None, int] = {}
-    for circle in circles(known, runs):
-        inside = [depth[other] + 1 for name in circle for other in runs[name] if other in depth]
-        depth |= dict.fromkeys(circle, max(inside, default=0) + len(circle) - 1)
+    for component in components(known, runs):
+        inside = [depth[other] + 1 for name in component for other in runs[name] if other in depth]
+        depth |= dict.fromkeys(component, max(inside, default=0) + len(component) - 1)
     return depth[graph.name]
 
 

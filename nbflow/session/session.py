@@ -18,8 +18,7 @@ from nbflow.tools import ToolSpec
 from nbflow.values import own
 
 if TYPE_CHECKING:
-    from nbflow.graph.initial import InitialStateCheck
-    from nbflow.graph.needs import Need
+    from nbflow.graph.needs import InitialStateCheck, Need
     from nbflow.serving import Served
     from nbflow.settings import Durability
     from nbflow.store.recorder import Recorder
@@ -143,7 +142,7 @@ class Session(Reopening):
         check.refuse_missing(given)
 
     def _initial_check(self, graph: GraphDefinition) -> InitialStateCheck:
-        from nbflow.graph.initial import InitialStateCheck
+        from nbflow.graph.needs import InitialStateCheck
 
         return InitialStateCheck(graph, self.registry, self.graphs)
 

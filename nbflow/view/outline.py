@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition
-from nbflow.graph.dominators import dominators, subtrees
+from nbflow.graph.traversal import dominators, subtrees
 from nbflow.view.text import TIMES
 from nbflow.view.text import line as one_line
 

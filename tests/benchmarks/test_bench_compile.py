@@ -63,3 +63,20 @@ def test_compile(shape: Callable[[int], GraphDefinition], figures: Figures) -> N
     figures.at_most(f"compile, four times a {shape.__name__} graph", found.ratio(0, 1), MOST_GROWTH, note)
     figures.at_most(f"compile, {shape.__name__}, to networkx's components", found.ratio(0, 2), MOST_PASSES, note)
     assert len(compile_plan(large).edges) == len(large.edges)
+
+
+def test_compile_conditions(figures: Figures) -> None:
+    """A chain whose 4 000 edges have conditions of their own."""
+    edges = [
+        {"from_node": f"n{n}", "to_node": f"n{n + 1}", "condition": f"score_{n} > {n} and not done"}
+        for n in range(4_000)
+    ]
+    data = {"name": "g", "nodes": [{"node_id": f"n{n}", "tool": "pass"} for n in range(4_001)], "edges": edges}
+    definition = GraphDefinition.model_validate(data)
+    bare = networkx.DiGraph((edge.from_node, edge.to_node) for edge in definition.edges)
+
+    calls = (lambda: compile_plan(definition), lambda: list(networkx.strongly_connected_components(bare)))
+    found = asyncio.run(interleave(5, *map(awaitable, calls)))
+
+    note = f"4000 conditions: {micro(found.median(0))}"
+    figures.at_most("compile, conditions, to networkx's components", found.ratio(0, 1), MOST_PASSES, note)

@@ -13,7 +13,7 @@ import pytest
 from commands import KEPT, Command, holding, json_of, killed, nbflow_in, on_terminal
 from surroundings import database
 
-import nbflow.cli.cancel
+import nbflow.cli.runs
 from nbflow.errors import NbflowError
 from nbflow.files.origin import origin_of
 from nbflow.server.adopting import _adopt
@@ -151,9 +151,9 @@ def test_a_run_whose_process_died_before_it_heard_of_it_ends_where_a_server_woul
 def waited_in_vain(folder: Path, where: dict[str, str], run_id: str) -> str:
     """Return what the command says in the end of a process that does not hear."""
     with session_in(folder, where) as session, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nbflow.cli.cancel, "WAIT_S", 0.2)
+        patch.setattr(nbflow.cli.runs, "WAIT_S", 0.2)
         with pytest.raises(NbflowError) as refused:
-            nbflow.cli.cancel._ended(session.history.open(), run_id)
+            nbflow.cli.runs._ended(session.history.open(), run_id)
     return str(refused.value)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbflow.conditions import compile_condition
+from nbflow.conditions import compile_condition, parser
+from nbflow.conditions.compiler import _read
 from nbflow.errors import ConditionError
 
 STATE: dict[str, Any] = {
@@ -78,3 +80,39 @@ def test_a_condition_agrees_with_python(text: str) -> None:
     else:
         assert truth is expected
         assert all(reads[name] is STATE[name] for name in reads.keys() & STATE.keys())
+
+
+PIECES = (
+    "a", "user", "state", "true", "None", "not", "and", "or", "is", "in", "if", "__x", "µ", "0", "07", "1", "99999", ".5",
+    "1.", "1e3", "'a'", '"b"', "'", '"', "\\", "''", " ", "  ", "==", "<", ">=", "!", "=", "-", "+", ".", ",", "(", ")", "[",
+)  # fmt: skip
+SIMPLE = st.sampled_from([
+    "a", "user.age", "a.b.c", "true", "None", "1", "-2.5", "'it is'", '"or"', "a == 1", "a<b", "a.b is None",
+    "not a", "not a.b>=-1", "a is not None", "state", "a.__b", "a.if", "not", "x.true", "is", "1 is None",
+])  # fmt: skip
+JOINED = st.lists(st.tuples(SIMPLE, st.sampled_from([" and ", " or ", "  and not ", "and", " "])), max_size=4)
+
+
+@settings(max_examples=1_000)
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(PIECES), max_size=9).map("".join), JOINED.map(lambda p: "".join(sum(p, ()))), SIMPLE
+    )
+)
+def test_a_text_recognised_by_one_expression_is_a_condition_that_reads_the_same_keys(text: str) -> None:
+    names = parser.simple_names(text)
+    if names is None:
+        return
+
+    def never(text: str) -> None:
+        """Recognise no text, so that the whole parser reads it."""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbflow.conditions.compiler.simple_names", never)
+        assert _read(text) == (names, frozenset())
+
+
+def test_simple_conditions_are_recognised_by_one_expression() -> None:
+    assert parser.simple_names("user.age >= 18 and not done or name != 'a b'") == {"user", "done", "name"}
+    assert parser.simple_names("x is not None and y==-2.5") == {"x", "y"}
+    assert parser.simple_names("len(x) > 3") is None

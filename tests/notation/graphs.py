@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nbflow.graph import END, GraphDefinition
-from nbflow.graph.checks import id_fault, one_line
+from nbflow.graph.validation import id_fault, one_line
 
 ODD_NAMES = [
     "if", "else", "on", "error", "with", "graph", "reduce", "entry", "max_iterations", "pass", "true", "null", "None",

@@ -147,7 +147,7 @@ def test_to_find_what_holds_back_each_node_takes_steps_in_proportion_too(
 def test_a_graph_beyond_the_bound_on_work_is_refused_by_its_name_its_size_and_the_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nbflow.graph.checks.MAX_SIZE", 7)
+    monkeypatch.setattr("nbflow.graph.validation.MAX_SIZE", 7)
     inner = graph("a -> b -> c", "inner")
 
     assert compile_plan(graph("s = graph inner\nt = graph inner", "small"), graphs={"inner": inner})

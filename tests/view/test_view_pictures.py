@@ -18,7 +18,7 @@ from view_samples import ASKING, ERROR, PAIR, PULL, REVIEW, Story, graph, wide
 
 from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
-from nbflow.graph.checks import id_fault
+from nbflow.graph.validation import id_fault
 from nbflow.view import GraphPicture, RunView, scene, static_html, static_svg, summary
 from nbflow.view.render.picture import STYLE
 from nbflow.view.render.png import static_png

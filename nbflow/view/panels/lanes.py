@@ -22,7 +22,7 @@ from typing import Any
 
 from nbflow.events import Event
 from nbflow.graph import END, GraphDefinition, NodeDefinition
-from nbflow.graph.dominators import dominators
+from nbflow.graph.traversal import dominators
 from nbflow.view.outline import Outline, kind_of, outline
 from nbflow.view.panels.critical_path import Hop
 

@@ -1,7 +1,4 @@
-"""`nbflow cancel`: a run is stopped, whichever process runs it.
-
-Rule: it is stopped when the store says so, and not when it was asked for.
-"""
+"""`nbflow runs` and `nbflow cancel`: the runs in the store, and the end of one in any process."""
 
 from __future__ import annotations
 
@@ -13,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from nbflow.cli.completing import living_run
-from nbflow.cli.options import AsJson
-from nbflow.cli.place import opened
-from nbflow.cli.results import as_line
-from nbflow.cli.streams import Terminal
-from nbflow.cli.telling import INTERRUPTED, errors_told, fail
+from nbflow.cli.completion import living_run, stored_graph
+from nbflow.cli.errors import INTERRUPTED, errors_told, fail, tell
+from nbflow.cli.options import AsJson, moment
+from nbflow.cli.output import Terminal, as_line, show_table
+from nbflow.cli.store_location import opened, store_url
 from nbflow.errors import NbflowError, RunStateError
 from nbflow.events import Status
+from nbflow.session import current
 from nbflow.session.serialization import row_data
+from nbflow.view.text import counted
 
 if TYPE_CHECKING:
     from nbflow.store import Store
@@ -30,6 +28,35 @@ if TYPE_CHECKING:
 REASON = "by nbflow cancel"
 WAIT_S = 30.0
 LOOK_S = 0.1
+
+
+def runs(
+    graph: Annotated[str | None, typer.Option(help="Only runs of this graph.", autocompletion=stored_graph)] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="SPAN|DATE", help="Only runs begun since: 3h, 2d, 2026-01-31.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs that are kept, newest first.
+
+    Example: nbflow runs --status failed --since 2d
+
+    With --json one array: of each run its run_id, graph, version, status, started, ended, execution_time (seconds),
+    nodes (how many completed), events, durability, error, origin, parent, parent_event, owner (the process that has
+    it now), and notebook (the file of the notebook that it was started or last resumed in).
+    """
+    began = None if since is None else moment(since, now=time.time())
+    with errors_told():
+        store_url()
+        found = current().runs(graph=graph, status=status, since=began, limit=limit)
+        if as_json:
+            typer.echo(as_line([row_data(row) for row in found]), nl=False)
+        else:
+            show_table(found.table(), yielding="error")
+        if found.is_cut:
+            tell(f"{counted(len(found), 'run')} listed, the newest; there are more: --limit N")
 
 
 def cancel(

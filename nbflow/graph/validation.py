@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from nbflow.conditions import compile_condition
-from nbflow.conditions.operations import FUNCTIONS
+from nbflow import conditions
 from nbflow.errors import ConditionError, did_you_mean, name_list
 
 END = "END"
@@ -23,22 +22,6 @@ MAX_NESTING = 150  # subgraphs within subgraphs; each takes some calls upon call
 MAX_FAULTS = 100  # listed; a hostile graph has as many as it has characters
 _MAP_ONLY = {"as": None, "into": None, "limit": None, "on_error": "fail", "errors": "carry"}
 """Options that mean something only beside `map`, with their defaults."""
-
-
-class _AnyPredicate(dict[str, Any]):
-    """Stands for the registered predicates, which are known only when the graph runs."""
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name not in FUNCTIONS
-
-    def __getitem__(self, name: str) -> Any:
-        return bool
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return bool
 
 
 def size_fault(name: str, size: int) -> str | None:
@@ -232,7 +215,7 @@ def one_line(condition: str) -> str:
 def condition_fault(condition: str) -> ConditionError | None:
     """Return why a condition cannot be read, or None; which predicates there are is known only when the graph runs."""
     try:
-        compile_condition(condition, _AnyPredicate())
+        conditions.check(condition)
     except ConditionError as error:
         return error
     return None

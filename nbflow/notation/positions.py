@@ -8,11 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from nbflow.errors import NotationError
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50  # of a value's brackets
 LINE_END = re.compile(r"\r\n?|\n")
+
+
+class Token(NamedTuple):
+    """A piece of the text, with the terminal of the grammar that it is."""
+
+    type: str
+    text: str
+    start: int
 
 
 class Fault(Exception):  # noqa: N818 - it becomes a NotationError as soon as the text is known

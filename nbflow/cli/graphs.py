@@ -1,32 +1,30 @@
-"""`nbflow show`: a graph as text or drawn, a run as it went.
-
-Rule: what is a file is a graph's; only what is none may be the id of a run.
-"""
+"""`nbflow show` and `nbflow export`: a graph as text, drawn or as a module; a run as a table of its attempts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbflow.cli.completing import run_begun
-from nbflow.cli.options import AsJson, Graph, Tools
-from nbflow.cli.place import store_url
-from nbflow.cli.program import open_program, picked
-from nbflow.cli.progress import show_result
-from nbflow.cli.results import as_line, line_printer, write_file
-from nbflow.cli.tables import show_table
-from nbflow.cli.telling import errors_told, tell
+from nbflow.cli.completion import run_begun
+from nbflow.cli.errors import errors_told, tell
+from nbflow.cli.options import AsJson, File, Graph, Tools, open_program, picked
+from nbflow.cli.output import as_line, line_printer, show_result, show_table, write_file
+from nbflow.cli.store_location import store_url
 from nbflow.engine.record import RunRecord
-from nbflow.files.program import register_modules
+from nbflow.errors import NbflowError
+from nbflow.files.program import export_program, register_modules
 from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
 from nbflow.secrets import MASK
 from nbflow.session import current
 from nbflow.session.serialization import definition_data, result_data
+
+if TYPE_CHECKING:
+    from nbflow.files.export import Module
 
 _RUN_ID = re.compile("[0-9a-f]{1,32}")
 
@@ -116,3 +114,49 @@ def _draw(graph: GraphDefinition, snapshot: Mapping[str, Any], svg: Path | None,
         from nbflow.view.render.png import static_png
 
         write_file(png, static_png(graph, snapshot), "--png")
+
+
+def export(
+    file: File,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The module to write, in place of standard output.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the tools and graphs of a file as a Python module that needs no IPython.
+
+    Importing it registers the tools and defines the graphs, so that `nbflow run graph.flow --tools flows` finds them.
+    Left out are the cells that start, steer or serve runs, those that need what only these set, and magics that show
+    something or set a notebook up; standard error says which. Other magics are refused.
+
+    With --json one object: output (the file written, or null), text (the module, where no file is), tools, graphs, and
+    what is not in it: left_out, cells with the reason, and dropped, magics of cells.
+
+    Example: nbflow export flows.ipynb -o flows.py
+    """
+    with errors_told():
+        if output is not None and output.exists() and file.exists() and output.samefile(file):
+            raise NbflowError(f"-o {output} is FILE itself; name another")
+        module = export_program(file)
+        if output is not None:
+            write_file(output, module.text.encode(), "-o")
+        if as_json:
+            typer.echo(as_line(_told(module, output)), nl=False)
+            return
+        for cell, reason in module.left_out:
+            typer.echo(f"cell {cell} left out: {reason}", err=True)
+        for cell, magic in module.dropped:
+            typer.echo(f"cell {cell} without {magic}", err=True)
+        if output is None:
+            typer.echo(module.text, nl=False)
+
+
+def _told(module: Module, output: Path | None) -> dict[str, Any]:
+    return {
+        "output": None if output is None else str(output),
+        "text": module.text if output is None else None,
+        "tools": list(module.tools),
+        "graphs": list(module.graphs),
+        "left_out": [{"cell": cell, "reason": reason} for cell, reason in module.left_out],
+        "dropped": [{"cell": cell, "magic": magic} for cell, magic in module.dropped],
+    }

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from nbflow.errors import GraphError
-from nbflow.notation.places import Fault
-from nbflow.notation.values import constant_fault
+from nbflow.notation.constants import constant_fault
+from nbflow.notation.positions import Fault
 
 _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)

@@ -22,7 +22,7 @@ import pytest
 
 from nbflow import GraphDefinition, ToolRegistry
 from nbflow.graph.analysis import lint
-from nbflow.graph.unseen import unseen
+from nbflow.graph.hidden_inputs import hidden_inputs
 
 
 def of(*functions: Callable[..., Any]) -> ToolRegistry:
@@ -183,7 +183,7 @@ def test_what_a_cached_tool_reads_besides_its_arguments_is_named(function: Calla
     cached = lint(GraphDefinition.from_text(f"{name} [cache=true]"), registry, {})
 
     what, written = UNSEEN[function]
-    assert [(each.what, each.place) for each in unseen(registry.get(name))] == [(what, written)]
+    assert [(each.what, each.place) for each in hidden_inputs(registry.get(name))] == [(what, written)]
     assert len(cached) == 1
     assert cached[0].startswith(
         f"node {name!r} has cache=true, and the cache does not see what its tool {name!r} reads"
@@ -212,7 +212,7 @@ def shadows(open: Callable[[str], Any], eval: Callable[[str], Any]) -> Any:  # n
 
 @pytest.mark.parametrize("function", [pure, shadows])
 def test_what_a_cache_sees_is_not_named(function: Callable[..., Any]) -> None:
-    assert unseen(of(function).get(function.__name__)) == []
+    assert hidden_inputs(of(function).get(function.__name__)) == []
 
 
 def counts(len: int, max: int = 3) -> Any:  # noqa: A002 - what it is about

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-from nbflow.graph.checks import WHITE
-from nbflow.notation import mistakes
-from nbflow.notation.places import LINE_END, Fault
+from nbflow.graph.validation import WHITE
+from nbflow.notation import diagnostics
+from nbflow.notation.positions import LINE_END, MAX_DEPTH, Fault, Token
 
 MAX_TOKENS = 200_000
-MAX_DEPTH = 50  # of a value's brackets
 
 # Characters are listed, not named by \s: a set without categories is one look into a table.
 _WHITE = f"[{WHITE}]"
@@ -56,14 +54,6 @@ _QUOTED = re.compile(QUOTED, re.VERBOSE)
 _CONDITION_PIECE = re.compile(
     rf"(?P<line>\r\n?|\n) | (?P<comment>\#[^\r\n]*+) | {QUOTED} | [^\r\n\#\"']++ | .", re.VERBOSE
 )
-
-
-class Token(NamedTuple):
-    """A piece of the text, with the terminal of the grammar that it is."""
-
-    type: str
-    text: str
-    start: int
 
 
 def is_bare(name: str) -> bool:
@@ -144,7 +134,7 @@ def _sign(text: str, token: Token, opened: list[Token]) -> Token:
             return token._replace(type="SEP")
         case "NUMBER":
             return token
-    raise mistakes.unreadable(text, token.text, token.start, inside=bool(opened))
+    raise diagnostics.unreadable(text, token.text, token.start, inside=bool(opened))
 
 
 def _track(token: Token, opened: list[Token]) -> None:
@@ -163,7 +153,7 @@ def _track(token: Token, opened: list[Token]) -> None:
 def _check_word(token: Token) -> None:
     at = odd_character(token.text)
     if at is not None:
-        raise mistakes.odd_character(token.text, at, token.start)
+        raise diagnostics.odd_character(token.text, at, token.start)
 
 
 def _keyword(text: str, token: Token, before: str, *, inside: bool) -> tuple[Token, int]:

@@ -1,22 +1,84 @@
-"""The standard streams of a command: closed ones, full disks, and readers that have gone.
+"""How a command reports what goes wrong, and how it ends.
 
-Invariant: a command ends by one message and exit code 1 where its output cannot be written, and silently where its
-reader has gone, as `head` has. No file of a command ever has the number of a standard stream.
+An error that a user can meet is one message on standard error and exit code 1; after Ctrl-C the code is 130. Standard
+output is for results.
+
+A command whose output cannot be written, as on a full disk, ends with exit code 1 and one message; one whose reader
+closed the pipe, as `head` does, ends without a message. No file that a command opens gets the number of a standard
+stream.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
-from rich.console import Console
+import typer
 
-_NAMES = ("stdin", "stdout", "stderr")
+from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, NbflowError, words
+
+INTERRUPTED = 130
+# Messages are written for whoever works in a notebook; these magics have commands of the same meaning.
+_COMMANDS = {f"%flow_{name}": f"nbflow {name}" for name in ("resume", "cancel", "runs", "show")}
+
+
+def warnings_told() -> None:
+    """Let what the package logs as a warning be read as it is."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+def worded(message: str) -> str:
+    """Return a message as it is said in a terminal: with commands in place of magics."""
+    for magic, command in _COMMANDS.items():
+        message = message.replace(magic, command)
+    return message
+
+
+def tell(message: str) -> None:
+    """Print a message to standard error."""
+    typer.echo(worded(message), err=True)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print why the command cannot go on, and end it."""
+    tell(f"nbflow: {message}")
+    sys.exit(code)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """End the command by a message where what is inside fails."""
+    try:
+        yield
+    except ExecutionCancelled as error:
+        fail(words(error), INTERRUPTED)
+    except (ExecutionError, ConditionError) as error:
+        _tell_origin(error)
+        fail(words(error))
+    except (NbflowError, ImportError) as error:  # ImportError: an extra is missing, and it says which
+        fail(words(error))
+    except KeyboardInterrupt:
+        fail("cancelled", INTERRUPTED)
+
+
+def _tell_origin(error: ExecutionError | ConditionError) -> None:
+    """Show where in the user's code it came from."""
+    from nbflow.engine.event_log import describe
+
+    if error.__cause__ is not None:
+        typer.echo(describe(error)["traceback"], err=True, nl=False)
+
+
+# The standard streams
+
+_STREAMS = ("stdin", "stdout", "stderr")
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -26,7 +88,7 @@ def open_closed() -> None:
     Else the next file that is opened, such as the store's, gets the number of the stream, and whatever writes to the
     stream by its number writes into that file.
     """
-    for number, name in enumerate(_NAMES):
+    for number, name in enumerate(_STREAMS):
         try:
             os.fstat(number)
         except OSError:
@@ -77,11 +139,3 @@ def _place_of(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     return f" (in nbflow/{Path(own[-1].filename).relative_to(_PACKAGE)}, line {own[-1].lineno})" if own else ""
-
-
-class Terminal(Console):
-    """A console whose reader may go: that is an error of the command as any other, and not the end of the process."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise the error that is being handled."""
-        raise

@@ -62,7 +62,7 @@ _MODULES = {"posix": "os", "nt": "os", "_io": "io", "_socket": "socket", "_rando
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class HiddenInput:
     """A thing that a tool reads: what it is, such as `files`, and how its code writes it; `via` names a helper."""
 
     what: str
@@ -75,7 +75,7 @@ class Unseen:
         return f"{self.written} in {self.via}" if self.via else self.written
 
 
-def unseen(spec: ToolSpec) -> list[Unseen]:
+def hidden_inputs(spec: ToolSpec) -> list[HiddenInput]:
     """Return what a tool reads that a cache cannot see, in the order of its code, each once."""
     function = entered_by(spec.function)
     return list(dict.fromkeys(_Reader().read(function, ""))) if function is not None else []
@@ -85,7 +85,7 @@ def unseen(spec: ToolSpec) -> list[Unseen]:
 class _Reader:
     met: set[int] = field(default_factory=set)
 
-    def read(self, function: FunctionType, via: str) -> Iterator[Unseen]:
+    def read(self, function: FunctionType, via: str) -> Iterator[HiddenInput]:
         """Yield what a function reads, and then what those do that it names."""
         function = entered_by(inspect.unwrap(function)) or function
         if id(function) in self.met or len(self.met) >= MOST:
@@ -98,10 +98,10 @@ class _Reader:
         helpers: list[FunctionType] = []
         for node in _walked(tree):
             if isinstance(node, ast.Call) and (found := scope.called(node)):
-                yield Unseen(found, _written(node.func) + "()", via)
+                yield HiddenInput(found, _written(node.func) + "()", via)
             elif isinstance(node, ast.Name | ast.Attribute):
                 if scope.path(node).startswith(("os.environ", "os.environb")) and not _is_part(node, tree):
-                    yield Unseen("the environment", _written(node), via)
+                    yield HiddenInput("the environment", _written(node), via)
                 helper = scope.value(node)
                 if isinstance(helper, FunctionType) and owner_of(helper.__module__) is None:
                     helpers.append(helper)

@@ -98,7 +98,7 @@ def _asked(question: Callable[[Store], list[Any]]) -> list[Any]:
     answer: list[Any] = []
 
     def ask() -> None:
-        from nbflow.cli.place import opened
+        from nbflow.cli.store_location import opened
 
         with opened() as store:
             answer.extend(question(store))

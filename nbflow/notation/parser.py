@@ -1,23 +1,30 @@
-"""Reads graphs from texts: the notation, or JSON.
+"""Parses graphs from texts: the notation, or JSON.
 
-Rule: what a line alone can get wrong is shown at its place; what only the whole graph can is the graph's own check.
+A fault of one line is shown at its position; the graph's own validation finds the faults of the whole graph.
+
+The lexer's tokens go through lark's LALR parser, which reduces them to statements (`Chain`, `Declaration`, `Line`), in
+the order of the text and with the offset of every word. `_GraphReader` gathers the statements of one graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
+
+from lark import Lark, Transformer
+from lark.exceptions import UnexpectedToken
 
 from nbflow.errors import GraphError, did_you_mean, name_list
-from nbflow.graph import checks
+from nbflow.graph import validation
 from nbflow.graph.model import END, GraphDefinition
 from nbflow.names import identifier
-from nbflow.notation import mistakes, options, values
-from nbflow.notation.json_text import read_json
-from nbflow.notation.places import Fault, reading
-from nbflow.notation.syntax import Chain, Declaration, Line, Statement, constant, statements
-from nbflow.notation.tokens import Token, condition_text
+from nbflow.notation import constants, diagnostics, lexer
+from nbflow.notation.constants import Setting
+from nbflow.notation.json_reader import read_json
+from nbflow.notation.positions import Fault, Token, reading
 
 MAX_PARTS = 50_000  # nodes, and edges, of one graph
 
@@ -36,7 +43,7 @@ def read_graph(text: str, *, name: str = "") -> GraphDefinition:
     with reading(text):
         if _begins(text, "{"):
             return _named(read_json(text), name)
-        return _Reading(name).graph(statements(text))
+        return _GraphReader(name).graph(statements(text))
 
 
 def read_flow(text: str) -> list[GraphDefinition]:
@@ -54,7 +61,7 @@ def read_flow(text: str) -> list[GraphDefinition]:
                 if sum(other.name == graph.name for other in graphs[:50]) > 1:
                     raise GraphError(f"two graphs have the name {graph.name!r}; rename one")
             return graphs
-        return [_Reading(name).graph(section) for name, section in _sections(statements(text))]
+        return [_GraphReader(name).graph(section) for name, section in _sections(statements(text))]
 
 
 def parse_constant(text: str) -> Any:
@@ -64,11 +71,11 @@ def parse_constant(text: str) -> Any:
         NotationError: It spells none: a bare word, something computed, NaN, inf, or nested over 50 deep.
     """
     with reading(text):
-        return constant(text)
+        return _constant(text)
 
 
 def _begins(text: str, signs: str) -> bool:
-    return text.lstrip(checks.WHITE)[:1] in tuple(signs)
+    return text.lstrip(validation.WHITE)[:1] in tuple(signs)
 
 
 def _named(data: Any, name: str) -> GraphDefinition:
@@ -90,7 +97,7 @@ def _sections(read: Iterable[Statement]) -> Iterable[tuple[str, list[Statement]]
         if isinstance(statement, Line) and statement.kind == "header":
             if current and not headers:
                 raise Fault("statements stand above this first 'graph NAME'; move it to the top", statement.start)
-            name = values.name(statement.words[0])
+            name = constants.name(statement.words[0])
             if name in headers:
                 raise Fault(f"the graph {name!r} stands twice", statement.start, earlier=headers[name])
             headers[name] = statement.start
@@ -103,7 +110,7 @@ def _sections(read: Iterable[Statement]) -> Iterable[tuple[str, list[Statement]]
     return sections.items() or [("", current)]
 
 
-class _Reading:
+class _GraphReader:
     """Gathers what the statements of one graph say, each at its place."""
 
     def __init__(self, name: str) -> None:
@@ -149,8 +156,8 @@ class _Reading:
         """Return the id that a token names, and note that it was mentioned."""
         name = identifier(token.text)
         if name[0] in "\"'":
-            name = values.name(token)
-            if why := name != END and checks.id_fault(name):
+            name = constants.name(token)
+            if why := name != END and validation.id_fault(name):
                 raise Fault(f"a node's id {why}; choose another", token.start)
         if name not in self.nodes and name != END:
             if len(self.nodes) >= MAX_PARTS:
@@ -161,7 +168,7 @@ class _Reading:
     def _chain(self, chain: Chain) -> None:
         groups = [(group, [self._node(token) for token in group]) for group in chain.groups]
         otherwise = [self._node(token) for token in chain.otherwise or ()]
-        limit = options.edge_limit(chain.options) if chain.options else None
+        limit = constants.edge_limit(chain.options) if chain.options else None
         for tokens, names in groups[:-1]:
             if END in names:
                 raise Fault("paths end at END; nothing goes on from it", tokens[names.index(END)].start)
@@ -183,7 +190,7 @@ class _Reading:
                 tokens[1].start,
             )
         self.conditions.append(chain.condition)
-        condition = {**tail, "condition": condition_text(chain.condition)[0]}
+        condition = {**tail, "condition": lexer.condition_text(chain.condition)[0]}
         for source in sources:
             self._connect([source], targets, condition, tokens[0])
             if otherwise:
@@ -210,11 +217,11 @@ class _Reading:
         if name in self._declared:
             raise Fault(f"the node {name!r} is declared twice", token.start, earlier=self._declared[name])
         self._declared[name] = token.start
-        node: dict[str, Any] = {"node_id": name, declaration.key: values.name(declaration.runs)}
+        node: dict[str, Any] = {"node_id": name, declaration.key: constants.name(declaration.runs)}
         if declaration.params:
             node["params"] = self._params(declaration.params)
-        node |= options.node_options(declaration.options)
-        for fault in checks.node_faults(node) if declaration.options else ():
+        node |= constants.node_options(declaration.options)
+        for fault in validation.node_faults(node) if declaration.options else ():
             raise Fault(fault, declaration.options[0][0].start)
         self.nodes[name] = node
 
@@ -222,7 +229,7 @@ class _Reading:
         read: dict[str, Any] = {}
         seen: dict[str, int] = {}
         for token, value in params:
-            name = values.name(token)
+            name = constants.name(token)
             if name in seen:
                 raise Fault(f"the param {name!r} stands twice", token.start, earlier=seen[name])
             seen[name], read[name] = token.start, value
@@ -237,16 +244,16 @@ class _Reading:
                     line.start,
                 )
             case "reduce":
-                key, reducer = map(values.name, line.words)
+                key, reducer = map(constants.name, line.words)
                 self._once(line, f"the reducer of {key!r}", ("reduce", key))
                 self.reducers[key] = reducer
             case "entry":
                 self._once(line, "'entry'", "entry")
-                self.settings["entry_node"] = values.name(line.words[0])
+                self.settings["entry_node"] = constants.name(line.words[0])
                 self._entry = line.words[0].start
             case "max_iterations":
                 self._once(line, "'max_iterations'", "max_iterations")
-                self.settings["max_iterations"] = options.positive(line.words[0])
+                self.settings["max_iterations"] = constants.positive(line.words[0])
 
     def _once(self, line: Line, what: str, key: Any) -> None:
         if key in self._seen:
@@ -274,12 +281,195 @@ class _Reading:
     def _check_conditions(self) -> None:
         """Show the first condition that cannot be read at its own place."""
         for token in self.conditions:
-            text, offsets = condition_text(token)
-            if error := checks.condition_fault(text):
+            text, offsets = lexer.condition_text(token)
+            if error := validation.condition_fault(text):
                 at = offsets[min((error.column or 1) - 1, len(offsets) - 1)]
-                raise Fault(mistakes.in_condition(text, error.problem), at)
+                raise Fault(diagnostics.in_condition(text, error.problem), at)
 
 
 def _edge(source: str, target: str, kind: str, condition: str | None) -> str:
     tail = f" if {condition}" if condition is not None else " on error" if kind == "error" else ""
     return f"{source[:40]} -> {target[:40]}{tail[:80]}"
+
+
+# Statements
+
+
+class Chain(NamedTuple):
+    """Groups of nodes joined by arrows; all but `groups` belongs to the last arrow."""
+
+    groups: list[list[Token]]
+    kind: str  # "normal", "conditional", "error" or "else"
+    options: list[Setting]
+    condition: Token | None = None
+    otherwise: list[Token] | None = None  # the targets of the `else` of a condition
+
+
+class Declaration(NamedTuple):
+    """What a node runs, and how."""
+
+    name: Token
+    key: str  # "tool" or "graph"
+    runs: Token
+    params: list[tuple[Token, Any]]
+    options: list[Setting]
+
+
+class Line(NamedTuple):
+    """A statement about the whole graph: its kind, its first word, and what it names."""
+
+    kind: str  # "header", "reduce", "max_iterations" or "entry"
+    start: int
+    words: tuple[Token, ...]
+
+
+Statement = Chain | Declaration | Line
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """Yield the statements of a text in the notation.
+
+    Raises:
+        Fault: The text cannot be read.
+    """
+    return _read(text, "statement")
+
+
+def _constant(text: str) -> Any:
+    """Return the constant that a text spells.
+
+    Raises:
+        Fault: It spells none.
+    """
+    for value in _read(text, "constant"):
+        return value
+    raise Fault("a value is missing here", 0)
+
+
+def _read(text: str, start: str) -> Iterator[Any]:
+    """Yield what lark's parser makes of the tokens up to each SEP, and up to the end."""
+    state = _parser().parse_interactive(start=start).parser_state
+    fed: list[Token] = []
+    token = Token("$END", "", len(text))
+    try:
+        for token in lexer.tokens(text, inside=start == "constant"):
+            if token.type != "SEP" or start == "constant":
+                state.feed_token(token)  # type: ignore[arg-type]  # it reads nothing of a token but its type
+                fed.append(token)
+            elif fed:
+                yield state.feed_token(token._replace(type="$END"), True)  # type: ignore[arg-type]
+                # As it was at first: a parser for each line would cost more than the line.
+                del state.state_stack[1:], state.value_stack[:], fed[:]
+        if fed:
+            token = Token("$END", "", len(text))
+            yield state.feed_token(token, True)  # type: ignore[arg-type]
+    except UnexpectedToken as error:
+        raise diagnostics.unexpected(text, fed, token, error.expected, inside=start == "constant") from None
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(
+        files("nbflow.notation").joinpath("grammar.lark").read_text("utf-8"),
+        parser="lalr",
+        lexer="basic",
+        start=["statement", "constant"],
+        keep_all_tokens=True,
+        maybe_placeholders=False,
+        transformer=_Builder(),
+    )
+
+
+Parts = list[Any]
+
+
+class _Builder(Transformer[Any, Any]):
+    """Makes statements and values while lark's parser reduces; each method is named by its rule in the grammar."""
+
+    def normal(self, parts: Parts) -> Chain:
+        return Chain(parts[0], "normal", parts[1] if len(parts) > 1 else [])
+
+    def error(self, parts: Parts) -> Chain:
+        return Chain(parts[0], "error", parts[2] if len(parts) > 2 else [])
+
+    def conditional(self, parts: Parts) -> Chain:
+        return Chain(parts[0], "conditional", parts[2] if len(parts) > 2 else [], parts[1])
+
+    def either(self, parts: Parts) -> Chain:
+        return Chain(parts[0], "conditional", parts[4] if len(parts) > 4 else [], parts[1], parts[3])
+
+    def otherwise(self, parts: Parts) -> Chain:
+        groups = [parts[0]] if isinstance(parts[0][0], Token) else parts[0]
+        return Chain([*groups, parts[3]], "else", parts[4] if len(parts) > 4 else [])
+
+    def declaration(self, parts: Parts) -> Declaration:
+        name, (key, runs), params, *options = parts
+        return Declaration(name, key, runs or name, params, options[0] if options else [])
+
+    def own_tool(self, parts: Parts) -> tuple[str, None]:
+        return "tool", None
+
+    def tool(self, parts: Parts) -> tuple[str, Token]:
+        return "tool", parts[1]
+
+    def subgraph(self, parts: Parts) -> tuple[str, Token]:
+        return "graph", parts[2]
+
+    def header(self, parts: Parts) -> Line:
+        return Line("header", parts[0].start, (parts[1],))
+
+    def reduce(self, parts: Parts) -> Line:
+        return Line("reduce", parts[0].start, (parts[1], parts[3]))
+
+    def max_iterations(self, parts: Parts) -> Line:
+        return Line("max_iterations", parts[0].start, (parts[1],))
+
+    def entry(self, parts: Parts) -> Line:
+        return Line("entry", parts[0].start, (parts[1],))
+
+    def nothing(self, parts: Parts) -> Parts:
+        return []
+
+    def inner(self, parts: Parts) -> Any:
+        return parts[1]
+
+    def first(self, parts: Parts) -> Parts:
+        return parts
+
+    one = first
+
+    def following(self, parts: Parts) -> Any:
+        parts[0].append(parts[2])
+        return parts[0]
+
+    another = further = following
+
+    def hop(self, parts: Parts) -> Parts:
+        return [parts[0], parts[2]]
+
+    def pair(self, parts: Parts) -> tuple[Token, Any]:
+        return parts[0], parts[2]
+
+    def string(self, parts: Parts) -> str:
+        return constants.unquoted(parts[0])
+
+    def number(self, parts: Parts) -> int | float:
+        return constants.number(parts[0])
+
+    def word(self, parts: Parts) -> bool | None:
+        return constants.word(parts[0])
+
+    def no_list(self, parts: Parts) -> Parts:
+        return []
+
+    def no_dict(self, parts: Parts) -> dict[Any, Any]:
+        return {}
+
+    def no_tuple(self, parts: Parts) -> tuple[Any, ...]:
+        return ()
+
+    def tuple_of(self, parts: Parts) -> tuple[Any, ...]:
+        return (parts[1], *(parts[3] if isinstance(parts[3], list) else []))
+
+    def dict_of(self, parts: Parts) -> dict[Any, Any]:
+        return constants.mapping(parts[1])

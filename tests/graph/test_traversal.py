@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lines import lines
 
-from nbflow.graph.before import before, walk
+from nbflow.graph.traversal import before, walk
 
 NAMES = "abcdefg"
 Edges = list[tuple[str, str]]

@@ -1,7 +1,13 @@
-"""Builds a new expression from what is recognised in a parsed condition.
+"""Compiles conditions: text to a checked expression, and the expression to a function of the state.
 
-Rule: nothing of the parsed tree is passed on. Each kind of node has a method that makes its counterpart from checked
-parts, names become string constants, and every call in the result is of a function from this package or a predicate.
+Invariant: nothing of the tree that Python parses is passed on. Each kind of node has a method that makes its
+counterpart from checked parts, names become string constants, and every call in the result is of a function from this
+package or of a predicate. The compiled function has no builtins. Any failure in it is a ConditionError, whose column is
+found from the failing instruction, so that an evaluation that succeeds pays nothing for it.
+
+The work is split in two. `check` reads a text when a graph is defined, and remembers its outline: the keys that it
+reads and the functions that it calls. `compile_condition` needs only that outline. It compiles the expression when the
+condition is evaluated for the first time, because most graphs are looked at more often than they are run.
 """
 
 from __future__ import annotations
@@ -9,14 +15,26 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from nbflow.conditions import access, operations
+from nbflow import parsing
+from nbflow.conditions import operations
 from nbflow.conditions.limits import MAX_BITS, MAX_DEPTH, MAX_ELEMENTS, Refused
-from nbflow.errors import did_you_mean, name_list
+from nbflow.conditions.parser import scan, simple_names
+from nbflow.errors import ConditionError, did_you_mean, name_list
+from nbflow.failures import text_of
 from nbflow.names import are_normal, identifier
 from nbflow.values import pure
+
+Predicates = Mapping[str, Callable[..., Any]]
+
+_UNREAD = object()
+_SHOWN = 200  # characters of another error's message
+_REMEMBERED = 10_000  # outlines; as many as a graph may have different conditions
+_REMEMBERED_LENGTH = 1_000  # characters of such a condition
 
 _WORDS = {"true": True, "false": False, "null": None}
 _REFUSED = {
@@ -26,12 +44,166 @@ _REFUSED = {
 }
 
 
+class Condition:
+    """A condition whose text has been checked; `compile_condition` makes it.
+
+    Attributes:
+        source: The text as it was written.
+        names: The top-level keys of the state that it reads.
+    """
+
+    __slots__ = ("_columns", "_evaluate", "_predicates", "names", "source")
+
+    def __init__(self, source: str, names: frozenset[str], predicates: Predicates) -> None:
+        self.source, self.names, self._predicates = source, names, predicates
+        self._evaluate: Callable[[Mapping[str, Any]], tuple[bool, dict[str, Any]]] = self._compile_and_evaluate
+        self._columns: dict[int, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Condition({self.source!r})"
+
+    def evaluate(self, state: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+        """Return the truth, and the values read, by path (`user.age`), in the order of their first read.
+
+        Raises:
+            ConditionError: A name is not in the state, an operation failed or was refused, or a truth is ambiguous.
+        """
+        try:
+            return self._evaluate(state)
+        except Refused as refusal:
+            raise self._error(refusal.problem, self._column(refusal)) from None
+        except Exception as error:
+            column = self._column(error)
+            name = self._absent_key(error, column, state)
+            if name is not None:
+                raise self._error(operations.missing(name, "the state", state).problem, column) from None
+            raise self._error(f"{type(error).__name__}: {_message(error)}", column) from error
+
+    def _compile_and_evaluate(self, state: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+        expression, rebuilder = _rebuilt(self.source, self._predicates)
+        self._columns = rebuilder.key_columns
+        evaluate: Callable[[Mapping[str, Any]], tuple[bool, dict[str, Any]]] = _function(expression, rebuilder)
+        self._evaluate = evaluate
+        return evaluate(state)
+
+    def _absent_key(self, error: Exception, column: int | None, state: Mapping[str, Any]) -> str | None:
+        """Return the key that is not in the state, if that is the cause of an error."""
+        if not isinstance(error, KeyError):
+            return None
+        if column is None:
+            name = next((name for name in self.names if error.args == (name,)), None)
+        else:
+            name = self._columns.get(column)
+        return None if name is None or name in state else name
+
+    def _error(self, problem: str, column: int | None) -> ConditionError:
+        return ConditionError(problem, source=self.source, column=None if column is None else column + 1)
+
+    def _column(self, error: Exception) -> int | None:
+        """Return the column, from 0, of the instruction that failed; None if the code has no positions."""
+        frame = error.__traceback__
+        while frame is not None and frame.tb_frame.f_code is not getattr(self._evaluate, "__code__", None):
+            frame = frame.tb_next
+        if frame is None:
+            return None
+        positions = list(frame.tb_frame.f_code.co_positions())
+        return positions[frame.tb_lasti // 2][2]
+
+
+def compile_condition(text: str, predicates: Predicates | None = None) -> Condition:
+    """Return a text as a condition that calls the predicates which have these names now.
+
+    Raises:
+        ConditionError: The text is no condition, contains what conditions may not, or calls an unknown function.
+    """
+    known = predicates or {}
+    try:
+        outline = _outline(text)
+        called = outline.calls - operations.FUNCTIONS.keys()
+        hidden = outline.calls & operations.FUNCTIONS.keys() & known.keys()
+        if hidden or not called <= known.keys() or any(inspect.iscoroutinefunction(known[name]) for name in called):
+            _rebuilt(text, known)  # raises, and names the column of the call
+        return Condition(text, outline.names, {name: known[name] for name in called})
+    except Refused as refusal:
+        raise _located(text, refusal) from None
+
+
+def check(text: str) -> None:
+    """Check that a text is a condition, whichever predicates it calls.
+
+    Raises:
+        ConditionError: The text is no condition, or contains what conditions may not.
+    """
+    try:
+        _outline(text)
+    except Refused as refusal:
+        raise _located(text, refusal) from None
+
+
+def _located(text: str, refusal: Refused) -> ConditionError:
+    column = None if refusal.column is None else refusal.column + 1
+    return ConditionError(refusal.problem, source=text if isinstance(text, str) else "", column=column)
+
+
+class _Outline(NamedTuple):
+    """The top-level keys that a condition reads, and the functions that it calls."""
+
+    names: frozenset[str]
+    calls: frozenset[str]
+
+
+def _outline(text: str) -> _Outline:
+    """Return the outline of a text; raises Refused where the text is no condition."""
+    if not isinstance(text, str):
+        raise Refused(f"a condition is text, not {type(text).__name__}")
+    return _remembered(text) if len(text) <= _REMEMBERED_LENGTH else _read(text)
+
+
+def _read(text: str) -> _Outline:
+    if (names := simple_names(text)) is not None:
+        return _Outline(names, frozenset())
+    _, rebuilder = _rebuilt(text, _AnyPredicate())
+    return _Outline(frozenset(rebuilder.key_columns.values()), frozenset(rebuilder.calls))
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_read)
+
+
+class _AnyPredicate(dict[str, Callable[..., Any]]):
+    """Stands for the registered predicates, which are known only when a graph runs."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name not in operations.FUNCTIONS
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        return bool
+
+
+def _rebuilt(text: str, predicates: Predicates) -> tuple[ast.expr, Rebuilder]:
+    """Return the checked expression of a text, and the rebuilder that made it.
+
+    Raises:
+        Refused: The text is no condition, or calls an unknown function.
+    """
+    padded = scan(text)
+    source = padded.lstrip(" ")
+    shift = len(padded) - len(source)
+    try:
+        parsed = parsing.expression(source)
+        rebuilder = Rebuilder(source, shift, predicates)
+        return rebuilder.truth(parsed), rebuilder
+    except SyntaxError as error:
+        raise Refused(f"this is no condition: {error.msg}", max((error.offset or 1) - 1, 0) + shift) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Refused(f"this cannot be read as a condition: {_message(error)}") from None
+
+
 def _is_of_a_name(character: str) -> bool:
     return ("_" + character).isidentifier()
 
 
 class Read(NamedTuple):
-    """A place that reads the state: the local variable that keeps the value, its path, whether it may be passed by."""
+    """A read of the state: the local variable for the value, the path, and whether `and` or `or` may skip it."""
 
     variable: str
     path: str
@@ -39,14 +211,16 @@ class Read(NamedTuple):
 
 
 class Rebuilder:
-    """Rebuilds one condition; afterwards the public attributes tell what it reads, calls and needs."""
+    """Rebuilds one condition; the public attributes then list what it reads, calls and needs."""
 
-    def __init__(self, text: str, shift: int, predicates: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, text: str, shift: int, predicates: Predicates) -> None:
         self._text, self._shift, self._predicates = text, shift, predicates
         self._depth = self._skippable = self._temporaries = 0
         self._budget: operations.Budget = [MAX_ELEMENTS]
         self.reads: list[Read] = []
-        self.places: dict[int, str] = {}  # columns at which top-level keys are read
+        self.key_columns: dict[int, str] = {}
+        """The top-level keys, by the columns at which they are read."""
+        self.calls: set[str] = set()
         self.makes_elements = False
         self.functions: dict[str, Callable[..., Any]] = {}
         self._rules: dict[type[ast.expr], Callable[[Any], ast.expr]] = {
@@ -91,7 +265,7 @@ class Rebuilder:
         return max(self._column(node, end=True) - len(self._written(node)), 0)
 
     def _written(self, node: ast.Attribute) -> str:
-        """Return the name behind the dot as it is written; the parser has it normalised."""
+        """Return the name after the dot as the text writes it; the parser normalises it."""
         if self._text.isascii():
             return node.attr
         end = self._column(node, end=True) - self._shift
@@ -126,7 +300,7 @@ class Rebuilder:
         return ast.NamedExpr(ast.Name(read.variable, ast.Store()), self._at(built, self._column(node)))
 
     def _link(self, node: ast.expr) -> tuple[ast.expr, str | None]:
-        """Return what one link of `a.b[c]` reads, and its path from the state; None where it starts elsewhere."""
+        """Return the expression of one link of `a.b[c]`, and its path from the state, None if it starts elsewhere."""
         if isinstance(node, ast.Name):
             return self._name(node)
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
@@ -157,7 +331,7 @@ class Rebuilder:
         if whole:
             return self._top(node.attr, column), f".{node.attr}"
         names: list[ast.expr] = [ast.Constant(name) for name in dict.fromkeys((self._written(node), node.attr))]
-        built = self._function("key", access.key, [owner, *names])
+        built = self._function("key", operations.key, [owner, *names])
         return self._at(built, column), f".{node.attr}"
 
     def _indexed(self, node: ast.Subscript, owner: ast.expr, whole: bool) -> tuple[ast.expr, str]:
@@ -170,11 +344,11 @@ class Rebuilder:
             return self._top(name, column), f".{name}"
         if whole and literal:
             raise Refused("the keys of the state are strings", column)
-        name, function = ("state_item", access.state_item) if whole else ("item", access.item)
+        name, function = ("state_item", operations.state_item) if whole else ("item", operations.item)
         return self._at(self._function(name, function, [owner, index]), column), f"state{step}" if whole else step
 
     def _top(self, name: str, column: int) -> ast.expr:
-        self.places[column] = name
+        self.key_columns[column] = name
         read = ast.Subscript(ast.Name("state", ast.Load()), ast.Constant(name), ast.Load())
         return self._at(read, column)
 
@@ -187,7 +361,7 @@ class Rebuilder:
     # Operators
 
     def truth(self, node: ast.expr) -> ast.expr:
-        """Return the counterpart of an expression whose truth is asked; raises Refused with a column."""
+        """Return the counterpart of an expression that is used as a truth; raises Refused with a column."""
         built = self.rebuild(node)
         if isinstance(node, (ast.Compare, ast.BoolOp, ast.Constant)):
             return built
@@ -225,14 +399,17 @@ class Rebuilder:
     def _folded(
         self, node: ast.expr, name: str, function: Callable[..., Any], operands: list[ast.expr], charged: bool = False
     ) -> ast.expr:
-        """Return the call, or the number it gives where all operands are literals; so hostile ones are refused now."""
+        """Return the call, or its result where all operands are literals.
+
+        So an operation on literals that would grow too large is refused when the graph is defined.
+        """
         known = [operand.value for operand in operands if isinstance(operand, ast.Constant)]
         if len(known) == len(operands):
             try:
                 result = function(self._budget, *known) if charged else function(*known)
             except Refused as refusal:
                 raise Refused(refusal.problem, self._column(node)) from None
-            except Exception:  # noqa: BLE001 - it is raised where it counts: when the condition reaches it
+            except Exception:  # noqa: BLE001 - the evaluation raises it if it reaches this operation
                 result = None
             if isinstance(result, (int, float)):
                 return ast.Constant(result)
@@ -246,14 +423,14 @@ class Rebuilder:
         pairs: list[ast.expr] = []
         left = self.rebuild(node.left)
         for number, (sign, operand) in enumerate(zip(node.ops, node.comparators, strict=True), start=1):
-            right = kept = self.rebuild(operand)
+            right = again = self.rebuild(operand)
             if number < len(node.ops) and not isinstance(right, ast.Constant):
                 self._temporaries += 1
-                variable = f"kept{self._temporaries}"
+                variable = f"link{self._temporaries}"
                 right = self._at(ast.NamedExpr(ast.Name(variable, ast.Store()), right), self._column(operand))
-                kept = ast.Name(variable, ast.Load())
+                again = ast.Name(variable, ast.Load())
             pairs.append(self._at(self._pair(sign, left, right, operand, self._column(node)), self._column(node)))
-            left = kept
+            left = again
             self._skippable += number == 1
         self._skippable -= 1
         return pairs[0] if len(pairs) == 1 else ast.BoolOp(ast.And(), pairs)
@@ -277,7 +454,7 @@ class Rebuilder:
         return self._function(name, operations.COMPARISONS[name], [left, right])
 
     def _single(self, built: ast.expr, column: int) -> ast.expr:
-        """Return what is compared with a literal."""
+        """Return the expression of a value that is compared with a literal."""
         if isinstance(built, ast.Constant):
             return built
         return self._at(self._function("single", operations.single, [built]), column)
@@ -285,7 +462,7 @@ class Rebuilder:
     def _membership(self, sign: ast.cmpop, left: ast.expr, right: ast.expr, operand: ast.expr, column: int) -> ast.expr:
         if isinstance(operand, ast.Name) and operand.id == "state":
             if not (isinstance(left, ast.Constant) and are_normal((left.value,))):
-                left = self._at(self._function("state_key", access.state_key, [left]), column)
+                left = self._at(self._function("state_key", operations.state_key, [left]), column)
             return ast.Compare(left, [type(sign)()], [ast.Name("state", ast.Load())])
         listed = isinstance(right, (ast.List, ast.Tuple)) and all(isinstance(one, ast.Constant) for one in right.elts)
         if listed:
@@ -304,6 +481,7 @@ class Rebuilder:
         if node.keywords:
             raise Refused(f"{name!r} takes its values by position", self._column(node.keywords[0].value))
         arguments = [self.rebuild(argument) for argument in node.args]
+        self.calls.add(name)
         if name in operations.FUNCTIONS:
             if name in self._predicates:
                 raise Refused(f"the predicate {name!r} has the name of a built-in function; give it another", column)
@@ -335,3 +513,57 @@ class Rebuilder:
             keys.append(self._at(self._function("keyed", operations.keyed, [self.rebuild(key)]), self._column(key)))
             values.append(self.rebuild(value))
         return ast.Dict(keys, values)
+
+
+def _function(expression: ast.expr, rebuilt: Rebuilder) -> FunctionType:
+    """Return the function of the state that gives truth and reads."""
+    truth = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), expression))
+    body: list[ast.stmt] = []
+    if rebuilt.makes_elements:
+        body.append(_assign(["budget"], ast.List([ast.Constant(MAX_ELEMENTS)], ast.Load())))
+    certain = list(takewhile(lambda read: not read.may_be_skipped, rebuilt.reads))
+    values: list[ast.expr] = [_load(read.variable) for read in certain]
+    known = ast.Dict([ast.Constant(read.path) for read in certain], values)
+    if len(certain) == len(rebuilt.reads):
+        body.append(ast.Return(ast.Tuple([truth, known], ast.Load())))
+    else:
+        later = rebuilt.reads[len(certain) :]
+        body.append(_assign([read.variable for read in later if read.may_be_skipped], _load("unread")))
+        body += [_assign(["truth"], truth), _assign(["reads"], known)]
+        for read in later:
+            body += _noted(read.variable, read.path, read.may_be_skipped)
+        body.append(ast.Return(ast.Tuple([_load("truth"), _load("reads")], ast.Load())))
+    return _compile(body, expression, {**rebuilt.functions, "unread": _UNREAD})
+
+
+def _noted(variable: str, path: str, may_be_skipped: bool) -> list[ast.stmt]:
+    target = ast.Subscript(_load("reads"), ast.Constant(path), ast.Store())
+    note = ast.Assign([target], _load(variable))
+    if not may_be_skipped:
+        return [note]
+    return [ast.If(ast.Compare(_load(variable), [ast.IsNot()], [_load("unread")]), [note], [])]
+
+
+def _load(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())
+
+
+def _assign(names: list[str], value: ast.expr) -> ast.stmt:
+    return ast.Assign([ast.Name(name, ast.Store()) for name in names], value)
+
+
+def _compile(body: list[ast.stmt], place: ast.expr, functions: dict[str, Any]) -> FunctionType:
+    for statement in body:
+        statement.lineno = statement.end_lineno = 1
+        statement.col_offset, statement.end_col_offset = place.col_offset, place.col_offset + 1
+    arguments = ast.arguments(posonlyargs=[ast.arg("state")], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    function = ast.FunctionDef("evaluate", arguments, body, [], lineno=1, col_offset=0)
+    module = ast.fix_missing_locations(ast.Module([function], []))
+    code = compile(module, "<condition>", "exec")
+    inner = next(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return FunctionType(inner, {"__builtins__": {}, **functions})
+
+
+def _message(error: BaseException) -> str:
+    text = text_of(error)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

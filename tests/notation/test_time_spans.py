@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.errors import NbflowError
-from nbflow.notation.spans import parse_since, parse_span
+from nbflow.notation.time_spans import parse_since, parse_span
 
 NOW = 1_800_000_000.0
 

@@ -11,11 +11,10 @@ from typing import Annotated
 
 import typer
 
+from nbflow.cli.errors import errors_told
 from nbflow.cli.options import AsJson, span
-from nbflow.cli.place import opened, store_url
-from nbflow.cli.results import as_line
-from nbflow.cli.tables import show_table
-from nbflow.cli.telling import errors_told
+from nbflow.cli.output import as_line, show_table
+from nbflow.cli.store_location import opened, store_url
 from nbflow.session.serialization import time_of
 from nbflow.tables import Table
 from nbflow.view.text import counted

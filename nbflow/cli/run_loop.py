@@ -1,30 +1,81 @@
-"""How a run goes, on a terminal: a table that changes in place; elsewhere: a line per event that matters.
+"""One run from its start to its result: followed on the terminal, cancelled by Ctrl-C, shown at its end.
 
-Rule: both are drawn from the fold that the live view uses.
+On a terminal a table of the nodes changes in place; elsewhere each event that matters is a line. Both are drawn from
+the fold of the live view.
+
+The first Ctrl-C cancels the run and waits until the cancellation is stored; the second one does not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.text import Text
 
-from nbflow.cli.standing import standing
-from nbflow.cli.streams import Terminal
-from nbflow.cli.telling import tell, worded
-from nbflow.events import Event, Kind
-from nbflow.view import RunPicture
+from nbflow.cli.errors import tell, worded
+from nbflow.cli.output import Terminal
+from nbflow.cli.status_table import standing
+from nbflow.engine import capture
+from nbflow.events import Event, Kind, Status
 from nbflow.view.recorded_run import unfed
 from nbflow.view.text import duration
-from nbflow.view.values.preview import value as value_preview
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
-    from nbflow.engine.record import RunRecord
+    from nbflow.session import Session
+
+Begin = Callable[[], Awaitable["Run"]]
+
+
+def carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
+    """Begin a run, follow it to its end and show what it came to.
+
+    Args:
+        begin: Starts the run; called on the loop.
+        show: Prints the result.
+        session: The session of the run. Its notices are shown as they come, and a run that did not complete and that
+            its store has can be resumed later.
+
+    Raises:
+        NbflowError: What ended the run.
+    """
+    asyncio.run(_carry(begin, show, session))
+
+
+async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
+    capture.install()
+    run = await begin()
+    following = asyncio.ensure_future(follow(run, session.take_notices))
+    try:
+        await asyncio.shield(following)
+    except asyncio.CancelledError:
+        run.cancel("by Ctrl-C")
+        await following
+    except OSError:
+        run.cancel("as what it prints cannot be written")
+        await run.wait()
+        raise
+    for line in session.take_notices():
+        tell(line)
+    show(run)
+    if run.status is not Status.COMPLETED and session.outlives(run):
+        tell(f"to go on with it: {_command(run.id, session.history.folder)}")
+    await run
+
+
+def _command(run_id: str, folder: Path | None) -> str:
+    """Return what resumes a run that is kept in a folder."""
+    here = Path.cwd()
+    away = folder is not None and folder.resolve() != here
+    return f"{f'cd {shlex.quote(os.path.relpath(folder or here))} && ' if away else ''}nbflow resume {run_id}"
+
 
 _PER_S = 10
 
@@ -92,14 +143,3 @@ def _line(event: Event) -> str:
 
 def _told(event: Event) -> str:
     return f"{event.data['error']['type']}: {event.data['error']['message']}"
-
-
-def show_result(run: RunRecord) -> None:
-    """Print what a run came to: one line for it, and one for each key of its state."""
-    console = Terminal()
-    console.print(Text(repr(RunPicture(run))), soft_wrap=True)
-    for key, value in run.state.items():
-        told = value_preview(key, value)
-        first = told["preview"].partition("\n")[0]
-        size = f" ({told['size']})" if told["size"] else ""
-        console.print(Text(f"  {key}: {first}{size}"), soft_wrap=True, no_wrap=True, overflow="ellipsis", crop=True)
