@@ -118,6 +118,12 @@ def test_a_part_imports_only_from_those_above_it(path: Path) -> None:
         assert allowed, f"{path}:{line}: {own} imports {part}"
 
 
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "view"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_view_imports_neither_engine_nor_store(path: Path) -> None:
+    for part, line in parts_imported(path):
+        assert part not in {"engine", "executors", "store"}, f"{path}:{line}: the view imports {part}"
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "review"], ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_review_tools_use_the_public_api_alone(path: Path) -> None:
     for part, line in parts_imported(path):

@@ -13,11 +13,11 @@ from typing import Any
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.live_view.controls import Commands, Message, Reopen
+from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
 from nbflow.view.fold.catch_up import LOOKED, Backlog
 from nbflow.view.fold.throttle import Pace
 from nbflow.view.panels.inspector import why
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.part_inspector import Within, root_of
 from nbflow.view.values.time_limit import Previews
 

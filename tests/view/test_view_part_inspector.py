@@ -11,10 +11,10 @@ from view_samples import ERROR, Story, graph
 from nbflow import Run, ToolRegistry, WorkflowEngine, progress
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.lookups import Lookups
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view.fold.catch_up import PIECE
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.part_inspector import Within, place_in
 from nbflow.view.values.time_limit import Previews
 

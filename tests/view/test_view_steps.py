@@ -17,11 +17,11 @@ from test_view_time_travel import Counted
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Kind
+from nbflow.live_view import state_history
+from nbflow.live_view.lookups import Lookups
+from nbflow.live_view.state_history import States, Steps
 from nbflow.reducers import MISSING, Unstored
-from nbflow.view.fold import steps
-from nbflow.view.fold.steps import ADDED, CHANGED, SET, States, Steps
-from nbflow.view.panels.lookups import Lookups
-from nbflow.view.panels.state_panel import difference, is_json
+from nbflow.view.panels.state_panel import ADDED, CHANGED, SET, difference, is_json
 
 MARKS = {SET: "+", CHANGED: "*", ADDED: "="}
 
@@ -284,7 +284,7 @@ def test_a_run_gone_through_by_pieces_is_told_as_at_once(
             whole = in_full(at_once, at=at, **kind)
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in (("AT_ONCE", piece), ("_BEFORE", 2), ("_REMEMBERED", 8)):
-                    patch.setattr(steps, name, value)
+                    patch.setattr(state_history, name, value)
 
                 assert in_full(by_pieces, at=at, **kind) == whole
 
@@ -307,14 +307,14 @@ def test_what_was_decided_together_is_told_together_wherever_a_piece_ends(
     run: Any, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [in_full(Lookups(run), at=at) for at in range(len(run.events))]
-    monkeypatch.setattr(steps, "AT_ONCE", piece)
+    monkeypatch.setattr(state_history, "AT_ONCE", piece)
 
     assert [in_full(Lookups(run), at=at) for at in range(len(run.events))] == whole
     assert not any("fault" in answer for answer in whole)
 
 
 def test_until_the_moment_is_reached_the_steps_are_told_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "AT_ONCE", 60)
+    monkeypatch.setattr(state_history, "AT_ONCE", 60)
 
     answer = ask(LOOPED, at=200)
 
@@ -325,7 +325,7 @@ def test_until_the_moment_is_reached_the_steps_are_told_that_are_known(monkeypat
 
 def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_REMEMBERED", 8)):
-        monkeypatch.setattr(steps, name, value)
+        monkeypatch.setattr(state_history, name, value)
     events = Counted(LOOPED.events)
     run: Any = SimpleNamespace(graph=LOOPED.graph, plan=LOOPED.plan, initial=LOOPED.initial, events=events)
     questions, read = Lookups(run), []
@@ -343,7 +343,7 @@ def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.
 
 def test_two_moments_asked_for_in_turn_are_both_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("AT_ONCE", 10), ("_BEFORE", 2), ("_REMEMBERED", 8)):
-        monkeypatch.setattr(steps, name, value)
+        monkeypatch.setattr(state_history, name, value)
     questions = Lookups(LOOPED)
     in_full(questions, type="editable", at=None)
     left, asked = {15, 200}, 0

@@ -15,10 +15,10 @@ from view_samples import Story
 
 from nbflow import GraphDefinition, Run
 from nbflow.events import Event
+from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
 from nbflow.view.fold import catch_up
 from nbflow.view.panels import time_travel
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.time_travel import Wholes
 from nbflow.view.recorded_run import unfed
 

@@ -16,8 +16,8 @@ from view_samples import ERROR, PULL, Story, graph
 from nbflow import ToolRegistry, WorkflowEngine
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.lookups import Lookups
 from nbflow.view.panels.lanes import ROWS, TRACK
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.timeline import AT_ONCE, PIECES, Timeline
 
 FIELDS = ("id", "lane", "row", "kind", "begin", "end", "seq", "end_seq", "visit", "attempt", "count")

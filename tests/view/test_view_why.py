@@ -9,9 +9,9 @@ import pytest
 from view_samples import ERROR, PULL, REVIEW, Story, graph
 
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
 from nbflow.view.panels.inspector import MOST, why
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.panels.timeline import AT_ONCE
 
 

@@ -13,10 +13,10 @@ from scenes import NOW
 from nbflow import Run, ToolRegistry, WorkflowEngine
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.lookups import Lookups
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
-from nbflow.view.panels.lookups import Lookups
 from nbflow.view.recorded_run import unfed
 
 PATIENCE_S = 300

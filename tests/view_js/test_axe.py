@@ -25,7 +25,7 @@ from test_past import ERROR, press
 from test_state_face import ran
 from test_steering import QUESTION
 
-from nbflow.view.panels.lookups import Lookups
+from nbflow.live_view.lookups import Lookups
 
 pytestmark = pytest.mark.browser
 

@@ -18,8 +18,8 @@ from scenes import review as graph_of_review
 from scenes import review_running, scene
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.view.fold import steps
-from nbflow.view.panels.lookups import Lookups
+from nbflow.live_view import state_history
+from nbflow.live_view.lookups import Lookups
 
 pytestmark = pytest.mark.browser
 
@@ -295,7 +295,7 @@ def test_what_takes_the_kernel_several_questions_is_asked_on_for(
     face: Alone, review: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("AT_ONCE", 4), ("_BEFORE", 0), ("_REMEMBERED", 4)):
-        monkeypatch.setattr(steps, name, value)
+        monkeypatch.setattr(state_history, name, value)
     page = show(face, review)
     page.wait_for_function("!face.data.behind && face.data.at === null")
     assert text(page, "failed") == "0"

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from nbflow.engine.event_log import Journal
 from nbflow.events import Event
 from nbflow.view.fold.coalesce import Step, Stretch
 from nbflow.view.fold.run_view import RunView
+from nbflow.view.recorded_run import EventLog
 
 PIECE = 4_000
 """The events folded in one piece: about 20 ms of the event loop."""
@@ -63,7 +63,7 @@ class Backlog:
     def _take(self, upto: int, room: int) -> int:
         """Fold events up to event `upto`, at most `room` of them; return the number folded."""
         first = self._view.seq
-        if not isinstance(self._events, Journal) or (first < self._dense and room <= PIECE):
+        if not isinstance(self._events, EventLog) or (first < self._dense and room <= PIECE):
             return self._one_by_one(min(upto, first + room))
         entries = self._events.entries(first, upto)
         if recalled := sum(1 for _ in takewhile(_is_event, entries)):

@@ -22,11 +22,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from nbflow.engine.event_log import Entry
 from nbflow.events import Kind
 from nbflow.scheduler.plan import EdgePlan, NodePlan
 from nbflow.view.fold.nodes import NodeState
+
+if TYPE_CHECKING:
+    from nbflow.engine.event_log import Entry
 from nbflow.view.fold.run_view import RunView
 
 # Compared by identity: members of an enum compare and hash slowly, and there are hundreds of thousands of events.

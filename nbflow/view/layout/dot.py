@@ -6,7 +6,6 @@ positions and paths, nothing else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import graphviz  # type: ignore[import-untyped]  # it ships no types
@@ -18,7 +17,7 @@ from nbflow.view.outline import Outline
 POINTS = 72.0
 
 
-def dot_source(shape: Outline, sizes: Mapping[str, Size], *, tables: bool = True) -> str:
+def dot_source(shape: Outline, sizes: Mapping[str, Size]) -> str:
     """Return the DOT text; node i is `n<i>` (END the next), edge i carries `id=e<i>`, both in the order given.
 
     A loop of two nodes is one DOT node that contains both cards, so that nothing is placed between them. Edges that
@@ -27,8 +26,6 @@ def dot_source(shape: Outline, sizes: Mapping[str, Size], *, tables: bool = True
     Args:
         shape: The graph.
         sizes: The size of each node.
-        tables: Write nodes as HTML-like tables. If False, a node is one box and edges end at the middle of its sides;
-            some builds of Graphviz cannot read HTML-like labels.
     """
     cards = mode_of(len(shape.nodes)) == "cards"
     dot = graphviz.Digraph()
@@ -41,7 +38,7 @@ def dot_source(shape: Outline, sizes: Mapping[str, Size], *, tables: bool = True
     for node, size in sizes.items():
         if node not in heads:
             below = sizes.get(inner.get(node, ""))
-            dot.node(names[node], **({"label": _table(size, below)} if tables else _box(size, below)))
+            dot.node(names[node], label=_table(size, below))
     if shape.ends:
         dot.node(names[END], label="", shape="circle", fixedsize="true", width=str(END_SIZE / POINTS))
     for index, line in enumerate(shape.lines):
@@ -50,12 +47,11 @@ def dot_source(shape: Outline, sizes: Mapping[str, Size], *, tables: bool = True
         attributes = {"id": f"e{index}", "weight": "2" if line.source in shape.splits else "1"}
         width, height = label_size(line) if cards else (0.0, 0.0)
         if width:
-            attributes |= {"label": _cell(width, height)} if tables else _letters(width)
+            attributes["label"] = _cell(width, height)
         tail = names[heads.get(line.source, line.source)]
+        tail += _tail_port(sizes[line.source], inner=line.source in heads)
         head = names[line.target]
-        if tables:
-            tail += _tail_port(sizes[line.source], inner=line.source in heads)
-            head += "" if line.target == END else ":j" if sizes[line.target].left else ":c"
+        head += "" if line.target == END else ":j" if sizes[line.target].left else ":c"
         dot.edge(f"{tail}:e", f"{head}:w", **attributes)
     return str(dot.source)
 
@@ -68,19 +64,6 @@ def whole(size: Size, below: Size | None) -> tuple[float, float]:
     """Return the width and height of a DOT node: a card with its bars, room above it, and the card below it."""
     width = size.left + size.width + max(size.right, below.right if below else 0.0)
     return width, size.above + size.height + (PAIR_GAP + below.height if below else 0.0)
-
-
-def _box(size: Size, below: Size | None) -> dict[str, str]:
-    width, height = whole(size, below)
-    return {
-        "shape": "box", "label": "", "fixedsize": "true",
-        "width": f"{width / POINTS:.5f}", "height": f"{height / POINTS:.5f}",
-    }  # fmt: skip
-
-
-def _letters(width: float) -> dict[str, str]:
-    """Return a label of about the given width without a table, as letters of 11 px that are about 5.5 px wide."""
-    return {"label": "n" * math.ceil(width / 5.5), "fontsize": "11"}
 
 
 def _table(size: Size, below: Size | None) -> str:

