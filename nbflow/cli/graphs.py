@@ -99,7 +99,7 @@ def _show_run(run_id: str, svg: Path | None, png: Path | None, *, as_json: bool)
 def _data(run: RunRecord) -> dict[str, Any]:
     """Return what a run came to, or has come to so far, as plain data."""
     from nbflow.engine import ExecutionResult
-    from nbflow.store.resuming import seconds_of
+    from nbflow.store.archive import seconds_of
 
     result = run.result or ExecutionResult(run.id, run.status, run.state, seconds_of(run.events), None, run.events)
     return result_data(result, None) | {"error": result.error}

@@ -117,7 +117,7 @@ def _look(folder: Path) -> None:
     with contextlib.suppress(NbflowError, ImportError):  # whoever needs the store hears of it
         history.origin = history.origin or notebook_in(folder)
         if not deterministic():
-            history.there()
+            history.open_existing()
 
 
 def notebook_in(folder: Path) -> str | None:

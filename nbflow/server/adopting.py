@@ -37,7 +37,7 @@ async def adopt_for_ever(service: Service) -> None:
 
 async def _adopt(service: Service, left: set[str]) -> None:
     history = service.session.history
-    store = await asyncio.to_thread(history.there)
+    store = await asyncio.to_thread(history.open_existing)
     if store is None or service.draining.is_set():
         return
     for row in await asyncio.wrap_future(store.abandoned()):

@@ -100,7 +100,7 @@ class Relay:
         try:
             if await self._service.session.here(found[1]) is not None:
                 return None
-            store = await asyncio.to_thread(self._service.session.history.there)
+            store = await asyncio.to_thread(self._service.session.history.open_existing)
             if store is None:
                 return None
             head = await asyncio.wrap_future(store.head(found[1]))

@@ -123,7 +123,7 @@ class Shelf:
     async def _rows(self, name: str | None = None) -> list[GraphRow]:
         if name is not None and not is_name(name):
             return []
-        store = await asyncio.to_thread(self._session.history.there)
+        store = await asyncio.to_thread(self._session.history.open_existing)
         return [] if store is None else await asyncio.wrap_future(store.graphs(name))
 
     def _put(self, graph: GraphDefinition, version: int) -> None:

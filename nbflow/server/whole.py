@@ -17,7 +17,7 @@ from nbflow.json_values import Bounds, Room, own_data
 from nbflow.json_values.pieces import enclosed, json_text, object_pieces, pieces
 from nbflow.server.shown import whole_of, without_paths
 from nbflow.session.serialization import VALUES, reached_data
-from nbflow.store.resuming import seconds_of
+from nbflow.store.archive import seconds_of
 
 Entry = tuple[str, Iterator[str]]
 

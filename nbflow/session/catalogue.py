@@ -138,7 +138,7 @@ class Catalogue:
         if limit < 1:
             raise NbflowError(f"limit is {limit}; a list of runs has at least 1")
         limit = min(limit, MOST_ROWS)
-        store, graph = self.history.there(), graph and self._stored_name(graph)
+        store, graph = self.history.open_existing(), graph and self._stored_name(graph)
         own = self._unlisted()  # before the store is asked, so that no run is in neither; in both it counts once
         rows: list[RunRow] = []
         if store is not None:
@@ -240,13 +240,13 @@ class Catalogue:
         Raises:
             StoreError: One of them is no sound graph.
         """
-        store = self.history.there()
+        store = self.history.open_existing()
         named = name and self._stored_name(name)
         return [] if store is None else [StoredGraph(row) for row in store.graphs(named).result()]
 
     def _stored_name(self, name: str) -> str:
         """Return the name by which a graph is stored: as it is given only where it was stored so."""
-        store, other = self.history.there(), identifier(name)
+        store, other = self.history.open_existing(), identifier(name)
         return name if other == name or (store is not None and store.graphs(name).result()) else other
 
     def load_graph(self, name: str, version: int | None = None) -> GraphDefinition:
@@ -275,7 +275,7 @@ class Catalogue:
         return self._store_of(name).delete_graph(self._stored_name(name), version, force=force).result()
 
     def _store_of(self, name: str) -> Store:
-        store = self.history.there()
+        store = self.history.open_existing()
         if store is None:
             raise StoreError(f"no graph {name!r} in the store, as nothing was ever kept here")
         return store

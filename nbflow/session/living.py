@@ -78,7 +78,7 @@ class Living(Catalogue):
             RunNotFoundError: It has not ended, and is not in the store.
             StoreError: The store cannot be asked.
         """
-        store = await asyncio.to_thread(self.history.there)
+        store = await asyncio.to_thread(self.history.open_existing)
         if store is None:
             return False
         try:
@@ -138,7 +138,7 @@ class Living(Catalogue):
 
     def _elsewhere(self, run_id: str) -> Store | None:
         """Return the store that tells of a run, where this process does not have it."""
-        return self.history.there() if self._known(run_id) is None else None
+        return self.history.open_existing() if self._known(run_id) is None else None
 
 
 def on_loop(run: Run, action: Callable[[], None]) -> None:

@@ -22,10 +22,10 @@ from nbflow.session.living import Living
 
 if TYPE_CHECKING:
     from nbflow.engine.replay import Past
+    from nbflow.session.resume_source import Source
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
     from nbflow.store.recorder import Recorder
-    from nbflow.store.resuming import Source
 
 
 class Reopening(Living):
@@ -99,8 +99,8 @@ class Reopening(Living):
                 or `breaks`; a class is missing of an object that a tool is to get; or none is named, and the last one
                 belongs to another notebook.
         """
-        from nbflow.store import resuming
-        from nbflow.store.archive import uncollected
+        from nbflow.session import resume_source
+        from nbflow.store.archive import garbage_collection_paused
 
         state = normalised(state or {}, "the edits")
         fork, supply = at is not None or bool(state), Supply(normalised(secrets or {}, "the secrets"))
@@ -109,7 +109,7 @@ class Reopening(Living):
         known = self._known(run_id)
         kept = known is None or known.id in self._kept
         try:
-            source = await resuming.find(self.history, known, run_id, kept=kept, fork=fork, supply=supply)
+            source = await resume_source.find_source(self.history, known, run_id, stored=kept, fork=fork, supply=supply)
         except RunNotFoundError as error:
             raise self._not_found(run_id, error) from None
         if source.status is Status.COMPLETED and not fork:
@@ -120,27 +120,28 @@ class Reopening(Living):
             for name in self.graphs.keys() - known_before.keys():
                 del self.graphs[name]  # it lacks the secrets too
             raise SecretsNeededError(source.id, lacking)
-        upto = resuming.cut(source, at) if fork else len(source.events)
-        with uncollected():
+        upto = resume_source.fork_point(source, at) if fork else len(source.events)
+        with garbage_collection_paused():
             try:
                 plan = self.engine.plan(graph, breaks=breaks)
             except GraphError as error:
-                raise resuming.with_cures(error, self.history, source, self.graphs, self.registry) from None
-        self.history.notices += await resuming.mend(self.engine, plan, source, upto)
-        past = resuming.past_of(source, plan, upto, state, fork=fork)
-        resuming.check_classes(self.history, source, past, self.registry)
+                raise resume_source.with_cures(error, self.history, source, self.graphs, self.registry) from None
+        source, notes = await resume_source.recompute(self.engine, plan, source, upto)
+        self.history.notices += notes
+        past = resume_source.past_of(source, plan, upto, state, fork=fork)
+        resume_source.check_classes(self.history, source, past, self.registry)
         return await self._go_on(source, graph, past, breaks, supply, fork=fork)
 
     async def _go_on(
         self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], supply: Supply, *,
         fork: bool,
     ) -> Run:  # fmt: skip
-        from nbflow.store import resuming
+        from nbflow.session import resume_source
 
         self.history.notices += source.notes
         run_id, keeper = self.engine.new_id() if fork else source.id, None
         if source.head is not None:
-            for name in resuming.changed_tools(source.head, self.registry):
+            for name in resume_source.changed_tools(source.head, self.registry):
                 self.history.notices.append(f"tool {name!r} has changed since the run last used it")
             strict = source.head.row.durability == "sync"
             if fork:
@@ -150,10 +151,10 @@ class Reopening(Living):
             else:
                 store = self.history.open()
                 epoch = await _claimed(store, run_id, self.history.notebook())
-                if await resuming.has_moved_on(store, source):
+                if await resume_source.has_newer_events(store, source):
                     await asyncio.wrap_future(store.release(run_id, epoch))
                     return await self.reopen(run_id, breaks=breaks, secrets=supply.given)
-                keeper = self.history.going_on(store, run_id, epoch, strict=strict, kept=past.kept)
+                keeper = self.history.resumed_recorder(store, run_id, epoch, strict=strict, stored=past.kept)
             self._kept.add(run_id)
         run = self.engine.start(
             graph, source.initial, run_id=run_id, keeper=keeper, past=past if past.events else None,
@@ -168,14 +169,14 @@ class Reopening(Living):
         Raises:
             RunStateError: There is none, or the last one belongs to another notebook.
         """
-        from nbflow.store import resuming
+        from nbflow.session import resume_source
 
         here = [run for run in list(self.live.values()) if not unfinished or _is_unfinished(run)]
         if unfinished and here:
             return here[-1].id
         if here:
             return max(here, key=lambda run: (run.started_at, run.id)).id
-        found = resuming.latest(self.history, unfinished=unfinished)
+        found = resume_source.latest_run(self.history, unfinished=unfinished)
         if found is not None:
             return found.id
         if unfinished:

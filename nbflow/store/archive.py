@@ -1,7 +1,7 @@
-"""Runs read back from a store: their events in full, ready to be looked at or gone on from.
+"""Runs read back from a store, with complete events, to be shown, resumed or forked.
 
-Rule: what is read is data. A graph is validated again, a value is rebuilt only as its codec says, and the rest is
-replayed.
+Invariant: what a store holds is data. Graphs are validated again, values are rebuilt by their codecs alone, and the
+state comes from a replay of the events.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nbflow.scheduler import Plan
 from nbflow.secrets import Supply
 from nbflow.store.codecs import Codecs
 from nbflow.store.encoding import Decoder, texts_of
-from nbflow.store.rows import Blob, RunHead
+from nbflow.store.rows import Blob, LogRow, RunHead
 from nbflow.store.stored_graph import graph_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Archived:
-    """A run as it is stored. `events` lack what replay derives; `notes` tell what did not come back as it was."""
+    """A run as the store has it.
+
+    `events` lack what a replay derives. `notes` describe values that were restored as something else than they were.
+    """
 
     head: RunHead
     initial: dict[str, Any]
@@ -45,53 +48,65 @@ class Archived:
 
     @cached_property
     def graph(self) -> GraphDefinition:
-        """The graph as it was, validated again when somebody needs it.
+        """The graph of the run, validated on first use.
 
         Raises:
-            StoreError: It is no sound graph.
+            StoreError: The stored graph is not valid.
         """
         return graph_of(self.head.definition, self.supply)
 
     @cached_property
     def subgraphs(self) -> dict[str, GraphDefinition]:
-        """The subgraphs by name, likewise."""
+        """The subgraphs by name, validated on first use.
+
+        Raises:
+            StoreError: A stored graph is not valid.
+        """
         return {name: graph_of(json.dumps(data), self.supply) for name, data in self.inner_names.items()}
 
     @cached_property
     def inner_names(self) -> Mapping[str, Any]:
-        """The subgraphs' names, and their plain data."""
-        return _names(self.head.subgraphs)
+        """The plain data of the subgraphs, by name."""
+        data = json.loads(self.head.subgraphs)
+        if not isinstance(data, dict):
+            raise StoreError("the stored subgraphs are no JSON object; the store is damaged")
+        return data
 
 
 def read(
     store: Store, codecs: Codecs, run_id: str, *, upto: int | None = None, supply: Supply | None = None
 ) -> Archived:
-    """Return a run, with its events up to `upto`. Blocks: call it on a thread where a loop waits.
+    """Return a run with its events up to number `upto`. Blocks, so call it on a thread where an event loop runs.
 
-    Secrets are what `supply` has for them, else `Redacted`.
+    `supply` has the values of secrets, which are never stored; without it they are `Redacted`.
 
     Raises:
         RunNotFoundError: No such run.
-        StoreError: What is stored is not what nbflow writes.
+        StoreError: The store has something that nbflow does not write.
     """
     head = store.head(run_id).result()
-    with uncollected():
+    with garbage_collection_paused():
         rows = store.log(head.row.id, upto=upto).result()
         blobs = Blobs(store, codecs)
         blobs.fetch([head.initial, *texts_of(rows)])
         decoder = Decoder(codecs, blobs.get, supply=supply)
         initial = codecs.unpack_state(head.initial, blobs.get, decoder.notes, supply)
-        events = [decoder.event(row) for row in rows]
-    if events and events[0].kind is Kind.EXECUTION_START:
-        events[0].data["input"] = dict(initial)
+        events = [_with_initial(decoder.event(row), initial) for row in rows]
     return Archived(head, initial, events, decoder.notes, supply)
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Do without the garbage collector for a moment.
+def _with_initial(event: Event, initial: Mapping[str, Any]) -> Event:
+    """Return an event; the start of the run with the initial state, which the store has once, beside the events."""
+    if event.kind is not Kind.EXECUTION_START:
+        return event
+    return Event(event.kind, event.seq, event.time, event.node, {**event.data, "input": dict(initial)})
 
-    Where very many things are made that live on, it finds nothing, and takes as long as making them.
+
+@contextmanager
+def garbage_collection_paused() -> Iterator[None]:
+    """Pause the garbage collector while very many objects are created that all stay alive.
+
+    The collector would find nothing, and take as long as the creation of the objects.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -102,15 +117,30 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def seconds_of(events: Sequence[Event | LogRow]) -> float:
+    """Return how long a run ran (s): the sum over its incarnations, each from its first event to its last."""
+    total, started, last = 0.0, None, 0.0
+    for event in events:
+        if event.kind in (Kind.EXECUTION_START, Kind.EXECUTION_RESUMED):
+            total += 0.0 if started is None else last - started
+            started = event.time
+        last = event.time
+    return total + (0.0 if started is None else last - started)
+
+
 class Blobs:
-    """The blobs that texts name, and those that these name in turn."""
+    """The blobs that texts refer to, and the blobs that those refer to."""
 
     def __init__(self, store: Store, codecs: Codecs) -> None:
         self._store, self._codecs = store, codecs
         self._known: dict[str, Blob] = {}
 
     def fetch(self, texts: Iterable[str]) -> None:
-        """Read what texts name; blocks. Raises StoreError where something of it is not there."""
+        """Read the blobs that texts refer to; blocks.
+
+        Raises:
+            StoreError: A blob is missing.
+        """
         wanted = {ref for text in texts for ref in self._codecs.refs(text)}
         while wanted:
             found = self._store.blobs(wanted).result()
@@ -118,36 +148,21 @@ class Blobs:
             wanted = {ref for blob in found.values() for ref in self._codecs.refs_of(blob)} - self._known.keys()
 
     def get(self, name: str) -> Blob:
-        """Return what was read under a hash."""
+        """Return the blob with a hash.
+
+        Raises:
+            StoreError: `fetch` did not read it.
+        """
         if name not in self._known:
-            raise StoreError(f"the value {name[:16]} is named and not stored; the store is damaged")
+            raise StoreError(f"the value {name[:16]} is referred to but not stored; the store is damaged")
         return self._known[name]
 
 
-def _names(text: str) -> Mapping[str, Any]:
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise StoreError("the stored subgraphs are not as nbflow writes them; the store is damaged")
-    return data
-
-
-def _error(status: Status, name: str, text: str | None) -> str | None:
-    """Return in words what ended a run, as the run said it itself."""
-    told = None if text is None else json.loads(text)
-    if status is Status.CANCELLED:
-        return f"run of {name or 'the graph'} was cancelled {told or ''}".strip()
-    if not isinstance(told, dict):
-        return None if told is None else str(told)
-    own = isinstance(getattr(errors, str(told.get("type")), None), type)  # its message says where it arose
-    return (
-        str(told.get("message"))
-        if own
-        else f"node {told.get('node')!r} failed: {told.get('type')}: {told.get('message')}"
-    )
-
-
 class UncalledPredicates(dict[str, Callable[..., Any]]):
-    """Predicates for a run that is only read: its log tells the ways taken, so those not known here are not called."""
+    """Predicates of a run that is only read, known here or not.
+
+    The event log has the edges that the run took, so a replay calls no predicate.
+    """
 
     def __bool__(self) -> bool:
         return True
@@ -163,7 +178,7 @@ class UncalledPredicates(dict[str, Callable[..., Any]]):
 
 
 class StoredRun(RunRecord):
-    """A run from the store: to be read, compared, shown; `head` is what stands about it there."""
+    """A run from the store, to be read, compared and shown; `head` is its row there."""
 
     def __init__(self, plan: Plan, archived: Archived) -> None:
         row = archived.head.row
@@ -173,7 +188,7 @@ class StoredRun(RunRecord):
         replay = self._replayed(archived.events)
         self.events = archived.events
         if row.ended is not None:
-            error = _error(self.status, self.name, row.error)
+            error = _error_text(self.status, self.name, row.error)
             state = replay.scheduler.state()
             self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
 
@@ -184,3 +199,15 @@ class StoredRun(RunRecord):
 
     def __repr__(self) -> str:
         return f"<StoredRun {self.id} of {self.name or 'a graph'}: {self.status}>"
+
+
+def _error_text(status: Status, name: str, text: str | None) -> str | None:
+    """Return the message of the error that ended a run, the same that the run itself raised."""
+    stored = None if text is None else json.loads(text)
+    if status is Status.CANCELLED:
+        return f"run of {name or 'the graph'} was cancelled {stored or ''}".strip()
+    if not isinstance(stored, dict):
+        return None if stored is None else str(stored)
+    if isinstance(getattr(errors, str(stored.get("type")), None), type):  # its message names the node already
+        return str(stored.get("message"))
+    return f"node {stored.get('node')!r} failed: {stored.get('type')}: {stored.get('message')}"

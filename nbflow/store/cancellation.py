@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from nbflow.errors import RunStateError
 from nbflow.events import Kind, Status
+from nbflow.store.archive import seconds_of
 from nbflow.store.queries import LIVE
-from nbflow.store.resuming import seconds_of
 from nbflow.store.rows import Batch, Ending, LogRow, RunRow
 
 if TYPE_CHECKING:

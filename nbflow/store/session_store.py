@@ -57,7 +57,7 @@ class SessionStore:
                 self._store = self._opened(settings())
             return self._store
 
-    def there(self) -> Store | None:
+    def open_existing(self) -> Store | None:
         """Return the store as `open` does, and None where nothing was ever kept: looking makes no store."""
         named = self._store is not None or settings().database_url is not None
         return self.open() if named or default_file(self.folder).exists() else None
@@ -144,12 +144,12 @@ class SessionStore:
         if file is not None:
             refuse_other_file(file)
 
-    def going_on(self, store: Store, run_id: str, epoch: int, *, strict: bool, kept: int) -> Recorder:
+    def resumed_recorder(self, store: Store, run_id: str, epoch: int, *, strict: bool, stored: int) -> Recorder:
         """Return the keeper of a run that is resumed under an epoch just claimed."""
         told = RunNotices(run_id, settings().large_value, self.notices.append)
         return Recorder(
             store, self.open, None, self.codecs,
-            strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=kept, notices=told,
+            strict=strict, allow_unstored=settings().allow_unstored, epoch=epoch, kept=stored, notices=told,
         )  # fmt: skip
 
     def read(self, run_id: str, *, upto: int | None = None, supply: Supply | None = None) -> archive.Archived:
@@ -162,7 +162,7 @@ class SessionStore:
             StoreError: What is stored is not what nbflow writes.
         """
         self.know_types()
-        store = self.there()
+        store = self.open_existing()
         if store is None:
             raise RunNotFoundError(run_id)
         return archive.read(store, self.codecs, run_id, upto=upto, supply=supply)

@@ -21,8 +21,8 @@ from warm_process import Warm
 from wreck import Left, check_whole, look
 
 from nbflow.errors import RunStateError, StoreError
-from nbflow.session import Session
-from nbflow.store import Store, owners, resuming
+from nbflow.session import Session, resume_source
+from nbflow.store import Store, owners
 
 pytestmark = pytest.mark.slow
 
@@ -153,14 +153,14 @@ def test_of_two_processes_that_resume_a_run_at_once_exactly_one_does(
 
 def between_reading_and_claiming(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Have something happen once a run has been read to be resumed, and is not yet taken over."""
-    replayed, first = resuming.past_of, [True]
+    replayed, first = resume_source.past_of, [True]
 
     def past_of(*given: Any, **named: Any) -> Any:
         if first and first.pop():
             happens()
         return replayed(*given, **named)
 
-    monkeypatch.setattr(resuming, "past_of", past_of)
+    monkeypatch.setattr(resume_source, "past_of", past_of)
 
 
 @PLACES

@@ -30,8 +30,8 @@ import alembic.command  # noqa: F401
 import sqlalchemy.ext.asyncio  # noqa: F401
 from fault_graph import START, Witness, plain, session
 
+import nbflow.session.resume_source
 import nbflow.store.migrations
-import nbflow.store.resuming
 import nbflow.store.session_store
 import nbflow.store.store  # noqa: F401
 from nbflow import Run

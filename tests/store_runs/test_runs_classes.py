@@ -120,7 +120,7 @@ def test_a_resume_stops_before_a_tool_gets_a_substitute_and_goes_on_once_the_cel
     run = resume(session_of(text), run_id)
 
     assert str(stopped.value) == (
-        f"run {run_id} cannot go on yet:\nnode 'reads' reads 'order', and {sort} '__main__.Order' is not known here; {CURE}"
+        f"run {run_id} cannot resume yet:\nnode 'reads' reads 'order', and {sort} '__main__.Order' is not known here; {CURE}"
     )
     assert run.state["seen"] == repr(made)
 
@@ -223,7 +223,7 @@ def test_a_class_whose_fields_changed_stops_the_resume_too(cell: Callable[[str],
     run_id = failed(text, {"order": order})
 
     cell("@dataclass\nclass Order:\n    number: int\n")
-    with pytest.raises(RunStateError, match="define it as it was then, or fork the run with a new value of 'order'"):
+    with pytest.raises(RunStateError, match="define the class as it was then, or fork the run with a new value of 'order'"):
         resume(session_of(text), run_id)
     run = resume(session_of(text), run_id, at="wait", state={"order": 7})
 
