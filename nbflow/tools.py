@@ -16,12 +16,12 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar, get_args, overload
 
 from nbflow.errors import ToolError, did_you_mean, name_list
+from nbflow.functions.arguments import Parameters
+from nbflow.functions.signatures import ByPosition, Signature, entered_by, signature_of
+from nbflow.functions.signatures import ToolParam as ToolParam
+from nbflow.functions.source import Definition, Unchanged, present, source_of, unchanged_since
 from nbflow.graph.model import Executor
 from nbflow.names import by_identifier, identifier
-from nbflow.parameters import Parameters
-from nbflow.present import Definition, Unchanged, present, source_of, unchanged_since
-from nbflow.signatures import ByPosition, Signature, entered_by, signature_of
-from nbflow.signatures import ToolParam as ToolParam
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 EXECUTORS: tuple[str, ...] = get_args(Executor)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
-from nbflow.annotations import annotations_of, signature
+from nbflow.functions.signatures import annotations_of, signature
 
 DEFERRED = pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated at once before Python 3.14")
 LATER = ["'Later'", pytest.param("Later", marks=DEFERRED)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nbflow
-from nbflow.installing import DISTRIBUTION, UPGRADE, install, needs
+from nbflow.errors.extras import DISTRIBUTION, UPGRADE, install, needs
 
 ROOT = Path(nbflow.__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

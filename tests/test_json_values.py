@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from nbflow import json_values
 from nbflow.json_values import TYPES, WHOLE, Bounds, object_data, own_data, plain
-from nbflow.reducers import Unstored
+from nbflow.state import Unstored
 
 
 class Colour(enum.StrEnum):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nbflow import parsing
+from nbflow.functions.parser import parse_expression, parse_module
 from nbflow.review import structure
 
 
@@ -28,7 +28,7 @@ class Loop:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parse", [parsing.module, structure.parse])
+@pytest.mark.parametrize("parse", [parse_module, structure.parse])
 def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[str], ast.Module]) -> None:
     source = Path(argparse.__file__).read_text()
     said: list[SystemError] = []
@@ -68,6 +68,6 @@ def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[
 
 def test_what_is_wrong_with_a_source_is_said_as_the_parser_says_it() -> None:
     with pytest.raises(SyntaxError, match="invalid syntax"):
-        parsing.expression("1 +")
+        parse_expression("1 +")
     with pytest.raises(SyntaxError, match="invalid syntax"):
-        parsing.module("a = = b")
+        parse_module("a = = b")

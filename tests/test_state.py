@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow.errors import ExecutionError, GraphError, StateConflictError
-from nbflow.reducers import MISSING, resolve
 from nbflow.scheduler.merging import merge, overlaid
-from nbflow.state import PathState, Write
+from nbflow.state import MISSING, PathState, Write, resolve
 
 FOLDS = resolve({"log": "append", "all": "extend", "n": "add", "d": "merge", "x": "last"}, {})
 

@@ -11,7 +11,7 @@ import pytest
 
 from nbflow import ToolRegistry, tools
 from nbflow.errors import ToolError
-from nbflow.reducers import MISSING
+from nbflow.state import MISSING
 from nbflow.tools import ToolParam
 
 

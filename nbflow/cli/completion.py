@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from nbflow.files.text import read_text
+from nbflow.program.text_file import read_text
 
 if TYPE_CHECKING:
     from nbflow.store import Store

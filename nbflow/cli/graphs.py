@@ -16,15 +16,15 @@ from nbflow.cli.output import as_line, line_printer, show_result, show_table, wr
 from nbflow.cli.store_location import store_url
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
-from nbflow.files.program import export_program, register_modules
 from nbflow.graph import GraphDefinition
 from nbflow.graph.params import without_secrets
+from nbflow.program.program import export_program, register_modules
 from nbflow.secrets import MASK
 from nbflow.session import current
 from nbflow.session.serialization import definition_data, result_data
 
 if TYPE_CHECKING:
-    from nbflow.files.export import Module
+    from nbflow.program.export import Module
 
 _RUN_ID = re.compile("[0-9a-f]{1,32}")
 

@@ -14,12 +14,12 @@ import typer
 
 from nbflow.cli.completion import graph_of_file
 from nbflow.errors import NbflowError, NotationError, did_you_mean, name_list
-from nbflow.files.text import FileError, read_text
 from nbflow.graph import GraphDefinition
 from nbflow.names import identifier, normalised
+from nbflow.program.text_file import FileError, read_text
 
 if TYPE_CHECKING:
-    from nbflow.files.program import Program
+    from nbflow.program.program import Program
 
 File = Annotated[
     Path,
@@ -115,8 +115,8 @@ def state_file(path: Path | None) -> dict[str, Any]:
 
 
 def open_program(path: Path, modules: list[str]) -> Program:
-    """Return what a file defines, as `nbflow.files.program` does; tell what was left out."""
-    from nbflow.files import program
+    """Return what a file defines, as `nbflow.program.program` does; tell what was left out."""
+    from nbflow.program import program
 
     opened = program.open_program(path, modules)
     for note in opened.notes:

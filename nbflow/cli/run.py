@@ -19,8 +19,8 @@ from nbflow.cli.output import printer
 from nbflow.cli.run_loop import carry
 from nbflow.cli.store_location import store_url
 from nbflow.errors import GraphError, NbflowError, SecretsNeededError
-from nbflow.files.origin import file_of, origin_of
-from nbflow.files.program import register_modules
+from nbflow.program.origin import file_of, origin_of
+from nbflow.program.program import register_modules
 from nbflow.session import Session, current
 from nbflow.settings import Durability, settings
 

@@ -21,9 +21,10 @@ from nbflow.cli.errors import errors_told, tell
 from nbflow.cli.options import AsJson, File, Tools
 from nbflow.cli.output import line_printer
 from nbflow.errors import NbflowError
-from nbflow.files.text import check_there
-from nbflow.serving import drain_time, login_address, page_address, public_address, require_server
-from nbflow.supervisor import Supervisor, bound
+from nbflow.program.text_file import check_there
+from nbflow.serve.addresses import bound, login_address, page_address, public_address
+from nbflow.serve.embedded import drain_time, require_server
+from nbflow.serve.supervisor import Supervisor
 
 
 def serve(

@@ -20,12 +20,12 @@ from itertools import takewhile
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from nbflow import parsing
 from nbflow.conditions import operations
 from nbflow.conditions.limits import MAX_BITS, MAX_DEPTH, MAX_ELEMENTS, Refused
 from nbflow.conditions.parser import scan, simple_names
 from nbflow.errors import ConditionError, did_you_mean, name_list
-from nbflow.failures import text_of
+from nbflow.errors.failures import text_of
+from nbflow.functions.parser import parse_expression
 from nbflow.names import are_normal, identifier
 from nbflow.values import pure
 
@@ -189,7 +189,7 @@ def _rebuilt(text: str, predicates: Predicates) -> tuple[ast.expr, Rebuilder]:
     source = padded.lstrip(" ")
     shift = len(padded) - len(source)
     try:
-        parsed = parsing.expression(source)
+        parsed = parse_expression(source)
         rebuilder = Rebuilder(source, shift, predicates)
         return rebuilder.truth(parsed), rebuilder
     except SyntaxError as error:

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, overload
 
 from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError
+from nbflow.errors.failures import failure_of, raised_by, traceback_of
 from nbflow.events import ENDINGS, Event, Kind
-from nbflow.failures import failure_of, raised_by, traceback_of
 from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
 from nbflow.secrets import mask
 from nbflow.values import whole

@@ -13,12 +13,12 @@ from typing import Any
 
 from nbflow import secrets
 from nbflow.errors import GraphError, ToolError, name_list
+from nbflow.functions.arguments import STATE
 from nbflow.graph import NodeDefinition
 from nbflow.graph.params import lacking
 from nbflow.names import by_identifier, identifier
 from nbflow.scheduler import Plan, Task
 from nbflow.scheduler.plan import NodePlan
-from nbflow.state_parameter import NAME as STATE
 from nbflow.tools import ToolRegistry, ToolSpec
 from nbflow.values import is_mutable
 

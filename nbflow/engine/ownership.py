@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import secrets
 from nbflow.errors import ToolError, name_list
+from nbflow.functions.arguments import STATE
 from nbflow.names import are_normal, identifier, key_for, normalised
-from nbflow.reducers import MISSING
-from nbflow.state_parameter import NAME as STATE
+from nbflow.state import MISSING
 from nbflow.values import ATOMS, Snapshots, ValueChangedError, is_heavy, is_heavy_to_take, own, same
 from nbflow.values.libraries import freeze
 
 if TYPE_CHECKING:
     from nbflow.engine.job import Job
+    from nbflow.functions.arguments import WholeParameter
     from nbflow.scheduler import Task
-    from nbflow.state_parameter import WholeParameter
 
 logger = logging.getLogger("nbflow")
 

@@ -14,13 +14,13 @@ from typing import Any
 from nbflow.engine.ownership import without
 from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
+from nbflow.functions.arguments import STATE
 from nbflow.names import identifier, key_for
-from nbflow.reducers import MISSING, Unstored
 from nbflow.scheduler import RULES, Answer, Close, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.commands import prefix_of
 from nbflow.scheduler.tokens import Routes
 from nbflow.secrets import Redacted
-from nbflow.state_parameter import NAME as STATE
+from nbflow.state import MISSING, Unstored
 
 _DECIDED = (Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN, Kind.EXECUTION_ERROR)
 

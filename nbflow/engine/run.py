@@ -57,9 +57,9 @@ from nbflow.errors import (
     name_list,
     words,
 )
+from nbflow.errors.failures import text_of
 from nbflow.events import Kind, Status
 from nbflow.executors import ThreadExecutor
-from nbflow.failures import text_of
 from nbflow.graph import GraphDefinition
 from nbflow.names import node_path
 from nbflow.scheduler import (

@@ -41,9 +41,9 @@ from nbflow.engine.ownership import Handover, Taken, WholeState, is_plain_update
 from nbflow.engine.stragglers import ToolThread
 from nbflow.engine.watchdog import watch_here
 from nbflow.errors import ToolError
+from nbflow.errors.failures import complete
 from nbflow.executors import first_step, rest
-from nbflow.failures import complete
-from nbflow.state_parameter import NAME as STATE
+from nbflow.functions.arguments import STATE
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Attempt

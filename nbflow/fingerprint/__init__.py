@@ -11,5 +11,5 @@ whole line, and often there is none; comments, blank lines and docstrings would 
 is that another version of Python, which compiles differently, gives another fingerprint.
 """
 
-from nbflow.fingerprint.telling import fingerprint as fingerprint
+from nbflow.fingerprint.hashers import fingerprint as fingerprint
 from nbflow.fingerprint.walk import Unknown as Unknown

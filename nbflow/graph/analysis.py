@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.conditions.operations import FUNCTIONS
 from nbflow.errors import did_you_mean, name_list
+from nbflow.functions.arguments import STATE
 from nbflow.graph.hidden_inputs import HiddenInput, hidden_inputs
 from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
 from nbflow.graph.needs import Flow
 from nbflow.graph.traversal import components
 from nbflow.graph.writes import repeated_keys
 from nbflow.names import by_identifier, identifier
-from nbflow.state_parameter import NAME as STATE
 
 if TYPE_CHECKING:
     import networkx

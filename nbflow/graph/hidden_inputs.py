@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow import parsing
-from nbflow.fingerprint.owners import owner_of
-from nbflow.present import source_of
-from nbflow.signatures import entered_by
+from nbflow.fingerprint.packages import owner_of
+from nbflow.functions.parser import parse_module
+from nbflow.functions.signatures import entered_by
+from nbflow.functions.source import source_of
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
@@ -114,7 +114,7 @@ def _tree_of(function: Callable[..., Any]) -> ast.AST | None:
     if source is None:
         return None
     try:
-        tree = parsing.module(source)
+        tree = parse_module(source)
     except (SyntaxError, ValueError):
         return None
     return tree.body[0] if len(tree.body) == 1 else tree

@@ -16,12 +16,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError, InitialStateError
+from nbflow.functions.arguments import STATE
 from nbflow.graph.model import END, EdgeDefinition, GraphDefinition, NodeDefinition, reachable
 from nbflow.graph.traversal import before, walk
 from nbflow.graph.writes import written_keys
 from nbflow.names import by_identifier, identifier
-from nbflow.reducers import MISSING
-from nbflow.state_parameter import NAME as STATE
+from nbflow.state import MISSING
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolRegistry, ToolSpec

@@ -12,9 +12,9 @@ from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING
 
-from nbflow import parsing
-from nbflow.annotations import annotations_of
-from nbflow.state_parameter import NAME as STATE
+from nbflow.functions.arguments import STATE
+from nbflow.functions.parser import parse_module
+from nbflow.functions.signatures import annotations_of
 
 if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
@@ -38,7 +38,7 @@ def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
 def _keys_in(source: str) -> frozenset[str | None] | None:
     """Return the keys that a function writes by its source, as `written_keys` does."""
     try:
-        (function,) = parsing.module(source).body
+        (function,) = parse_module(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _yields(function):
@@ -73,7 +73,7 @@ def repeated_keys(spec: ToolSpec) -> frozenset[str]:
     function = None
     if spec.source is not None:
         with suppress(SyntaxError, ValueError):
-            function = next(iter(parsing.module(spec.source).body), None)
+            function = next(iter(parse_module(spec.source).body), None)
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return frozenset()
     names = {param.name for param in spec.params}

@@ -34,7 +34,6 @@ Records of a frame are objects by column, and lists in the order of the schema w
 not unique. A missing value of a column is null. A secret is the text `***`.
 """
 
-from nbflow.json_values.bounds import UNBOUNDED, WHOLE, Bounds, Room
-from nbflow.json_values.writer import TYPES, object_data, own_data, plain
+from nbflow.json_values.writer import TYPES, UNBOUNDED, WHOLE, Bounds, Room, object_data, own_data, plain
 
 __all__ = ["TYPES", "UNBOUNDED", "WHOLE", "Bounds", "Room", "object_data", "own_data", "plain"]

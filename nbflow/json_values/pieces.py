@@ -12,8 +12,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from nbflow.json_values.bounds import UNBOUNDED, Room
-from nbflow.json_values.writer import DEEPEST, TYPES, plain
+from nbflow.json_values.writer import DEEPEST, TYPES, UNBOUNDED, Room, plain
 from nbflow.secrets import MASK, covers, mask
 
 _SMALL = 10_000  # bytes up to which a value is written at once; it is found out anew at each depth of a larger one

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nbflow import parsing
+from nbflow.functions.parser import parse_expression
 from nbflow.names import identifier
 from nbflow.notation import constants
 from nbflow.notation.lexer import QUOTED
@@ -163,7 +163,7 @@ def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python warns again where the expression is evaluated
-            parsed = parsing.expression(source)
+            parsed = parse_expression(source)
             one_value = not isinstance(parsed, ast.Tuple) or _is_one_argument(source)
     except SyntaxError as error:
         problem = f"the value of {key!r} is no expression of Python: {error.msg}"
@@ -177,7 +177,7 @@ def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
 
 
 def _is_one_argument(source: str) -> bool:
-    call = parsing.expression(f"_({source})")
+    call = parse_expression(f"_({source})")
     if source.endswith(","):
         return False
     return isinstance(call, ast.Call) and len(call.args) == 1 and isinstance(call.args[0], ast.Tuple)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from nbflow.files.reading import OF_THE_COMPILER
+from nbflow.program.notebook_file import OF_THE_COMPILER
 
 
 @dataclass(frozen=True, slots=True)

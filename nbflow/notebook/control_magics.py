@@ -22,7 +22,7 @@ from nbflow.notebook.tracebacks import readable
 from nbflow.notebook.waiting import blocking, without_loop
 
 if TYPE_CHECKING:
-    from nbflow.serving import Served
+    from nbflow.serve.embedded import Served
 
 
 @magics_class

@@ -122,7 +122,7 @@ def _look(folder: Path) -> None:
 
 def notebook_in(folder: Path) -> str | None:
     """Return what runs keep of the notebook, None where the server that started the kernel did not tell which it is."""
-    from nbflow.files.origin import origin_of
+    from nbflow.program.origin import origin_of
 
     path = Path(_session_name() or "")
     return origin_of(path, folder) if path.suffix == ".ipynb" and path.is_absolute() else None
@@ -135,7 +135,7 @@ def notebook_of_kernel(shell: Any, folder: Path) -> str | None:
     environment, papermill a variable in the namespace if it is asked to. None where there is none of these, or the file
     is not there: a plain kernel, or a notebook that was renamed since the kernel started.
     """
-    from nbflow.files.origin import notebook_of
+    from nbflow.program.origin import notebook_of
 
     names = shell.user_ns.get("__vsc_ipynb_file__"), _session_name(), shell.user_ns.get("PAPERMILL_OUTPUT_PATH")
     for name in names:

@@ -28,7 +28,7 @@ from nbflow.notebook.cell_output import Place, RunOutput, show, widget_bundle
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.live_view import free
 from nbflow.notebook.waiting import ended
-from nbflow.reducers import MISSING
+from nbflow.state import MISSING
 
 # Fields of a form: each key that a graph needs, as a widget that suits its type, and the value that stands there.
 #

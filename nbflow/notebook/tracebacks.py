@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from nbflow.errors import NbflowError, words
-from nbflow.failures import failure_of, traceback_of
+from nbflow.errors.failures import failure_of, traceback_of
 from nbflow.notebook.arguments import HelpAsked
 from nbflow.secrets import mask
 

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from nbflow import parsing
+from nbflow.functions.parser import parse_module
 from nbflow.notation import hides_value
 from nbflow.notebook.cell_body import leading_blank_lines
 
@@ -71,7 +71,7 @@ class AwaitedMagics:
             self._running.depth = depth
 
     def _rewrite(self, source: str, *, may_await: bool) -> list[str]:
-        tree = parsing.module(source)
+        tree = parse_module(source)
         if may_await and (body := self._unreadable_body(tree)) is not None:
             return body
         finder = _MagicCalls(self._is_awaited, may_await=may_await)

@@ -7,7 +7,7 @@ are measured too.
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ToolError
-from nbflow.installing import needs
+from nbflow.errors.extras import needs
 from nbflow.review.maintainability import maintainability_index
 from nbflow.review.structure import NO_FILE, definitions, parse
 

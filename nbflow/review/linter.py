@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from nbflow.errors import ToolError
-from nbflow.installing import needs
+from nbflow.errors.extras import needs
 from nbflow.review.source import writable, write_source
 from nbflow.review.structure import NO_FILE, parse
 

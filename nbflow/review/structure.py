@@ -7,7 +7,9 @@ list.
 import sys
 from typing import TYPE_CHECKING, Any
 
-TRIES = 20  # files are parsed in parallel threads, in which `ast.parse` may fail at random (see `nbflow.parsing`)
+TRIES = (
+    20  # files are parsed in parallel threads, in which `ast.parse` may fail at random (see `nbflow.functions.parser`)
+)
 
 if TYPE_CHECKING:
     import ast
@@ -72,7 +74,7 @@ def _tree(source: str) -> "ast.Module":
     for _ in range(TRIES - 1):
         try:
             return ast.parse(source)
-        except SystemError:  # see `nbflow.parsing`, which is not a public module
+        except SystemError:  # see `nbflow.functions.parser`, which is not a public module
             continue
     return ast.parse(source)
 

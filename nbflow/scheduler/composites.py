@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import ConditionError, ToolError, name_list
-from nbflow.failures import error_data, is_collected, node_error
+from nbflow.errors.failures import error_data, is_collected, node_error
 from nbflow.names import key_for
 from nbflow.scheduler.commands import Cancel, Close, Open, Retry, Task
 from nbflow.scheduler.tokens import GraphRun, Out, unfold

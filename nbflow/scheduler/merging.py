@@ -21,8 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nbflow.errors import StateConflictError
-from nbflow.reducers import MISSING, Fold, folded
-from nbflow.state import Folds, Layer, PathState, Write, layer_mark
+from nbflow.state import MISSING, Fold, Folds, Layer, PathState, Write, folded, layer_mark
 
 
 def merge(paths: Sequence[PathState], folds: Folds, *, node: str | None) -> PathState:

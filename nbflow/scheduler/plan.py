@@ -14,9 +14,9 @@ from nbflow.errors import ConditionError, GraphError, did_you_mean, name_list
 from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition, reachable
 from nbflow.graph.traversal import components
 from nbflow.graph.validation import MAX_NESTING, size_fault
-from nbflow.reducers import Fold, resolve
 from nbflow.scheduler.commands import EdgeTaken
 from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
+from nbflow.state import Fold, resolve
 
 _HASTE = {"race": 0, "first": 1, "each": 1, "all": 2}
 

@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nbflow.errors import ConditionError, ExecutionError, LoopError
-from nbflow.failures import error_data, node_error
+from nbflow.errors.failures import error_data, node_error
 from nbflow.scheduler.commands import Answer, Cancel, EdgeTaken, EdgeUntaken, Step, Task
 from nbflow.scheduler.merging import merge, overlaid
 from nbflow.scheduler.plan import EdgePlan, NodePlan, Plan

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import cookie_parser
 
+from nbflow.serve.addresses import redeem_login
 from nbflow.server.problems import RequestError
-from nbflow.serving import redeem_login
 
 FREE, LOGIN = "/health", "/login"
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -51,7 +51,7 @@ class Access:
         token: What a request must bring.
         hosts: Names that it may be called by besides this machine's own; `*` for any.
         origins: Origins whose pages may call it besides its own.
-        logins: The folder of login links that were not used yet, see `nbflow.serving.login_address`.
+        logins: The folder of login links that were not used yet, see `nbflow.serve.addresses.login_address`.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nbflow import __version__
 from nbflow.graph import GraphDefinition
+from nbflow.serve.addresses import proxied_names
 from nbflow.server import executions, graphs, health, metrics, sockets, steering, viewing, webpage
 from nbflow.server.access import Access
 from nbflow.server.answered import Requests
@@ -24,7 +25,6 @@ from nbflow.server.problems import Problem, tell_problems
 from nbflow.server.relay import Relay, Siblings
 from nbflow.server.service import Service
 from nbflow.server.tracing import trace_runs
-from nbflow.serving import proxied_names
 
 _ABOUT = (
     "Graphs of registered tools: defined, run, watched and steered. Errors are problem details (RFC 9457). "

@@ -20,11 +20,11 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nbflow.errors import NbflowError
+from nbflow.serve.supervisor import socket_of
 from nbflow.server.answered import HANDED_ON
 from nbflow.server.leaving import leave
 from nbflow.server.service import Service
 from nbflow.server.sockets import GOING_DOWN, TOO_SLOW, Closing
-from nbflow.supervisor import socket_of
 
 _OF_A_RUN = re.compile(r"^/(?:executions/(?:result/)?|ws/(?:runs|view)/)([0-9A-Za-z_-]+)(?:/[a-z]+)?$")
 _OWNER = re.compile(r"^process (\d+) on (.*)$", re.DOTALL)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from nbflow.serve.addresses import BACKLOG
 from nbflow.server.app import make_app
 from nbflow.server.leaving import Connections, RequestLine, WebSocketLine
 from nbflow.server.logs import log_floods_sparingly
@@ -20,7 +21,6 @@ from nbflow.server.options import Options
 from nbflow.server.relay import Siblings
 from nbflow.server.service import Service
 from nbflow.session import Session
-from nbflow.supervisor import BACKLOG
 
 logger = logging.getLogger("nbflow.server")
 _ACCEPTED_AT_ONCE = 32

@@ -14,8 +14,8 @@ from pydantic_core import PydanticSerializationError
 from nbflow.graph import GraphDefinition
 from nbflow.graph.needs import needs
 from nbflow.json_values import own_data
-from nbflow.reducers import MISSING
 from nbflow.session import Session
+from nbflow.state import MISSING
 from nbflow.tools import ToolSpec
 
 

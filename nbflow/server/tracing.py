@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from nbflow.engine import Run
 from nbflow.engine.result import Key
 from nbflow.errors import NbflowError
+from nbflow.errors.extras import needs
 from nbflow.events import Kind
-from nbflow.installing import needs
 from nbflow.server.following import Followers
 from nbflow.server.service import Service
 from nbflow.server.spans import SpanBegun, SpanEnded, Spans

@@ -62,7 +62,7 @@ def _close_all_but(kept: int) -> None:
 
 def _patience() -> float:
     """Return the seconds that the worker gets to end: those that its supervisor would give it."""
+    from nbflow.serve.supervisor import END_S
     from nbflow.server.options import options
-    from nbflow.supervisor import END_S
 
     return options().drain + END_S

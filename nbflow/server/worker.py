@@ -17,8 +17,9 @@ from pathlib import Path
 
 from nbflow.engine import capture
 from nbflow.errors import NbflowError
-from nbflow.files.origin import origin_of
-from nbflow.files.program import open_program
+from nbflow.program.origin import origin_of
+from nbflow.program.program import open_program
+from nbflow.serve.supervisor import ending_signals
 from nbflow.server.adopting import adopt_for_ever
 from nbflow.server.logs import log_as_json
 from nbflow.server.options import Options, options
@@ -26,7 +27,6 @@ from nbflow.server.relay import Siblings
 from nbflow.server.running import Server
 from nbflow.session import Session
 from nbflow.settings import settings
-from nbflow.supervisor import ending_signals
 
 logger = logging.getLogger("nbflow.server")
 

@@ -15,15 +15,15 @@ from nbflow.engine.replay import Replay, node_of, rules_of
 from nbflow.engine.result import Key, key_of
 from nbflow.errors import StoreError
 from nbflow.events import Event, Kind
+from nbflow.functions.arguments import STATE
 from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.graph.model import AS_STORED
-from nbflow.reducers import Unstored
 from nbflow.scheduler import Plan
 from nbflow.scheduler.commands import steps_of
 from nbflow.scheduler.composites import MapRun, SubRun
 from nbflow.scheduler.plan import NodePlan
 from nbflow.scheduler.tokens import GraphRun
-from nbflow.state_parameter import NAME as STATE
+from nbflow.state import Unstored
 from nbflow.tools import ToolRegistry
 
 

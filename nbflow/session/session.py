@@ -19,7 +19,7 @@ from nbflow.values import own
 
 if TYPE_CHECKING:
     from nbflow.graph.needs import InitialStateCheck, Need
-    from nbflow.serving import Served
+    from nbflow.serve.embedded import Served
     from nbflow.settings import Durability
     from nbflow.store.recorder import Recorder
 
@@ -186,7 +186,7 @@ class Session(Reopening):
             NbflowError: The address is taken, or no loop runs.
             ImportError: The extra `server` is not installed.
         """
-        from nbflow.serving import serve
+        from nbflow.serve.embedded import serve
 
         given = {"host": host, "port": port, "token": token}
         return serve(self, **{name: value for name, value in given.items() if value is not None})

@@ -15,8 +15,8 @@ from typing import Any
 from nbflow.engine.ownership import Taken
 from nbflow.errors import StoreError
 from nbflow.fingerprint import Unknown, fingerprint
+from nbflow.functions.arguments import STATE
 from nbflow.names import identifier
-from nbflow.state_parameter import NAME as STATE
 from nbflow.store.archive import Blobs
 from nbflow.store.codecs import Unstorable, Unstored
 from nbflow.store.session_store import SessionStore

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from nbflow.errors import StoreError
-from nbflow.installing import install
+from nbflow.errors.extras import install
 from nbflow.store.codecs.arrow import COLUMN
 from nbflow.store.rows import Blob
 

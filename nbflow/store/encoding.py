@@ -18,9 +18,9 @@ from nbflow.engine.replay import Given
 from nbflow.engine.result import count_completed
 from nbflow.errors import StoreError
 from nbflow.events import ENDINGS, Event, Kind
+from nbflow.functions.arguments import STATE
 from nbflow.scheduler import EdgeTaken, Task
 from nbflow.secrets import Supply, contains, mask
-from nbflow.state_parameter import NAME as STATE
 from nbflow.store.codecs import Codecs
 from nbflow.store.codecs.json_text import TAG
 from nbflow.store.rows import Blob, LogRow, ToolRow

@@ -32,7 +32,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from nbflow.errors import StoreError, did_you_mean, name_list
-from nbflow.installing import install, needs
+from nbflow.errors.extras import install, needs
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

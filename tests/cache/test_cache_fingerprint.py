@@ -243,19 +243,19 @@ def test_a_module_is_told_by_the_code_that_was_imported_and_not_by_its_file(
 
 
 def test_what_is_installed_counts_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbflow.fingerprint import owners
+    from nbflow.fingerprint import packages
 
     source = "import hypothesis\ndef tool(): return hypothesis.given"
     before = of(source)
-    monkeypatch.setattr(owners, "version", lambda name: "0.0.0")
-    owners._release.cache_clear()
-    owners._owner.cache_clear()
+    monkeypatch.setattr(packages, "version", lambda name: "0.0.0")
+    packages._release.cache_clear()
+    packages._owner.cache_clear()
     try:
         assert of(source) != before
     finally:
         monkeypatch.undo()
-        owners._release.cache_clear()
-        owners._owner.cache_clear()
+        packages._release.cache_clear()
+        packages._owner.cache_clear()
     assert of(source) == before
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nbflow import GraphDefinition, ToolRegistry
 from nbflow.graph.needs import Need, needs
-from nbflow.reducers import MISSING
+from nbflow.state import MISSING
 
 
 def fetch(pages: int, source: str = "web") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbflow.failures import error_data
+from nbflow.errors.failures import error_data
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Answer, Cancel, Ended, Outcome, Plan, Retry, Scheduler, Task, compile_plan
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_graphs import INITIAL, Case, Kinds, random_case, state_tool
 from structured import structured
 
-from nbflow.failures import error_data
+from nbflow.errors.failures import error_data
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import EdgeTaken, Retry, Task, compile_plan
 

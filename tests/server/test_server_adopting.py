@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nbflow.files.origin import origin_of
+from nbflow.program.origin import origin_of
 from nbflow.server.adopting import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service

@@ -17,8 +17,8 @@ from nbflow.engine import Run
 from nbflow.engine.capture import install, uninstall
 from nbflow.errors import SecretsNeededError
 from nbflow.events import Kind
-from nbflow.files.export import export_graphs
 from nbflow.live_view.state_history import StateHistory
+from nbflow.program.export import export_graphs
 from nbflow.server.spans import Spans
 from nbflow.session import Session
 from nbflow.session.serialization import plain, result_data

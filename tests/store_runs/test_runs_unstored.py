@@ -10,8 +10,8 @@ import pytest
 
 from nbflow.engine import Run
 from nbflow.errors import NodeError, StoreError
-from nbflow.reducers import Unstored
 from nbflow.session import Session
+from nbflow.state import Unstored
 
 
 class Connection:

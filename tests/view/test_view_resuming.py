@@ -8,7 +8,7 @@ import pytest
 from view_samples import ERROR, PAIR, PULL, START, Story
 
 from nbflow.graph import GraphDefinition
-from nbflow.reducers import Unstored
+from nbflow.state import Unstored
 from nbflow.view import RunView, inspect, static_svg, summary
 from nbflow.view.text import second_line
 from nbflow.view.values.preview import value

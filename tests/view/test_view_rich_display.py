@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from nbflow.reducers import Unstored
+from nbflow.state import Unstored
 from nbflow.view.values.preview import FULL
 from nbflow.view.values.rich_display import brief, rich
 

@@ -20,7 +20,7 @@ from nbflow.events import Kind
 from nbflow.live_view import state_history
 from nbflow.live_view.lookups import Lookups
 from nbflow.live_view.state_history import States, Steps
-from nbflow.reducers import MISSING, Unstored
+from nbflow.state import MISSING, Unstored
 from nbflow.view.panels.state_panel import ADDED, CHANGED, SET, difference, is_json
 
 MARKS = {SET: "+", CHANGED: "*", ADDED: "="}

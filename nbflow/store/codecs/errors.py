@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbflow.errors import StoreError
-from nbflow.reducers import Unstored as Unstored
+from nbflow.state import Unstored as Unstored
 
 
 class Unstorable(StoreError):  # noqa: N818 - it says what the value is; `reason` is shown as it stands

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from nbflow.installing import install
+from nbflow.errors.extras import install
 from nbflow.store.codecs.errors import Refused
 
 FRAMES = install("frames")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nbflow.errors import StoreError
-from nbflow.installing import UPGRADE
+from nbflow.errors.extras import UPGRADE
 from nbflow.store.location import default_file
 from nbflow.store.schema import SCHEMA, VERSION_TABLE
 from nbflow.store.sqlite_guard import is_foreign

@@ -10,8 +10,8 @@ from copy import copy
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from nbflow.errors.failures import is_collected
 from nbflow.events import Event, Kind
-from nbflow.failures import is_collected
 from nbflow.graph import NodeDefinition
 from nbflow.view.fold.history import Attempt, History, duration_us, error_line, error_parts
 from nbflow.view.text import line as one_line

@@ -17,8 +17,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from nbflow.errors import NbflowError
-from nbflow.reducers import MISSING
 from nbflow.secrets import MASK, contains, covered, covers, mask
+from nbflow.state import MISSING
 from nbflow.view.recorded_run import Recorded
 from nbflow.view.text import clean, line
 from nbflow.view.values.preview import render, short

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from nbflow.reducers import Unstored
 from nbflow.secrets import MASK, Redacted, covers, is_secret, mask
+from nbflow.state import Unstored
 from nbflow.view.text import TIMES, clean, line
 
 FULL = 20_000

@@ -13,8 +13,8 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from nbflow.reducers import Unstored
 from nbflow.secrets import MASK, Redacted, covered, covers, is_secret, mask
+from nbflow.state import Unstored
 from nbflow.view.text import counted, line
 from nbflow.view.values.optional_types import is_a
 from nbflow.view.values.preview import FULL, fields_of, render, short, size, type_of

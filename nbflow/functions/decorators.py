@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import Any
 
-from nbflow import parsing
-from nbflow.reducers import MISSING
+from nbflow.functions.parser import parse_module
+from nbflow.state import MISSING
 
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -63,7 +63,7 @@ def forwarded(function: Any, wrapped: Any) -> Forwarded | None:
 def _definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Return the tree of a function's own definition; None where the text is not the code's."""
     try:
-        tree = parsing.module(textwrap.dedent(inspect.getsource(function.__code__)))
+        tree = parse_module(textwrap.dedent(inspect.getsource(function.__code__)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
     found = tree.body[0] if tree.body else None

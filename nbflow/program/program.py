@@ -18,13 +18,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nbflow.errors import NbflowError
-from nbflow.failures import text_of
-from nbflow.files.text import check_there, read_text
+from nbflow.errors.failures import text_of
+from nbflow.program.text_file import check_there, read_text
 from nbflow.session import Session, current
 
 if TYPE_CHECKING:
-    from nbflow.files.export import Module
     from nbflow.graph import GraphDefinition
+    from nbflow.program.export import Module
 from nbflow.names import identifier
 
 _MACHINERY = (__file__, importlib.__file__)
@@ -62,14 +62,14 @@ def export_program(path: Path) -> Module:
     Raises:
         NbflowError: The file cannot be read, or uses something that works only in a notebook.
     """
-    from nbflow.files.export import export_cells, export_graphs
+    from nbflow.program.export import export_cells, export_graphs
 
     check_there(path)
     if path.suffix != ".ipynb":
         return export_graphs(_graphs(path), path.name)
     from IPython.core.inputtransformer2 import TransformerManager
 
-    from nbflow.files.cells import code_cells
+    from nbflow.program.notebook_file import code_cells
 
     transformer = TransformerManager()  # type: ignore[no-untyped-call]  # IPython is untyped here
     return export_cells(code_cells(path), transformer.transform_cell, path.name)
@@ -93,7 +93,7 @@ def register_modules(names: list[str]) -> None:
 
 
 def _notebook(path: Path) -> Program:
-    from nbflow.files.notebook import load_notebook
+    from nbflow.program.notebook_shell import load_notebook
 
     loaded = load_notebook(path)
     notes = [f"cell {number} left out: {reason}" for number, reason in loaded.skipped]

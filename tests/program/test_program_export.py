@@ -13,10 +13,9 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from nbflow.files.export import _TOOL, Module, export_cells
-from nbflow.files.plain import ExportError
-from nbflow.files.program import export_program
 from nbflow.notebook.definition_magics import DefinitionMagics
+from nbflow.program.export import _TOOL, ExportError, Module, export_cells
+from nbflow.program.program import export_program
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 TELL = """
@@ -70,7 +69,7 @@ def test_an_exported_notebook_defines_and_does_without_ipython_what_the_notebook
     (tmp_path / "flows.py").write_text(export_program(notebook).text)
     (tmp_path / "orders.csv").write_text("order,customer,amount,paid\n1,Ada,120.50,yes\n2,Grace,80.00,no\n")
 
-    loaded = f"{TELL}\nfrom nbflow.files.notebook import load_notebook\nload_notebook({str(notebook)!r})"
+    loaded = f"{TELL}\nfrom nbflow.program.notebook_shell import load_notebook\nload_notebook({str(notebook)!r})"
     module = told(f"{WITHOUT_IPYTHON}\n{TELL}\nimport flows", tmp_path, *RUNS[name])
 
     assert module == told(loaded, tmp_path, *RUNS[name])

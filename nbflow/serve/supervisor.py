@@ -22,11 +22,9 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-from nbflow.errors import NbflowError
+from nbflow.serve.addresses import BACKLOG
 
 LOOK_S = 0.2
-BACKLOG = 2_048
-"""Connections that wait to be accepted."""
 MOST_FAILED = 3
 """So many workers in a row that ended before they served, and none is begun any more."""
 END_S = 10.0
@@ -222,22 +220,3 @@ def ending_signals() -> list[signal.Signals]:
 def socket_of(siblings: Path, pid: int) -> Path:
     """Return where a worker listens for what the others hand on."""
     return siblings / f"{pid}.sock"
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """Return a socket at an address, which processes begun from here may share.
-
-    Raises:
-        NbflowError: It cannot be had, such as one that is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        reason = error.strerror or error
-        raise NbflowError(f"{host}:{port} cannot be served: {reason}; take another with --port, 0 for any") from error
-    found.set_inheritable(True)
-    return found

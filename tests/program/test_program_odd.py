@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nbflow.errors import NbflowError
-from nbflow.files.cells import NotebookError, code_cells
-from nbflow.files.program import register_modules
-from nbflow.files.text import FileError, read_text
+from nbflow.program.notebook_file import NotebookError, code_cells
+from nbflow.program.program import register_modules
+from nbflow.program.text_file import FileError, read_text
 from nbflow.session import current
 
 DEEP = "[" * 100_000 + "]" * 100_000

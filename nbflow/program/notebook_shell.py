@@ -1,6 +1,6 @@
 """Run the cells of a notebook file in IPython, outside Jupyter, to load the tools and graphs that they define.
 
-Invariant: cells run in order, except those that `nbflow.files.cells` skips.
+Invariant: cells run in order, except those that `nbflow.program.notebook_file` skips.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from traitlets.config import Config
 
 from nbflow import load_ipython_extension, unload_ipython_extension
 from nbflow.errors import NbflowError
-from nbflow.failures import text_of
-from nbflow.files.cells import NotebookError, Sifting, code_cells
-from nbflow.files.reading import read_cell
+from nbflow.errors.failures import text_of
+from nbflow.program.notebook_file import NotebookError, Sifting, code_cells, read_cell
 from nbflow.session import Session, current
 
 

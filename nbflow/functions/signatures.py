@@ -6,29 +6,71 @@ own, or take some that the function does not have. These rules say which paramet
 - A wrapper that names all its parameters, or has a `__signature__` of its own, is called by these.
 - A wrapper with `**kwargs` (mostly beside `*args`) passes the rest on: its own named parameters count, and those of
   the function it wraps, except what the wrapper passes to that function by itself. The wrapper's source shows that
-  (`nbflow.forwarding`), so `return fn(connection, *args, **kwargs)` asks for no `connection`.
+  (`nbflow.functions.decorators`), so `return fn(connection, *args, **kwargs)` asks for no `connection`.
 - Where the source does not show it, the wrapped function's parameters count, and an error about a missing one names
   the decorator (`ToolParam.decorator`).
 - `functools.partial` binds what it binds; a keyword that it binds is the parameter's default.
 
 Arguments are given by name. A few callables want theirs by position, such as those of `functools.singledispatch`:
 `by_position` names these arguments.
+
+Since Python 3.14 (PEP 649) annotations are evaluated when they are first read, so that a name which is not defined yet
+raises NameError there. Invariant: `annotations_of` and `signature` never raise for such a name. They return the
+annotations as texts, which is what `from __future__ import annotations` gives in every version of Python.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import operator
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nbflow.annotations import annotations_of, signature
 from nbflow.errors import ToolError
-from nbflow.forwarding import Forwarded, forwarded
-from nbflow.reducers import MISSING
+from nbflow.functions.decorators import Forwarded, forwarded
+from nbflow.state import MISSING
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format, get_annotations
+
+    def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+        """Return the annotations of a function; as texts where one of them cannot be evaluated yet."""
+        try:
+            return get_annotations(function)
+        except Exception:  # noqa: BLE001 - an annotation is code of the user's
+            return get_annotations(function, format=Format.STRING)
+
+    def signature(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+        """Return the signature of a callable, as `inspect.signature` does.
+
+        Raises:
+            TypeError, ValueError: Python knows no signature of it.
+        """
+        try:
+            return inspect.signature(function, follow_wrapped=follow_wrapped)
+        except (TypeError, ValueError, NameError, AttributeError):  # the first two may come from an annotation, too
+            return inspect.signature(function, follow_wrapped=follow_wrapped, annotation_format=Format.STRING)
+
+    def annotated_by(function: types.FunctionType) -> object:
+        """Return an object that is another one as soon as the function is given other annotations."""
+        return function.__annotate__ or function.__annotations__
+
+    def live_annotations(function: types.FunctionType) -> dict[str, Any]:
+        """Return the dict that a function holds its annotations in; an empty one where they cannot be evaluated yet."""
+        try:
+            return function.__annotations__
+        except Exception:  # noqa: BLE001 - as above
+            return {}
+
+else:
+    annotations_of = inspect.get_annotations
+    signature = inspect.signature
+    annotated_by = live_annotations = operator.attrgetter("__annotations__")
 
 _DEEPEST = 100
 """As many functions may wrap each other; a wrapper that wraps itself would never end."""

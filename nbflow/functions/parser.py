@@ -16,12 +16,12 @@ from typing import cast
 _TRIES = 20
 
 
-def module(source: str) -> ast.Module:
+def parse_module(source: str) -> ast.Module:
     """Return the tree of a module; raises what `ast.parse` does."""
     return cast(ast.Module, _parsed(source, "exec"))
 
 
-def expression(source: str) -> ast.expr:
+def parse_expression(source: str) -> ast.expr:
     """Return the tree of an expression; raises what `ast.parse` does."""
     return cast(ast.Expression, _parsed(source, "eval")).body
 

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from nbflow import session
-from nbflow.files.cells import NotebookError
-from nbflow.files.notebook import load_notebook
+from nbflow.program.notebook_file import NotebookError
+from nbflow.program.notebook_shell import load_notebook
 
 LOAD = "%load_ext nbflow"
 TOOL = "%%flow_tool\nimport math\ndef root(x: float) -> dict:\n    return {'y': math.sqrt(x)}"

@@ -17,10 +17,10 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nbflow import parsing
-from nbflow.annotations import annotated_by, live_annotations
-from nbflow.forwarding import forwarded
-from nbflow.reducers import MISSING
+from nbflow.functions.decorators import forwarded
+from nbflow.functions.parser import parse_module
+from nbflow.functions.signatures import annotated_by, live_annotations
+from nbflow.state import MISSING
 from nbflow.values import same
 
 Unchanged = Callable[[], bool]
@@ -234,7 +234,7 @@ def _defines(text: str, function: Any) -> bool:
     if code is None or not code.co_name.isidentifier():
         return True
     try:
-        found = parsing.module(text).body[:1]
+        found = parse_module(text).body[:1]
     except (SyntaxError, ValueError):
         return True  # a part of a longer expression
     return bool(found) and getattr(found[0], "name", None) == code.co_name
@@ -244,7 +244,7 @@ def _found_in_module(function: Any) -> str | None:
     """Return the definition that a function's module has under its qualified name."""
     try:
         lines = "".join(inspect.findsource(function)[0])
-        body: list[ast.stmt] = parsing.module(lines).body
+        body: list[ast.stmt] = parse_module(lines).body
     except (OSError, SyntaxError, ValueError):
         return None
     found: ast.stmt | None = None
@@ -283,11 +283,11 @@ class Definition:
 
 def _codes_of(function: Callable[..., Any]) -> list[str]:
     """Return what tells the code of all that a call goes through from other code, less the function with the source."""
-    from nbflow.fingerprint.code import read
+    from nbflow.fingerprint.walk import read_code
 
     defined = defined_by(function)
     parts = [part for part in parts_of(function) if isinstance(part, types.FunctionType) and part is not defined]
-    return [read(part.__code__).text for part in parts]
+    return [read_code(part.__code__).text for part in parts]
 
 
 def _defaults_of(function: Callable[..., Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Functions of users: their source, their parameters, and the arguments of a call."""
