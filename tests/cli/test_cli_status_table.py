@@ -6,7 +6,7 @@ import asyncio
 import io
 
 import pytest
-from nbflow.view.recorded import unfed
+from nbflow.view.recorded_run import unfed
 from rich.console import Console
 
 from nbflow import progress
