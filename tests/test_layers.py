@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {
         "errors",
         "events",
+        "event_log",
         "state",
         "secrets",
         "conditions",

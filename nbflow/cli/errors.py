@@ -70,7 +70,7 @@ def errors_told() -> Iterator[None]:
 
 def _tell_origin(error: ExecutionError | ConditionError) -> None:
     """Show where in the user's code it came from."""
-    from nbflow.engine.event_log import describe
+    from nbflow.errors.failures import describe
 
     if error.__cause__ is not None:
         typer.echo(describe(error)["traceback"], err=True, nl=False)

@@ -67,7 +67,7 @@ class Attempt:
     _fraction: float | None = None
     _shown = ""
 
-    def __init__(self, run: Run, task: Task, started: float, number: int, *, in_thread: bool = False) -> None:
+    def __init__(self, run: Run, task: Task, started: float, number: int, in_thread: bool = False) -> None:
         self._run, self._task = run, task
         self.started, self.number = started, number
         self.in_thread = in_thread

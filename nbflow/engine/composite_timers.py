@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbflow.engine.attempt import Attempt
 from nbflow.engine.job import delay
 from nbflow.engine.replay import given_of
-from nbflow.events import Kind
+from nbflow.event_log import CompletionRecord, ErrorRecord, SkipRecord, StartRecord
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -38,7 +38,7 @@ class Composites:
         is_map = definition.map is not None and task.item is None
         given = given_of(task)
         again = max(number, task.tried + 1)
-        self._run.events.add((Kind.NODE_START, now, task, again, given, None, number))
+        self._run.events.add(StartRecord(now, task, again, given, None, number))
         task.attempt = Attempt(self._run, task, now, again)
         limit = definition.timeout
         if limit is not None and not is_map:
@@ -79,13 +79,13 @@ class Composites:
         self.forget_timer(task)
         attempt = self._run.close(task)
         derived = task is not self._late
-        about = task, attempt.number, attempt.started
+        about = now, task, attempt.number, attempt.started
         if close.skipped:
-            self._run.events.add((Kind.NODE_SKIPPED, now, *about, close.update))
+            self._run.events.add(SkipRecord(*about, close.update))
         elif close.error is not None:
-            self._run.events.add((Kind.NODE_ERROR, now, *about, close.error, close.handled, derived))
+            self._run.events.add(ErrorRecord(*about, close.error, close.handled, derived))
         else:
-            self._run.events.add((Kind.NODE_COMPLETE, now, *about, close.update, False, derived))
+            self._run.events.add(CompletionRecord(*about, close.update, derived=derived))
 
     def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:
         """Start attempt `number` at a subgraph after its backoff."""

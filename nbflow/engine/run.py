@@ -35,7 +35,6 @@ from nbflow.engine.attempt import NODE, Attempt, Coming
 from nbflow.engine.cache import Caching
 from nbflow.engine.composite_timers import Composites
 from nbflow.engine.durability import Gate, Keeper
-from nbflow.engine.event_log import ENDING_OF, Entry, Journal, attempt_place, ending
 from nbflow.engine.figures import install as give_figures
 from nbflow.engine.figures import take_figures
 from nbflow.engine.job import Job, Jobs
@@ -57,8 +56,22 @@ from nbflow.errors import (
     name_list,
     words,
 )
-from nbflow.errors.failures import text_of
-from nbflow.events import Kind, Status
+from nbflow.errors.failures import describe, text_of
+from nbflow.event_log import (
+    CancellationRecord,
+    CompletionRecord,
+    EdgeTakenRecord,
+    EdgeUntakenRecord,
+    ErrorRecord,
+    EventLog,
+    PlainRecord,
+    QuestionRecord,
+    RetryRecord,
+    SkipRecord,
+    StartRecord,
+    attempt_fields,
+)
+from nbflow.events import ENDINGS, Kind, Status
 from nbflow.executors import ThreadExecutor
 from nbflow.graph import GraphDefinition
 from nbflow.names import node_path
@@ -101,14 +114,15 @@ class Surroundings:
 class AwaitedRun(RunRecord):
     """A live run on its `loop`. `error` is what ended it."""
 
-    events: Journal
+    events: EventLog
 
     def __init__(self, plan: Plan, state: Mapping[str, Any], around: Surroundings, *, run_id: str) -> None:
         super().__init__(plan, state, run_id=run_id, subgraphs=around.subgraphs)
         self.loop = asyncio.get_running_loop()
         self.clock = around.clock
         self.error: BaseException | None = None
-        self.events = Journal(around.epoch)
+        self.events = EventLog(around.epoch)
+        self._record = self.events.add
         self._began = self.clock()
         self._ended: asyncio.Future[None] = self.loop.create_future()
 
@@ -247,7 +261,7 @@ class SteeredRun(AwaitedRun):
 
     def _set(self, status: Status, kind: Kind, data: dict[str, Any]) -> None:
         self.status = status
-        self.events.add((kind, self.clock(), None, data))
+        self.events.add(PlainRecord(kind, self.clock(), None, data))
         self.events.notify()
         self.workers.wake()
 
@@ -304,7 +318,7 @@ class SteeredRun(AwaitedRun):
         if task.composite is None:
             attempt = self._begun(task, now)
             self.close(task)
-            self.events.add((Kind.NODE_SKIPPED, now, task, attempt.number, attempt.started, output))
+            self.events.add(SkipRecord(now, task, attempt.number, attempt.started, output))
         answers = self._scheduler.skip(task, output)
         self.workers.cancel(task)
         self._carry_out(answers, now)
@@ -314,7 +328,7 @@ class SteeredRun(AwaitedRun):
         """Return the attempt of a task, told as begun, so that its end is the end of something."""
         if task.attempt is None or type(task.attempt) is Coming:
             number = task.tried + (task.attempt.number if task.attempt else 1)
-            self.events.add((Kind.NODE_START, now, task, number, {}, None))
+            self.events.add(StartRecord(now, task, number, {}))
             task.attempt = Attempt(self, task, now, number)  # type: ignore[arg-type]  # a Run in fact
         attempt: Attempt = task.attempt
         return attempt
@@ -340,7 +354,7 @@ class SteeredRun(AwaitedRun):
 
     def told_of(self, kind: Kind, task: Task, data: dict[str, Any]) -> int:
         """Note that a task asked a person, or was answered; return the event's `seq`."""
-        self.events.add((kind, self.clock(), task, task.attempt.number, data))
+        self.events.add(QuestionRecord(self.clock(), task, task.attempt.number, kind, data))
         seq = len(self.events)
         self.judge()
         self.events.notify()
@@ -359,8 +373,7 @@ logger = logging.getLogger("nbflow")
 WAIT_UNNOTICED_S = 2.0
 """How long a start waits for the thread of an earlier attempt before a notice says so."""
 
-# Looking a member up on its enum takes as long as appending several entries.
-NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
+KIND_OF_END = {status: kind for kind, status in ENDINGS.items()}
 
 CLEANUP_S = 10.0
 """How long the end of a run waits for what cancelled tools still clean up."""
@@ -402,15 +415,14 @@ class Run(SteeredRun):
         now = self.clock()
         if past is None:
             self._scheduler = Scheduler(self.plan, self.initial)
-            self.events.add(
-                (Kind.EXECUTION_START, now, None, {"graph": self.name, "rules": RULES, "input": dict(self.initial)})
-            )
+            started = {"graph": self.name, "rules": RULES, "input": dict(self.initial)}
+            self.events.add(PlainRecord(Kind.EXECUTION_START, now, None, started))
             answers = self._scheduler.begin()
         else:
             self._scheduler = past.replay.scheduler
             for event in past.events:
                 self.events.add(event)
-            self.events.add((Kind.EXECUTION_RESUMED, now, None, past.told))
+            self.events.add(PlainRecord(Kind.EXECUTION_RESUMED, now, None, past.told))
             answers = past.replay.standing()
         self._carry_out(answers, now)
         self.workers.wake()
@@ -439,12 +451,12 @@ class Run(SteeredRun):
         number += task.tried
         snapshots = self.copies.snapshots
         logged = snapshots.compact(given) if snapshots.has_grown else given
-        self.events.add((NODE_START, now, task, number, logged, job.spec))
+        self._record(StartRecord(now, task, number, logged, job.spec))
         if self.events.listeners:
             # Not at once: a listener may cancel the run, and the attempt is not there yet.
             self.loop.call_soon(self.events.notify)
-        attempt = task.attempt = kind(self, task, now, number, in_thread=job.mode == "thread")
-        if self.stragglers and kind is Attempt:
+        attempt = task.attempt = kind(self, task, now, number, job.mode == "thread")
+        if self.stragglers.threads and kind is Attempt:
             self._report_stragglers(task, number)
         context = self.workers.context.copy()
         context.run(NODE.set, attempt)
@@ -461,8 +473,8 @@ class Run(SteeredRun):
                 f"attempt {number} started though {threads}, after waiting {self.grace:g} s (NBFLOW_ATTEMPT_GRACE); "
                 "what an earlier one returns or prints is dropped\n"
             )
-            data = {"text": text, "stream": "stderr", "overlaps": running, **attempt_place(task, number)}
-            self.events.add((Kind.NODE_OUTPUT, self.clock(), task.name, data))
+            data = {"text": text, "stream": "stderr", "overlaps": running, **attempt_fields(task, number)}
+            self.events.add(PlainRecord(Kind.NODE_OUTPUT, self.clock(), task.name, data))
 
     async def wait_for_stragglers(self, task: Task, until: float) -> None:
         """Wait until no thread of an earlier attempt at a task's node runs, or until the loop's time `until`.
@@ -495,7 +507,7 @@ class Run(SteeredRun):
 
     def say(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
         """Note what a tool said in its attempt; also that of a task which was cancelled, right before its end."""
-        self.events.add((kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
+        self.events.add(PlainRecord(kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
         if task.live:  # else listeners hear of it once the cancellation is carried out
             self.events.notify()
 
@@ -509,7 +521,7 @@ class Run(SteeredRun):
         """Note that attempt `number` failed, and let the coming one wait for `wait` seconds."""
         ended = self.close(task)
         task.attempt = Coming(self, task, now, number + 1)
-        self.events.add((Kind.NODE_RETRY, now, task, ended.number, ended.started, error, wait))
+        self.events.add(RetryRecord(now, task, ended.number, ended.started, error, wait))
 
     def completed(
         self, task: Task, output: Any, unchanged: tuple[str, ...], now: float, *, cached: bool = False
@@ -518,20 +530,22 @@ class Run(SteeredRun):
 
         `output` is the engine's own value; its keys in `unchanged` are no update.
         """
-        self._composites.expire_around(task)
+        if task.run.parent is not None:
+            self._composites.expire_around(task)
         if not task.live:
             return
         attempt = self.close(task)
         snapshots = self.copies.snapshots
         logged = snapshots.compact(output) if snapshots.has_grown else output
-        entry: Entry = (NODE_COMPLETE, now, task, attempt.number, attempt.started, logged, cached)
-        self.events.add((*entry, False, unchanged) if unchanged else entry)
+        # By position: keyword arguments double the time of the call, which happens once per node.
+        self._record(CompletionRecord(now, task, attempt.number, attempt.started, logged, cached, False, unchanged))
         update = without(output, unchanged) if unchanged else output
         self._carry_out(self._scheduler.complete(task, update), now)
 
     def failed(self, task: Task, error: BaseException) -> None:
         """Take that a task failed for good, and go on."""
-        self._composites.expire_around(task)
+        if task.run.parent is not None:
+            self._composites.expire_around(task)
         if not task.live:
             return
         now = self.clock()
@@ -539,7 +553,7 @@ class Run(SteeredRun):
         attempt = self.close(task)
         answers = self._scheduler.fail(task, error)
         handled = not any(isinstance(a, Retry) or (isinstance(a, Ended) and a.error is not None) for a in answers)
-        self.events.add((Kind.NODE_ERROR, now, task, attempt.number, attempt.started, error, handled))
+        self.events.add(ErrorRecord(now, task, attempt.number, attempt.started, error, handled))
         self._carry_out(answers, now)
 
     def broke(self, error: BaseException) -> None:
@@ -581,9 +595,9 @@ class Run(SteeredRun):
 
     def _forget_inside(self) -> None:
         """Drop what was inside of maps and subgraphs, which refers back to their tasks; the events have all of it."""
-        for entry in self.events.entries(0, len(self.events)):
-            if type(entry) is tuple and type(entry[2]) is Task:
-                entry[2].composite = None
+        for record in self.events.records(0, len(self.events)):
+            if isinstance(record, StartRecord):
+                record.task.composite = None
 
     # what the keeper tells
 
@@ -642,7 +656,7 @@ class Run(SteeredRun):
     def _carry_out(self, answers: Iterable[Answer], now: float) -> None:
         for answer in answers:
             if type(answer) is EdgeTaken:
-                self.events.add((EDGE_TAKEN, now, answer))
+                self._record(EdgeTakenRecord(now, answer))
             elif type(answer) is Task:
                 self._admit(answer)
             else:
@@ -655,7 +669,7 @@ class Run(SteeredRun):
     def _carry_out_rare(self, answer: Answer, now: float) -> None:
         match answer:
             case EdgeUntaken():
-                self.events.add((Kind.EDGE_UNTAKEN, now, answer))
+                self.events.add(EdgeUntakenRecord(now, answer))
             case Cancel(task):
                 self._cancel(task, now)
             case Open(task, number):
@@ -671,7 +685,7 @@ class Run(SteeredRun):
         self._composites.forget_timer(task)
         if task.attempt is not None:
             attempt = self.close(task)
-            self.events.add((Kind.NODE_CANCELLED, now, task, attempt.number, attempt.started, attempt.in_thread))
+            self.events.add(CancellationRecord(now, task, attempt.number, attempt.started, attempt.in_thread))
         self.workers.cancel(task)
 
     def _finish(self, state: dict[str, Any], error: BaseException | None, now: float) -> None:
@@ -683,7 +697,7 @@ class Run(SteeredRun):
         self.error = error
         if isinstance(error, ExecutionError | ConditionError):
             error.result = self.result
-        self.events.add((ENDING_OF[self.status], now, None, ending(state, error)))
+        self.events.add(PlainRecord(KIND_OF_END[self.status], now, None, _end_data(state, error)))
         self.workers.hold.open()
         if self.workers.idle:
             self.worker_left()
@@ -697,3 +711,12 @@ class Run(SteeredRun):
             names = name_list(repr(task.name) for task in abandoned)
             logger.warning("run %s ended, and %s did not end within %g s of being cancelled", self.id, names, CLEANUP_S)
         self.worker_left()
+
+
+def _end_data(state: dict[str, Any], error: BaseException | None) -> dict[str, Any]:
+    """Return the data of the event that ends a run."""
+    if error is None:
+        return {"result": state}
+    if isinstance(error, ExecutionCancelled):
+        return {"result": state, "reason": error.reason}
+    return {"result": state, "error": {"node": None, **describe(error)}}

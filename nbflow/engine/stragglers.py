@@ -111,24 +111,22 @@ class Stragglers:
     """The threads that still run although their attempts have ended, over all runs of an engine."""
 
     def __init__(self) -> None:
-        self._threads: dict[Position, list[ToolThread]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._threads)
+        self.threads: dict[Position, list[ToolThread]] = {}
+        """By position, the threads; empty in most runs."""
 
     def add(self, position: Position, thread: ToolThread) -> None:
         """Retain a thread until it ends."""
-        self._threads[position] = [*self.of(position), thread]
+        self.threads[position] = [*self.of(position), thread]
 
     def of(self, position: Position) -> list[ToolThread]:
         """Return the threads that still run at a position; remove all threads that have ended."""
-        for at, threads in list(self._threads.items()):
+        for at, threads in list(self.threads.items()):
             running = [thread for thread in threads if thread.ended is None]
             if running:
-                self._threads[at] = running
+                self.threads[at] = running
             else:
-                self._threads.pop(at, None)
-        return self._threads.get(position, [])
+                self.threads.pop(at, None)
+        return self.threads.get(position, [])
 
     async def wait(self, position: Position, until: float) -> None:
         """Wait until all threads of a position have ended, or until the loop's time `until`."""

@@ -126,7 +126,7 @@ async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], numbe
             job = run.jobs.of(task.node)
             given = job.arguments(task)
         slot = run.thread_slots if job.mode == "thread" else nullcontext()
-        if run.stragglers:
+        if run.stragglers.threads:
             await run.wait_for_stragglers(task, grace)
         # The slot is taken after the wait, so an attempt that waits for an old thread blocks no other node.
         async with slot:
@@ -530,7 +530,7 @@ class Workers:
         run, handover = self._run, None
         try:
             job = run.jobs.of(task.node)
-            if not job.quick or run.stragglers:
+            if not job.quick or run.stragglers.threads:
                 return perform(run, task)
             given = job.arguments(task) if job.asks else {}
             arguments = plain_arguments(job, given)

@@ -6,9 +6,13 @@ whatever a tool raises: chains that lead back to themselves, groups of any size 
 
 from __future__ import annotations
 
+import linecache
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import dropwhile
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
 
@@ -246,3 +250,47 @@ def is_collected(item: object) -> bool:
 def raised_by(error: BaseException) -> BaseException:
     """Return the tool's own exception of a NodeError, and any other error as it is."""
     return error.__cause__ if isinstance(error, NodeError) and error.__cause__ else error
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return the data of an error in an event: type, message, traceback, and the position in the user's code.
+
+    An exception group also has `errors`, as in `error_data`.
+    """
+    failure = failure_of(raised_by(error))
+    inner = error.node if isinstance(error, ExecutionError | ConditionError) else None
+    about = failure.data() | {"traceback": traceback_of(failure, _users_frames)}
+    where = _where(_users_frames(failure.error.__traceback__))
+    return ({} if inner is None else {"node": inner}) | about | {"where": where}
+
+
+def _users_frames(traceback_: TracebackType | None) -> list[traceback.FrameSummary]:
+    frames = dropwhile(_is_machinery, traceback.extract_tb(traceback_))
+    return [frame for frame in frames if not _is_ours(frame)]
+
+
+_OWN = str(Path(__file__).parents[1]) + os.sep
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_OWN) and not frame.filename.startswith(_OWN + "review")
+
+
+def _is_machinery(frame: traceback.FrameSummary) -> bool:
+    """Return whether a frame belongs to the machinery around a tool; a shown traceback starts at the user's code."""
+    return _is_ours(frame) or PurePath(frame.filename).parent.name in ("asyncio", "futures", "tenacity")
+
+
+def _where(frames: list[traceback.FrameSummary]) -> dict[str, Any] | None:
+    """Return the innermost position in the file of the tool, with a line before and after."""
+    if not frames:
+        return None
+    place = [frame for frame in frames if frame.filename == frames[0].filename][-1]
+    line = place.lineno or 1
+    lines = [(n, linecache.getline(place.filename, n).rstrip("\n")) for n in range(max(1, line - 1), line + 2)]
+    return {
+        "file": place.filename,
+        "line": line,
+        "function": place.name,
+        "code": [[n, mask(text)] for n, text in lines if text or n == line],
+    }

@@ -9,17 +9,16 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import Protocol
 from weakref import WeakSet, ref
 
-from nbflow.engine.event_log import Entry, Journal
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError
+from nbflow.event_log import EventLog, Record
 from nbflow.events import Event
-from nbflow.values import Compact
 from nbflow.values.weight import size_of
 
 MOST_EVENTS = 2_000
@@ -124,14 +123,11 @@ def estimate(run: RunRecord) -> int:
     events = run.events
     count = len(events)
     step = -(-count // MOST_EVENTS) or 1
-    entries = events.entries(0, count)[::step] if isinstance(events, Journal) else list(events[::step])
-    values = [part for entry in entries for part in _values(entry)]
+    records = events.records(0, count)[::step] if isinstance(events, EventLog) else list(events[::step])
+    values = [value for record in records for value in _values(record)]
     return count * EVENT_BYTES + size_of([run.initial, *values], scale=step)
 
 
-def _values(entry: Entry | Event) -> list[object]:
+def _values(record: Record | Event) -> Iterable[object]:
     """Return the values of an event; tasks, tools and edges belong to the plan, which is small."""
-    if isinstance(entry, Event):
-        return [entry.data]
-    values = [part for part in entry if not type(part).__module__.startswith("nbflow.")]
-    return [*values, *(value for part in entry if type(part) is Compact for value in part.retained())]
+    return (record.data,) if isinstance(record, Event) else record.values()

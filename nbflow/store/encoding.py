@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
-from nbflow.engine.event_log import Journal, milliseconds
 from nbflow.engine.ownership import without
 from nbflow.engine.replay import Given
 from nbflow.engine.result import count_completed
 from nbflow.errors import StoreError
+from nbflow.event_log import CompletionRecord, EdgeTakenRecord, EventLog, StartRecord, milliseconds
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.functions.arguments import STATE
-from nbflow.scheduler import EdgeTaken, Task
+from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
 from nbflow.secrets import Supply, contains, mask
 from nbflow.store.codecs import Codecs
 from nbflow.store.codecs.json_text import TAG
@@ -27,10 +27,6 @@ from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.tools import ToolSpec
 from nbflow.values import whole
 
-# Looking a member up on its enum takes as long as making a row of it.
-NODE_START, NODE_COMPLETE, EDGE_TAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN
-PLAIN_END = 7
-"""Fields of a journal's entry of a completion; one of a map or subgraph has another."""
 _PACKED = {
     Kind.NODE_START: "defaults",
     Kind.NODE_COMPLETE: "output",
@@ -57,7 +53,7 @@ Lack = tuple[int, str | None, str, str]
 
 
 class Encoder:
-    """Makes rows of what a run's journal has; what else these need is gathered until it is taken.
+    """Creates rows from the records of a run's event log, and gathers the blobs and tools that the rows need.
 
     Args:
         codecs: How values become text.
@@ -87,35 +83,35 @@ class Encoder:
         self.blobs, self._tools, self._unstored = [], [], []
         return taken
 
-    def rows(self, journal: Journal, first: int, upto: int) -> tuple[list[LogRow], list[Event], int]:
+    def rows(self, log: EventLog, first: int, upto: int) -> tuple[list[LogRow], list[Event], int]:
         """Return the rows of what was added from `first` on, the rarer events among it, and how many nodes completed.
 
-        The three events that come at every node are put together from the journal's entries, as to make them first
+        The three events that come at every node are put together from the records of the log, as to make them first
         takes longer than all else here.
         """
         rows: list[LogRow] = []
         others: list[Event] = []
-        nodes, epoch = 0, journal.epoch
+        nodes, epoch = 0, log.epoch
         node: str | None
         text: str | None
-        for at, entry in enumerate(journal.entries(first, upto), first):
-            kind = entry[0]
-            if kind is NODE_START and entry[5] is not None:
-                node, text = self._start(at + 1, *entry[2:])
-            elif kind is EDGE_TAKEN and _is_usual(entry[2]):
-                edge = entry[2].edge.definition
+        for at, record in enumerate(log.records(first, upto), first):
+            if isinstance(record, StartRecord) and record.spec is not None:
+                node, text = self._start(at + 1, record, record.spec)
+            elif isinstance(record, EdgeTakenRecord) and _is_usual(record.command):
+                edge = record.command.edge.definition
                 node, text = edge.from_node, f'{{"to":{quote(edge.to_node)}}}'
-            elif kind is NODE_COMPLETE and (len(entry) == PLAIN_END or not entry[PLAIN_END]):
-                node, text = self._complete(at + 1, *entry[1:])
-                nodes += entry[2].item is None
+            elif isinstance(record, CompletionRecord) and not record.derived:
+                node, text = self._complete(at + 1, record)
+                nodes += record.task.item is None
             else:
-                others.append(journal[at])
+                others.append(log[at])
                 node, text = others[-1].node, self._any(others[-1])
-            rows.append(LogRow(at + 1, kind._value_, epoch + entry[1], node, text))
+            rows.append(LogRow(at + 1, record.kind._value_, epoch + record.time, node, text))
         return rows, others, nodes + count_completed(others)
 
-    def _start(self, seq: int, task: Task, attempt: int, given: Mapping[str, Any], spec: ToolSpec) -> tuple[str, str]:
-        name, given = task.name, whole(given)
+    def _start(self, seq: int, record: StartRecord, spec: ToolSpec) -> tuple[str, str]:
+        task, attempt = record.task, record.attempt
+        name, given = task.name, whole(record.input)
         same = (spec.name, spec.version, *given)
         known = self._starts.get(same) or self._starts.setdefault(same, self._about(spec, given))
         about_tool, defaults_given = known
@@ -137,14 +133,11 @@ class Encoder:
         defaults = tuple((p.name, p.default) for p in spec.params if p.name in given and not p.required)
         return _dump(about)[1:-1], defaults
 
-    def _complete(
-        self, seq: int, time: float, task: Task, attempt: int, started: float, output: Any, cached: bool,
-        _: bool = False, unchanged: tuple[str, ...] = (),
-    ) -> tuple[str, str]:  # fmt: skip
-        name, output = task.name, whole(output)
-        head = (
-            f'{{{_place(task, attempt)},"duration_ms":{milliseconds(time - started)!r},"cached":{str(cached).lower()}'
-        )
+    def _complete(self, seq: int, record: CompletionRecord) -> tuple[str, str]:
+        task, unchanged = record.task, record.unchanged
+        name, output = task.name, whole(record.output)
+        took = milliseconds(record.time - record.started)
+        head = f'{{{_place(task, record.attempt)},"duration_ms":{took!r},"cached":{str(record.cached).lower()}'
         if output is None:
             return name, head + "}"
         if unchanged:
@@ -177,7 +170,7 @@ class Encoder:
         return text
 
 
-def _is_usual(taken: EdgeTaken) -> bool:
+def _is_usual(taken: EdgeTaken | EdgeUntaken) -> bool:
     """Return whether an edge is as most are: a normal one of the outermost graph, and no condition was read."""
     edge = taken.edge.definition
     return taken.values is None and not taken.prefix and edge.type == "normal" and edge.condition is None

@@ -6,25 +6,11 @@ Invariant: everything the view shows is a fold of the run's graphs and events.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol
 
 from nbflow.events import Event
 from nbflow.graph import GraphDefinition
 from nbflow.view.fold.run_view import Locate, RunView
-
-if TYPE_CHECKING:
-    from nbflow.engine.event_log import Entry
-
-
-@runtime_checkable
-class EventLog(Protocol):
-    """Events of a live run, whose entries and node paths are cheaper to read than the events themselves."""
-
-    def entries(self, first: int, upto: int) -> Sequence[Entry]:
-        """Return the entries from index `first` up to `upto` (exclusive)."""
-
-    def paths(self, first: int, upto: int) -> list[str | None]:
-        """Return the node paths of the events from index `first` up to `upto`; None for events of the run."""
 
 
 class Recorded(Protocol):

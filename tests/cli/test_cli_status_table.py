@@ -6,12 +6,12 @@ import asyncio
 import io
 
 import pytest
-from nbflow.view.recorded_run import unfed
 from rich.console import Console
 
 from nbflow import progress
 from nbflow.cli.status_table import BAR, standing
 from nbflow.session import Session
+from nbflow.view.recorded_run import unfed
 
 
 def shown(width: int) -> list[str]:

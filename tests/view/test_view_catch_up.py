@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine, progress
-from nbflow.engine.event_log import Journal
 from nbflow.engine.run import Run
 from nbflow.errors import NbflowError
+from nbflow.event_log import EventLog
 from nbflow.view import RunView, inspect
 from nbflow.view.fold import catch_up
 from nbflow.view.fold.catch_up import Backlog
@@ -132,11 +132,11 @@ def folded(run: Run) -> RunView:
 
 def by_pieces(run: Run, cuts: list[int], fold: Callable[[Backlog, RunView], Any] | None = None) -> RunView:
     """Return the view of a run of which more is there at each look."""
-    journal, view = Journal(run.events.epoch), unfed(run)  # type: ignore[attr-defined]  # it is a Journal
-    behind = Backlog(view, journal)
+    log, view = EventLog(run.events.epoch), unfed(run)  # type: ignore[attr-defined]  # it is an EventLog
+    behind = Backlog(view, log)
     for begin, end in zip([0, *cuts], [*cuts, len(run.events)], strict=True):
-        for entry in run.events.entries(begin, end):  # type: ignore[attr-defined]
-            journal.add(entry)
+        for record in run.events.records(begin, end):  # type: ignore[attr-defined]
+            log.add(record)
         behind.fold() if fold is None else fold(behind, view)
     behind.fold()
     return view
@@ -200,7 +200,7 @@ def test_patches_of_a_backlog_laid_over_the_first_snapshot_give_the_last(
 
 def test_of_a_node_that_went_round_and_round_little_is_folded() -> None:
     run = ended(GraphDefinition.from_text("a -> b\nb -> a [max=99]\nb -> END on error\na = plain\nb = plain"))
-    stretch = Stretch(run.events.entries(1, len(run.events)))  # type: ignore[attr-defined]
+    stretch = Stretch(run.events.records(1, len(run.events)))  # type: ignore[attr-defined]
 
     steps = stretch.steps(unfed(run))
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
-from typing import Any
 
+from nbflow.event_log import EventLog, Record
 from nbflow.events import Event
 from nbflow.view.fold.coalesce import Step, Stretch
 from nbflow.view.fold.run_view import RunView
-from nbflow.view.recorded_run import EventLog
 
 PIECE = 4_000
 """The events folded in one piece: about 20 ms of the event loop."""
@@ -65,10 +64,10 @@ class Backlog:
         first = self._view.seq
         if not isinstance(self._events, EventLog) or (first < self._dense and room <= PIECE):
             return self._one_by_one(min(upto, first + room))
-        entries = self._events.entries(first, upto)
-        if recalled := sum(1 for _ in takewhile(_is_event, entries)):
+        records = self._events.records(first, upto)
+        if recalled := sum(1 for _ in takewhile(_is_event, records)):
             return self._one_by_one(first + min(recalled, room))
-        stretch = Stretch(entries)
+        stretch = Stretch(records)
         if not stretch.length:  # an event of the run itself affects every node, so it is folded alone
             return self._one_by_one(first + 1)
         steps = stretch.steps(self._view)
@@ -93,5 +92,5 @@ class Backlog:
                 act()
 
 
-def _is_event(entry: Any) -> bool:
-    return isinstance(entry, Event)
+def _is_event(record: Record | Event) -> bool:
+    return isinstance(record, Event)

@@ -22,38 +22,39 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from nbflow.events import Kind
+from nbflow.event_log import (
+    CompletionRecord,
+    EdgeTakenRecord,
+    EdgeUntakenRecord,
+    Record,
+    StartRecord,
+)
+from nbflow.events import Event, Kind
 from nbflow.scheduler.plan import EdgePlan, NodePlan
 from nbflow.view.fold.nodes import NodeState
-
-if TYPE_CHECKING:
-    from nbflow.engine.event_log import Entry
 from nbflow.view.fold.run_view import RunView
 
-# Compared by identity: members of an enum compare and hash slowly, and there are hundreds of thousands of events.
-_START, _COMPLETE, _TAKEN, _UNTAKEN = Kind.NODE_START, Kind.NODE_COMPLETE, Kind.EDGE_TAKEN, Kind.EDGE_UNTAKEN
 _PROGRESS = Kind.NODE_PROGRESS
 _HARMLESS = (Kind.NODE_OUTPUT, _PROGRESS)
 """Events that do not prevent coalescing; printed text is folded all the same."""
 Step = tuple[int, Callable[[], None] | None]
-"""The index of an entry, and the update to make there; None: fold the entry's event."""
+"""The index of a record, and the update to make there; None: fold the record's event."""
 Last = Mapping[NodePlan, int]
-"""For each coalesced node the index of the entry that starts its last firing."""
+"""For each coalesced node the index of the record that starts its last firing."""
 
 
 class Stretch:
-    """Consecutive entries of an event log, indexed by node and edge, up to the first event of the run itself.
+    """Consecutive records of an event log, indexed by node and edge, up to the first event of the run itself.
 
     Args:
-        entries: Entries of the log; all indexes here count from the first of them.
+        records: Records of the log; all indexes here count from the first of them.
 
-    `length` is the number of entries before the first event that belongs to no node, such as the end of the run.
+    `length` is the number of records before the first event that belongs to no node, such as the end of the run.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+    def __init__(self, records: Sequence[Record | Event]) -> None:
+        self._records = records
         self._starts: defaultdict[NodePlan, list[int]] = defaultdict(list)
         self._ends: defaultdict[NodePlan, list[int]] = defaultdict(list)
         self._taken: defaultdict[EdgePlan, list[int]] = defaultdict(list)
@@ -63,21 +64,20 @@ class Stretch:
 
     def _sort(self) -> int:
         starts, ends, taken = self._starts, self._ends, self._taken
-        for index, entry in enumerate(self._entries):
-            kind = entry[0]
-            if kind is _TAKEN:
-                taken[entry[2].edge].append(index)
-            elif kind is _START:
-                starts[entry[2].node].append(index)
-            elif kind is _COMPLETE:
-                ends[entry[2].node].append(index)
-            elif kind is _UNTAKEN:
-                self._untaken[entry[2].edge].append(index)
-            elif entry[2] is None:
+        for index, record in enumerate(self._records):
+            if isinstance(record, EdgeTakenRecord):
+                taken[record.command.edge].append(index)
+            elif isinstance(record, StartRecord):
+                starts[record.task.node].append(index)
+            elif isinstance(record, CompletionRecord):
+                ends[record.task.node].append(index)
+            elif isinstance(record, EdgeUntakenRecord):
+                self._untaken[record.command.edge].append(index)
+            elif record.node is None:
                 return index
             else:
                 self._others.append(index)
-        return len(self._entries)
+        return len(self._records)
 
     def steps(self, view: RunView) -> list[Step]:
         """Return the steps, in order, that bring a view from the start of the stretch to its end."""
@@ -90,7 +90,7 @@ class Stretch:
     # -- nodes
 
     def _last_starts(self, view: RunView) -> Last:
-        eventful = {self._path(index) for index in self._others if self._entries[index][0] not in _HARMLESS}
+        eventful = {self._path(index) for index in self._others if self._records[index].kind not in _HARMLESS}
         return {
             node: starts[-1]
             for node, starts in self._starts.items()
@@ -99,11 +99,15 @@ class Stretch:
         }
 
     def _path(self, index: int) -> str:
-        of = self._entries[index][2]
-        return of if isinstance(of, str) else str(of.name)
+        return self._records[index].node or ""
+
+    def _start(self, index: int) -> StartRecord:
+        record = self._records[index]
+        assert isinstance(record, StartRecord)  # noqa: S101 - `_starts` has the indexes of such records
+        return record
 
     def _is_plain(self, node: NodePlan, starts: Sequence[int]) -> bool:
-        return not node.composite and self._entries[starts[0]][2].run.parent is None
+        return not node.composite and self._start(starts[0]).task.run.parent is None
 
     def _are_over(self, state: NodeState, node: NodePlan, starts: Sequence[int]) -> bool:
         """Return True if each firing before the last was one attempt that completed before the last firing started."""
@@ -111,7 +115,7 @@ class Stretch:
             return False
         # An attempt beyond the first either continues a firing that was open before the stretch, or follows an event
         # within it that made the node eventful.
-        if state.firings and any(self._entries[index][3] > 1 for index in starts):
+        if state.firings and any(self._start(index).attempt > 1 for index in starts):
             return False
         return len(state.firings) + len(starts) - 1 == bisect_left(self._ends[node], starts[-1])
 
@@ -126,7 +130,8 @@ class Stretch:
             yield from _folded(ends[bisect_left(ends, last.get(node, 0)) :])
 
     def _add_visits(self, view: RunView, node: NodeState, visits: int, ends: Sequence[int]) -> None:
-        node.add_visits(visits, [self._entries[index] for index in ends])
+        completions = [self._records[index] for index in ends]
+        node.add_visits(visits, [record for record in completions if isinstance(record, CompletionRecord)])
         view.edges.settle(node)
 
     # -- edges
@@ -173,7 +178,7 @@ class Stretch:
         """Yield all other events; the progress of omitted firings is left out, as the next firing clears it."""
         starts = {node.id: index for node, index in last.items()}
         for index in self._others:
-            if self._entries[index][0] is not _PROGRESS or index > starts.get(self._path(index), -1):
+            if self._records[index].kind is not _PROGRESS or index > starts.get(self._path(index), -1):
                 yield index, None
 
 

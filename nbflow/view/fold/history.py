@@ -17,7 +17,7 @@ from nbflow.view.outline import Line
 from nbflow.view.text import clean, line
 
 if TYPE_CHECKING:
-    from nbflow.engine.event_log import Entry
+    from nbflow.event_log import CompletionRecord
     from nbflow.view.fold.run_view import Locate
 
 PRINTED = 20_000
@@ -99,8 +99,8 @@ class History:
     error: Mapping[str, Any] | None = None
     routes: list[Route] = field(default_factory=list)
     took_us: int = 0
-    uncounted: list[Entry] = field(default_factory=list)
-    """Log entries of ends whose durations are not in `took_us` yet; adding them up waits until somebody asks."""
+    uncounted: list[CompletionRecord] = field(default_factory=list)
+    """Log records of ends whose durations are not in `took_us` yet; adding them up waits until somebody asks."""
     started: float | None = None
 
     @property
@@ -147,10 +147,9 @@ class History:
         self.uncounted.clear()
 
 
-def duration_us(end: Entry) -> int:
-    """Return the duration of a firing in microseconds, from the log entry of its end, as its event reports it."""
-    seconds: float = end[1] - end[4]
-    return round(seconds * 1e6)
+def duration_us(end: CompletionRecord) -> int:
+    """Return the duration of a firing in microseconds, from the log record of its end, as its event reports it."""
+    return round((end.time - end.started) * 1e6)
 
 
 def error_parts(data: Any) -> dict[str, Any]:

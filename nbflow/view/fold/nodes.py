@@ -17,7 +17,7 @@ from nbflow.view.fold.history import Attempt, History, duration_us, error_line, 
 from nbflow.view.text import line as one_line
 
 if TYPE_CHECKING:
-    from nbflow.engine.event_log import Entry
+    from nbflow.event_log import CompletionRecord
     from nbflow.view.fold.edges import EdgeState
 
 # The parts of a node with their statuses: the items of its map, or the nodes of its subgraph.
@@ -288,12 +288,12 @@ class NodeState:
         if not self.firings:
             self.status, self.ended = status, event.time
 
-    def add_visits(self, visits: int, ends: Sequence[Entry]) -> None:
+    def add_visits(self, visits: int, ends: Sequence[CompletionRecord]) -> None:
         """Add firings whose details the next firing replaces: their number and their durations.
 
         Args:
             visits: The number of firings that started.
-            ends: The log entries of the firings that ended, in order. They may include the end of a firing that had
+            ends: The log records of the firings that ended, in order. They may include the end of a firing that had
                 started before; that one adds to the durations only.
         """
         self.runs += visits

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbflow.event_log import EventLog
 from nbflow.events import Event, Kind
 from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.view.fold.catch_up import PIECE
 from nbflow.view.fold.run_view import Locate, RunView
 from nbflow.view.panels.inspector import inspect
-from nbflow.view.recorded_run import EventLog, Recorded
+from nbflow.view.recorded_run import Recorded
 from nbflow.view.values.time_limit import Previews
 
 _FOLDS = 4
