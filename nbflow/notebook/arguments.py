@@ -1,6 +1,6 @@
-"""The arguments of magics: split, typed, and refused where they are not known.
+"""Parse the arguments of magics: split a line into words, convert their types, and refuse unknown ones.
 
-Rule: an option is honoured or refused with a UsageError that says what there is; none is guessed or dropped.
+Invariant: every option is either obeyed or refused with a UsageError that lists the valid ones; none is ignored.
 """
 
 from __future__ import annotations
@@ -20,25 +20,30 @@ from nbflow.notation.time_spans import parse_place, parse_since
 
 
 def argument(*names: str, **settings: Any) -> Any:
-    """Describe one argument of a magic, as argparse does."""
+    """Describe one argument of a magic; names and settings are those of `argparse.add_argument`."""
     return magic_arguments.argument(*names, **settings)  # type: ignore[no-untyped-call]  # IPython is untyped here
 
 
 def takes(*described: Any, sign: str = "%") -> Callable[[object], Any]:
-    """Give a magic its arguments, and the help that `%magic?` shows; `sign` is what it is called with."""
+    """Decorate a magic with its arguments, and with the help that `%magic?` shows.
+
+    Args:
+        described: What `argument` returned, in the order of the help.
+        sign: `%` or `%%`, with which the magic is called.
+    """
 
     def decorate(magic: object) -> Any:
         for one in reversed(described):
             magic = one(magic)
         magic = magic_arguments.magic_arguments()(magic)  # type: ignore[no-untyped-call]
-        magic.__doc__ = (magic.__doc__ or "").replace("%", sign, 1)  # IPython's usage knows one
+        magic.__doc__ = (magic.__doc__ or "").replace("%", sign, 1)  # IPython's usage always shows one
         return magic
 
     return decorate
 
 
 def words(line: str) -> list[str]:
-    """Split a magic's line like a shell, without comments and a last `;`.
+    """Split the line of a magic into words as a shell does, without comments and a final `;`.
 
     Raises:
         UsageError: A quote is not closed.
@@ -52,16 +57,16 @@ def words(line: str) -> list[str]:
     return [word for word in found if word]
 
 
-class HelpAsked(Exception):  # noqa: N818 - it is no error: `readable` shows the help in place of the magic's work
-    """A magic was given `--help`; its text is the help."""
+class HelpAsked(Exception):  # noqa: N818 - not an error: `readable` prints the help
+    """A magic was called with `--help`; the text of this exception is the help."""
 
 
 def arguments(magic: Any, tokens: list[str]) -> argparse.Namespace:
-    """Read tokens by the arguments that the magic `takes`.
+    """Parse tokens by the arguments that were declared with `takes`.
 
     Raises:
         UsageError: A token is unknown, missing or of the wrong type.
-        HelpAsked: One of them is `--help`.
+        HelpAsked: One of the tokens is `--help`.
     """
     if "--help" in tokens:
         raise HelpAsked((inspect.getdoc(magic) or "").removeprefix("::").strip())
@@ -71,7 +76,7 @@ def arguments(magic: Any, tokens: list[str]) -> argparse.Namespace:
 
 
 def count(text: str) -> int:
-    """Return a whole number from 0."""
+    """Parse an integer of at least 0."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
@@ -79,15 +84,15 @@ def count(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """Return a whole number from 1."""
+    """Parse an integer of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
     return number
 
 
-def place(text: str) -> int | str:
-    """Return a place in a run: the number of an event, or a node."""
+def position(text: str) -> int | str:
+    """Parse a position in a run: the number of an event, or a node."""
     try:
         return parse_place(text)
     except NbflowError as error:
@@ -95,7 +100,7 @@ def place(text: str) -> int | str:
 
 
 def since(text: str) -> float:
-    """Return a moment that is a span ago (`2d`) or a date, in seconds since 1970."""
+    """Parse a time span before now (`2d`) or a date; return seconds since 1970."""
     try:
         return parse_since(text, now=time.time())
     except NbflowError as error:
@@ -103,13 +108,13 @@ def since(text: str) -> float:
 
 
 def versioned(text: str) -> tuple[str, int | None]:
-    """Return the name and the version of `NAME@VERSION`, or of `NAME` None."""
+    """Parse `NAME@VERSION` or `NAME`; return the name, and the version or None."""
     name, _, version = text.rpartition("@")
     return (name, int(version)) if name and version.isdecimal() else (text, None)
 
 
 def seconds(text: str) -> float:
-    """Return a time in seconds above 0."""
+    """Parse a finite number of seconds above 0."""
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no time above 0 s")

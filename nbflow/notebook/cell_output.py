@@ -1,7 +1,8 @@
-"""What a run leaves beneath its cell: the live view, and the picture and words that stay in the saved notebook.
+"""The outputs of a run beneath its cell: the live view, and a static picture with a text for the saved notebook.
 
-Rule: two outputs. The first is the live view, which only a page with widgets draws. The second is static and hidden
-wherever the first is alive; GitHub, nbconvert and an opened notebook without a kernel show it.
+They are two outputs, because JupyterLab prefers the widget of a single bundle and shows an error in its place when the
+kernel is gone; it does not fall back to the other types. Only a page with widgets draws the live view. The static
+picture is hidden while a live view is drawn; GitHub, nbconvert and a notebook opened without its kernel show it.
 """
 
 from __future__ import annotations
@@ -29,47 +30,52 @@ from nbflow.view.text import clean
 if TYPE_CHECKING:
     from nbflow.notebook.live_view import LivePage
 
-PATIENCE = 2.0
-_PASSING = re.compile(r"^runs are kept in |\b[0-9a-f]{12}\b")
-"""What differs from one run of a notebook to the next: places, and ids of runs."""
+READY_SECONDS = 2.0
+_PASSING = re.compile(r"^runs are (?:kept|stored) in |\b[0-9a-f]{12}\b")
+"""Matches notices that differ between two executions of a notebook: those with paths or ids of runs."""
 INSTALL = "No live view here. To get it: pip install anywidget ipywidgets (in the environment JupyterLab runs in)."
 
 
 def deterministic() -> bool:
-    """Return whether outputs must be the same at every run of the notebook (NBFLOW_DETERMINISTIC=1)."""
+    """Return True if outputs must be equal at every execution of the notebook (NBFLOW_DETERMINISTIC=1)."""
     return os.environ.get("NBFLOW_DETERMINISTIC", "") not in ("", "0")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place that was kept beneath a cell: what puts a live view there, and the display of the picture."""
+class Slot:
+    """A reserved position beneath a cell: `put` shows a live view there, `picture` is the display of the picture."""
 
     put: Callable[[Any], None]
     picture: Any
 
 
 class RunOutput:
-    """The outputs of one run; make, `begin` and `end` it on the loop of a run that goes on.
+    """The outputs of one run. Create, `start` and `end` it on the loop of the run, if that has not ended.
 
-    A `background` run ends when its cell has ended long since, so its picture must stand there before. One that begins
-    then has a `place`.
+    Args:
+        run: The run to show.
+        shell: The shell of the cell.
+        cells: The cells of the shell.
+        describe: Returns the first line of a tool's documentation.
+        background: True if the run may end after its cell. A picture is then shown at once, and updated at the end.
+        slot: A reserved position beneath another cell, where the outputs appear.
     """
 
     def __init__(
         self, run: RunRecord, shell: Any, cells: Cells, describe: Callable[[str], str], *,
-        background: bool = True, place: Place | None = None,
+        background: bool = True, slot: Slot | None = None,
     ) -> None:  # fmt: skip
         self._run: RunRecord | None = run
         self._name, self._graph = run.name, run.graph
         self._shell, self._cells, self._describe = shell, cells, describe
-        self._background, self._place = background, place
+        self._background, self._slot = background, slot
         self._kernel = hasattr(shell, "kernel")
-        # Only a front end with cells names them in its requests; nbclient and its like have no page to watch.
+        # Only a front end with a page sends ids of cells; nbclient and the like do not.
         self._watched = self._kernel and cells.current_id is not None and not deterministic()
         self._view: RunView | None = self._fold(run)
         self._over = self._due = False
         self._page: LivePage | None = None
-        self._static: Any = None if place is None else place.picture
+        self._static: Any = None if slot is None else slot.picture
         self._soon: asyncio.TimerHandle | None = None
         self._following: asyncio.Task[None] | None = None
         self._hint, self._ready = "", False
@@ -77,8 +83,8 @@ class RunOutput:
     def _fold(self, run: RunRecord) -> RunView:
         return unfed(run, locate=self._cells.locate, stable=deterministic())
 
-    def begin(self) -> None:
-        """Show the live view and, after its first states are on their way, the graph that stands in for it."""
+    def start(self) -> None:
+        """Show the live view, and one frame later the static picture."""
         run, view = self._run, self._view
         if not self._kernel or run is None or view is None:
             return
@@ -86,26 +92,26 @@ class RunOutput:
         from nbflow.view.fold.throttle import FRAME
 
         home = home_of(self._shell)
-        self._page = LivePage(run, view, describe=self._describe, home=home, on_run=self._go_on, fold=self._fold)
+        self._page = LivePage(run, view, describe=self._describe, home=home, on_run=self._show_next, fold=self._fold)
         session.current().memory.holders.add(self)
-        if self._place is None:
+        if self._slot is None:
             show(widget_bundle(self._page.widget))
         else:
-            self._place.put(self._page.widget)
-        for output in self._cells.gone(self):
+            self._slot.put(self._page.widget)
+        for output in self._cells.replaced(self):
             output.close()
         loop = run.loop if isinstance(run, Run) and run.result is None else None
         self._over = loop is None
         if self._background or loop is None:
-            self._stand_in()
+            self._show_static()
         elif not deterministic():
-            self._soon = loop.call_later(FRAME, self._stand_in)
+            self._soon = loop.call_later(FRAME, self._show_static)
         if self._watched and loop is not None:
             self._page.feed.on_ready = self._on_ready
-            loop.call_later(PATIENCE, self._say_what_to_install)
+            loop.call_later(READY_SECONDS, self._show_hint)
 
-    def _go_on(self, run: Run) -> None:
-        """Show a run that goes on again, or a fork that was made here, in the same place."""
+    def _show_next(self, run: Run) -> None:
+        """Show a run that the page resumed or forked, in the same outputs."""
         self._run, self._view = run, self._fold(run)
         self._name, self._graph = run.name, run.graph
         self._over = self._due = False
@@ -114,7 +120,7 @@ class RunOutput:
         self.follow(run)
 
     def follow(self, run: Run) -> None:
-        """Bring the outputs to the run's end when it comes."""
+        """Update the outputs when the run ends."""
 
         async def follow() -> None:
             await ended(run)
@@ -124,17 +130,17 @@ class RunOutput:
 
     @property
     def alive(self) -> bool:
-        """Whether there is a live view of it."""
+        """True if there is a live view."""
         return self._page is not None
 
-    def _stand_in(self) -> None:
-        """Show the graph now, for whoever has no live view yet; the output is brought up to date later."""
+    def _show_static(self) -> None:
+        """Show the static picture of the present state, for pages without a live view; it is updated later."""
         if self._page is not None:
             self._soon = None
             self._show(self._page.snapshot)
 
     def end(self, run: RunRecord) -> None:
-        """Bring both outputs to where the run ended, unless they show another since: a fork of it."""
+        """Show the end of the run in both outputs, unless they show another run since, such as a fork."""
         if run is not self._run:
             return
         if self._soon is not None:
@@ -145,16 +151,16 @@ class RunOutput:
             self.release(run)
 
     def release(self, run: RunRecord) -> None:
-        """Refer to a run no longer that ended: its outputs are there, and the page reads it again where need be."""
+        """Drop the references to an ended run; the page reads it from the store again if necessary."""
         if self._page is not None and (run is not self._run or self._over):
             self._page.release(run)
         if run is self._run and self._over:
             self._run = self._view = None
         elif run is self._run:
-            self._due = True  # once its end is shown
+            self._due = True  # released once its end is shown
 
     def close(self) -> None:
-        """Free the page's copy of the live view, unless its run goes on."""
+        """Remove the live view from the page, unless its run is running."""
         if (self._run is None or self._run.result is not None) and self._page is not None:
             from nbflow.notebook.live_view import free
 
@@ -171,11 +177,11 @@ class RunOutput:
         bundle = self._bundle(snapshot)
         if self._static is None:
             self._static = show(bundle, display_id=True)
-        elif not deterministic():  # nbval knows no updates
+        elif not deterministic():  # nbval does not support updates of a display
             self._static.update(bundle, raw=True)
 
-    def _say_what_to_install(self) -> None:
-        """Say why there is no live view; a page that was only slow takes the words back when it is ready."""
+    def _show_hint(self) -> None:
+        """Show how to install the widgets; `_on_ready` removes the text if the page was only slow."""
         if self._page is not None and not self._ready:
             self._hint = INSTALL
             self._show(self._page.snapshot)
@@ -196,9 +202,9 @@ class RunOutput:
 
 
 def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
-    """Show a run as it stands, alive: of this process, or one that a store has."""
+    """Show a run with a live view: a run of this process, or one read from the store."""
     output = RunOutput(run, shell, cells, describe_tool)
-    output.begin()
+    output.start()
     if not output.alive:
         output.end(run)
     elif isinstance(run, Run) and run.result is None:
@@ -208,31 +214,31 @@ def show_run(run: RunRecord, shell: Any, cells: Cells) -> None:
 
 
 def describe_tool(tool: str) -> str:
-    """Return the first line of a tool's documentation; nothing where it is not known here."""
+    """Return the first line of a tool's documentation; empty if the session does not have the tool."""
     return session.current().describe(tool)
 
 
 def describe_run(run: RunRecord) -> str:
-    """Return a run in one line."""
+    """Return a summary of a run in one line."""
     return repr(RunPicture(run, deterministic=deterministic()))
 
 
-def tell_notices(_result: Any = None) -> None:
-    """Show what people should be told of what is kept: once, a muted line each."""
+def show_notices(_result: Any = None) -> None:
+    """Show the pending notices of the session about the store, each once, as muted lines."""
     lines = session.current().take_notices()
     if deterministic():
-        lines = [told for told in lines if not _PASSING.search(told)]
+        lines = [notice for notice in lines if not _PASSING.search(notice)]
     if lines:
-        muted = "".join(f'<div style="opacity:.65">{escape(clean(told))}</div>' for told in lines)
+        muted = "".join(f'<div style="opacity:.65">{escape(clean(notice))}</div>' for notice in lines)
         show({"text/plain": "\n".join(lines), "text/html": muted})
 
 
 def widget_bundle(widget: Any) -> dict[str, Any]:
-    """Return what shows a widget, and nothing where there are none."""
+    """Return the bundle that shows a widget; front ends without widgets show nothing."""
     reference = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"text/plain": "", "application/vnd.jupyter.widget-view+json": reference}
 
 
 def show(bundle: Mapping[str, Any], **settings: Any) -> Any:
-    """Show a bundle of data by MIME type beneath the running cell."""
+    """Display a bundle of data by MIME type beneath the running cell."""
     return ipython.display(bundle, raw=True, **settings)  # type: ignore[no-untyped-call]  # IPython is untyped here

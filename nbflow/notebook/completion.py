@@ -1,7 +1,8 @@
-"""Completes what stands on the lines of magics: names, ids, options and their values, keys of a state.
+"""Complete the lines of magics: names, ids, options and their values, keys of a state.
 
-Rule: what a magic takes is read from its own parser, and how far its line has come by the parser of such lines. Where
-an expression of Python stands, and where a line cannot be read, nothing is offered, and nothing is ever raised.
+The arguments of a magic come from its argparse parser, and the words before the cursor from the parser of such lines.
+
+Invariant: completion raises nothing. It offers nothing inside a Python expression, or on a line that cannot be parsed.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from nbflow.graph.needs import needs
 from nbflow.notation import hides_value, parse_run_line
 from nbflow.notebook.arguments import words
 
-# What there is to name on a magic's line: graphs, runs, nodes, keys of a state, answers.
-#
-# Rule: an argument's metavar says what it names; a look-up may block, so it is done where nobody waits for long.
+# The candidates: graphs, runs, nodes, keys of a state, answers. The metavar of an argument selects the function that
+# lists its candidates (`OFFERS`). Such a function may read the store and block, so it runs in a thread with a time
+# limit.
 
 EXPRESSION = "KEY=EXPR"
 _MOST = 50
@@ -39,7 +40,7 @@ _BARE = re.compile(r"[^\s\"'=#;,()\[\]{}]+")
 
 
 class Offer(NamedTuple):
-    """A text that may stand at a place, and what it is."""
+    """A candidate: its text, and the kind that front ends show beside it."""
 
     text: str
     kind: str
@@ -47,16 +48,16 @@ class Offer(NamedTuple):
 
 @dataclass
 class Given:
-    """What a magic was given so far.
+    """The parsed part of a magic's line, before the word at the cursor.
 
     Attributes:
-        magic: The magic's name.
-        cell: The whole cell.
-        names: The words without `--`.
-        keys: The keys before `=`.
-        options: The values of the options that stand there, by their place in the parser's result.
-        waiting: The option whose value comes next.
-        closed: Whether nothing more may come.
+        magic: The name of the magic.
+        cell: The text of the whole cell.
+        names: The positional words.
+        keys: The keys of `KEY=EXPR`.
+        options: The values of each option, by its `dest` in the parser; an empty list for a flag.
+        waiting: The option whose value is the next word.
+        closed: True after a final `;` or a comment: nothing more can follow.
     """
 
     magic: str
@@ -68,40 +69,40 @@ class Given:
     closed: bool = False
 
     def run_id(self) -> str | None:
-        """Return the beginning of the id of the run that is named."""
+        """Return the named run: its id, or the first characters of it."""
         named = self.options.get("run", []) if self.magic == "flow_answer" else self.names
         return named[0] if named else None
 
 
 def graphs(_given: Given) -> Iterator[Offer]:
-    """Yield the graphs of the session."""
+    """Yield the names of the session's graphs."""
     return (Offer(_quoted(name), "graph") for name in session.graphs())
 
 
 def runs(given: Given) -> Iterator[Offer]:
-    """Yield the runs that a magic may mean, newest first."""
+    """Yield the ids of the runs that the magic can use, newest first."""
     if given.magic in _STEERING:
-        ids = [run.id for run in _going(asking=given.magic == "flow_answer")]
+        ids = [run.id for run in _active(asking=given.magic == "flow_answer")]
     else:
         ids = [row.id for row in session.runs(limit=_MOST)]
     return (Offer(name, "run") for name in ids)
 
 
 def graphs_and_runs(given: Given) -> Iterator[Offer]:
-    """Yield what can be shown."""
+    """Yield the names of graphs and the ids of runs, for `%flow_show`."""
     yield from graphs(given)
     yield from runs(given)
 
 
 def stored(_given: Given) -> Iterator[Offer]:
-    """Yield the graphs that the store has, and their versions."""
+    """Yield the names of the graphs in the store, then each as `NAME@VERSION`."""
     found = [one.row for one in session.stored_graphs()]
     yield from (Offer(name, "graph") for name in dict.fromkeys(row.name for row in found))
     yield from (Offer(f"{row.name}@{row.version}", "version") for row in found)
 
 
 def nodes(given: Given) -> Iterator[Offer]:
-    """Yield the nodes of the graph that is meant, those of its subgraphs by their paths; of a question, who asks."""
+    """Yield the paths of the graph's nodes, those of subgraphs included; for `%flow_answer` the nodes that ask."""
     if given.magic == "flow_answer":
         names: Iterable[str] = dict.fromkeys(question.node for question in _questions(given.run_id()))
     else:
@@ -111,13 +112,13 @@ def nodes(given: Given) -> Iterator[Offer]:
 
 
 def places(given: Given) -> Iterator[Offer]:
-    """Yield the nodes that a fork may begin before."""
+    """Yield the nodes before which a fork can start."""
     graph, _ = _graph(given)
     return (Offer(node.node_id, "node") for node in graph.nodes)
 
 
 def keys_of(given: Given) -> Iterator[Offer]:
-    """Yield the keys that a graph needs at its start, a fork may change, or an answer has, and that are not given."""
+    """Yield `KEY=` for the keys not given yet: those a graph needs, a fork can change, or an answer consists of."""
     if given.magic == "flow_answer":
         names = [] if given.names else [key for question in _questions(given.run_id()) for key in _fields(question)]
     else:
@@ -129,7 +130,7 @@ def keys_of(given: Given) -> Iterator[Offer]:
 
 
 def answers(given: Given) -> Iterator[Offer]:
-    """Yield the choices of the questions that are open, in quotes where they need them."""
+    """Yield the choices of the open questions, quoted if necessary."""
     wanted = given.options.get("node", [])
     for question in _questions(given.run_id()):
         if not wanted or question.node in wanted:
@@ -138,7 +139,7 @@ def answers(given: Given) -> Iterator[Offer]:
 
 
 def functions(given: Given) -> Iterator[Offer]:
-    """Yield the functions that a cell defines."""
+    """Yield the functions that the cell defines."""
     return (Offer(name, "function") for name in re.findall(r"^(?:async\s+)?def\s+(\w+)", given.cell, re.MULTILINE))
 
 
@@ -152,12 +153,12 @@ def _quoted(name: str) -> str:
     return name if _BARE.fullmatch(name) else f'"{name}"'
 
 
-def _going(*, asking: bool) -> list[Run]:
+def _active(*, asking: bool) -> list[Run]:
     return session.current().all_going(asking=asking)[::-1]
 
 
 def _questions(run_id: str | None) -> list[Question]:
-    found = [run for run in _going(asking=True) if run.id.startswith(run_id or "")]
+    found = [run for run in _active(asking=True) if run.id.startswith(run_id or "")]
     return [question for run in found for question in run.asking]
 
 
@@ -167,7 +168,7 @@ def _fields(question: Question) -> list[str]:
 
 
 def _graph(given: Given) -> tuple[GraphDefinition, Mapping[str, GraphDefinition]]:
-    """Return the graph that is named, or that of the run which is meant, and its subgraphs."""
+    """Return the named graph, or the graph of the run to resume, and the graphs that its nodes can run."""
     here = session.current()
     if given.magic == "flow_run":
         return here.find(given.names[0]), here.graphs
@@ -176,7 +177,7 @@ def _graph(given: Given) -> tuple[GraphDefinition, Mapping[str, GraphDefinition]
 
 
 def _run(given: Given) -> RunRecord:
-    """Return the run that is named, else the one that would be taken."""
+    """Return the named run; without a name, the run that the magic would take."""
     named = given.run_id()
     if named is None:
         rows = session.runs(limit=_MOST)
@@ -196,8 +197,8 @@ def _paths(
 
 # -- completion --------------------------------------------------------------------------------------------------------
 
-PATIENCE = 0.9
-"""Seconds that a look-up may take: JupyterLab gives up on a kernel that needs longer than one."""
+LOOKUP_SECONDS = 0.9
+"""The time limit of a lookup, in seconds. JupyterLab waits one second for the kernel's completions."""
 _MAGIC = re.compile(r"[^#]*?(%{1,2})(flow_\w+)\s+(?=(.*))", re.DOTALL)
 _BODY = re.compile(r"%%flow_run\s+(.+)")
 _WORD = re.compile(r"\S*$")
@@ -209,19 +210,21 @@ class Completion:
     def __init__(self, shell: Any) -> None:
         self._shell, self._completer = shell, shell.Completer
         self._matcher: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher(identifier="nbflow")(
-            lambda context: self._match(context)  # a bound method takes none of the marks that IPython puts on it
+            lambda context: self._match(
+                context
+            )  # a function, since IPython sets attributes on it, which a bound method does not allow
         )
 
     def install(self) -> None:
-        """Begin to offer names."""
+        """Register the matcher with the completer."""
         self._completer.custom_matchers.append(self._matcher)
 
     def uninstall(self) -> None:
-        """Offer none any longer."""
+        """Remove the matcher."""
         self._completer.custom_matchers.remove(self._matcher)
 
     def _match(self, context: CompletionContext) -> SimpleMatcherResult:
-        with suppress(Exception):  # whatever stands half written on a line, completion must not fail by it
+        with suppress(Exception):  # a half-typed line may raise anything in a parser; it then has no completions
             line = _line(context)
             if found := _MAGIC.match(line):
                 return _result(self._offered(found[1], found[2], found[3], context), context.token, only=True)
@@ -231,7 +234,7 @@ class Completion:
         return {"completions": []}
 
     def _offered(self, sign: str, name: str, left: str, context: CompletionContext) -> Iterator[Offer]:
-        """Return what may stand at the end of the line of a magic, as it continues the token."""
+        """Return the candidates at the end of a magic's line, cut to the part that continues IPython's token."""
         found = _WORD.search(left)
         word = found.group() if found else ""
         magic = self._shell.find_magic(name, "cell" if sign == "%%" else "line")
@@ -242,14 +245,20 @@ class Completion:
     def _keys(self, line: str) -> Iterable[Offer]:
         magic = self._shell.find_magic("flow_run", "cell")
         given = read("flow_run", magic.parser, line + " ", "")
-        return within(PATIENCE, lambda: list(keys_of(given)))
+        return within(LOOKUP_SECONDS, lambda: list(keys_of(given)))
 
 
 def read(name: str, parser: argparse.ArgumentParser, left: str, cell: str) -> Given:
-    """Return what a magic was given on its line so far, which ends before a word.
+    """Parse the line of a magic up to the word at the cursor.
+
+    Args:
+        name: The name of the magic.
+        parser: The parser of its arguments.
+        left: The text between the name and the word.
+        cell: The text of the whole cell.
 
     Raises:
-        NotationError, UsageError: Something stands open there, such as a quote or an expression.
+        NotationError, UsageError: A quote or an expression is not closed.
     """
     if any(action.metavar == EXPRESSION for action in parser._actions):
         asked = parse_run_line(left)
@@ -274,7 +283,7 @@ def read(name: str, parser: argparse.ArgumentParser, left: str, cell: str) -> Gi
 
 
 def _possible(parser: argparse.ArgumentParser, given: Given) -> Iterator[Offer]:
-    """Yield what may come next."""
+    """Yield the candidates for the next word."""
     if given.closed:
         return
     if given.waiting is not None:
@@ -289,7 +298,7 @@ def _possible(parser: argparse.ArgumentParser, given: Given) -> Iterator[Offer]:
 
 
 def _next(parser: argparse.ArgumentParser, given: Given) -> Iterator[argparse.Action]:
-    """Yield the arguments without `--` that the next word may be: up to one that must come first."""
+    """Yield the positional arguments that the next word can be, up to the first required one."""
     left = len(given.names)
     for action in (one for one in parser._actions if not one.option_strings):
         many = action.nargs == "*"
@@ -305,16 +314,19 @@ def _values(action: argparse.Action, given: Given) -> Iterable[Offer]:
     if action.choices is not None:
         return [Offer(str(choice), "choice") for choice in action.choices]
     source = OFFERS.get(str(action.metavar))
-    return () if source is None else within(PATIENCE, lambda: list(source(given)))
+    return () if source is None else within(LOOKUP_SECONDS, lambda: list(source(given)))
 
 
-def within(seconds: float, look: Callable[[], list[Offer]]) -> list[Offer]:
-    """Return what a look finds, nothing where it fails or takes longer; it then comes to its end unheard."""
+def within(seconds: float, lookup: Callable[[], list[Offer]]) -> list[Offer]:
+    """Return what a lookup finds; an empty list if it fails or exceeds the time limit in seconds.
+
+    A lookup that exceeds the limit ends in its thread, and its result is dropped.
+    """
     found: Future[list[Offer]] = Future()
 
     def run() -> None:
         try:
-            found.set_result(look())
+            found.set_result(lookup())
         except Exception:  # noqa: BLE001 - a store that cannot be read, or a graph that is not there, has no names
             found.set_result([])
 
@@ -326,7 +338,7 @@ def within(seconds: float, look: Callable[[], list[Offer]]) -> list[Offer]:
 
 
 def _beginning(word: str, offers: Iterable[Offer]) -> Iterator[Offer]:
-    """Return the offers that go on with a word."""
+    """Return the candidates that start with the word and are longer."""
     return (one for one in offers if one.text.startswith(word) and one.text != word)
 
 
@@ -336,7 +348,7 @@ def _result(offers: Iterable[Offer], token: str, *, only: bool) -> SimpleMatcher
 
 
 def _line(context: CompletionContext) -> str:
-    """Return the line up to the cursor, with those above that go on in it by a backslash."""
+    """Return the line up to the cursor, joined with the lines above that end with a backslash."""
     lines = context.full_text.split("\n")[: context.cursor_line + 1]
     lines[-1] = lines[-1][: context.cursor_position]
     first = len(lines) - 1

@@ -1,6 +1,6 @@
-"""The magics that define: `%%flow_tool` and `%%flow_graph`.
+"""The magics that define tools and graphs: `%%flow_tool` and `%%flow_graph`.
 
-Rule: running a cell again replaces what it defined; a cell that fails leaves tools and graphs as they were.
+Invariant: a cell that runs again replaces the tools and graphs of its earlier run. A cell that fails changes neither.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ from nbflow.tools import EXECUTORS
 
 @magics_class
 class DefinitionMagics(Magics):
-    """Defines tools and graphs in cells."""
+    """The magics `%%flow_tool` and `%%flow_graph`."""
 
     def __init__(self, shell: Any, cells: Cells, awaited: AwaitedMagics) -> None:
         super().__init__(shell)
         self._shell, self._cells, self._awaited = shell, cells, awaited
 
     @takes(
-        argument("names", metavar="FUNCTION", nargs="*", help="register these; else all without a leading _"),
-        argument("--executor", choices=EXECUTORS, help="where its nodes run"),
-        argument("--retries", type=count, metavar="N", help="how often a failed attempt is repeated"),
-        argument("--timeout", type=seconds, metavar="SECONDS", help="how long one attempt may take"),
+        argument(
+            "names", metavar="FUNCTION", nargs="*", help="register these functions; by default all without a leading _"
+        ),
+        argument("--executor", choices=EXECUTORS, help="the executor of the nodes that use the tools"),
+        argument("--retries", type=count, metavar="N", help="the number of retries after a failed attempt"),
+        argument("--timeout", type=seconds, metavar="SECONDS", help="the time limit of one attempt"),
         sign="%%",
     )
     @no_var_expand
@@ -45,14 +47,14 @@ class DefinitionMagics(Magics):
     def flow_tool(self, line: str, cell: str) -> None:
         """Run the cell and register the functions it defines as tools.
 
-        The body runs as any cell does, with imports, other magics and await. The options are defaults
-        of the nodes that use the tools. Running the cell again replaces the tools.
+        The body is ordinary code of a cell: it can import, await and use other magics. The options are
+        defaults for the nodes that use the tools. Running the cell again replaces the tools.
 
         Example::
 
             %%flow_tool --retries 2
             def fetch(url: str) -> dict:
-                "Get a page."
+                "Fetch a page."
                 return {"page": requests.get(url).text}
         """
         with readable(self._shell), unchanged_on_failure():
@@ -68,7 +70,7 @@ class DefinitionMagics(Magics):
 
     @no_var_expand
     async def flow_tool_awaited(self, line: str, cell: str) -> None:
-        """Do what %%flow_tool does, in a cell that awaits."""
+        """Run %%flow_tool in a cell that awaits."""
         with readable(self._shell), unchanged_on_failure():
             options = arguments(self.flow_tool, words(line))
             body = self._read(cell, self._awaited.transform_body(cell))
@@ -96,7 +98,7 @@ class DefinitionMagics(Magics):
     @no_var_expand
     @cell_magic
     def flow_graph(self, line: str, cell: str) -> Any:
-        """Define a graph, in lines or in JSON, and show it.
+        """Define a graph, in the notation or in JSON, and show it.
 
         Example::
 
@@ -109,20 +111,20 @@ class DefinitionMagics(Magics):
             tokens = words(line)
             name = identifier(arguments(self.flow_graph, tokens).name)
             here = session.current()
-            # One empty line in the place of the magic's: errors count lines as the cell does.
+            # An empty line replaces the line of the magic, so that errors count lines from the top of the cell.
             graph = here.graph(name, "\n" + cell)
             for old, definition in self._cells.outdated("graph", {name: graph}).items():
                 if here.graphs.get(old) is definition:
                     del here.graphs[old]
-            _tell(here.lint(name))
+            _show_warnings(here.lint(name))
             return here.show(name)
 
 
 def _functions(names: list[str], body: Body, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Return what a cell registers, by name.
+    """Return the functions that a cell registers, by name.
 
     Raises:
-        ToolError: A name that was asked for is not defined in the cell, or nothing is.
+        ToolError: The cell does not define a function that the line names, or it defines none at all.
     """
     defined = body.functions()
     public = [name for name in defined if not name.startswith("_")]
@@ -136,8 +138,8 @@ def _functions(names: list[str], body: Body, namespace: dict[str, Any]) -> dict[
     return {name: namespace[name] for name in names or public if name in namespace}
 
 
-def _tell(warnings: list[str]) -> None:
-    """Show what is likely wrong, as one short text."""
+def _show_warnings(warnings: list[str]) -> None:
+    """Display the warnings about a graph as one text; nothing if there are none."""
     if warnings:
         head = "1 warning:" if len(warnings) == 1 else f"{len(warnings)} warnings:"
         show({"text/plain": "\n".join([head, *(f"  - {warning}" for warning in warnings)])})
@@ -145,7 +147,7 @@ def _tell(warnings: list[str]) -> None:
 
 @contextmanager
 def unchanged_on_failure() -> Iterator[None]:
-    """Put tools and graphs back as they were if what is inside fails."""
+    """Restore the session's tools and graphs if the body of the `with` statement raises."""
     here = session.current()
     tools, graphs = here.registry.snapshot(), dict(here.graphs)
     try:

@@ -20,7 +20,7 @@ import psutil
 from nbflow import session
 from nbflow.engine import capture
 from nbflow.errors import NbflowError
-from nbflow.notebook.cell_output import describe_run, deterministic, tell_notices
+from nbflow.notebook.cell_output import describe_run, deterministic, show_notices
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.completion import Completion
 from nbflow.notebook.control_magics import ServingMagics, SteeringMagics
@@ -47,7 +47,7 @@ _installed: WeakKeyDictionary[Any, _Installed] = WeakKeyDictionary()
 
 
 def load(shell: Any) -> None:
-    """Give an IPython shell the magics; again, it does nothing."""
+    """Register the magics, the completer and the hooks with an IPython shell; a second call does nothing."""
     if shell in _installed:
         return
 
@@ -68,15 +68,15 @@ def load(shell: Any) -> None:
     capture.install()
     completion = Completion(shell)
     completion.install()
-    shell.events.register("post_run_cell", tell_notices)
+    shell.events.register("post_run_cell", show_notices)
     if hasattr(shell, "kernel"):
-        import nbflow.notebook.live_view  # noqa: F401 - widgets take a while to load: now, not at the first run
-    look_in_background(shell)
+        import nbflow.notebook.live_view  # noqa: F401 - widgets are slow to import: not at the first run
+    open_store_in_background(shell)
     _installed[shell] = _Installed(cells, context, awaited, completion, tuple(_names(shell) - before))
 
 
 def unload(shell: Any) -> None:
-    """Take the magics away again; tools and graphs stay in the session."""
+    """Remove what `load` registered; tools and graphs stay in the session."""
     parts = _installed.pop(shell, None)
     if parts is None:
         return
@@ -88,7 +88,7 @@ def unload(shell: Any) -> None:
     parts.cells.uninstall()
     parts.awaited.uninstall()
     parts.completion.uninstall()
-    shell.events.unregister("post_run_cell", tell_notices)
+    shell.events.unregister("post_run_cell", show_notices)
     capture.uninstall()
 
 
@@ -103,25 +103,26 @@ def _names(shell: Any) -> set[tuple[str, str]]:
 # -- the store beside the notebook, and the notebook's path ------------------------------------------------------------
 
 
-def look_in_background(shell: Any) -> None:
-    """Let runs be kept beside the notebook; open the store that lies there, which names what was left unfinished."""
-    if hasattr(shell, "kernel") or hasattr(shell, "mainloop"):  # else a program runs the cells, and knows its own store
+def open_store_in_background(shell: Any) -> None:
+    """Set the store to the folder of the notebook, and open it in a thread, which finds unfinished runs."""
+    # A shell without either attribute belongs to a program, which sets its store itself.
+    if hasattr(shell, "kernel") or hasattr(shell, "mainloop"):
         folder, history = Path.cwd(), session.current().history
         history.notebook = lambda: notebook_of_kernel(shell, history.folder or folder)
-        threading.Thread(target=_look, args=(folder,), name="nbflow-look", daemon=True).start()
+        threading.Thread(target=_open_store, args=(folder,), name="nbflow-look", daemon=True).start()
 
 
-def _look(folder: Path) -> None:
+def _open_store(folder: Path) -> None:
     history = session.current().history
     history.folder = history.folder or folder
-    with contextlib.suppress(NbflowError, ImportError):  # whoever needs the store hears of it
+    with contextlib.suppress(NbflowError, ImportError):  # the next use of the store raises the same error
         history.origin = history.origin or notebook_in(folder)
         if not deterministic():
             history.open_existing()
 
 
 def notebook_in(folder: Path) -> str | None:
-    """Return what runs keep of the notebook, None where the server that started the kernel did not tell which it is."""
+    """Return the notebook that runs record as their origin; None if the server of the kernel does not name it."""
     from nbflow.program.origin import origin_of
 
     path = Path(_session_name() or "")
@@ -129,26 +130,26 @@ def notebook_in(folder: Path) -> str | None:
 
 
 def notebook_of_kernel(shell: Any, folder: Path) -> str | None:
-    """Return what runs keep of the notebook whose cells a kernel runs, as `files.origin.notebook_of` says.
+    """Return the path that runs record for the notebook of a kernel, in the form of `program.origin.notebook_of`.
 
-    Three hosts name it: VS Code sets a variable in the user's namespace, the Jupyter server a variable of the
-    environment, papermill a variable in the namespace if it is asked to. None where there is none of these, or the file
-    is not there: a plain kernel, or a notebook that was renamed since the kernel started.
+    Three hosts name the notebook: VS Code sets a variable in the user's namespace, the Jupyter server sets an
+    environment variable, and papermill sets a variable in the namespace if it is asked to. Returns None if there is
+    none of these, or if the file does not exist, for example because it was renamed after the kernel started.
     """
     from nbflow.program.origin import notebook_of
 
     names = shell.user_ns.get("__vsc_ipynb_file__"), _session_name(), shell.user_ns.get("PAPERMILL_OUTPUT_PATH")
     for name in names:
-        if isinstance(name, str) and name.endswith(".ipynb") and os.path.isfile(name):  # noqa: PTH113 - bad names too
+        if isinstance(name, str) and name.endswith(".ipynb") and os.path.isfile(name):  # noqa: PTH113 - returns False for invalid names
             return notebook_of(Path(name), folder)
     return None
 
 
 @cache
 def _session_name() -> str | None:
-    """Return what the Jupyter server that started this kernel says of it, the path of its notebook as a rule.
+    """Return the session name that the Jupyter server gave this kernel, usually the path of its notebook.
 
-    A kernel that was started by another kernel, such as papermill's in a cell, inherits the other's variable.
+    A kernel started by another kernel, such as by papermill in a cell, inherits that variable; it is then ignored.
     """
     name = os.environ.get("JPY_SESSION_NAME")
     with contextlib.suppress(psutil.Error, OSError):

@@ -1,8 +1,7 @@
-"""The form that begins a run: `%flow_run NAME --form`.
+"""The form that starts a run: `%flow_run NAME --form`.
 
-Rule: everything beneath the cell has its place from the first: the live view and the picture of a run that begins by a
-click go where the form is, whatever cell ran last, and so does what its expressions print. Clicks are acted upon on the
-kernel's own loop.
+Invariant: the live view and the picture of a run that a click starts appear beneath the cell of the form, whichever
+cell ran last, and so does the text that its expressions print. Clicks are handled on the loop of the kernel.
 """
 
 from __future__ import annotations
@@ -24,19 +23,21 @@ from pydantic_core import PydanticSerializationError
 from nbflow.engine import Run
 from nbflow.engine.questions import faults_of
 from nbflow.graph.needs import Need
-from nbflow.notebook.cell_output import Place, RunOutput, show, widget_bundle
+from nbflow.notebook.cell_output import RunOutput, Slot, show, widget_bundle
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.live_view import free
 from nbflow.notebook.waiting import ended
 from nbflow.state import MISSING
 
-# Fields of a form: each key that a graph needs, as a widget that suits its type, and the value that stands there.
+# The fields: one widget for each key that the graph needs, chosen by the type of the key.
 #
-# Rule: pydantic says what a type takes, so that a field and an answer are judged alike; what no field suits is an
-# expression of Python. Names and help are data: what they hold is shown as it is.
+# Pydantic validates the values, as it does for answers to questions. A type for which there is no widget gets a field
+# for a Python expression.
+#
+# Invariant: names and help texts are shown unchanged, never as markup.
 
 _PLAIN = (bool, int, float, str)
-# Signs that a page may take for TeX, even before it reads the HTML around them; and those of HTML.
+# Characters that a page may read as TeX, even inside of HTML elements, and the special characters of HTML.
 _TEX, _HTML = set("$\\"), set("&<>`")
 _NAMES, _WIDTH, _LINE, _LINES = "11em", "30em", 60, 12
 
@@ -44,20 +45,20 @@ Evaluate = Callable[[str], Awaitable[Any]]
 
 
 class Note:
-    """A line of text beside a widget, shown as it is: neither markup nor, as a Label would take it, TeX."""
+    """A line of plain text beside a widget. A `Label` is not used, since it typesets TeX."""
 
     def __init__(self) -> None:
         self.widget = widgets.HTML()
         self.widget.add_class("nbflow-note")
 
     def say(self, text: str, *, error: bool = False) -> None:
-        """Show a text."""
+        """Show a text, as an error in the colour of errors."""
         self.widget.value = escape(text, quote=False)
         self.widget.style.text_color = "var(--jp-error-color1, #d32f2f)" if error else None
 
 
 def _name(widget: Any, name: str, mark: str) -> None:
-    """Label a widget with a name, shown as it is: what a label holds is typeset as TeX, unless it is code."""
+    """Label a widget with a name. The page typesets TeX in a label, except inside of a `<code>` element."""
     if not _TEX & set(name):
         widget.description = name + mark
         return
@@ -67,14 +68,14 @@ def _name(widget: Any, name: str, mark: str) -> None:
 
 
 class Field:
-    """A key of the state. `row` is its place in a form; what stands beside the widget is its help, or its error.
+    """The field of one key: a widget, and beside it the key's help or an error. `row` contains both.
 
     Args:
         need: The key.
-        widget: Where its value is given.
-        parse: Returns the value of what stands in the widget, or raises ValueError.
-        start: The value that stands there at the start, MISSING for none.
-        given: Whether that was given for this run, and is not the default.
+        widget: The widget in which a person enters the value.
+        parse: Converts the content of the widget to the value, or raises ValueError.
+        start: The initial value; MISSING for none.
+        given: True if the initial value was given for this run; False if it is the default.
     """
 
     def __init__(
@@ -92,10 +93,10 @@ class Field:
         widget.layout.flex = "0 0 auto"
 
     async def value(self) -> Any:
-        """Return the value; MISSING where the tools are left to their default.
+        """Return the value; MISSING if the key is left out, so that the tools use their default.
 
         Raises:
-            ValueError: None stands there that fits.
+            ValueError: The field is empty although a value is needed, or its content does not fit the type.
         """
         shown = self.widget.value
         if self._start is not MISSING and type(shown) is type(self._shown) and shown == self._shown:
@@ -107,16 +108,16 @@ class Field:
         return await self.parsed(shown)
 
     async def parsed(self, shown: Any) -> Any:
-        """Return the value of what stands in the widget."""
+        """Convert the content of the widget to the value."""
         return self._parse(shown)
 
     def say(self, error: str) -> None:
-        """Show an error beside the field; with an empty text its help again."""
+        """Show an error beside the field; with an empty text, show the help."""
         self._note.say(error or self.need.help, error=bool(error))
 
 
 class Expression(Field):
-    """A key whose value is what an expression gives, where the cell's names are known."""
+    """A field for a Python expression, which is evaluated in the namespace of the notebook."""
 
     def __init__(self, need: Need, text: str, evaluate: Evaluate, **start: Any) -> None:
         box = widgets.Text(value=text, placeholder="an expression of Python", continuous_update=True)
@@ -124,23 +125,23 @@ class Expression(Field):
         self._evaluate = evaluate
 
     async def parsed(self, shown: Any) -> Any:
-        """Return what the expression gives."""
+        """Evaluate the expression and return its value."""
         try:
             return await self._evaluate(shown.strip())
-        except Exception as error:  # noqa: BLE001 - the user's own code, and the field is where to tell
+        except Exception as error:  # noqa: BLE001 - code of the user; the field shows the error
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value for a key, and the source that it came from, where it is known."""
+    """A value that was given for a key, and the text of its expression; empty if that is not known."""
 
     value: Any
     source: str = ""
 
 
 def field_of(need: Need, given: Given | None, evaluate: Evaluate) -> Field:
-    """Return the field for a key, with its value at the start: the given one, else the default."""
+    """Return the field of a key. Its initial value is the given one, else the default."""
     start = need.default if given is None else given.value
     settings = {"start": start, "given": given is not None}
     hint = type(start) if need.annotation is Any and type(start) in _PLAIN else need.annotation
@@ -152,17 +153,17 @@ def field_of(need: Need, given: Given | None, evaluate: Evaluate) -> Field:
     if widget is not None:
         return Field(need, widget, _checked(adapter), **settings)
     kinds = [one.get("type") for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    parse, begin = adapter.validate_json, _json
-    # A whole number too: a box would round it to what a page can count, and say nothing.
+    parse, write = adapter.validate_json, _json
+    # An integer too: a number box would silently round it to a float of JavaScript.
     if len(kinds) == 1 and kinds[0] in ("string", "integer", "number"):
-        parse, begin = adapter.validate_strings, _string
-    text = "" if start is MISSING or start is None else begin(adapter, start)
-    told = "JSON" if begin is _json else "text" if kinds[0] == "string" else "a number"
-    return Field(need, _text(text, lines=begin is _json, told=told), _judged(parse), **settings)
+        parse, write = adapter.validate_strings, _string
+    text = "" if start is MISSING or start is None else write(adapter, start)
+    placeholder = "JSON" if write is _json else "text" if kinds[0] == "string" else "a number"
+    return Field(need, _text(text, lines=write is _json, placeholder=placeholder), _with_faults(parse), **settings)
 
 
 def _known(hint: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any]]:
-    """Return what judges values of a type, and its schema; None where a page has no data for such a type."""
+    """Return the validator of a type and its JSON schema; no validator if values of the type cannot be JSON."""
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(hint)
         schema = adapter.json_schema()
@@ -172,23 +173,23 @@ def _known(hint: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any]]:
 
 
 def _plain(bare: Any, hint: Any, start: Any) -> Any:
-    """Return the widget whose value is one of the type; None for a type that is written as text."""
+    """Return a widget whose value is of the type; None for a type that is entered as text."""
     none = start is MISSING or start is None
     if (choices := _choices(hint)) is not None:
         return widgets.Dropdown(options=choices, value=None if none else start)
     value = {} if none else {"value": start}
     if bare is bool:
         return widgets.Checkbox(indent=True, **value)
-    if bare is float and start is not MISSING:  # a box of numbers is never empty, so one to be given is a text
+    if bare is float and start is not MISSING:  # a number box is never empty, so a required number is entered as text
         return widgets.FloatText(**value)
     if bare is str:
         text = "" if none else start
-        return _text(text, lines=start is MISSING or "\n" in text or len(text) > _LINE, told="")
+        return _text(text, lines=start is MISSING or "\n" in text or len(text) > _LINE, placeholder="")
     return None
 
 
 def _choices(hint: Any) -> list[tuple[str, Any]] | None:
-    """Return the values of a type that has few, under their names; None for any other."""
+    """Return the (name, value) pairs of a Literal, an enum or an optional bool; None for any other type."""
     bare = _bare(hint)
     if get_origin(bare) is Literal:
         return [(str(value), value) for value in get_args(bare)]
@@ -203,11 +204,11 @@ def _choices(hint: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
-def _text(value: str, *, lines: bool, told: str) -> Any:
+def _text(value: str, *, lines: bool, placeholder: str) -> Any:
     if lines:
         rows = min(max(value.count("\n") + 1, 3), _LINES)
-        return widgets.Textarea(value=value, rows=rows, placeholder=told)
-    return widgets.Text(value=value, placeholder=told)
+        return widgets.Textarea(value=value, rows=rows, placeholder=placeholder)
+    return widgets.Text(value=value, placeholder=placeholder)
 
 
 def _bare(hint: Any) -> Any:
@@ -220,7 +221,7 @@ def _takes_none(hint: Any) -> bool:
 
 
 def _fits(adapter: TypeAdapter[Any], start: Any) -> bool:
-    if start is MISSING or start is None:  # a default of None is common where the type does not say so
+    if start is MISSING or start is None:  # a default of None is common, also if the type does not allow it
         return True
     try:
         adapter.validate_python(start, strict=True)
@@ -239,53 +240,53 @@ def _string(adapter: TypeAdapter[Any], start: Any) -> str:
 
 
 def _checked(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
-    return _judged(adapter.validate_python)
+    return _with_faults(adapter.validate_python)
 
 
-def _judged(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return the parser with its faults told in one line, each by its place."""
+def _with_faults(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wrap a parser: its validation errors become one line that names the path of each."""
 
-    def judged(shown: Any) -> Any:
+    def parsed(shown: Any) -> Any:
         try:
             return parse(shown)
         except ValidationError as error:
             raise ValueError("; ".join(": ".join(filter(None, fault)) for fault in faults_of(error))) from None
 
-    return judged
+    return parsed
 
 
 # -- the form ----------------------------------------------------------------------------------------------------------
 
-# What hides dead widgets beside a run's picture must not hide a form whose live view is yet to be drawn.
+# The style of static pictures hides dead widgets; it must not hide a form whose live view is not drawn yet.
 _STYLE = (
     "<style>.jp-OutputArea-child:has(.nbflow-form){display:flex!important}"
     ".nbflow-form .nbflow-note{white-space:normal;height:auto;line-height:1.5}"
     ".nbflow-form .widget-label code{font:inherit;color:inherit;background:none;padding:0}</style>"
 )
 
-Begin = Callable[[dict[str, Any], Place], Awaitable[tuple[Run, RunOutput]]]
+Start = Callable[[dict[str, Any], Slot], Awaitable[tuple[Run, RunOutput]]]
 
 
 class Form:
-    """A form beneath a cell. `run` is the run that it began last, None before the first.
+    """A form beneath a cell. `run` is the run that it started last; None before the first.
 
     Args:
         graph: The name of the graph.
-        needs: What its initial state is to have.
-        given: Values that were given already; those that the graph does not ask for go into the state as they are.
-        evaluate: Returns what an expression gives.
-        begin: Begins a run with a state, in a place.
-        home: The kernel's loop.
-        cells: Knows which cell runs.
+        needs: The keys that the initial state needs.
+        given: Values from the line of the magic. Those of other keys go into the state without a field.
+        evaluate: Evaluates a Python expression.
+        start: Starts a run with a state, with its outputs in a slot.
+        home: The loop of the kernel.
+        cells: The cells of the shell.
     """
 
     def __init__(
         self, graph: str, needs: list[Need], given: Mapping[str, Given], *,
-        evaluate: Evaluate, begin: Begin, home: asyncio.AbstractEventLoop, cells: Cells,
+        evaluate: Evaluate, start: Start, home: asyncio.AbstractEventLoop, cells: Cells,
     ) -> None:  # fmt: skip
         self.run: Run | None = None
-        self._graph, self._begin, self._home = graph, begin, home
-        self._cells, self._stands_in = cells, 0
+        self._graph, self._start, self._home = graph, start, home
+        self._cells, self._shown_in = cells, 0
         self._fields: list[Field] = [field_of(need, given.get(need.name), evaluate) for need in needs]
         asked = {need.name for need in needs}
         self._more = {name: one.value for name, one in given.items() if name not in asked}
@@ -297,33 +298,33 @@ class Form:
         self._box = widgets.VBox([*rows, widgets.HBox([self._button, self._note.widget]), self._view, style])
         self._box.add_class("nbflow-form")
         self._button.on_click(self._clicked)
-        self._going: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._output: RunOutput | None = None
-        self._place: Place | None = None
+        self._slot: Slot | None = None
         self._context: Context | None = None
-        self._left = False
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"Form({self._graph!r})" if self.run is None else f"Form({self._graph!r}, run={self.run!r})"
 
     def _ipython_display_(self) -> None:
-        """Show the same form once more, in the cell that asks; where it stands already, nothing."""
-        if self._left:
-            show({"text/plain": f"{self!r}, which is gone: its cell has run again"})
-        elif self._stands_in != self._cells.number:
-            self._stands_in = self._cells.number
+        """Show the same form in the running cell, unless that cell shows it already."""
+        if self._closed:
+            show({"text/plain": f"{self!r}, which is closed: its cell has run again"})
+        elif self._shown_in != self._cells.number:
+            self._shown_in = self._cells.number
             show(widget_bundle(self._box))
 
     def show(self) -> None:
-        """Show the form beneath the running cell, and keep the place for what its runs leave there."""
-        self._context, self._stands_in = copy_context(), self._cells.number
+        """Show the form beneath the running cell, with a slot below it for the outputs of its runs."""
+        self._context, self._shown_in = copy_context(), self._cells.number
         show(widget_bundle(self._box))
-        self._place = Place(self._put, show({"text/plain": ""}, display_id=True))
+        self._slot = Slot(self._put, show({"text/plain": ""}, display_id=True))
 
     def close(self) -> None:
-        """Free the page's copy; while its run goes on, once that has ended."""
-        self._left = True
-        if self._going is None or self._going.done():
+        """Remove the form from the page; if its run has not ended, when it has."""
+        self._closed = True
+        if self._running is None or self._running.done():
             self._free()
 
     def _free(self) -> None:
@@ -335,44 +336,44 @@ class Form:
         self._view.children = [view]
 
     def _clicked(self, _button: Any) -> None:
-        # The message of a click has no place on the page: what is printed in its context nobody sees.
+        # In the context of the cell: the message of a click belongs to no cell, and text printed there is lost.
         self._home.call_soon_threadsafe(self._go, context=self._context)
 
     def _go(self) -> None:
-        if self._going is None or self._going.done():
-            self._going = asyncio.ensure_future(self._run())
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        """Begin a run if all fields fit, and wait for its end; the button rests meanwhile."""
+        """Start a run if all fields are valid, and wait until it ends; the button is disabled meanwhile."""
         self._button.disabled = True
         self._note.say("")
         try:
             state = await self._state()
-            if state is None or self._place is None:
+            if state is None or self._slot is None:
                 return
             if self._output is not None:
                 self._output.close()
-            self.run, self._output = await self._begin(state, self._place)
+            self.run, self._output = await self._start(state, self._slot)
             self._output.follow(self.run)
             await ended(self.run)
-        except Exception as error:  # noqa: BLE001 - nobody awaits this task: the page is who hears of it
+        except Exception as error:  # noqa: BLE001 - nothing awaits this task; the form shows the error
             self._note.say(f"{type(error).__name__}: {error}")
         finally:
             self._button.disabled = False
-            if self._left:
+            if self._closed:
                 self._free()
 
     async def _state(self) -> dict[str, Any] | None:
-        """Return the state to begin with; None where a field has an error, which it shows."""
-        state, fit = dict(self._more), True
+        """Return the initial state; None if a field is invalid, which then shows its error."""
+        state, valid = dict(self._more), True
         for field in self._fields:
             try:
                 value = await field.value()
             except ValueError as error:
                 field.say(str(error))
-                fit = False
+                valid = False
                 continue
             field.say("")
             if value is not MISSING:
                 state[field.need.name] = value
-        return state if fit else None
+        return state if valid else None

@@ -1,7 +1,6 @@
-"""Hands the page's clicks to a cell that awaits, where the kernel itself holds them back.
+"""Make ipykernel deliver comm messages while a cell awaits, and run such a cell in the context of the shell.
 
-Rule: nothing here can fail a run. ipykernel 6 queues every message until the cell ends; 7.0 to 7.3 those that come over
-no subshell, which is how a page sends until its subshell is there, or always; 7.4 delivers them by itself.
+Invariant: nothing here can fail a run. Private parts of ipykernel that are missing switch a workaround off.
 """
 
 from __future__ import annotations
@@ -18,24 +17,39 @@ from contextvars import Context, ContextVar, copy_context
 from functools import cache, wraps
 from typing import Any
 
+# -- comm messages while a cell awaits ---------------------------------------------------------------------------------
+#
+# A click on the page is a comm message. While a cell awaits a run, when it is delivered depends on ipykernel
+# (measured with a click 0.7 s after the start of a cell of 3 s; docs/jupyter.md has the table):
+#
+#     6.29 to 6.31   All messages wait in `kernel.msg_queue` until the cell ends. `comm_pump` takes the comm messages
+#                    out of the queue, 20 times a second; a click then takes 0.04 s.
+#     7.0 to 7.3     Messages over a subshell are delivered at once, in a thread of the subshell with another loop.
+#                    Messages without a subshell wait until the cell ends. A page sends without one until its subshell
+#                    is open, or always, by JupyterLab's setting `commsOverSubshells` (jupyterlab #19719 discusses to
+#                    disable subshells). `comm_gate` lets these messages pass.
+#     7.4            Messages are delivered at once, on the loop of the kernel. Nothing to do.
+#
+# As the thread differs, a callback of a message only calls `loop.call_soon_threadsafe` with the loop of the run.
+
 _COMM = frozenset({"comm_open", "comm_msg", "comm_close"})
 
 
 def comm_pump(shell: Any) -> Callable[[], Awaitable[None]] | None:
-    """Return what delivers the comm messages that ipykernel 6 has queued, or None where there is no such queue."""
+    """Return a function that delivers the comm messages queued by ipykernel 6; None for other versions."""
     kernel: Any = getattr(shell, "kernel", None)
     if not hasattr(kernel, "msg_queue") or not hasattr(kernel, "_publish_status") or _channel(kernel) is not None:
         return None
 
     async def pump() -> None:
-        queue, kept = kernel.msg_queue, []
+        queue, others = kernel.msg_queue, []
         while not queue.empty():
             item = queue.get_nowait()
             if _message_type(kernel, item[2][0]) in _COMM:
                 await _deliver(kernel, item)
             else:
-                kept.append(item)
-        for item in kept:
+                others.append(item)
+        for item in others:
             queue.put_nowait(item)
 
     return pump
@@ -46,12 +60,12 @@ def _message_type(kernel: Any, message: Any) -> str | None:
         _, frames = kernel.session.feed_identities(message, copy=False)
         header = kernel.session.deserialize(frames, content=False, copy=False)["header"]
         return str(header["msg_type"])
-    except Exception:  # noqa: BLE001 - how it is queued is private: what is not understood stays queued
+    except Exception:  # noqa: BLE001 - the format of the queue is private: an unknown item stays queued
         return None
 
 
 async def _deliver(kernel: Any, item: Any) -> None:
-    """Handle one message as the kernel would, then make the running cell its parent again."""
+    """Dispatch one message as the kernel does, then make the running cell the parent of its outputs again."""
     identities = getattr(kernel, "_parent_ident", None)
     identity = identities.get("shell") if isinstance(identities, dict) else None
     parent = kernel.get_parent("shell")
@@ -65,7 +79,7 @@ async def _deliver(kernel: Any, item: Any) -> None:
 
 @contextlib.contextmanager
 def comm_gate(shell: Any) -> Iterator[None]:
-    """Let comm messages pass that ipykernel 7.0 to 7.3 keeps for after the cell, while it awaits what is inside."""
+    """Deliver comm messages that ipykernel 7.0 to 7.3 would delay until the cell ends, while the body awaits."""
     kernel: Any = getattr(shell, "kernel", None)
     gate = _gate_of(kernel) if threading.current_thread() is threading.main_thread() else None
     if gate is None:
@@ -87,7 +101,7 @@ def _gate_of(kernel: Any) -> _Gate | None:
 
 
 def _channel(kernel: Any) -> Any:
-    """Return the stream of what comes over no subshell, None where there are no subshells."""
+    """Return the stream of messages without a subshell; None if the kernel has no subshells."""
     try:
         stream = kernel.shell_channel_thread.manager.get_shell_channel_to_subshell_pair(None).to_stream
     except AttributeError:
@@ -96,7 +110,7 @@ def _channel(kernel: Any) -> Any:
 
 
 class _Gate:
-    """Stands before what the kernel does with a message of that stream; `cells` are the requests that now await."""
+    """Replaces the kernel's handler of that stream. `cells` are the requests of the cells that await now."""
 
     def __init__(self, kernel: Any, stream: Any) -> None:
         self._kernel, self._queue = kernel, stream._recv_callback
@@ -109,7 +123,7 @@ class _Gate:
         return self._queue(message)
 
     async def _deliver(self, message: Any, cell: Any) -> None:
-        # A context of its own: the parent of what the cell shows stays the cell. Threads look at the kernel's last one.
+        # In a copy of the context, since the handler sets the parent of outputs there; threads read `_shell_context`.
         kernel, last = self._kernel, getattr(self._kernel, "_shell_context", None)
         try:
             await asyncio.create_task(kernel.dispatch_shell(message), context=contextvars.copy_context())
@@ -119,7 +133,9 @@ class _Gate:
             kernel._publish_status("busy", "shell", cell)
 
 
-# Context variables that a cell sets while it awaits: later cells see them, as those of an ordinary cell.
+# -- context variables that a cell sets while it awaits ----------------------------------------------------------------
+#
+# Later cells see them, as they see those of an ordinary cell.
 #
 # Invariant: a cell runs in the context of the shell, whether it awaits or not. So `np.set_printoptions`,
 # `decimal.getcontext()`, `var.set(...)` and `var.reset(token)` work across cells.
@@ -136,14 +152,14 @@ class CellContext:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._ended = threading.local()  # cells of a subshell run in a thread of their own
+        self._ended = threading.local()  # thread-local, since the cells of each subshell run in another thread
         self._wrapper: Callable[..., Any] | None = None
 
     def install(self) -> None:
-        """Stand before the method of the shell that runs cells."""
+        """Wrap the method of the shell that runs cells."""
         run_cell = self._shell.run_cell_async
 
-        @wraps(run_cell)  # ipykernel looks at the names of its parameters
+        @wraps(run_cell)  # ipykernel inspects the names of its parameters
         def run_cell_async(*args: Any, **settings: Any) -> Coroutine[Any, Any, Any]:
             mark = object()
             token = _MARK.set(mark)
@@ -153,7 +169,7 @@ class CellContext:
         self._shell.events.register("post_execute", self._adopt)
 
     def uninstall(self) -> None:
-        """Leave the shell as it was; a wrapper that another extension put over this one keeps working."""
+        """Remove the wrapper, unless another extension has wrapped it in turn; it then still works."""
         self._shell.events.unregister("post_execute", self._adopt)
         if vars(self._shell).get("run_cell_async") is self._wrapper:
             del self._shell.run_cell_async
@@ -180,7 +196,7 @@ class CellContext:
 
 
 def changed_since(before: Context) -> dict[ContextVar[Any], Any]:
-    """Return the variables of the current context that have another value than before."""
+    """Return the variables of the current context whose values differ from those in `before`."""
     missing = object()
     return {var: value for var, value in copy_context().items() if before.get(var, missing) is not value}
 
@@ -192,9 +208,9 @@ def adopt(changed: dict[ContextVar[Any], Any]) -> None:
 
 
 def _current_context(mark: object) -> Context | None:
-    """Return the context of the running task itself, not a copy; None where no task runs. `mark` is set in it alone.
+    """Return the context of the running task itself, not a copy; None if no task runs. Only it contains `mark`.
 
-    Python 3.11 has no method for it, and the collector knows it as part of the task.
+    Python 3.11 has no method for it, but the garbage collector lists the objects that a task refers to.
     """
     with contextlib.suppress(RuntimeError):
         task: Any = asyncio.current_task()
@@ -206,7 +222,7 @@ def _current_context(mark: object) -> Context | None:
 
 @types.coroutine
 def _inside(context: Context, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Run a coroutine to its end, each of its steps in the context."""
+    """Run a coroutine until it returns, each of its steps in the context."""
     step: Callable[..., Any] = coroutine.send
     argument: Any = None
     while True:
@@ -217,5 +233,5 @@ def _inside(context: Context, coroutine: Coroutine[Any, Any, Any]) -> Generator[
         try:
             argument = yield waits_for
             step = coroutine.send
-        except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation too, is the cell's to see
+        except BaseException as error:  # noqa: BLE001 - every exception, a cancellation too, is thrown into the cell
             step, argument = coroutine.throw, error

@@ -1,6 +1,6 @@
-"""The magics that show what there is: `%flow_show`, `%flow_graphs`, `%flow_tools`, `%flow_runs`.
+"""The magics that list and show graphs, tools and runs: `%flow_show`, `%flow_graphs`, `%flow_tools`, `%flow_runs`.
 
-Rule: each is parse, call, show; the session knows the answer.
+Invariant: each parses its line, calls the session and shows the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nbflow.view.text import counted
 
 
 def _called(spec: ToolSpec) -> str:
-    """Return a tool's parameters as they are given by name; `?` marks those with a default."""
+    """Return the names of a tool's parameters in one line; `?` marks those with a default."""
     names = [param.name + ("" if param.required else "?") for param in spec.params]
     return ", ".join(names + ["state"] * spec.takes_state)
 
@@ -35,15 +35,15 @@ def _graph_cells(name: str, graph: GraphDefinition) -> tuple[str, str, str]:
 
 
 def graph_table() -> Table:
-    """Return the graphs of the session and, where runs are kept, the versions that the store has."""
+    """Return the graphs of the session and, if a store exists, the versions in the store."""
     defined, stored = session.graphs(), session.stored_graphs()
     if not stored:
         return Table(("graph", "size", "begins"), [_graph_cells(*pair) for pair in defined.items()])
     rows = []
     for name, graph in defined.items():
         same = next((one for one in stored if one.row.name == name and one.is_same(graph)), None)
-        kept = (str(same.row.version), str(same.row.runs)) if same else ("", "")
-        rows.append((*_graph_cells(name, graph), *kept, "here"))
+        versions = (str(same.row.version), str(same.row.runs)) if same else ("", "")
+        rows.append((*_graph_cells(name, graph), *versions, "here"))
         stored = [one for one in stored if one is not same]
     rows += [
         (*_graph_cells(one.row.name, one.graph), str(one.row.version), str(one.row.runs), "in the store")
@@ -54,22 +54,22 @@ def graph_table() -> Table:
 
 @magics_class
 class ListingMagics(Magics):
-    """Shows graphs, tools and runs."""
+    """The magics that list and show graphs, tools and runs."""
 
     def __init__(self, shell: Any, cells: Cells) -> None:
         super().__init__(shell)
         self._shell, self._cells = shell, cells
 
     @takes(
-        argument("name", metavar="NAME|RUN", help="the graph to show, or the id of a run or the beginning of it"),
+        argument("name", metavar="NAME|RUN", help="the graph to show, or the id of a run or its first characters"),
     )
     @no_var_expand
     @line_magic
     def flow_show(self, line: str) -> Any:
-        """Show a graph, or a run as it stands, which is the value; a last `;` does not display it.
+        """Show a graph or a run, and return it. With a final `;` the value is not displayed.
 
-        A run is shown alive: every moment of it can be gone to, and one that did not complete goes on
-        by its buttons.
+        The view of a run is live: a person can look at every moment of it, and resume one that did not
+        complete with the buttons.
 
         Examples::
 
@@ -85,18 +85,16 @@ class ListingMagics(Magics):
             return shown
 
     @takes(
-        argument(
-            "--load", type=versioned, metavar="NAME[@VERSION]", help="define a graph as the store has it, and show it"
-        ),
+        argument("--load", type=versioned, metavar="NAME[@VERSION]", help="define a graph as stored, and show it"),
         argument(
             "--delete", type=versioned, metavar="NAME[@VERSION]", help="delete a graph, or a version, from the store"
         ),
-        argument("--force", action="store_true", help="with --delete: its runs may go with it"),
+        argument("--force", action="store_true", help="with --delete: delete its runs too"),
     )
     @no_var_expand
     @line_magic
     def flow_graphs(self, line: str) -> Any:
-        """List the graphs of this session, and the versions that are kept with their runs.
+        """List the graphs of this session, and the versions in the store with the number of their runs.
 
         Examples::
 
@@ -108,9 +106,9 @@ class ListingMagics(Magics):
             tokens = words(line)
             asked = arguments(self.flow_graphs, tokens)
             if asked.load and (asked.delete or asked.force):
-                raise UsageError("--load and --delete are two wishes, and --force belongs to --delete; write one")
+                raise UsageError("--load cannot be combined with --delete or --force; write one of them")
             if asked.force and not asked.delete:
-                raise UsageError("--force belongs to --delete, which is not there")
+                raise UsageError("--force is only for --delete")
             if asked.delete:
                 return self._delete(*asked.delete, force=asked.force)
             if asked.load:
@@ -119,14 +117,14 @@ class ListingMagics(Magics):
             return graph_table()
 
     def _delete(self, name: str, version: int | None, *, force: bool) -> None:
-        gone = session.delete_graph(name, version, force=force)
-        show({"text/plain": f"{counted(gone, 'version')} of {name!r} deleted from the store"})
+        deleted = session.delete_graph(name, version, force=force)
+        show({"text/plain": f"{counted(deleted, 'version')} of {name!r} deleted from the store"})
 
     @takes()
     @no_var_expand
     @line_magic
     def flow_tools(self, line: str) -> Any:
-        """List the tools of this session, with their parameters and what they do.
+        """List the tools of this session, with their parameters and documentation.
 
         Example::
 
@@ -141,15 +139,13 @@ class ListingMagics(Magics):
     @takes(
         argument("--graph", metavar="NAME", help="only runs of this graph"),
         argument("--status", choices=[status.value for status in Status], help="only runs of this status"),
-        argument("--since", type=since, metavar="SPAN|DATE", help="only runs begun since: 3h, 2d, 2026-11-01"),
-        argument(
-            "--limit", type=positive, default=20, metavar="N", help="at the most so many, the newest; by default 20"
-        ),
+        argument("--since", type=since, metavar="SPAN|DATE", help="only runs started since: 3h, 2d, 2026-11-01"),
+        argument("--limit", type=positive, default=20, metavar="N", help="at most N runs, the newest; by default 20"),
     )
     @no_var_expand
     @line_magic
     def flow_runs(self, line: str) -> Any:
-        """List runs, newest first: those that are kept, and those of this session that are not.
+        """List runs, newest first: those in the store, and those of this session that are not stored.
 
         Examples::
 

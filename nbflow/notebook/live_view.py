@@ -1,7 +1,7 @@
-"""The live view beneath a cell: a run's feed goes to the page as widget messages, the page's clicks come back to it.
+"""The live view beneath a cell: the widget that carries a run's patches to the page, and the page's requests back.
 
-Rule: everything happens on the run's own loop. Which thread a message from the page arrives on depends on ipykernel's
-version, so the callback does nothing but hand it over.
+Invariant: everything happens on the loop of the run. The thread on which a message of the page arrives depends on the
+version of ipykernel (`nbflow.notebook.ipykernel_compat`), so the callback only hands the message over to that loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nbflow.view.render.bundle import packed
 
 
 class LiveView(anywidget.AnyWidget):
-    """The widget. `scene` is what to draw, `snapshot` where the run stood when a view opened or the run ended."""
+    """The widget. `scene` is the drawing; `snapshot` the state of the view when a page opened it or the run ended."""
 
     _esm, _css = packed()
     scene = traitlets.Dict().tag(sync=True)
@@ -33,14 +33,17 @@ class LiveView(anywidget.AnyWidget):
 
 
 class LivePage:
-    """A widget, and the page that it is: what a run says goes out as widget messages, what a person does comes back.
+    """A widget connected to a run: patches of the view go out as widget messages, requests of the page come back.
+
+    Create it on the loop of the run.
 
     Args:
-        run: What it shows first; make it on its loop.
-        view: The run's fold, not yet fed.
-        home: The loop where a run goes on that the page brings back.
-        on_run: Called with a run that the page is to show from now on, before anything of it has run.
-        fold: Returns the fold, not yet fed, of a run that is read again after it was released from memory.
+        run: The run to show first.
+        view: The view of that run before its first event.
+        describe: Returns the first line of a tool's documentation.
+        home: The loop on which the page resumes and forks runs.
+        on_run: Called with a run that the page resumed or forked and shows from now on, before it starts.
+        fold: Returns the view, before its first event, of a run that is read again after memory released it.
     """
 
     def __init__(
@@ -62,24 +65,24 @@ class LivePage:
 
     @property
     def feed(self) -> Feed:
-        """The feed of the run that it shows now."""
+        """The feed of the run that is shown."""
         return self._page.feed
 
     @property
     def snapshot(self) -> Mapping[str, Any]:
-        """The whole view as it stands now, of a run that is released as it was when it ended."""
+        """The snapshot of the view: of now, or of the end of a run that was released from memory."""
         return dict(self.widget.snapshot) if self._page.asleep else self._page.feed.snapshot
 
     def release(self, run: RunRecord) -> None:
-        """Refer to a run no longer, if it is the one that is shown."""
+        """Drop the references to a run, if it is the one shown."""
         self._page.release(run)
 
     def show(self, run: Run, view: RunView) -> None:
-        """Show another run from now on; call on its loop."""
+        """Show another run; call this on the loop of that run."""
         self._page.show(run, view)
 
     def leave(self) -> None:
-        """Tell the page nothing more."""
+        """Send nothing more to the page."""
         self._page.leave()
 
     def _send(self, message: Message) -> None:
@@ -94,18 +97,13 @@ async def _reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) 
 
 
 def home_of(shell: Any) -> asyncio.AbstractEventLoop | None:
-    """Return the loop that a kernel runs its cells on, None outside of one."""
+    """Return the loop on which a kernel runs its cells; None if the shell has no kernel."""
     loop = getattr(getattr(getattr(shell, "kernel", None), "io_loop", None), "asyncio_loop", None)
     return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
-# Freeing the page's copies of widgets.
-#
-# Rule: with a widget goes all that it is made of: what stands in it, and how it is laid out and styled.
-
-
 def free(widget: Any) -> None:
-    """Close a widget and all that it is made of, in the kernel and on the page."""
+    """Close a widget with its children, layouts and styles, in the kernel and on the page."""
     found: dict[int, Any] = {}
     work = [widget]
     while work:

@@ -1,6 +1,6 @@
-"""What a cell shows when something fails: the user's own lines, not the machinery between them, and where the run is.
+"""Shorten the traceback that a cell shows: only the lines of the user, without the frames of nbflow and its libraries.
 
-Rule: nothing of the exception is lost: type, message, cause and `.result` stay; only how it is drawn changes.
+Invariant: the exception is unchanged, with its type, message, cause and `.result`. Only its rendering is shorter.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MACHINERY = frozenset({
     "IPython", "ipykernel", "asyncio", "concurrent", "threading", "contextlib", "functools", "importlib", "nbflow",
     "tenacity", "pydantic", "pydantic_settings", "sqlalchemy", "alembic", "aiosqlite", "asyncpg",
 })  # fmt: skip
-"""Packages whose frames lead to the user's code, or to an error of nbflow's own."""
+"""Packages whose frames are left out: they only call the user's code, or raise errors of nbflow."""
 
 
 LAST = "`import nbflow` and `nbflow.session.last` give the run"
-"""Said where the end of a run is raised: a name that the cell was to bind, as by `run = %flow_run g`, stays unbound."""
+"""Shown with the error of a run: `run = %flow_run g` raises, so it does not bind the name."""
 
 
 _MOST_CHAINED = 100
@@ -32,14 +32,18 @@ _MOST_CHAINED = 100
 
 @contextmanager
 def readable(shell: Any, *, last: str = "") -> Iterator[None]:
-    """Let errors inside be drawn without the frames of IPython, asyncio and nbflow; `last` says where the run is.
+    """Render errors raised inside without the frames of IPython, asyncio and nbflow.
 
-    Where a magic is asked for its help, that is printed in place of what it does.
+    If a magic was called with `--help`, its help is printed instead.
+
+    Args:
+        shell: The shell that renders the errors.
+        last: A text shown with the error, such as how to get the run.
     """
     try:
         yield
     except HelpAsked as asked:
-        print(asked)  # noqa: T201 - beneath the cell, as what Python's own `help` prints
+        print(asked)  # noqa: T201 - beneath the cell, like `help` of Python
     except Exception as error:
         _draw_concisely(error, shell, last)
         raise
@@ -70,7 +74,7 @@ def _draw_concisely(error: Exception, shell: Any, last: str) -> None:
 def _drawn(shell: Any, error: BaseException, traceback: TracebackType | None) -> list[str]:
     failure = failure_of(error)
     if any(each.errors for each in failure.walk()):
-        # IPython leaves groups to Python, which would follow the machinery's frames, and without bounds.
+        # IPython renders exception groups by `traceback` of Python, with all frames and without a limit.
         return traceback_of(failure, lambda frames: extract_tb(_users_frames(frames))).splitlines()
     hidden = {each: each.__traceback__ for each in _chain(error) if not _has_users_frames(each)}
     try:
@@ -86,7 +90,7 @@ def _drawn(shell: Any, error: BaseException, traceback: TracebackType | None) ->
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """Return an error and those that it follows from, as Python draws them."""
+    """Return an error and its causes or contexts, in the order in which Python follows them."""
     found: list[BaseException] = []
     while error is not None and error not in found and len(found) < _MOST_CHAINED:
         found.append(error)
@@ -95,13 +99,13 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _has_users_frames(error: BaseException) -> bool:
-    """Return whether an error passed through code that is neither nbflow's nor of what it is built on."""
+    """Return True if the traceback has a frame outside of nbflow and its libraries."""
     frames = _users_frames(error.__traceback__)
     return frames is not None and not _is_machinery(frames)
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the first frame that is not machinery; all of it where every frame is."""
+    """Return the traceback from the first frame of the user on; all of it if there is none."""
     found = traceback
     while found is not None and _is_machinery(found):
         found = found.tb_next

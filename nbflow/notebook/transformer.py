@@ -1,11 +1,16 @@
-"""Rewrites the calls of magics in a cell: the kernel's own loop runs those that wait, and a last `;` hides a value.
+"""Rewrite the calls of magics in a cell: those that wait become awaits, and a final `;` hides a value.
 
-Rule: a cell is never broken by it. Whatever it does not understand stays as it is and meets the plain magic, which
-gives the same result by blocking.
+IPython has no async magics (ipython #11314, #14157). ipykernel decides by the transformed text of a cell whether to
+await it, before transformers of the AST run. So the text is rewritten:
 
-IPython has no async magics, and ipykernel decides by a cell's text whether to await it; so the text is where to act.
-IPython hides the value of a magic by giving None for it, so that `run = %magic g;` binds None. Here the value is lost
-only where it would be displayed: where the call is a statement of its own.
+    %flow_run g   ->   get_ipython().run_line_magic('flow_run', 'g')          by IPython
+                  ->   (await get_ipython().run_line_magic('_flow_run', 'g'))   here
+
+IPython hides the value of a magic by returning None, so that `run = %magic g;` would bind None. Here the value is
+dropped only where it would be displayed: if the call is an expression statement.
+
+Invariant: rewriting never breaks a cell. A call that is not rewritten runs the plain magic, which blocks and has the
+same result.
 """
 
 from __future__ import annotations
@@ -22,15 +27,17 @@ from nbflow.notebook.cell_body import leading_blank_lines
 
 AWAITED_PREFIX = "_"
 OWN_PREFIX = "flow_"
-"""How the names of all magics begin that are rewritten here."""
+"""The prefix of the magics that are rewritten."""
 
 
 class AwaitedMagics:
-    """An input transformer that turns `%name` into an await of `%_name`, wherever an await may stand.
+    """An input transformer that turns `%name` into an await of `%_name`, wherever Python allows an await.
 
-    `always` are magics that wait for something themselves. `by_body` are cell magics that run their body as a cell:
-    they are awaited only when the body needs it, since an awaited cell cannot be interrupted in the middle of
-    ordinary Python.
+    Args:
+        shell: The shell whose cells are rewritten.
+        always: Magics that wait for something themselves.
+        by_body: Cell magics that run their body. They are awaited only if the body contains an await, since a cell that
+            awaits cannot be interrupted in the middle of sync code.
     """
 
     def __init__(self, shell: Any, *, always: Iterable[str], by_body: Iterable[str]) -> None:
@@ -38,32 +45,32 @@ class AwaitedMagics:
         self._running = threading.local()
 
     def install(self) -> None:
-        """Begin to rewrite cells; safe inside a running cell."""
+        """Register the transformer; a cell may be running."""
         self._running.depth = int(_inside_cell())
         self._shell.input_transformers_post.append(self)
         self._shell.events.register("pre_run_cell", self._enter)
         self._shell.events.register("post_run_cell", self._leave)
 
     def uninstall(self) -> None:
-        """Leave cells alone again."""
+        """Remove the transformer."""
         self._shell.input_transformers_post.remove(self)
         self._shell.events.unregister("pre_run_cell", self._enter)
         self._shell.events.unregister("post_run_cell", self._leave)
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Return the cell's lines with the calls rewritten; a cell that runs inside another one awaits nothing."""
+        """Return the lines of a cell with its calls rewritten; a cell that runs inside another one awaits nothing."""
         source = "".join(lines)
         if "get_ipython" not in source or OWN_PREFIX not in source:
             return lines
-        # The outer magic (%%capture, %time) compiles the inner text itself, without leave to await.
+        # An outer magic (%%capture, %time) compiles the inner text itself, and does not allow an await.
         may_await = self._shell.autoawait and not getattr(self._running, "depth", 0)
         try:
             return self._rewrite(source, may_await=may_await)
-        except Exception:  # noqa: BLE001 - an input transformer that raises would break every cell of the user
+        except Exception:  # noqa: BLE001 - a transformer that raises would break every cell
             return lines
 
     def transform_body(self, body: str) -> str:
-        """Return a magic's body as Python, with awaits where they may stand: for a body that is itself awaited."""
+        """Translate the magics in the body of an awaited magic to Python, with awaits."""
         depth, self._running.depth = getattr(self._running, "depth", 0), 0
         try:
             return str(self._shell.transform_cell(body))
@@ -79,7 +86,10 @@ class AwaitedMagics:
         return _rewritten(source, finder)
 
     def _unreadable_body(self, tree: ast.Module) -> list[str] | None:
-        """Return the body of a cell of ours that is no Python, at its place: Python's own complaint is the best."""
+        """Return the body of a cell magic if it is not valid Python, so that Python itself reports the error.
+
+        Blank lines replace the line of the magic, so that the error names the line of the cell.
+        """
         match tree.body:
             case [ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_cell_magic")) as call)] if _is_magic_call(call):
                 name, _, body = [str(ast.literal_eval(argument)) for argument in call.args]
@@ -112,8 +122,10 @@ class AwaitedMagics:
 class _MagicCalls(ast.NodeVisitor):
     """Finds `get_ipython().run_line_magic(...)` and `run_cell_magic(...)`.
 
-    `awaited` are the wanted calls that stand where Python allows an await, `hidden` those whose value is not displayed,
-    `misread` those of which IPython takes the last `;` for a part of the name: `%flow_runs;`.
+    Attributes:
+        awaited: The calls to await, at positions where Python allows an await.
+        hidden: The calls whose value is not displayed.
+        misread: The calls whose final `;` IPython took for a part of the name, such as `%flow_runs;`.
     """
 
     def __init__(self, wanted: Callable[[str, Sequence[str]], bool], *, may_await: bool) -> None:
@@ -176,7 +188,7 @@ def _is_magic_call(node: ast.Call) -> bool:
 
 
 def _rewritten(source: str, calls: _MagicCalls) -> list[str]:
-    # ast counts columns in UTF-8 bytes; from the last call to the first, earlier positions stay true.
+    # `ast` counts columns in UTF-8 bytes. The last call is edited first, so that earlier positions stay valid.
     lines = [line.encode() for line in source.splitlines(keepends=True)]
     found = dict.fromkeys([*calls.awaited, *calls.hidden, *calls.misread])
     for call in sorted(found, key=lambda call: (call.lineno, call.col_offset), reverse=True):
@@ -196,5 +208,5 @@ def _splice(lines: list[bytes], number: int | None, start: int | None, end: int 
 
 
 def _inside_cell() -> bool:
-    """Return whether a cell is running on this thread: `load` may be called from one, or while a shell starts."""
+    """Return True if a cell runs on this thread; the extension may also be loaded while a shell starts."""
     return any(frame.f_code.co_name == "run_cell_async" for frame, _ in traceback.walk_stack(None))

@@ -1,6 +1,7 @@
-"""Waits for a run inside a cell: on the kernel's own loop, or blocking where a cell cannot await.
+"""Wait for a run inside a cell: on the loop of the kernel, or blocking in a cell that cannot await.
 
-Rule: Stop ends the run and leaves the kernel well. A KeyboardInterrupt never enters a task: that would end the loop.
+Invariant: Stop ends the run, and the kernel keeps running. A KeyboardInterrupt is never raised inside a task: asyncio
+would raise it again out of `run_forever`, which ends the kernel.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ async def finished(run: Run, shell: Any) -> None:
     """Wait until the run has ended.
 
     Raises:
-        ExecutionCancelled: The run was stopped, by Stop on this cell or otherwise.
-        ExecutionError, ConditionError: The run failed, as `await run` says it.
+        ExecutionCancelled: The run was cancelled, by Stop on this cell or otherwise.
+        ExecutionError, ConditionError: The run failed; the same error as that of `await run`.
     """
     end = asyncio.ensure_future(ended(run))
     try:
@@ -38,10 +39,10 @@ async def finished(run: Run, shell: Any) -> None:
             await asyncio.shield(end)
     except asyncio.CancelledError:
         run.cancel(STOPPED)
-        # Bounded: a second Stop would not reach us while we wait here.
+        # With a limit: a second Stop during this wait is ignored, because the future of the cell is done.
         await asyncio.wait([end], timeout=CLEANUP)
         if run.error is None:
-            # The run ended before Stop reached it. The cell is stopped, and does not say that the run was.
+            # The run completed before Stop reached it: the cell is stopped, and the message says so of the cell alone.
             raise ExecutionCancelled(f"the cell was stopped {STOPPED}; run {run.id} had completed before") from None
     if run.error is not None:
         raise run.error
@@ -49,7 +50,7 @@ async def finished(run: Run, shell: Any) -> None:
 
 @contextlib.contextmanager
 def ticking(shell: Any) -> Iterator[None]:
-    """Keep Stop and the page's clicks working while the cell awaits what is inside."""
+    """Make Stop and the page's clicks work while the body awaits."""
     ticker = asyncio.ensure_future(_tick(shell))
     try:
         with comm_gate(shell):
@@ -59,7 +60,11 @@ def ticking(shell: Any) -> Iterator[None]:
 
 
 async def _tick(shell: Any) -> None:
-    """Wake the loop often: ipykernel's SIGINT handler queues the cancellation without waking a loop that sleeps."""
+    """Wake the loop every 50 ms, so that Stop takes effect.
+
+    ipykernel's handler of SIGINT queues the cancellation with `call_soon`, which does not wake a sleeping loop: an
+    `await asyncio.sleep(30)` still ran 14 s after Stop (ipykernel #881).
+    """
     pump = comm_pump(shell)
     while True:
         await asyncio.sleep(TICK)
@@ -68,15 +73,19 @@ async def _tick(shell: Any) -> None:
 
 
 async def ended(run: Run) -> None:
-    """Wait for the end, whatever it is: how a run ended is in `run.error`."""
+    """Wait until the run has ended, and raise nothing; `run.error` has the error."""
     with contextlib.suppress(Exception):
         await run
 
 
 def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on a loop of its own, in a helper thread; the calling thread stays interruptible.
+    """Run a coroutine on a new loop in a helper thread and return its result; the calling thread can be interrupted.
 
-    Objects bound to the kernel's loop cannot be used inside. Context variables that it sets are set for the caller.
+    Objects bound to the loop of the kernel cannot be used inside. Context variables that the coroutine sets are set for
+    the caller too.
+
+    Raises:
+        ExecutionCancelled: The caller was interrupted, and the coroutine was cancelled.
     """
     loop = asyncio.new_event_loop()
     before = contextvars.copy_context()
@@ -91,14 +100,14 @@ def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    # The context holds under which cell the thread's output belongs.
+    # The context names the cell beneath which text printed by the thread appears.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(main,), name="nbflow-blocking", daemon=True)
     thread.start()
     try:
         while thread.is_alive():
             thread.join(TICK)
     except KeyboardInterrupt:
-        with contextlib.suppress(RuntimeError):  # the loop has just closed: the run ended by itself
+        with contextlib.suppress(RuntimeError):  # the loop has just closed: the coroutine has ended
             loop.call_soon_threadsafe(task.cancel)
         thread.join(2 * CLEANUP)
         if not task.done() or task.cancelled():
@@ -108,17 +117,20 @@ def blocking(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def without_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never suspends, here and now: ordinary Python stays on the thread that asked for it."""
+    """Run a coroutine that never suspends, on the calling thread, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # typeshed cannot know it
+        return done.value  # type: ignore[no-any-return]  # typeshed has no type for it
     coroutine.close()
-    raise RuntimeError("the coroutine waits for something; run it by blocking()")
+    raise RuntimeError("the coroutine suspended; run it with blocking()")
 
 
 def in_background(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `start` on a loop that runs on after the cell: in a thread, or the kernel's, where it must not suspend."""
+    """Call `start` on a loop that keeps running after the cell, and return its result.
+
+    This is the running loop, on which the coroutine must not suspend, else a new one in a thread.
+    """
     if in_loop():
         return without_loop(start())
     loop = asyncio.new_event_loop()
@@ -127,7 +139,7 @@ def in_background(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def in_loop() -> bool:
-    """Return whether the calling thread is in a running loop."""
+    """Return True if a loop is running on the calling thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,6 +1,6 @@
-"""The main job: the code review notebook, run with Run All in a real JupyterLab.
+"""The notebook of the code review, run with Run All in a real JupyterLab.
 
-With NBFLOW_PICTURES=1 the picture of the README is taken anew.
+With NBFLOW_PICTURES=1 the picture of the README is taken again.
 """
 
 from __future__ import annotations

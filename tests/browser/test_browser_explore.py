@@ -1,6 +1,6 @@
-"""The tour of `explore.ipynb`, by hand in a real JupyterLab: every face, the past, the form, steps, a failure mended.
+"""The tour of `explore.ipynb` in a real JupyterLab: every face, the past, the form, steps, a node that is fixed.
 
-With NBFLOW_PICTURES=1 the pictures of the notebook are taken anew.
+With NBFLOW_PICTURES=1 the pictures of the notebook are taken again.
 """
 
 from __future__ import annotations
@@ -101,12 +101,12 @@ def test_a_run_stops_at_a_breakpoint_goes_by_steps_and_is_stopped(notebook: Open
     assert (nb.errors, nb.external) == ([], [])
 
 
-def test_a_failed_node_is_mended_and_tried_again_and_another_is_given_by_hand(notebook: Open) -> None:
+def test_a_fixed_node_is_retried_and_another_gets_its_output_by_hand(notebook: Open) -> None:
     broken = '%%flow_tool\ndef tabulate(classified):\n    raise ValueError("no table")'
-    mended = '%%flow_tool\ndef tabulate(classified):\n    return {"table": classified}\ndef chart(table):\n    raise ValueError("no ink")'
+    fixed = '%%flow_tool\ndef tabulate(classified):\n    return {"table": classified}\ndef chart(table):\n    raise ValueError("no ink")'
     nb, view = opened(notebook, broken, "run = %flow_run triage --background")
     status(view, "Failed")
-    nb.js("w.content.model.sharedModel.cells[3].setSource(arg)", mended)
+    nb.js("w.content.model.sharedModel.cells[3].setSource(arg)", fixed)
     nb.run(3)
     view.locator('.nf-node[data-n="tabulate"]').click()
     view.get_by_text("ValueError: no table").first.wait_for()

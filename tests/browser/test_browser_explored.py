@@ -35,7 +35,7 @@ TALL = {"width": 1600, "height": 2000}
 
 
 def middle(view: Live, edge: str) -> tuple[float, float]:
-    """Return where the middle of an edge lies on the page."""
+    """Return the position of the middle of an edge on the page."""
     x, y = view.root.locator(f'.nf-edge[data-e="{edge}"] .nf-ehit').evaluate(
         "path => { const at = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());"
         " return [at.x, at.y] }"

@@ -1,4 +1,4 @@
-"""What a person does to a run with the mouse, in a real JupyterLab and Notebook: faces, past, buttons, form."""
+"""A run used with the mouse, in a real JupyterLab and Notebook: faces, past moments, buttons, form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from test_browser_live import clean, shoot
 
 Open = Callable[..., Any]
 LOAD = "%env NBFLOW_DURABILITY=sync\n%load_ext nbflow"
-TALL = {"width": 1200, "height": 2400}  # so that Lab keeps every cell on the page
+TALL = {"width": 1200, "height": 2400}  # so that Lab renders every cell
 TOOLS = """%%flow_tool
 import asyncio
 import pandas as pd
@@ -234,7 +234,7 @@ def bill(price, tax): return {"bill": price + tax}
 """
 
 
-def test_a_failed_run_goes_on_in_its_view_mended_skipped_and_forked(either: Open) -> None:
+def test_a_failed_run_is_resumed_skipped_and_forked_in_its_view(either: Open) -> None:
     book = shown(either, BROKEN, "%%flow_graph sale\nload -> price -> tax -> bill", "%flow_run sale")
     run_until(book, 4)
     view = Live(book, 3)

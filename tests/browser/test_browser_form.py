@@ -1,4 +1,4 @@
-"""The form of `%flow_run NAME --form` in a real JupyterLab: filled in by hand, it begins a run beneath itself."""
+"""The form of `%flow_run NAME --form` in a real JupyterLab: filled in by hand, it starts a run beneath itself."""
 
 from __future__ import annotations
 

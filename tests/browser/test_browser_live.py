@@ -58,7 +58,7 @@ def clean(book: Any) -> None:
     assert book.external == []
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])  # Lab keeps the last
+@pytest.mark.parametrize("scheme", ["dark", "light"])  # Lab stores the last scheme
 def test_a_run_is_seen_changing_and_a_node_can_be_inspected(notebook: Open, scheme: str) -> None:
     book = notebook(LOAD, TOOLS, GRAPH, "run = %flow_run review pages=4", color_scheme=scheme)
     theme = f"JupyterLab {scheme.capitalize()}"

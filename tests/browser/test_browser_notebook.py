@@ -150,7 +150,7 @@ def test_a_run_is_opened_again_from_history_in_a_new_kernel(notebook7: Open) -> 
     clean(book)
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])  # the server keeps the last
+@pytest.mark.parametrize("scheme", ["dark", "light"])  # the server stores the last scheme
 def test_axe_finds_no_fault_in_the_page_s_own_colours(notebook7: Open, scheme: str) -> None:
     book = opened(notebook7, GRAPH, "run = %flow_run review pages=4", color_scheme=scheme)
     theme = f"JupyterLab {scheme.capitalize()}"

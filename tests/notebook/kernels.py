@@ -23,7 +23,7 @@ PATIENCE = 300
 
 @dataclass
 class Reply:
-    """What came back for one cell."""
+    """The replies and outputs of one cell."""
 
     status: str = ""
     count: int = 0
@@ -71,9 +71,7 @@ class Kernel:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self.manager = KernelManager(kernel_name="python3")
         env = {**os.environ, "PYTHONPATH": paths, **(environment or {})}
-        self._own = (
-            TemporaryDirectory()
-        )  # where it runs without a folder: runs that were kept elsewhere are none of its
+        self._own = TemporaryDirectory()  # a new folder, so that it finds no store of other tests
         self.manager.start_kernel(env=env, cwd=str(folder or self._own.name))
         self.client = self.manager.client()
         self.client.start_channels()
@@ -126,7 +124,7 @@ class Kernel:
                 seen += message["content"]["text"]
 
     def later(self, seconds: float) -> list[dict[str, Any]]:
-        """Return what arrives until nothing has arrived for so long."""
+        """Return the messages up to a silence of the given length."""
         found = []
         try:
             while True:
@@ -164,11 +162,11 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Page:
-    """A page that shows one live view, as far as the kernel knows of it.
+    """A page with one live view, as the kernel sees it.
 
     Args:
-        kernel: Where the run is.
-        comm_id: The view's.
+        kernel: The kernel of the run.
+        comm_id: The comm of the view.
         subshells: Whether it sends over a subshell where there is one; JupyterLab does once it is open, others do not.
     """
 
@@ -191,7 +189,7 @@ class Page:
                 return told
 
     def told(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Return what a message of the kernel tells this page, nothing where it is none of its."""
+        """Return the content of a kernel's message for this page; None if it is for another."""
         if message["msg_type"] != "comm_msg" or message["content"]["comm_id"] != self._id:
             return {}
         data = message["content"]["data"]
@@ -212,5 +210,5 @@ def page_of(kernel: Kernel, reply: Reply) -> Page:
 
 
 def status_is(status: str) -> Callable[[dict[str, Any]], bool]:
-    """Return what wants a message that says so of the run."""
+    """Return a predicate for messages that carry this status of the run."""
     return lambda told: told.get("run", {}).get("status") == status

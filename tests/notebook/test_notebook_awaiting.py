@@ -1,4 +1,4 @@
-"""Where `%flow_run` may stand, and that its cell waits for the run there."""
+"""The positions at which `%flow_run` is allowed, and that its cell waits for the run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_expression_sees_the_names_of_the_notebook(kernel):
         "async def value():\n    return 1\nrun = %flow_run chain x=await value()",
     ],
 )
-def test_a_run_is_finished_after_the_line_wherever_it_stands(kernel, cell):
+def test_a_run_has_finished_after_the_line_at_every_position(kernel, cell):
     kernel.ok("run = None")
     kernel.ok(cell)
     assert kernel.ok("run.status.value, run.state['z']").value == "('completed', 20)"

@@ -1,4 +1,4 @@
-"""The completion of what stands on the lines of magics, as a kernel gives it to a page."""
+"""Completion on the lines of magics, as a kernel answers a page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 def completed(kernel: Kernel, text: str) -> list[str]:
-    """Return what the part of the text before `|` becomes, by each match, on its last line."""
+    """Complete the text at `|`; return its last line with each match inserted."""
     before, _, after = text.partition("|")
     kernel.client.complete(before + after, len(before))
     content = kernel.client.get_shell_msg(timeout=300)["content"]
@@ -63,7 +63,7 @@ def completed(kernel: Kernel, text: str) -> list[str]:
         ("%%flow_tool fe|\ndef fetch(): ...\nasync def fee(): ...", ["%%flow_tool fetch", "%%flow_tool fee"]),
     ],
 )
-def test_names_are_completed_wherever_a_magic_stands(keeping: Kernel, text: str, lines: list[str]) -> None:
+def test_names_are_completed_at_every_position_of_a_magic(keeping: Kernel, text: str, lines: list[str]) -> None:
     assert completed(keeping, text) == lines
 
 
@@ -133,7 +133,7 @@ def test_nodes_are_those_of_the_graph_or_run_that_is_meant(keeping: Kernel, text
         ("judges", "%flow_answer lines=1 |", ["%flow_answer lines=1 severity="]),
     ],
 )
-def test_a_run_that_goes_on_is_completed_with_what_it_asks(
+def test_an_active_run_is_completed_with_its_questions(
     keeping: Kernel, graph: str, text: str, lines: list[str]
 ) -> None:
     run = keeping.ok(f"run = %flow_run {graph} --background{WAIT}").stdout.strip()

@@ -64,12 +64,12 @@ def test_a_variable_is_reset_in_another_cell_than_it_was_set_in(kernel):
     assert kernel.ok("var.reset(token)\nvar.get()").value == "'first'"
 
 
-def test_a_cell_that_fails_keeps_what_it_set(kernel):
+def test_the_variables_that_a_failed_cell_set_remain(kernel):
     assert kernel.run("run = %flow_run g\nvar.set('failed')\n1 / 0").status == "error"
     assert kernel.ok("var.get()").value == "'failed'"
 
 
-def test_a_stopped_cell_keeps_what_it_set(kernel):
+def test_the_variables_that_a_stopped_cell_set_remain(kernel):
     kernel.ok("%%flow_tool\nasync def waits() -> None:\n    await asyncio.sleep(300)\n")
     kernel.ok("%%flow_graph waiting\nwaits\n")
     cell = kernel.send("var.set('stopped')\nprint('waits')\nrun = %flow_run waiting")
@@ -111,7 +111,7 @@ cell("print(run.state['seen'], var.get(), decimal.Decimal(1) / 3)")
 """
 
 
-def test_the_terminal_s_ipython_keeps_what_a_cell_set(tmp_path: Path) -> None:
+def test_ipython_in_a_terminal_retains_the_variables_that_a_cell_set(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path), "NBFLOW_DETERMINISTIC": "1"}
     done = subprocess.run(
         [sys.executable, "-c", TERMINAL], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True

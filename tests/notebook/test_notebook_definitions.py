@@ -106,14 +106,14 @@ def test_a_syntax_error_in_the_body_is_pythons_own(kernel):
     assert "IPython/" not in reply.traceback
 
 
-def test_a_cell_that_fails_leaves_tools_as_they_were(kernel):
+def test_a_cell_that_fails_does_not_change_tools(kernel):
     kernel.ok("%%flow_tool\ndef a(): return {'v': 1}", cell_id="one")
     kernel.run("%%flow_tool\ndef a(): return {'v': 2}\ndef b(): pass\n1 / 0", cell_id="one")
     assert tools(kernel) == ["a"]
     assert kernel.ok("here.registry.get('a').function()").value == "{'v': 1}"
 
 
-def test_a_graph_that_fails_leaves_graphs_as_they_were(kernel):
+def test_a_graph_that_fails_does_not_change_graphs(kernel):
     kernel.ok("%%flow_graph g\na -> b")
     kernel.run("%%flow_graph g\na ->")
     assert kernel.ok("[e.to_node for e in here.graphs['g'].edges]").value == "['b']"
@@ -166,7 +166,7 @@ def test_a_graph_in_json_is_a_graph(kernel):
     assert graphs(kernel) == ["g"]
 
 
-def test_what_is_suspicious_in_a_graph_is_told_at_once(kernel):
+def test_warnings_about_a_graph_are_shown_at_once(kernel):
     kernel.ok("%%flow_tool\ndef fetch_page(url): pass")
     reply = kernel.ok("%%flow_graph g\nfetch_pgae -> b\nb -> b")
     said = reply.stdout + reply.stderr + "".join(d["text/plain"] for d in reply.displays) + reply.value

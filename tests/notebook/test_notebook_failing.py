@@ -64,7 +64,7 @@ def test_the_blocking_path_shows_the_same(kernel):
     assert "KeyError: 'severity'" in reply.traceback
 
 
-def test_a_failed_run_can_be_caught_and_keeps_its_result(kernel):
+def test_the_error_of_a_failed_run_can_be_caught_and_has_its_result(kernel):
     kernel.ok("try:\n    %flow_run g_breaks\nexcept Exception as error:\n    caught = error")
     assert kernel.ok("caught.result.status.value, type(caught.__cause__).__name__").value == "('failed', 'KeyError')"
 

@@ -58,7 +58,7 @@ def test_figures_of_tools_are_pictures_of_their_nodes_alone(kernel: Kernel, sett
     assert kernel.ok("[pictures(run, n) for n in NODES]").value == "[2, 1, 2, 1]"
 
 
-def test_a_figure_of_the_cell_is_shown_once_and_as_it_was(kernel: Kernel) -> None:
+def test_a_figure_of_the_cell_is_shown_once_and_unchanged(kernel: Kernel) -> None:
     cell = "plt.figure(figsize=(3, 3)); plt.plot([1, 5])\nrun = %flow_run draws\nprint(plt.get_fignums())"
     reply = kernel.ok(cell)
     assert (images(reply), reply.stdout) == (1, "[1]\n")

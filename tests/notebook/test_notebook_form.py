@@ -63,7 +63,7 @@ class Widgets:
         )
 
     def note(self, name: str) -> str:
-        """Return what stands beside a widget."""
+        """Return the text beside a widget."""
         key, _ = self.found(name)
         row = next(one for one in self.states.values() if f"IPY_MODEL_{key}" in one.get("children", ()))
         return str(self.states[row["children"][-1].removeprefix("IPY_MODEL_")]["value"])
@@ -126,7 +126,7 @@ def test_a_form_shows_itself_and_is_no_value_that_is_shown(kernel: Kernel) -> No
     assert kernel.ok("form = %flow_run counts --form;\nrepr(form)").value == "\"Form('counts')\""
 
 
-def test_a_form_that_a_later_cell_ends_with_stands_there_too_and_once(kernel: Kernel) -> None:
+def test_a_form_as_the_value_of_a_later_cell_is_shown_there_once(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     assert kernel.ok("form = %flow_run counts --form\nform").displays[2:] == []
 
@@ -144,10 +144,10 @@ def test_a_form_whose_cell_ran_again_says_that_it_is_gone(kernel: Kernel) -> Non
     kernel.ok("old = form")
     shown(kernel, "counts --form", "twice")
 
-    assert kernel.ok("old").displays == [{"text/plain": "Form('counts'), which is gone: its cell has run again"}]
+    assert kernel.ok("old").displays == [{"text/plain": "Form('counts'), which is closed: its cell has run again"}]
 
 
-def test_what_stands_at_its_default_is_left_to_the_tools(kernel: Kernel, checks: Widgets) -> None:
+def test_a_field_at_its_default_is_left_out_of_the_state(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(code="a = 1", rules="[]")
     checks.click()
 
@@ -168,7 +168,7 @@ def test_each_field_gives_a_value_of_its_type(kernel: Kernel, checks: Widgets) -
     )
 
 
-def test_errors_stand_beside_their_fields_until_they_are_mended(kernel: Kernel, checks: Widgets) -> None:
+def test_errors_are_shown_beside_their_fields_until_they_are_fixed(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(rules='[{"name": "r", "limit": "many"}]', most="few", extra="nowhere")
     checks.click()
 
@@ -226,7 +226,7 @@ def test_the_view_and_the_picture_of_its_run_come_where_the_form_is(kernel: Kern
     assert "data:image/svg+xml" in page.updates[-1]["data"]["text/html"]
 
 
-def test_it_runs_again_with_what_stands_there_then(kernel: Kernel) -> None:
+def test_it_runs_again_with_the_present_content_of_the_fields(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     for n in (1, 5):
         page.fill(n=str(n))
@@ -234,7 +234,7 @@ def test_it_runs_again_with_what_stands_there_then(kernel: Kernel) -> None:
         assert got(kernel, "form.run.state['m']") == str(n + 1)
 
 
-def test_an_error_at_the_start_is_told_on_the_form(kernel: Kernel) -> None:
+def test_an_error_at_the_start_is_shown_in_the_form(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form --break nowhere")
     page.fill(n="1")
     page.click()
@@ -252,7 +252,7 @@ def test_a_number_without_a_default_is_not_taken_for_0(kernel: Kernel) -> None:
     assert page.note("n").startswith("Input should be a valid integer")
 
 
-def test_a_whole_number_keeps_all_its_digits_given_or_typed(kernel: Kernel) -> None:
+def test_an_integer_retains_all_digits_given_or_typed(kernel: Kernel) -> None:
     big = 2**53 + 1
     page = shown(kernel, f"checks --form code='a' rules=[] depth={big}")
     assert page.found("depth")[1]["value"] == str(big)
@@ -299,7 +299,7 @@ def test_a_form_whose_cell_runs_again_leaves_no_widget_open(kernel: Kernel) -> N
     assert got(kernel, OPEN) == held
 
 
-def test_a_form_whose_cell_runs_again_while_its_run_goes_on_is_freed_at_the_runs_end(kernel: Kernel) -> None:
+def test_a_form_is_freed_at_the_end_of_its_run_if_its_cell_runs_again_before(kernel: Kernel) -> None:
     kernel.ok(
         "%%flow_tool\nimport asyncio\ngo = asyncio.Event()\nasync def holds(n: int = 1) -> None:\n    await go.wait()"
     )
@@ -318,7 +318,7 @@ def test_a_form_whose_cell_runs_again_while_its_run_goes_on_is_freed_at_the_runs
     assert got(kernel, OPEN) == held
 
 
-def test_what_its_expressions_print_stands_beneath_its_cell_whatever_ran_last(kernel: Kernel) -> None:
+def test_text_printed_by_its_expressions_appears_beneath_its_cell(kernel: Kernel) -> None:
     page = shown(kernel, "checks --form")
     kernel.ok("1 + 1", "other")
     page.fill(code="a", rules="[]", extra="print('said') or 1")

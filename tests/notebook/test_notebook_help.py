@@ -21,7 +21,7 @@ def test_the_magics_are_these(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("magic", MAGICS)
-def test_help_tells_usage_options_and_an_example(kernel: Kernel, magic: str) -> None:
+def test_help_shows_usage_options_and_an_example(kernel: Kernel, magic: str) -> None:
     kernel.client.execute(f"{magic}?", silent=False)
     paged = plain(kernel.client.get_shell_msg(timeout=300)["content"]["payload"][0]["data"]["text/plain"])
     kernel.client.inspect(magic, len(magic))

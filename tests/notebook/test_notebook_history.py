@@ -30,7 +30,7 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel.close()
 
 
-def test_runs_that_are_kept_and_those_that_are_not_are_listed_newest_first(keeping: Kernel) -> None:
+def test_stored_runs_and_others_are_listed_newest_first(keeping: Kernel) -> None:
     listed = keeping.ok("%flow_runs").value.splitlines()
 
     assert listed[0].split() == ["run", "graph", "status", "started", "duration", "nodes", "error", "notebook"]

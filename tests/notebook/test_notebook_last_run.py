@@ -1,4 +1,4 @@
-"""Which run a notebook means where it names none: its own, known by the file, and the last one of the kernel."""
+"""The run that a magic uses if its line names none: of this notebook, known by its file, the last one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves beneath its cell, live and saved."""
+"""The outputs of a run beneath its cell, live and saved."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_failed_run_has_its_picture_too(kernel: Kernel) -> None:
     assert "TypeError" in reply.updates[-1]["text/plain"]
 
 
-def test_the_page_is_told_every_change_in_few_messages(kernel: Kernel) -> None:
+def test_the_page_receives_every_change_in_few_messages(kernel: Kernel) -> None:
     reply = kernel.ok("run = %flow_run sums")
     patches = sent(reply)
     assert all(p["type"] == "patch" for p in patches)
@@ -93,7 +93,7 @@ def test_the_page_is_told_every_change_in_few_messages(kernel: Kernel) -> None:
     assert statuses == ["running", "completed"]
 
 
-def test_the_last_state_is_kept_for_pages_opened_later(kernel: Kernel) -> None:
+def test_the_last_state_is_available_to_pages_opened_later(kernel: Kernel) -> None:
     reply = kernel.ok("run = %flow_run sums")
     states = [c["data"]["state"] for c in comm(reply, "comm_msg") if c["data"].get("method") == "update"]
     last = [s["snapshot"] for s in states if "snapshot" in s][-1]
@@ -124,7 +124,7 @@ def test_a_click_on_stop_reaches_a_cell_that_awaits(kernel: Kernel, subshells: b
 
 
 @over
-def test_pause_holds_what_has_not_begun_and_continue_lets_it_go(kernel: Kernel, subshells: bool) -> None:
+def test_a_pause_delays_nodes_that_have_not_started_until_continue(kernel: Kernel, subshells: bool) -> None:
     message = kernel.send("run = %flow_run sums\nprint('over')")
     page = view_of(message, kernel, subshells)
     page.says("command", name="pause")
@@ -166,7 +166,7 @@ def test_an_error_is_found_in_its_cell_by_id(kernel: Kernel) -> None:
     assert error["line"] == 4
 
 
-def test_a_background_run_goes_on_being_shown(kernel: Kernel) -> None:
+def test_a_background_run_is_shown_after_its_cell(kernel: Kernel) -> None:
     kernel.ok("run = %flow_run sums --background")
     updates = [m["content"]["data"] for m in kernel.later(1.5) if m["msg_type"] == "update_display_data"]
     assert "completed" in updates[-1]["text/plain"]

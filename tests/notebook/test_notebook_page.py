@@ -1,4 +1,4 @@
-"""What the live view's buttons and forms do, as the kernel gets it: on runs that go on, and on runs that have ended."""
+"""The buttons and forms of the live view, as messages to the kernel: for running and for ended runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def newest(kernel: Kernel, what: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["retry", "resume"])
-def test_a_failed_run_goes_on_in_its_own_view_once_its_tool_is_mended(kernel: Kernel, name: str) -> None:
+def test_a_failed_run_is_resumed_in_its_view_after_its_tool_is_fixed(kernel: Kernel, name: str) -> None:
     page = failed(kernel)
     kernel.ok("BROKEN = False")
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_skipped_is_refused_and_nothing_runs(kernel: Kernel) -> N
 
 
 @pytest.mark.parametrize("by", ["the page", "a cell"])
-def test_every_view_of_a_run_shows_it_when_it_goes_on(kernel: Kernel, by: str) -> None:
+def test_every_view_of_a_run_shows_that_it_is_resumed(kernel: Kernel, by: str) -> None:
     first = failed(kernel)
     second = page_of(kernel, kernel.ok("%flow_show " + newest(kernel, "r.id").strip("'")))
     kernel.ok("BROKEN = False")
@@ -98,7 +98,7 @@ def test_every_view_of_a_run_shows_it_when_it_goes_on(kernel: Kernel, by: str) -
     all_hear(kernel, [first, second], status_is("completed"))
 
 
-def test_the_static_picture_follows_a_run_that_went_on(kernel: Kernel) -> None:
+def test_the_static_picture_follows_a_resumed_run(kernel: Kernel) -> None:
     page = failed(kernel)
     kernel.ok("BROKEN = False")
     page.says("command", name="retry", node="half")
@@ -108,7 +108,7 @@ def test_the_static_picture_follows_a_run_that_went_on(kernel: Kernel) -> None:
     assert "completed" in updates[-1]
 
 
-def test_a_fork_begins_where_the_page_stands_and_is_shown_there(kernel: Kernel) -> None:
+def test_a_fork_starts_at_the_moment_shown_and_is_shown_in_the_same_page(kernel: Kernel) -> None:
     page = failed(kernel)
     kernel.ok("BROKEN = False")
 
@@ -134,7 +134,7 @@ def test_a_fork_of_a_run_that_waits_is_followed_beyond_the_end_of_that_run(kerne
     kernel.ok("s.current().cancel()")
 
 
-def test_a_question_is_answered_by_the_form_and_a_wrong_answer_is_told(kernel: Kernel) -> None:
+def test_a_question_is_answered_by_the_form_and_a_wrong_answer_is_refused(kernel: Kernel) -> None:
     page = background(kernel, "ships")
     page.hears(status_is("waiting"))
     page.says("inspect", node="ship")
@@ -185,7 +185,7 @@ def test_a_click_that_means_nothing_is_refused_in_the_runs_own_words(kernel: Ker
     kernel.ok("%flow_cancel")
 
 
-def test_a_run_of_the_past_is_shown_alive_and_goes_on_from_there(kernel: Kernel) -> None:
+def test_a_stored_run_has_a_live_view_and_is_resumed_from_it(kernel: Kernel) -> None:
     failed(kernel)
     run_id = kernel.ok("from nbflow import session\nlist(session.current().live)[-1]").value.strip("'")
     shown = kernel.ok(f"BROKEN = False\npast = %flow_show {run_id}")

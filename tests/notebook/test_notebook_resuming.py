@@ -50,7 +50,7 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 @pytest.fixture
 def failed(keeping: Kernel) -> str:
-    """The id of a run whose second node failed, with that node mended since."""
+    """The id of a run whose second node failed; its tool is fixed since."""
     keeping.ok(DEFINE)
     assert keeping.run("%flow_run sums n=4").error["ename"] == "NodeError"
     keeping.ok(MEND)
@@ -62,7 +62,7 @@ def said(reply: Any) -> str:
     return "\n".join(data["text/plain"] for data in reply.displays)
 
 
-def test_a_mended_tool_lets_the_run_go_on_and_only_what_had_not_completed_runs(keeping: Kernel, failed: str) -> None:
+def test_a_resumed_run_uses_the_fixed_tool_and_runs_only_uncompleted_nodes(keeping: Kernel, failed: str) -> None:
     reply = keeping.ok("run = %flow_resume")
 
     assert keeping.ok("run.id, run.status.value, run.state['text'], ran").value == (
@@ -96,7 +96,7 @@ def test_a_resume_that_fails_again_raises(keeping: Kernel, failed: str) -> None:
         "run = %flow_resume RUN --background\nawait run",
     ],
 )
-def test_a_resumed_run_is_finished_after_the_line_wherever_it_stands(keeping: Kernel, failed: str, cell: str) -> None:
+def test_a_resumed_run_has_finished_after_the_line_at_every_position(keeping: Kernel, failed: str, cell: str) -> None:
     keeping.ok("run = None")
 
     keeping.ok(cell.replace("RUN", failed))
@@ -104,7 +104,7 @@ def test_a_resumed_run_is_finished_after_the_line_wherever_it_stands(keeping: Ke
     assert keeping.ok("run.status.value, run.state['total']").value == "('completed', 6)"
 
 
-def test_a_key_makes_a_fork_and_leaves_the_run_as_it_was(keeping: Kernel, failed: str) -> None:
+def test_a_key_makes_a_fork_and_does_not_change_the_run(keeping: Kernel, failed: str) -> None:
     keeping.ok("unit = 'CHF'\nfork = %flow_resume RUN unit=unit".replace("RUN", failed))
 
     assert keeping.ok("fork.state['text'], ran").value == "('6 CHF', ['parse', 'report'])"
@@ -112,7 +112,7 @@ def test_a_key_makes_a_fork_and_leaves_the_run_as_it_was(keeping: Kernel, failed
 
 
 @pytest.mark.parametrize("place", ["report", "report#1", "PARSED"])
-def test_a_fork_goes_on_from_a_node_or_an_event(keeping: Kernel, failed: str, place: str) -> None:
+def test_a_fork_starts_from_a_node_or_an_event(keeping: Kernel, failed: str, place: str) -> None:
     keeping.ok("run = %flow_resume\nran.clear()")
     parsed = keeping.ok("[e.seq for e in run.events if (e.kind, e.node) == ('node_complete', 'parse')][0]").value
     reply = keeping.ok(f"fork = %flow_resume {failed} --from {place.replace('PARSED', parsed)} total=100")
@@ -149,7 +149,7 @@ def test_a_wish_that_cannot_be_honoured_is_refused(keeping: Kernel, failed: str,
 
 
 @pytest.mark.parametrize("fork", ["", " --from parse"])
-def test_a_breakpoint_that_is_nowhere_is_refused_and_the_run_stays_as_it_was(
+def test_a_breakpoint_at_an_unknown_node_is_refused_and_the_run_is_unchanged(
     keeping: Kernel, failed: str, fork: str
 ) -> None:
     rows = f"session.runs(), [event.seq for event in session.read({failed!r}).events]"
@@ -163,7 +163,7 @@ def test_a_breakpoint_that_is_nowhere_is_refused_and_the_run_stays_as_it_was(
     keeping.ok("import asyncio\nwhile run.status != 'paused': await asyncio.sleep(0.01)\nrun.unpause()\nawait run")
 
 
-def test_where_all_has_completed_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+def test_without_an_unfinished_run_there_is_nothing_to_resume(tmp_path: Path) -> None:
     kernel = kept_kernel(tmp_path)
     kernel.ok("%load_ext nbflow")
 
@@ -206,7 +206,7 @@ def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
 
     second = kept_kernel(tmp_path)
     replies = [second.ok(cell) for cell in ("%load_ext nbflow", DEFINE, GRAPH, MEND, "from nbflow import session")]
-    opened = second.ok("here = session.current()\nhere.history.open().place")  # by now it would be told of anyway
+    opened = second.ok("here = session.current()\nhere.history.open().place")  # a notice would be shown by now
     told = "\n".join(map(said, [*replies, opened]))
     assert "unfinished, as their process ended: " in told
     assert "(sums); %flow_resume " in told
@@ -217,7 +217,7 @@ def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
     second.close()
 
 
-def test_where_runs_are_kept_is_told_once(tmp_path: Path) -> None:
+def test_the_path_of_the_store_is_shown_once(tmp_path: Path) -> None:
     kernel = kept_kernel(tmp_path)
     define(kernel)
     kernel.ok(MEND)

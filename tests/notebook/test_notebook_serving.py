@@ -42,7 +42,7 @@ def ended(client: httpx.Client, run_id: str) -> dict[str, object]:
         time.sleep(0.05)
 
 
-def test_a_run_begun_from_outside_is_the_notebooks_own(serving: Kernel, client: httpx.Client) -> None:
+def test_a_run_started_over_rest_is_a_run_of_the_notebook(serving: Kernel, client: httpx.Client) -> None:
     run_id = client.post("executions/run", json={"graph_id": "waits"}).json()["run_id"]
 
     assert ended(client, run_id)["status"] == "completed"

@@ -33,14 +33,14 @@ def _graphs(kernel):
 
 
 @pytest.mark.parametrize(("line", "shipped"), [("yes", "'yes'"), ('"as draft" --node ship', "'as draft'"), ("3", "3")])
-def test_a_choice_is_answered_as_it_stands(kernel, line, shipped):
+def test_a_choice_is_answered_by_its_text(kernel, line, shipped):
     kernel.ok("run = %flow_run ships --background" + WAIT)
     assert kernel.ok("run.status.value").value == "'waiting'"
     kernel.ok(f"%flow_answer {line}")
     assert kernel.ok("await run; run.state['shipped']").value == shipped
 
 
-def test_an_answer_is_given_field_by_field_and_a_fault_is_told_by_its_field(kernel):
+def test_an_answer_is_given_field_by_field_and_a_fault_names_its_field(kernel):
     kernel.ok("n = 2\nrun = %flow_run judges --background" + WAIT)
     wrong = kernel.run('%flow_answer severity="high" lines="many"')
     assert (
@@ -54,13 +54,13 @@ def test_an_answer_is_given_field_by_field_and_a_fault_is_told_by_its_field(kern
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("", "give one answer: a choice or a text, or KEY=EXPR for each field"),
-        ("yes x=1", "give one answer: a choice or a text, or KEY=EXPR for each field"),
+        ("", "give one answer: a choice, a text, or KEY=EXPR for each field"),
+        ("yes x=1", "give one answer: a choice, a text, or KEY=EXPR for each field"),
         ("yes", "no run of this session waits for an answer"),
         ("yes --run zzz", "no run 'zzz' is known here"),
     ],
 )
-def test_an_answer_to_nobody_is_refused(kernel, line, why):
+def test_an_answer_without_a_question_is_refused(kernel, line, why):
     reply = kernel.run(f"%flow_answer {line}")
     assert why in reply.traceback + reply.stderr
 
@@ -84,7 +84,7 @@ def test_a_run_pauses_at_its_breakpoints(kernel):
 @pytest.mark.parametrize(
     "line", ["run = %flow_run steps --break b --break d", "%flow_run steps --background --break d"]
 )
-def test_a_breakpoint_that_is_nowhere_is_refused_before_anything_runs(kernel, line):
+def test_a_breakpoint_at_an_unknown_node_is_refused_before_anything_runs(kernel, line):
     kernel.ok("from nbflow import session\nbefore = len(session.runs())")
 
     refused = kernel.run(line)

@@ -79,7 +79,7 @@ def test_a_syntax_error_reaches_the_end_as_an_issue(text):
 
 
 @pytest.mark.parametrize("text", [CODE_REVIEW, REVIEW])
-def test_when_fixes_never_end_the_review_goes_on_with_what_is_left(text):
+def test_the_review_continues_when_fixes_exceed_the_limit(text):
     def apply_fixes(code, rounds=0):
         return {"code": code + "# again\n", "rounds": rounds + 1}
 
@@ -91,7 +91,7 @@ def test_when_fixes_never_end_the_review_goes_on_with_what_is_left(text):
 
 
 @pytest.mark.parametrize("text", [CODE_REVIEW, REVIEW])
-def test_when_fixes_fail_the_review_goes_on_with_what_is_left(text):
+def test_the_review_continues_when_fixes_fail(text):
     def apply_fixes(code):
         raise ToolError("no ruff today")
 
@@ -108,7 +108,7 @@ def test_complex_code_takes_the_branch_that_names_the_block_to_move():
     assert [spot["name"] for spot in result.state["hotspots"]] == ["plan"]
 
 
-def test_each_round_looks_at_the_changed_text_anew():
+def test_each_round_looks_at_the_changed_text_again():
     result = run(REVIEW, code=FLAWED)
 
     order = ran(result)

@@ -52,7 +52,7 @@ def test_each_known_issue_is_found_at_its_place():
     assert answer["issues"][0]["name"] == "unused-import"
 
 
-def test_fixable_counts_only_what_a_safe_fix_mends():
+def test_fixable_counts_only_issues_with_a_safe_fix():
     answer = detect_issues(SEEDED)
 
     kinds = {issue["rule"]: issue["fix"] and issue["fix"]["safe"] for issue in answer["issues"]}
@@ -153,7 +153,7 @@ def test_a_clean_source_has_no_issues(code):
     assert apply_fixes(code) == {"code": code, "fixes_applied": []}
 
 
-def test_windows_line_ends_and_byte_order_marks_are_kept():
+def test_windows_line_ends_and_byte_order_marks_remain():
     windows = "\ufeff" + SEEDED.replace("\n", "\r\n")
 
     assert [issue["line"] for issue in detect_issues(windows)["issues"]] == [1, 2, 5, 6, 7, 9]
@@ -203,7 +203,7 @@ def test_neighbouring_files_have_no_say(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", [".venv/a.py", "--help", "book.ipynb", "pyproject.toml", "odd\0\nname", "dir/"])
-def test_a_files_name_is_a_label_whatever_it_is(path):
+def test_the_name_of_a_file_is_only_a_label(path):
     issues = detect_issues(SEEDED, path)["issues"]
 
     assert len(issues) == 6

@@ -74,7 +74,7 @@ def test_sources_are_listed_sorted_without_caches_hidden_directories_and_environ
     assert list_sources(str(tmp_path), "*.txt")["files"] == [str(tmp_path / "notes.txt")]
 
 
-def test_a_file_is_left_alone_unless_told_to_write(tmp_path):
+def test_a_file_is_unchanged_without_write(tmp_path):
     path = tmp_path / "a.py"
     path.write_text(UNUSED)
 
@@ -84,7 +84,7 @@ def test_a_file_is_left_alone_unless_told_to_write(tmp_path):
     assert path.read_text() == UNUSED
 
 
-def test_write_replaces_the_file_and_keeps_its_mode(tmp_path):
+def test_write_replaces_the_file_and_preserves_its_mode(tmp_path):
     path = tmp_path / "a.py"
     path.write_text(UNUSED)
     path.chmod(0o750)
@@ -105,7 +105,7 @@ def test_write_replaces_the_file_and_keeps_its_mode(tmp_path):
     ],
 )
 @pytest.mark.parametrize("translated", [False, True])
-def test_write_keeps_encoding_mark_and_line_ends(tmp_path, before, after, translated):
+def test_write_preserves_encoding_mark_and_line_ends(tmp_path, before, after, translated):
     path = tmp_path / "a.py"
     path.write_bytes(before)
     code = read_source(str(path))["code"]

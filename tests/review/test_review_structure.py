@@ -1,4 +1,4 @@
-"""What `extract_functions` tells of a source."""
+"""The facts that `extract_functions` returns about a source."""
 
 import ast
 import inspect
@@ -75,7 +75,7 @@ def test_a_module_of_the_standard_library_is_listed_as_python_itself_knows_it():
         ("-" * 200_000 + "1", 1, "nested too deeply"),
     ],
 )
-def test_a_source_that_does_not_parse_is_told_with_its_line(code, line, said):
+def test_a_source_that_does_not_parse_is_reported_with_its_line(code, line, said):
     answer = extract_functions(code, "broken.py")
 
     assert answer["functions"] == []

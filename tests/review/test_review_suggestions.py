@@ -46,7 +46,7 @@ def test_the_reason_and_the_example_are_those_of_the_rules_documentation():
     assert all(row["why"] and "##" not in row["why"] and "\n" not in row["why"] for row in rows.values())
 
 
-def test_a_syntax_error_is_told_to_be_mended_first_of_all():
+def test_a_syntax_error_is_the_first_suggestion():
     (row,) = suggest_improvements(detect_issues("x = (\n", "a.py", "E9")["issues"])["suggestions"]
 
     assert (row["file"], row["rule"], row["fix"]) == ("a.py", "invalid-syntax", None)
@@ -73,7 +73,7 @@ def test_a_function_moved_by_a_fix_is_suggested_where_it_is_now():
     assert row["line"] < 4
 
 
-def test_functions_of_one_name_are_kept_apart():
+def test_functions_of_the_same_name_are_distinguished():
     twice = (
         "class C:\n    @property\n    def v(self): return 1\n    @v.setter\n    def v(self, x): return x and 2 or 3\n"
     )
@@ -95,7 +95,7 @@ def test_a_hotspot_says_which_block_to_move():
 
 
 @pytest.mark.parametrize(("index", "rules"), [(None, []), (100.0, []), (20.0, []), (19.99, ["maintainability"])])
-def test_a_module_hard_to_maintain_is_told(index, rules):
+def test_a_module_of_low_maintainability_is_reported(index, rules):
     rows = suggest_improvements([], path="a.py", maintainability=index)["suggestions"]
 
     assert [row["rule"] for row in rows] == rules

@@ -1,4 +1,4 @@
-"""A view that leaves out what nobody can see any more stands as one that folds each event by itself."""
+"""A view that coalesces repeated firings equals a view that folds each event."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_any_pacing_ends_in_the_same_state(definition: GraphDefinition, data: st
 
 @settings(max_examples=50)
 @given(graphs(), st.integers(1, 40), st.integers(2, 200))
-def test_small_pieces_stand_after_an_event_of_the_run_and_end_in_the_same_state(
+def test_small_pieces_equal_the_view_after_an_event_and_end_in_the_same_state(
     definition: GraphDefinition, piece: int, looked: int
 ) -> None:
     run = ended(definition)

@@ -134,7 +134,7 @@ def test_another_end_is_reached_from_where_the_ways_part() -> None:
         assert path.hops == expected
 
 
-def test_a_long_path_is_told_in_few_steps_without_a_gap() -> None:
+def test_a_long_path_has_few_steps_without_a_gap() -> None:
     hops = [Hop(0, 0.0, 1, end=1.0)]
     for i in range(1, 5000):
         hops.append(Hop(i % 3, float(i), i + 1, hops[-1], end=i + 1.0))

@@ -1,4 +1,4 @@
-"""What a feed tells a page that looks at one node or edge of a run that goes on."""
+"""The messages of a feed to a page that inspects one node or edge of a running run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JOINED = graph(
 
 
 def told(*asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    """Return what a page is told that asks while `slow` runs: until then, and after it has ended."""
+    """Return the messages to a page that sends requests while `slow` runs: those before its end, and those after."""
 
     async def main() -> tuple[list[Any], list[Any]]:
         registry, sent, go = ToolRegistry(), list[Any](), asyncio.Event()
@@ -48,27 +48,27 @@ def told(*asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     return asyncio.run(main())
 
 
-def test_a_join_that_is_looked_at_is_told_again_when_what_it_waits_for_ends() -> None:
+def test_an_inspected_join_is_sent_again_when_the_node_it_waits_for_ends() -> None:
     before, after = told({"type": "inspect", "node": "join"})
 
     assert before[-1]["data"]["waits_for"] == ["slow"]
     assert [m["data"]["waits_for"] for m in after if m["type"] == "inspector"][-1] == []
 
 
-def test_a_node_that_is_looked_at_is_told_its_share_of_the_critical_path() -> None:
+def test_an_inspected_node_has_its_share_of_the_critical_path() -> None:
     slow, quick = (told({"type": "inspect", "node": node})[1] for node in ("slow", "quick"))
 
     assert [m["data"]["timing"]["share"] > 0 for m in slow if m["type"] == "inspector"][-1]
     assert {m["data"]["timing"]["share"] for m in quick if m["type"] == "inspector"} <= {0.0}
 
 
-def test_an_edge_is_told_as_it_stands_and_one_that_is_not_there_is_passed_over() -> None:
+def test_an_edge_is_explained_and_an_unknown_edge_is_ignored() -> None:
     before, _ = told({"type": "why", "edge": "quick>join"}, {"type": "why", "edge": "a>b"}, {"type": "why", "edge": 7})
 
     assert [m["text"] for m in before if m["type"] == "why"] == ["Taken: it has no condition"]
 
 
-def test_each_view_of_a_page_is_told_of_the_node_that_it_looks_at() -> None:
+def test_each_view_of_a_page_receives_the_node_that_it_inspects() -> None:
     before, after = told(
         {"type": "inspect", "node": "join", "view": "a"}, {"type": "inspect", "node": "slow", "view": "b"}
     )
@@ -86,14 +86,14 @@ def test_an_answer_and_a_refusal_repeat_which_view_asked() -> None:
     assert [(m["type"], m["view"]) for m in before if "view" in m] == [("log", "a"), ("refused", "b")]
 
 
-def test_a_view_that_looks_at_nothing_any_more_is_told_nothing() -> None:
+def test_a_view_that_inspects_nothing_receives_nothing() -> None:
     _, after = told({"type": "inspect", "node": "slow", "view": "a"}, {"type": "inspect", "node": None, "view": "a"})
 
     assert not [m for m in after if m["type"] == "inspector"]
 
 
 @pytest.mark.parametrize("name", ["pause", "continue", "step", "stop", "break", "answer"])
-def test_what_only_a_run_that_goes_on_can_do_is_refused_of_one_that_has_ended(name: str) -> None:
+def test_requests_that_need_a_running_run_are_refused_after_its_end(name: str) -> None:
     sent: list[Any] = []
 
     async def main() -> None:

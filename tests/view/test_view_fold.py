@@ -1,4 +1,4 @@
-"""What a person sees of a run follows from its events alone."""
+"""The view of a run is a function of its events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def begun() -> Story:
     return Story()("execution_start", input={})
 
 
-def test_a_graph_not_begun_is_ready_and_all_its_nodes_are_pending() -> None:
+def test_a_graph_that_has_not_started_is_ready_and_all_its_nodes_are_pending() -> None:
     seen = fold(PAIR, Story())
 
     assert seen["run"]["status"] == "ready"
@@ -31,7 +31,7 @@ def test_a_graph_not_begun_is_ready_and_all_its_nodes_are_pending() -> None:
     assert {edge["state"] for edge in seen["edges"].values()} == {"open"}
 
 
-def test_a_node_runs_since_its_start_and_keeps_its_duration() -> None:
+def test_a_node_runs_since_its_start_and_then_has_its_duration() -> None:
     story = begun()("node_start", "a", 2.0, attempt=1)
     running = fold(PAIR, story)["nodes"]["a"]
     ended = fold(PAIR, story("node_complete", "a", 1.5, output={}, duration_ms=1500.0))["nodes"]["a"]

@@ -1,4 +1,4 @@
-"""Which nodes are one lane of a timeline, and that a page is told of it once."""
+"""The groups of nodes that a timeline shows as one lane; a page receives them once."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_of_splits_inside_each_other_the_outermost_is_the_group() -> None:
     assert "after a" not in groups
 
 
-def test_a_graph_that_stays_long_is_grouped_by_stage_and_a_map_stands_by_itself() -> None:
+def test_a_long_graph_is_grouped_by_stage_and_a_map_is_not_grouped() -> None:
     groups = groups_of(layered(MANY // 8 + 1, 8))
     assert [name for name, _ in groups][:2] == ["stage 1", "stage 2"]
     assert groups[0][1] == [f"n{i}" for i in range(8)]
@@ -100,7 +100,7 @@ def test_every_node_is_in_one_group_at_most() -> None:
         assert len(grouped) == len(set(grouped)) > len(shape.nodes) // 2
 
 
-def test_a_page_is_told_of_groups_by_the_numbers_of_their_lanes_with_its_first_answer() -> None:
+def test_the_first_answer_has_the_groups_by_the_numbers_of_their_lanes() -> None:
     shape = forked(6, 4)
     events = Story()("execution_start").ran("s0").took("s0", "w0_0").ran("w0_0").events
     timeline = Timeline(SimpleNamespace(graph=shape, subgraphs={}, events=events))

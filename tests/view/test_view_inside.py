@@ -1,4 +1,4 @@
-"""The inside of a map or a subgraph: how each part stands, what failed first, never more than a screen takes in."""
+"""The parts of a map or subgraph: the status of each, failed ones first, at most one screen of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mapping(count: int = 4) -> Story:
     return Story()("node_start", "review_files", attempt=1, input={"files": list(range(count))})
 
 
-def test_the_nodes_of_a_subgraph_are_listed_by_their_path_what_goes_on_first() -> None:
+def test_the_nodes_of_a_subgraph_are_listed_by_path_active_ones_first() -> None:
     story = scanning().ran("scan/secrets")("node_start", "scan/deep", attempt=1)(
         "node_start", "scan/deep/probe", attempt=1
     )
@@ -40,7 +40,7 @@ def test_the_nodes_of_a_subgraph_are_listed_by_their_path_what_goes_on_first() -
     }  # fmt: skip
 
 
-def test_what_failed_inside_stands_first_with_its_error() -> None:
+def test_failed_parts_come_first_with_their_errors() -> None:
     story = scanning()("node_start", "scan/secrets", attempt=1)("node_start", "scan/deep", attempt=1)
 
     rows = inside(story("node_error", "scan/deep", error=ERROR))["rows"]
@@ -76,7 +76,7 @@ def test_what_ran_when_the_run_was_cancelled_was_cancelled() -> None:
     assert inside(story, "review_files", PULL)["rows"] == [["0", "cancelled", None]]
 
 
-def test_a_new_visit_begins_anew_and_a_node_not_begun_has_no_inside() -> None:
+def test_a_new_visit_discards_the_parts_and_an_unstarted_node_has_none() -> None:
     again = mapping().ran("review_files[0]")("node_complete", "review_files", output=[], duration_ms=1.0)
 
     assert inside(again("node_start", "review_files", attempt=1, input={"files": []}), "review_files", PULL) is None
@@ -84,7 +84,7 @@ def test_a_new_visit_begins_anew_and_a_node_not_begun_has_no_inside() -> None:
     assert inside(mapping(), "lint", PULL) is None
 
 
-def test_of_ten_thousand_items_a_screen_is_told_and_the_rest_counted() -> None:
+def test_of_ten_thousand_items_one_screen_is_listed_and_the_rest_counted() -> None:
     story = mapping(10_000)
     for index in range(10_000):
         story("node_start", f"review_files[{index}]", attempt=1)("node_complete", f"review_files[{index}]", output=1)
@@ -106,7 +106,7 @@ def test_a_hundred_thousand_items_are_folded() -> None:
     assert (len(parts.done), parts.total) == (len(places), len(places))
 
 
-def test_the_items_of_a_map_within_are_not_kept() -> None:
+def test_the_items_of_a_nested_map_are_not_retained() -> None:
     story = scanning()("node_start", "scan/deep", attempt=1)
     for index in range(1_000):
         story("node_start", f"scan/deep[{index}]", attempt=1)

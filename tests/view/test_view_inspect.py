@@ -102,7 +102,7 @@ def test_what_is_left_out_is_counted() -> None:
     ("held", "size"),
     [([1] * 500, "500 items"), ("x" * 84_000, "84 kB"), (np.zeros((3, 4)), "3 \u00d7 4"), ("short", None), (7, None)],
 )
-def test_sizes_are_told_where_they_say_something(held: Any, size: str | None) -> None:
+def test_sizes_are_shown_where_they_are_meaningful(held: Any, size: str | None) -> None:
     assert value("k", held)["size"] == size
 
 
@@ -116,7 +116,7 @@ def retried() -> RunView:
     return view
 
 
-def test_tries_are_listed_with_what_came_of_them() -> None:
+def test_attempts_are_listed_with_their_outcomes() -> None:
     seen = inspect(retried(), PULL, "lint")
 
     assert [(a["n"], a["status"], a["note"]) for a in seen["attempts"]] == [
@@ -143,7 +143,7 @@ def test_input_and_output_are_shown_by_key() -> None:
     assert [(v["key"], v["preview"]) for v in seen["input"] + seen["output"]] == [("pr", "[1]"), ("ok", "True")]
 
 
-def test_where_a_node_went_is_told_with_the_reason() -> None:
+def test_the_edges_that_a_node_took_are_listed_with_the_reason() -> None:
     story = Story().ran("run_tests").left("run_tests", "fix_tests", "failed > 0", failed=0)
     story.took("run_tests", "approve_fix")
 
@@ -153,7 +153,7 @@ def test_where_a_node_went_is_told_with_the_reason() -> None:
     assert seen["conditions"] == [{"text": "failed > 0", "to": "fix_tests", "values": {"failed": "0"}, "result": "no"}]
 
 
-def test_a_nodes_edges_are_told_by_their_keys_with_the_node_at_the_other_end() -> None:
+def test_the_edges_of_a_node_are_listed_by_key_with_the_other_node() -> None:
     assert inspect([], PULL, "classify")["edges"]["in"] == [
         ["fetch_pr>classify", "fetch_pr"],
         ["load_rules>classify", "load_rules"],
@@ -165,13 +165,13 @@ def test_a_nodes_edges_are_told_by_their_keys_with_the_node_at_the_other_end() -
     }
 
 
-def test_of_very_many_edges_a_hundred_are_told_and_the_rest_counted() -> None:
+def test_of_very_many_edges_a_hundred_are_listed_and_the_rest_counted() -> None:
     told = inspect([], wide(402, 400), "node_0")["edges"]
 
     assert (len(told["out"]), told["more"]) == (100, 300)
 
 
-def test_the_tail_of_what_was_printed_is_kept_and_the_rest_counted() -> None:
+def test_the_end_of_the_printed_text_is_retained_and_the_rest_counted() -> None:
     story = Story()("node_start", "a")
     for index in range(3_000):
         story("node_output", "a", text=f"line {index:06}\n")
@@ -240,7 +240,7 @@ def test_an_unknown_node_is_a_key_error() -> None:
         ("n > 0", {"n": list(range(10**6))}, "n ([ 0, 1, 2, 3, 4…) > 0"),
     ],
 )
-def test_values_stand_behind_the_first_mention_of_their_names(condition: str, values: Any, shown: str) -> None:
+def test_values_follow_the_first_mention_of_their_names(condition: str, values: Any, shown: str) -> None:
     assert with_values(condition, values) == shown
 
 

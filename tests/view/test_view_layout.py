@@ -88,7 +88,7 @@ def test_an_answer_that_cannot_be_read_leads_to_the_next_form(answer: bytes, mon
     assert_sound(REVIEW, layout(outline(REVIEW)))
 
 
-def test_dot_that_is_not_there_is_told() -> None:
+def test_a_missing_dot_program_is_reported() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", "/nonexistent")
         with pytest.raises(LayoutError, match="PATH"):
@@ -129,7 +129,7 @@ def test_large_graphs_are_refused() -> None:
         layout(outline(wide(401, 9)))
 
 
-def test_the_second_node_of_a_loop_of_two_stands_below_the_first() -> None:
+def test_the_second_node_of_a_loop_of_two_is_below_the_first() -> None:
     placed = layout(outline(REVIEW))
 
     head, inner = placed.nodes["detect_issues"], placed.nodes["apply_fixes"]

@@ -91,7 +91,7 @@ def test_what_a_carriage_return_has_overwritten_is_not_shown() -> None:
     assert [text for _, text in said(story)] == ["100 %", "next"]
 
 
-def test_a_run_that_grows_is_told_on() -> None:
+def test_a_running_run_is_answered_from_the_last_position() -> None:
     told = Told(checked().events[:3])
     questions = Lookups(told)
     assert asked(questions)["total"] == 4

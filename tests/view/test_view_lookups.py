@@ -1,4 +1,4 @@
-"""What a page asks of a run: its moments, and a node as it was."""
+"""The lookups of a page: the moments of a run, and a node at a past moment."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_step_says_its_event_its_time_and_whether_it_failed() -> None:
     ]
 
 
-def test_a_long_history_comes_in_pages_that_go_on_where_the_last_ended() -> None:
+def test_a_long_history_comes_in_consecutive_pages() -> None:
     story = Story()("execution_start")
     while len(story.events) < 3 * STEPS:
         story.ran("lint")
@@ -83,7 +83,7 @@ def test_a_long_history_comes_in_pages_that_go_on_where_the_last_ended() -> None
     assert max(map(len, pages)) == STEPS
 
 
-def test_a_page_opened_anew_begins_again_while_another_goes_on() -> None:
+def test_a_page_opened_again_starts_over_and_another_continues() -> None:
     told = retried()
     questions = Lookups(told)
     first = history(questions)
@@ -92,7 +92,7 @@ def test_a_page_opened_anew_begins_again_while_another_goes_on() -> None:
     assert history(questions, 3)["steps"] == [step for step in first["steps"] if step[0] > 3]
 
 
-def test_a_run_that_grows_is_told_from_where_it_was_left() -> None:
+def test_a_running_run_is_answered_from_the_last_moment() -> None:
     told = retried()
     whole, told.events = told.events, told.events[:3]
     questions = Lookups(told)
@@ -103,7 +103,7 @@ def test_a_run_that_grows_is_told_from_where_it_was_left() -> None:
 
 
 @pytest.mark.parametrize("at", [3, 4, 5, 6, 2])
-def test_a_node_is_looked_at_as_it_was_after_an_event(at: int) -> None:
+def test_a_node_is_inspected_at_the_moment_after_an_event(at: int) -> None:
     told = retried()
     questions = Lookups(told)
     for other in (4, 6, at):

@@ -1,4 +1,4 @@
-"""A part of a map or of a subgraph looked at by its path: as a node is, live, in the past, and wherever it is read."""
+"""The inspector of a part of a map or subgraph: live, at past moments, and for runs read from a store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OUTER = graph(
 
 
 class Told:
-    """A run as its events tell it."""
+    """A run that consists of its events."""
 
     graph, subgraphs = OUTER, {"scan": SCAN, "deep": DEEP}
 
@@ -80,7 +80,7 @@ def test_a_failed_item_is_shown_with_its_input_its_error_and_the_users_cell() ->
     assert (told["printed"], told["timing"]["ms"]) == ("hello\n", 2000.0)
 
 
-def test_an_item_is_not_taken_for_another_whose_number_begins_alike() -> None:
+def test_an_item_is_not_confused_with_one_whose_number_has_the_same_first_digits() -> None:
     story = mapping()("node_start", "fan[7]", attempt=1, input=1)("node_start", "fan[70]", attempt=1, input=2)
     story("node_error", "fan[70]", error=ERROR)
 
@@ -134,7 +134,7 @@ def test_names_of_other_parts_are_paths_of_the_run() -> None:
     assert looked(story, "scan/report")["waits_for"] == ["scan/deep", "scan/files"]
 
 
-def test_a_question_keeps_the_path_that_its_answer_names() -> None:
+def test_a_question_has_the_path_that_its_answer_names() -> None:
     story = scanning()("node_start", "scan/secrets", attempt=1, firing=1)
     story("node_waiting", "scan/secrets", firing=1, ordinal=1, question="Go on?")
 
@@ -151,7 +151,7 @@ def test_a_path_that_leads_nowhere_shows_nothing(path: str) -> None:
 # -- when -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_part_is_shown_as_it_stood_at_any_moment() -> None:
+def test_a_part_is_shown_at_any_past_moment() -> None:
     story = scanning()("node_start", "scan/secrets", attempt=1)("node_complete", "scan/secrets", output={"n": 1})
     within = Within(Told(story), None, Previews())
 
@@ -160,13 +160,13 @@ def test_a_part_is_shown_as_it_stood_at_any_moment() -> None:
     assert stood == ["completed", "running", "pending", "completed"]
 
 
-def test_a_new_visit_begins_anew() -> None:
+def test_a_new_visit_starts_over() -> None:
     story = scanning().ran("scan/secrets")("node_complete", "scan", output={})
 
     assert looked(story("node_start", "scan", attempt=1), "scan/secrets")["status"] == "pending"
 
 
-def test_what_is_over_inside_is_kept_when_a_run_is_resumed() -> None:
+def test_ended_parts_remain_when_a_run_is_resumed() -> None:
     story = scanning().ran("scan/secrets", n=1)("node_start", "scan/deep", attempt=1)(
         "node_error", "scan/deep", error=ERROR
     )
@@ -183,7 +183,7 @@ def test_what_ran_when_the_run_ended_was_cancelled(end: str) -> None:
     assert looked(story, "fan[0]")["status"] == "cancelled"
 
 
-def test_what_a_subgraph_came_to_its_end_without_was_not_needed() -> None:
+def test_nodes_that_a_subgraph_ended_without_were_not_needed() -> None:
     story = scanning().ran("scan/secrets")("node_complete", "scan", output={})
     view = RunView(OUTER, subgraphs=Told.subgraphs)
     view.apply(story.events)
@@ -223,7 +223,7 @@ def mapped() -> Run:
     return asyncio.run(main())
 
 
-def test_a_page_is_told_of_a_part_of_a_run_now_and_in_its_past() -> None:
+def test_a_page_receives_a_part_of_a_run_now_and_in_the_past() -> None:
     run, sent = mapped(), list[Any]()
     feed = Feed(run, RunView(run.graph), send=sent.append, describe=lambda tool: "It works.", reopen=None)  # type: ignore[arg-type]
     _ = feed.snapshot
@@ -311,13 +311,13 @@ def test_the_paths_of_a_journal_are_those_of_its_events() -> None:
         assert run.events.paths(first, 999) == [event.node for event in run.events][first:]  # type: ignore[attr-defined]
 
 
-def test_a_part_of_a_run_with_ways_not_taken_is_looked_at() -> None:
+def test_a_part_of_a_run_with_untaken_edges_is_inspected() -> None:
     run = varied()
 
     assert (Within(run, None, Previews()).inspect("many[1]", len(run.events), most=ALL) or {})["status"] == "failed"
 
 
-def test_a_path_that_leads_nowhere_is_told_as_such() -> None:
+def test_an_unknown_path_is_reported() -> None:
     run = mapped()
 
     assert place_in(run, "fan[1]") is not None

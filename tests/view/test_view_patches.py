@@ -40,7 +40,7 @@ def events(draw: st.DrawFn) -> list[Event]:
 
 
 def laid_over(seen: dict[str, Any], patch: dict[str, Any]) -> None:
-    """What the page does with a patch."""
+    """Apply a patch to a snapshot, as the page does."""
     seen["seq"] = patch["seq"]
     seen["run"] |= patch.get("run", {})
     for part in ("nodes", "edges"):
@@ -75,7 +75,7 @@ def test_one_fold_gives_what_many_give(listed: list[Event]) -> None:
 
 @pytest.mark.slow
 @given(events())
-def test_a_run_is_waiting_while_people_are_asked_and_nothing_else_goes_on(listed: list[Event]) -> None:
+def test_a_run_is_waiting_while_people_are_asked_and_nothing_else_runs(listed: list[Event]) -> None:
     view = RunView(PULL)
     view.apply(listed)
     seen = view.snapshot(0.0)

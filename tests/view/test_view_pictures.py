@@ -1,4 +1,4 @@
-"""Pictures are strict XML whatever the text, say what the run says, and need nothing else."""
+"""Static pictures are strict XML for any text, show the state of the run, and refer to no other resource."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_every_card_has_the_parts_the_page_changes() -> None:
     assert "nf-elabel" in parts
 
 
-def test_kinds_are_told() -> None:
+def test_kinds_of_nodes_are_shown() -> None:
     kinds = scene(PULL)["kinds"]
 
     told = [kinds[node] for node in ("lint", "security_scan", "review_files", "approve_fix")]

@@ -1,4 +1,4 @@
-"""Previews of values that a person looks at while their run goes on."""
+"""Previews of values that a person inspects while the run is running."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbflow.view.values.time_limit import Previews
 
 
 class Slow:
-    """A value that shows itself only once it is let go."""
+    """A value whose repr blocks until it is released."""
 
     def __init__(self) -> None:
         self.looked, self.go = 0, threading.Event()
@@ -28,7 +28,7 @@ def slow() -> Slow:
     made.go.set()
 
 
-def test_a_value_that_takes_its_time_is_not_waited_for_again_and_what_stands_beside_it_is_shown(slow: Slow) -> None:
+def test_a_slow_value_is_not_waited_for_again_and_the_others_are_shown(slow: Slow) -> None:
     previews = Previews()
 
     for _ in range(3):

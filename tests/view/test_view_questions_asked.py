@@ -25,7 +25,7 @@ def begun(node: str = "approve_fix") -> Story:
     return story("node_start", node, firing=1, attempt=1, input={})
 
 
-def test_an_open_question_is_told_with_all_that_an_answer_needs() -> None:
+def test_an_open_question_is_listed_with_everything_an_answer_needs() -> None:
     story = asks(begun(), "approve_fix", choices=["yes", "no"], details="two\u202elines")
 
     (question,) = inspect(seen(story), PULL, "approve_fix")["questions"]

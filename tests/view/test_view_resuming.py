@@ -1,4 +1,4 @@
-"""What a person sees of a run that goes on: what is kept, what runs again, and where a fork came from."""
+"""The view of a resumed run: completed nodes, nodes that run again, and the origin of a fork."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def begun() -> Story:
     ],
     ids=["running", "retrying", "waiting", "failed", "cancelled"],
 )
-def test_what_had_not_come_to_its_end_is_pending_again(before: Story) -> None:
+def test_unfinished_nodes_are_pending_again(before: Story) -> None:
     seen = fold(PAIR, before("execution_resumed", None, 60.0))
     again = fold(PAIR, before("node_start", "b", attempt=2, firing=2)("node_complete", "b", firing=2, output={}))
 
@@ -73,7 +73,7 @@ def test_items_that_had_completed_are_counted_on() -> None:
     assert fold(PULL, story)["nodes"]["review_files"]["items"] == {"done": 1, "total": 3, "failed": 0}
 
 
-def test_the_inspector_tells_of_the_try_that_ended_with_its_process() -> None:
+def test_the_inspector_lists_the_attempt_that_ended_with_its_process() -> None:
     story = begun()("execution_resumed", None, 60.0)("node_start", "b", attempt=2, firing=2)
 
     tries = inspect(story.events, PAIR, "b")["attempts"]

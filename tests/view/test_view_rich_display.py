@@ -204,7 +204,7 @@ def test_a_value_that_could_not_be_stored_says_why() -> None:
     assert brief(held)["type"] == "not stored"
 
 
-def test_a_frame_in_a_row_is_told_by_its_columns() -> None:
+def test_a_frame_in_a_row_is_described_by_its_columns() -> None:
     assert brief(pd.DataFrame(FRAME)) == {"type": "DataFrame", "size": "3 \u00d7 2", "text": "name, n"}
 
 

@@ -121,7 +121,7 @@ def test_a_loop_at_its_limit_writes_its_error_with_its_output() -> None:
     assert "LoopError" in str(ask(run, at=steps_of(run).all[1].seq)["step"]["changes"][1]["lines"])
 
 
-def test_items_of_a_map_and_nodes_of_a_subgraph_are_steps_of_their_own_node() -> None:
+def test_items_of_a_map_and_nodes_of_a_subgraph_are_part_of_the_step_of_their_node() -> None:
     def double(x: int) -> int:
         return 2 * x
 
@@ -167,7 +167,7 @@ def ask(run: Run, **fields: Any) -> Any:
     return Lookups(run).answer(question)
 
 
-def test_an_answer_tells_steps_keys_values_and_what_the_chosen_step_did() -> None:
+def test_an_answer_has_steps_keys_values_and_the_changes_of_the_selected_step() -> None:
     run = ran("first -> second", first, second, given="x")
     second_at = steps_of(run).all[1].seq
 
@@ -209,7 +209,7 @@ def test_before_the_first_step_there_is_none_and_keys_to_come_have_no_value() ->
     assert [value and value["text"] for value in answer["values"]] == ["1", None, None]
 
 
-def test_what_the_page_knows_is_not_told_again() -> None:
+def test_steps_that_the_page_has_are_not_sent_again() -> None:
     answer = ask(ran("first -> second", first, second), after=1, named=2, rows=[1, 2])
 
     assert (len(answer["steps"]), answer["after"], answer["names"]) == (1, 1, ["late"])
@@ -230,7 +230,7 @@ def test_a_moment_beyond_the_last_event_is_now() -> None:
     assert (answer["at"], answer["seq"]) == (10**9, len(LOOPED.events))
 
 
-def test_a_live_run_tells_more_as_it_goes_on() -> None:
+def test_answers_about_a_running_run_grow() -> None:
     async def main() -> list[int]:
         registry = ToolRegistry()
         gate = asyncio.Event()
@@ -259,7 +259,7 @@ def test_a_live_run_tells_more_as_it_goes_on() -> None:
 
 
 def in_full(questions: Lookups, **fields: Any) -> dict[str, Any]:
-    """Ask on until all is told, and put the answers together."""
+    """Send requests until the answer is complete, and merge the answers."""
     message: dict[str, Any] = {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]} | fields
     steps, names = [], []
     while True:
@@ -274,7 +274,7 @@ def in_full(questions: Lookups, **fields: Any) -> dict[str, Any]:
 
 @settings(max_examples=50)
 @given(graphs(), st.lists(st.integers(0, 400), max_size=6), st.integers(1, 40), st.booleans())
-def test_a_run_gone_through_by_pieces_is_told_as_at_once(
+def test_a_run_folded_in_pieces_has_the_same_answers(
     definition: GraphDefinition, moments: list[int], piece: int, lost: bool
 ) -> None:
     run = ended(definition, 300, **({"lost": Unstored("it was not stored")} if lost else {}))
@@ -290,7 +290,7 @@ def test_a_run_gone_through_by_pieces_is_told_as_at_once(
 
 
 def forgetful() -> Any:
-    """Return a run of whose outputs none was stored, so that only its events tell which ways it went."""
+    """Return a run without stored outputs, so that only its events show which edges it took."""
     run = ran("_again -> _again if n < 9 else five", _again, five, n=0)
     lost = {"output": {"n": Unstored("it was not stored")}}
     events = [replace(one, data=one.data | lost) if one.kind is Kind.NODE_COMPLETE else one for one in run.events]
@@ -303,7 +303,7 @@ def forgetful() -> Any:
     [ran("_again -> _again if n > 0 [max=1]\n_again -> five on error", _again, five, n=1), forgetful()],
     ids=["limited", "forgetful"],
 )
-def test_what_was_decided_together_is_told_together_wherever_a_piece_ends(
+def test_events_decided_together_are_answered_together_wherever_a_piece_ends(
     run: Any, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [in_full(Lookups(run), at=at) for at in range(len(run.events))]
@@ -313,7 +313,7 @@ def test_what_was_decided_together_is_told_together_wherever_a_piece_ends(
     assert not any("fault" in answer for answer in whole)
 
 
-def test_until_the_moment_is_reached_the_steps_are_told_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_known_steps_are_sent_before_the_moment_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_history, "AT_ONCE", 60)
 
     answer = ask(LOOPED, at=200)
@@ -337,7 +337,7 @@ def test_a_question_goes_through_a_bounded_number_of_events(monkeypatch: pytest.
             read.append(events.read - before)
 
     assert len(read) > 40
-    # What is folded, what is replayed, and what was decided together with the last of it.
+    # The events folded, the events replayed, and those decided together with the last one.
     assert max(read) <= 3 * 10
 
 
@@ -420,7 +420,7 @@ def test_a_value_inside_itself_is_no_json() -> None:
 # -- differences ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_long_text_is_told_by_the_lines_that_differ() -> None:
+def test_a_long_text_is_shown_by_the_lines_that_differ() -> None:
     before = "\n".join(f"line {i}" for i in range(100))
     after = before.replace("line 50", "LINE 50")
 
@@ -430,7 +430,7 @@ def test_a_long_text_is_told_by_the_lines_that_differ() -> None:
     )
 
 
-def test_a_dict_is_told_by_the_entries_that_differ() -> None:
+def test_a_dict_is_shown_by_the_entries_that_differ() -> None:
     _, lines = difference(CHANGED, {"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}, None)
 
     assert lines == [["-", "'b': 2"], ["+", "'b': 3"], ["+", "'c': 4"]]
@@ -453,7 +453,7 @@ values = st.recursive(
 
 @settings(max_examples=100)
 @given(st.sampled_from([SET, CHANGED, ADDED]), values | st.just(MISSING), values | st.just(MISSING), values)
-def test_a_difference_is_a_few_short_lines_whatever_the_values(mark: int, before: Any, after: Any, update: Any) -> None:
+def test_a_difference_has_few_short_lines_for_any_values(mark: int, before: Any, after: Any, update: Any) -> None:
     note, lines = difference(mark, before, after, update)
 
     assert len(note) < 40

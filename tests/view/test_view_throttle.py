@@ -1,4 +1,4 @@
-"""How often a feed looks at its run, in seconds that pass only when told."""
+"""The rate at which a feed updates its view, with a clock that a test advances."""
 
 from __future__ import annotations
 

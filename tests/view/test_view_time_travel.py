@@ -1,4 +1,4 @@
-"""A run looked back on: a moment is reached by pieces, from the nearest whole that was kept."""
+"""Past moments of a run: each is folded in pieces from the nearest checkpoint."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_of_a_view_and_its_copy_neither_changes_with_the_other(definition: Graph
     assert seen(view, run) == after == seen(folded(run, len(run.events)), run)
 
 
-def test_a_copy_tells_the_patches_that_the_view_would_have_told() -> None:
+def test_a_copy_has_the_patches_that_the_view_would_have() -> None:
     view = RunView(Told([]).graph)
     events = long(9).events
     view.apply(events[:4])
@@ -140,7 +140,7 @@ def test_going_back_costs_no_more_than_lies_between_two_wholes(history: bool) ->
     assert told.events.read - before <= time_travel.EVERY  # type: ignore[attr-defined]
 
 
-def test_of_a_run_that_grows_a_bounded_number_is_kept_further_and_further_apart(small: pytest.MonkeyPatch) -> None:
+def test_checkpoints_of_a_growing_run_are_bounded_and_become_sparser(small: pytest.MonkeyPatch) -> None:
     small.setattr(time_travel, "EVERY", 10)
     told = long(5_000)
     kept, view = Wholes(told, None), unfed(told)
@@ -155,7 +155,7 @@ def test_of_a_run_that_grows_a_bounded_number_is_kept_further_and_further_apart(
 
 
 @pytest.mark.parametrize(("limit", "count"), [("NODES", 3), ("LARGE", 0)])
-def test_of_a_large_graph_few_or_none_are_kept(limit: str, count: int, small: pytest.MonkeyPatch) -> None:
+def test_a_large_graph_has_few_or_no_checkpoints(limit: str, count: int, small: pytest.MonkeyPatch) -> None:
     told = long(200)
     small.setattr(time_travel, "EVERY", 10)
     small.setattr(time_travel, limit, count * len(told.graph.nodes))

@@ -1,4 +1,4 @@
-"""The pieces of time that a run's events make, and what a page that asks for them is told."""
+"""The timeline of a run: its pieces, and the answers to a page that requests them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOOP = graph("loop", ["a", "b"], [("a", "b"), ("b", "a", {"max_iterations": 10**
 
 
 class Page:
-    """What a page knows that asks on until there is no more."""
+    """The timeline of a page that sends requests until it is complete."""
 
     def __init__(self, shape: GraphDefinition, listed: list[Event], **subgraphs: GraphDefinition) -> None:
         self.timeline = Timeline(SimpleNamespace(graph=shape, subgraphs=subgraphs, events=listed))
@@ -56,7 +56,7 @@ class Page:
             self.held[told[0]] = dict(zip(FIELDS, told, strict=True))
 
     def of(self, path: str) -> list[tuple[Any, ...]]:
-        """Kind, begin and end of each piece of a lane, in order."""
+        """Return the kind, start and end of each piece of a lane, in order."""
         number = next(number for number, known in self.lanes.items() if known == path)
         own = sorted(
             (one for one in self.held.values() if one["lane"] == number), key=lambda one: (one["begin"], one["id"])
@@ -149,7 +149,7 @@ def test_a_map_of_very_many_items_at_once_has_a_bounded_number_of_rows() -> None
     assert rows == set(range(ROWS + 1))
 
 
-def test_every_visit_has_its_number_and_the_events_it_began_and_ended_with() -> None:
+def test_every_visit_has_its_number_and_the_events_of_its_start_and_end() -> None:
     story = Story()("execution_start")
     for _ in range(2):
         story.ran("a", 1).took("a", "b").ran("b", 1).took("b", "a")
@@ -169,7 +169,7 @@ def test_the_time_between_a_stop_and_a_resume_does_not_count() -> None:
     assert page.last["resumes"] == [[2, 3600, 4]]
 
 
-def test_a_pause_lasts_until_the_run_goes_on() -> None:
+def test_a_pause_lasts_until_the_run_continues() -> None:
     story = Story()("execution_start")("execution_paused", None, 1)("execution_continued", None, 4)(
         "execution_paused", None, 1
     )
@@ -177,7 +177,7 @@ def test_a_pause_lasts_until_the_run_goes_on() -> None:
     assert Page(ONE, story.events).last["pauses"] == [[1, 5], [6, None]]
 
 
-def test_a_node_left_out_by_a_choice_is_told_with_the_condition_until_it_runs() -> None:
+def test_a_node_that_a_choice_skipped_has_the_condition_until_it_runs() -> None:
     story = Story()("execution_start").ran("a", 1).left("a", "b", "x > 1", x=0)
     page = Page(TWO, story.events)
     assert page.last["left"] == [[1, 1, 4, "x (0) > 1"]]
@@ -187,7 +187,7 @@ def test_a_node_left_out_by_a_choice_is_told_with_the_condition_until_it_runs() 
     assert page.ask().last["left"] == [[1]]
 
 
-def test_an_answer_tells_only_what_changed() -> None:
+def test_an_answer_has_only_the_changes() -> None:
     story = Story()("execution_start").ran("a", 1).took("a", "b")("node_start", "b", attempt=1)
     timeline = Timeline(SimpleNamespace(graph=TWO, subgraphs={}, events=story.events))
     first = timeline.answer({"type": "spans", "after": 0}) or {}
@@ -207,7 +207,7 @@ def test_a_question_that_is_none_has_no_answer(after: Any) -> None:
     )
 
 
-def test_a_loop_that_never_ends_is_told_in_few_pieces_which_count_every_visit() -> None:
+def test_an_endless_loop_has_few_pieces_which_count_every_visit() -> None:
     story = Story()("execution_start")
     for _ in range(4_000):
         story.ran("a", 0.25).took("a", "b").ran("b", 0.25).took("b", "a")
@@ -228,7 +228,7 @@ def test_a_failure_among_visits_drawn_as_one_stays_seen() -> None:
     assert "failed" in {kind for kind, *_ in Page(ONE, story.events).of("a")}
 
 
-def test_an_answer_folds_and_tells_no_more_than_a_bounded_number() -> None:
+def test_an_answer_folds_and_returns_a_bounded_number_of_pieces() -> None:
     story = Story()("execution_start")
     names = [f"n{i}" for i in range(3 * AT_ONCE)]
     for name in names:
@@ -256,7 +256,7 @@ def test_a_page_that_asks_often_knows_what_one_that_asks_once_does(listed: list[
 
 
 @given(events())
-def test_no_piece_ends_before_it_begins_and_when_the_run_is_over_none_lasts(listed: list[Event]) -> None:
+def test_no_piece_ends_before_its_start_and_none_is_open_after_the_run(listed: list[Event]) -> None:
     page = Page(PULL, listed, scan=SCAN)
 
     assert all(one["end"] is None or one["end"] >= one["begin"] for one in page.held.values())

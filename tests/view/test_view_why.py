@@ -37,21 +37,21 @@ TWO = graph(
 # -- edges ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_edge_with_a_condition_tells_it_with_the_values_it_read() -> None:
+def test_an_edge_with_a_condition_shows_it_with_the_values_it_read() -> None:
     story = begun().ran("a").left("a", "b", "n > 9", n=7).took("a", "c", "n > 5", n=7)
 
     assert told(TWO, story, "a>b") == "Not taken: n (7) > 9 is no"
     assert told(TWO, story, "a>c") == "Taken: n (7) > 5 is yes"
 
 
-def test_an_edge_that_was_not_evaluated_tells_what_was_chosen_instead() -> None:
+def test_an_edge_that_was_not_evaluated_shows_the_choice_made_instead() -> None:
     story = begun().ran("a").took("a", "b", "n > 9", n=12)
 
     assert told(TWO, story, "a>c") == "Not taken: n (12) > 9 is yes, so it went to b"
     assert told(TWO, story, "a>d") == "Not taken: n (12) > 9 is yes, so it went to b"
 
 
-def test_the_way_without_a_condition_tells_which_conditions_failed() -> None:
+def test_the_edge_without_a_condition_shows_which_conditions_failed() -> None:
     story = begun().ran("a").left("a", "b", "n > 9", n=1).left("a", "c", "n > 5", n=1).took("a", "d")
     one = (
         begun().ran("run_tests").left("run_tests", "fix_tests", "failed > 0", failed=0).took("run_tests", "approve_fix")
@@ -65,7 +65,7 @@ def test_the_way_without_a_condition_tells_which_conditions_failed() -> None:
     )
 
 
-def test_a_loop_tells_how_often_and_the_last_answer() -> None:
+def test_a_loop_shows_its_count_and_the_last_result() -> None:
     story = begun()
     for failed in (2, 1):
         story.ran("run_tests").took("run_tests", "fix_tests", "failed > 0", failed=failed).ran("fix_tests")
@@ -74,14 +74,14 @@ def test_a_loop_tells_how_often_and_the_last_answer() -> None:
     assert told(PULL, story, "run_tests>fix_tests") == "Taken 2 times, not the last time: failed (0) > 0 is no"
 
 
-def test_the_way_without_a_condition_tells_what_was_true_the_last_time() -> None:
+def test_the_edge_without_a_condition_shows_the_last_condition_that_was_true() -> None:
     story = begun().ran("a").left("a", "b", "n > 9", n=1).left("a", "c", "n > 5", n=1).took("a", "d")
     story.ran("a").left("a", "b", "n > 9", n=7).took("a", "c", "n > 5", n=7)
 
     assert told(TWO, story, "a>d") == "Taken, not the last time: n (7) > 5 is yes"
 
 
-def test_an_error_edge_tells_the_error_or_that_there_was_none() -> None:
+def test_an_error_edge_shows_the_error_or_that_there_was_none() -> None:
     failed = begun()("node_start", "apply_fixes", attempt=1)("node_error", "apply_fixes", error=ERROR, handled=True)
     failed.took("apply_fixes", "suggest_improvements", kind="error")
 
@@ -95,7 +95,7 @@ def test_an_error_edge_tells_the_error_or_that_there_was_none() -> None:
     ("kind", "text"),
     [(None, "has not run"), ("node_start", "is running"), ("node_waiting", "waits for a person"), ("node_cancelled", "was cancelled")],
 )  # fmt: skip
-def test_an_edge_not_decided_tells_how_its_node_stands(kind: str | None, text: str) -> None:
+def test_an_undecided_edge_shows_the_status_of_its_node(kind: str | None, text: str) -> None:
     story = begun()("node_start", "a", attempt=1) if kind else begun()
     if kind and kind != "node_start":
         story(kind, "a")
@@ -103,7 +103,7 @@ def test_an_edge_not_decided_tells_how_its_node_stands(kind: str | None, text: s
     assert told(TWO, story, "a>b") == f"Not decided: a {text}"
 
 
-def test_an_edge_is_told_as_it_stood_at_a_moment_of_the_past() -> None:
+def test_an_edge_is_explained_at_a_past_moment() -> None:
     story = begun().ran("a").left("a", "b", "n > 9", n=7)
     questions = Lookups(SimpleNamespace(graph=TWO, subgraphs={}, events=story.events))
 
@@ -140,7 +140,7 @@ def split() -> Story:
     return story
 
 
-def test_a_pending_join_names_what_goes_on_before_it() -> None:
+def test_a_pending_join_names_the_active_nodes_before_it() -> None:
     story = split()("node_complete", "security_scan", output={}, duration_ms=1.0).took(
         "security_scan", "merge_findings"
     )
@@ -200,7 +200,7 @@ def test_of_many_that_are_waited_for_a_bounded_number_is_named() -> None:
 # -- the critical path ------------------------------------------------------------------------------------------------
 
 
-def test_a_nodes_share_of_the_critical_path_is_told_once_all_is_folded() -> None:
+def test_the_share_of_the_critical_path_is_sent_when_all_events_are_folded() -> None:
     story = begun().ran("a", 3.0).took("a", "b").ran("b", 1.0)
     for _ in range(AT_ONCE):
         story("node_output", "b", text=".")

@@ -1,4 +1,4 @@
-"""Graphs and runs for the tests of the view: events written by hand, with a clock that only moves when told."""
+"""Graphs and runs for the tests of the view: events written by hand, with a clock that only the tests advance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in virtual time: events of a graph whose nodes take as long as they are told."""
+"""Runs in virtual time: events of a graph whose nodes take given times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbflow.graph import GraphDefinition
 
 @dataclass(frozen=True)
 class Work:
-    """How long a node queues, how long each failed try and the back-off after it take, then works, then waits."""
+    """The durations of a node: its queueing, each failed attempt with its backoff, its work, and its wait."""
 
     queued: int = 0
     failed: tuple[int, ...] = ()

@@ -59,13 +59,13 @@ class Kernel:
         return self("edge_taken" if taken else "edge_untaken", source, **about)
 
     def messages(self) -> list[dict[str, Any]]:
-        """Return what a page that opens is told."""
+        """Return the messages to a page that opens."""
         view = RunView(self.graph, subgraphs=self.subgraphs, locate=locate)
         view.apply(self.events)
         return [scene_of(self.graph, run_id="7f3a90c2"), view.snapshot(NOW)]
 
     def answer(self, shown: Any) -> None:
-        """Answer all that the page has asked, and what it asks upon that."""
+        """Answer all requests of the page, and those that it sends in response."""
         while len(asked := shown.page.evaluate("harness.sent")) > self.answered:
             told = [self.questions.answer(message) for message in asked[self.answered :]]
             self.answered = len(asked)
@@ -73,7 +73,7 @@ class Kernel:
 
 
 def ran(graph: GraphDefinition, tools: Mapping[str, Callable[..., Any]], **graphs: GraphDefinition) -> Run:
-    """Run a graph to its end, well or not; on a thread of its own, as the browser's loop has this one."""
+    """Run a graph until it ends, successfully or not, in another thread: this one runs the loop of the browser."""
     registry = ToolRegistry()
     for name, tool in tools.items():
         registry.register(name, tool)
@@ -106,7 +106,7 @@ class Fed:
             self.shown.page.wait_for_timeout(20)
 
     def answer(self) -> None:
-        """Answer all that the page has asked, and what it asks upon that."""
+        """Answer all requests of the page, and those that it sends in response."""
         while asked := self.shown.page.evaluate("n => harness.sent.slice(n)", self.answered):
             self.answered += len(asked)
             for message in asked:

@@ -1,6 +1,6 @@
 """Scenes and snapshots the page's tests show: a run of twelve nodes in every status, chips, an overview of a thousand."""
 
-# ruff: noqa: RUF001 - messages and scripts stand as they are sent
+# ruff: noqa: RUF001 - messages and scripts are verbatim
 from __future__ import annotations
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What the tests of the timeline do with a page: show one, point at a moment of a lane, press keys in it."""
+"""Helpers for tests of the timeline: show a page, point at a moment of a lane, press keys in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""axe-core finds no fault in any face of the view, light or dark, with whatever a person may have opened."""
+"""axe-core finds no fault in any face of the view, light or dark, with all panels that a person can open."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ CONTRASTS = """() => {
 @pytest.mark.parametrize(
     "show", [graph, a_failed_node_inspected, chips, a_thousand_nodes, the_past], ids=lambda show: show.__name__
 )
-def test_every_word_of_a_drawing_stands_out_from_what_is_behind_it(view: Any, show: Scene, theme: str) -> None:
+def test_every_text_of_a_drawing_contrasts_with_its_background(view: Any, show: Scene, theme: str) -> None:
     """It is measured here, since axe does not look behind the texts of an SVG."""
     show(view, theme)
     assert view.page.evaluate(CONTRASTS) == []

@@ -1,4 +1,4 @@
-"""The overview of a large graph in a real browser: cells by keyboard, breakpoints, edges told in words, ten thousand."""
+"""The overview of a large graph in a real browser: cells by keyboard, breakpoints, edges described as text, ten thousand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def focused(shown: Any) -> Any:
 
 
 def walked(shown: Any, *keys: str) -> list[Any]:
-    """Return where each key leads, from the cell where the keyboard comes in."""
+    """Return the cell that each key leads to, from the cell that has the focus first."""
     shown.page.locator('.nf-svg [tabindex="0"]').focus()
     places = []
     for key in keys:
@@ -38,7 +38,7 @@ def walked(shown: Any, *keys: str) -> list[Any]:
 
 
 def ring(shown: Any, name: str) -> tuple[float, float] | None:
-    """Return where a ring lies about a cell; None while there is none."""
+    """Return the position of the ring around a cell; None if there is none."""
     frame = shown.page.locator(name)
     return (
         None
@@ -85,7 +85,7 @@ def test_enter_inspects_a_cell_and_escape_closes_and_leaves_the_focus_on_it(larg
     assert focused(large) == NAMES[1]
 
 
-def test_arrows_go_on_from_a_cell_that_was_clicked(large: Any) -> None:
+def test_arrows_continue_from_a_clicked_cell(large: Any) -> None:
     large.node(NAMES[500]).click()
     assert large.text(".nf-ih b") == NAMES[500]
     large.page.keyboard.press("ArrowDown")
@@ -135,7 +135,7 @@ def test_escape_in_the_search_gives_the_focus_to_the_view_where_no_node_can_have
 
 @pytest.fixture
 def listed(large: Any) -> Any:
-    """A large graph with a node inspected whose edges are told."""
+    """A large graph with an inspected node whose edges are described."""
     large.node(NAMES[150]).click()
     large.push(inspector(NAMES[150], edges=EDGES))
     return large

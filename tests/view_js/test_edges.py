@@ -22,7 +22,7 @@ def focused(shown: Any) -> str:
 
 
 def walked(shown: Any, node: str, *keys: str) -> list[str]:
-    """Return where each key leads, from a node."""
+    """Return the element that each key leads to, from a node."""
     shown.node(node).focus()
     places = []
     for key in keys:
@@ -55,7 +55,7 @@ def test_escape_closes_the_line_and_goes_back_to_the_node_that_was_left(running:
     assert running.page.locator(".nf-why").is_hidden()
 
 
-def test_enter_keeps_the_line_while_the_walk_goes_on_to_a_node_and_the_next_edge_takes_its_place(running: Any) -> None:
+def test_enter_pins_the_line_until_the_next_edge_replaces_it(running: Any) -> None:
     assert walked(running, "run_tests", "Shift+ArrowRight", "Enter", "ArrowRight")[-1] == "fix_tests"
     assert running.text(".nf-why b") == "run_tests → fix_tests"
     running.page.keyboard.press("Shift+ArrowRight")
@@ -64,7 +64,7 @@ def test_enter_keeps_the_line_while_the_walk_goes_on_to_a_node_and_the_next_edge
     assert focused(running) == "fix_tests"
 
 
-def test_a_node_without_edges_on_a_side_keeps_the_focus(running: Any) -> None:
+def test_the_focus_stays_at_a_node_without_edges_on_a_side(running: Any) -> None:
     assert walked(running, "fetch_pr", "Shift+ArrowLeft") == ["fetch_pr"]
 
 

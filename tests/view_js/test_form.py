@@ -114,7 +114,7 @@ def test_the_question_of_a_fork_is_asked_afresh(form: Alone) -> None:
     assert page.get_by_role("button", name="Answer").is_enabled()
 
 
-def test_a_question_that_is_asked_anew_can_be_answered_with_what_was_filled_in(form: Alone) -> None:
+def test_a_question_asked_again_can_be_answered_with_the_filled_form(form: Alone) -> None:
     page = show(form, asked(question="Why?"))
     page.get_by_role("textbox", name="Why?").fill("because")
     answer(page)
@@ -125,7 +125,7 @@ def test_a_question_that_is_asked_anew_can_be_answered_with_what_was_filled_in(f
     assert form.sent()[1]["value"] == "because"
 
 
-def test_what_is_refused_is_told_at_its_own_question(form: Alone) -> None:
+def test_a_refusal_is_shown_at_its_question(form: Alone) -> None:
     page = show(form, asked(question="Why?"))
     page.get_by_role("textbox", name="Why?").fill("because")
     answer(page)
@@ -220,7 +220,7 @@ def test_every_field_is_named_and_described_for_assistive_tools(form: Alone) -> 
         assert one.evaluate("e => e.labels.length > 0 || e.hasAttribute('aria-labelledby')")
 
 
-def test_a_refused_answer_is_told_under_its_field_and_can_be_mended(form: Alone) -> None:
+def test_a_refused_answer_is_shown_under_its_field_and_can_be_corrected(form: Alone) -> None:
     page = filled(form)
     answer(page)
     page.evaluate(
@@ -291,7 +291,7 @@ def test_hostile_text_is_text(form: Alone) -> None:
 
 
 @pytest.mark.parametrize("width", [1000, 400])
-def test_nothing_stands_out_of_the_panel(form: Alone, width: int) -> None:
+def test_nothing_exceeds_the_panel(form: Alone, width: int) -> None:
     page = filled(form, width=width)
     body = page.locator(".nf-ib")
     assert body.evaluate("e => e.scrollWidth <= e.clientWidth")

@@ -206,7 +206,7 @@ def test_rows_are_walked_by_keys(view: Any, kernel: Kernel) -> None:
     assert view.text(".nf-ih b") == "lint"
 
 
-def test_a_narrow_log_keeps_its_columns(view: Any, kernel: Kernel) -> None:
+def test_a_narrow_log_has_all_columns(view: Any, kernel: Kernel) -> None:
     opened(view, kernel, width=480)
     wide = "(() => { const b = document.querySelector('.nf-lbar'); return b.scrollWidth <= b.clientWidth })()"
     assert view.page.evaluate(wide)

@@ -59,7 +59,7 @@ def test_a_run_that_is_only_watched_is_not_asked_for_its_past(running: Any) -> N
     assert re.fullmatch(r"2:[1-5]\d, live", told(running))
 
 
-def test_a_step_back_shows_the_graph_as_it_was(running: Any, kernel: Kernel) -> None:
+def test_a_step_back_shows_the_graph_one_event_before(running: Any, kernel: Kernel) -> None:
     press(running, kernel, "[")
     assert "is-retrying" in running.node("lint").get_attribute("class")
     press(running, kernel, "[")
@@ -69,7 +69,7 @@ def test_a_step_back_shows_the_graph_as_it_was(running: Any, kernel: Kernel) -> 
     assert "is-pending" in running.node("lint").get_attribute("class")
 
 
-def test_the_past_is_told_in_words_in_the_header_and_by_the_bodys_colour(running: Any, kernel: Kernel) -> None:
+def test_a_past_moment_is_named_in_the_header_and_shown_by_the_colour_of_the_body(running: Any, kernel: Kernel) -> None:
     press(running, kernel, "[", "[")
     assert moment(running) == "0:21"
     assert running.text(".nf-showing") == "Showing 0:21"
@@ -103,7 +103,7 @@ def test_what_happens_meanwhile_changes_the_header_and_not_the_past(running: Any
     assert "is-failed" in running.node("lint").get_attribute("class")
 
 
-def test_the_inspector_shows_the_node_as_it_was(running: Any, kernel: Kernel) -> None:
+def test_the_inspector_shows_the_node_at_the_past_moment(running: Any, kernel: Kernel) -> None:
     running.node("lint").click()
     press(running, kernel, "[")
     assert running.sent("inspect")[-1] == {"type": "inspect", "node": "lint", "at": 12}
@@ -170,7 +170,7 @@ def test_the_slider_is_dragged_and_stepped_by_keys(running: Any, kernel: Kernel)
     assert "is-pending" in running.node("load_rules").get_attribute("class")
 
 
-def test_a_drag_works_on_what_is_here_and_goes_on_as_pages_come(view: Any) -> None:
+def test_a_drag_uses_the_loaded_pages_and_continues_as_more_arrive(view: Any) -> None:
     graph = chain(14)
     names = [one.node_id for one in graph.nodes]
     kernel = Kernel(graph)

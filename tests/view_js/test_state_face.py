@@ -46,7 +46,7 @@ EVIL = '<img src="http://evil.test/x.png" onerror="window.hit=1">\u202egnp\u200b
 
 
 def ran(text: str, *tools: Callable[..., Any], **state: Any) -> Run:
-    """Run a graph to its end; on a thread of its own, as the browser's loop has this one."""
+    """Run a graph until it ends, in another thread: this one runs the loop of the browser."""
     registry = ToolRegistry()
     for tool in tools:
         registry.register(tool.__name__, tool)
@@ -291,7 +291,7 @@ def test_one_question_is_under_way_at_a_time_and_the_newest_moment_wins(face: Al
     assert len(asked) <= 3
 
 
-def test_what_takes_the_kernel_several_questions_is_asked_on_for(
+def test_a_moment_that_needs_several_requests_is_requested_until_it_is_complete(
     face: Alone, review: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("AT_ONCE", 4), ("_BEFORE", 0), ("_REMEMBERED", 4)):
@@ -364,13 +364,13 @@ def test_a_state_that_cannot_be_replayed_says_why(face: Alone, review: Run) -> N
     page.get_by_text("event 3 does not fit").wait_for()
 
 
-def test_between_narrow_and_wide_the_table_keeps_its_steps(face: Alone, review: Run) -> None:
+def test_the_table_has_the_same_steps_when_narrow_and_wide(face: Alone, review: Run) -> None:
     page = show(face, review, width=700)
     assert page.locator(".nf-shead .nf-c").count() == 7
     assert not page.locator(".nf-sstep").is_visible()
 
 
-def test_an_editor_keeps_its_moment(face: Alone, review: Run) -> None:
+def test_an_editor_stays_at_its_moment(face: Alone, review: Run) -> None:
     page = show(face, review)
     choose(page, 6)
     seq = page.evaluate("moment.seq")
@@ -381,7 +381,7 @@ def test_an_editor_keeps_its_moment(face: Alone, review: Run) -> None:
     assert page.evaluate("sent.at(-1).at") == seq
 
 
-def test_on_a_narrow_page_seven_steps_stand_and_the_step_is_one_click_away(face: Alone, review: Run) -> None:
+def test_a_narrow_page_shows_seven_steps_and_the_step_is_one_click_away(face: Alone, review: Run) -> None:
     page = show(face, review, width=400)
 
     assert page.locator(".nf-shead .nf-c").count() == 7

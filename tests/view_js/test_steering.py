@@ -1,4 +1,4 @@
-"""What a person does to a run and its nodes, in a real browser: what is offered, what is sent, what a refusal shows."""
+"""The controls of a run and its nodes in a real browser: the buttons, their messages, and how refusals are shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def status(view: Any, word: str, seq: int = 90) -> None:
     view.push({"type": "patch", "seq": seq, "now": 0, "run": {"status": word}})
 
 
-def test_the_form_of_a_question_stands_first_and_sends_the_answer(running: Any) -> None:
+def test_the_form_of_a_question_comes_first_and_sends_the_answer(running: Any) -> None:
     panel = opened(running, "approve_fix", "waiting", questions=[QUESTION])
     assert panel.locator(".nf-ib > *").first.locator("h2").text_content() == QUESTION["question"]
 
@@ -73,7 +73,7 @@ def test_a_breakpoint_is_set_from_the_inspector_and_drawn_at_its_node(running: A
     assert not running.node("merge_findings").locator(".nf-brk").is_visible()
 
 
-def test_a_node_is_skipped_with_json_and_a_fault_in_it_is_told_at_once(running: Any) -> None:
+def test_a_node_is_skipped_with_json_and_a_fault_in_it_is_shown_at_once(running: Any) -> None:
     panel = opened(running, "security_scan", "running")
     panel.get_by_role("button", name="Skip with…").click()
     box = panel.get_by_label("Output in its place, as JSON")
@@ -128,7 +128,7 @@ def test_a_step_is_there_only_while_the_run_is_paused(running: Any) -> None:
     assert step.get_attribute("title") == "Step: Sent; the kernel has not answered yet"
 
 
-def test_a_refusal_is_told_in_words_until_the_run_moves_on(running: Any) -> None:
+def test_a_refusal_is_shown_as_text_until_the_run_continues(running: Any) -> None:
     running.push({"type": "refused", "name": "step", "message": "run 7f3a has nothing ready to start"})
     note = running.page.locator(".nf-note")
     assert note.inner_text() == "run 7f3a has nothing ready to start"
@@ -136,7 +136,7 @@ def test_a_refusal_is_told_in_words_until_the_run_moves_on(running: Any) -> None
     assert note.inner_text() == ""
 
 
-def test_a_failed_run_offers_to_go_on_and_its_node_to_be_tried_again(view: Any) -> None:
+def test_a_failed_run_offers_resume_and_its_node_retry(view: Any) -> None:
     view.mount(scene(review()), review_ended("failed", error=FAILURE))
     view.page.get_by_role("button", name="Resume").click()
     assert view.page.locator(".nf-head").is_visible()

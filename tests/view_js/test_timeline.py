@@ -83,11 +83,11 @@ def test_every_lane_is_a_row_that_says_how_its_node_fared(review_shown: Any) -> 
     assert told["post_review"] == "post_review, pending"
 
 
-def test_the_legend_tells_the_critical_path_and_how_much_of_it_was_waiting(review_shown: Any) -> None:
+def test_the_legend_shows_the_critical_path_and_its_share_of_waiting(review_shown: Any) -> None:
     assert "Critical path 2 m 14 s, 46 s of it waiting for you" in review_shown.text(".nf-tl-legend")
 
 
-def test_ticks_stand_at_whole_half_minutes(review_shown: Any) -> None:
+def test_ticks_are_at_multiples_of_half_a_minute(review_shown: Any) -> None:
     assert labels(review_shown) == ["0:00", "0:30", "1:00", "1:30", "2:00"]
 
 
@@ -118,7 +118,7 @@ def test_the_lanes_inside_a_subgraph_open_below_it(review_shown: Any) -> None:
     assert {"security_scan/resolve", "security_scan/audit", "security_scan/report"} <= set(names)
 
 
-def test_names_are_text_whatever_they_hold(view: Any) -> None:
+def test_names_are_always_shown_as_text(view: Any) -> None:
     evil = "<img src=x onerror=window.hit=1>\u202eevil"
     graph = GraphDefinition.model_validate({"name": "g", "nodes": [{"node_id": evil, "tool": "t"}], "edges": []})
     show(view, graph, snapshot({evil: node()}, {}), answers(graph, []))
@@ -126,7 +126,7 @@ def test_names_are_text_whatever_they_hold(view: Any) -> None:
     assert view.page.evaluate("window.hit") is None
 
 
-def test_a_narrow_view_keeps_names_bars_and_the_critical_path(view: Any) -> None:
+def test_a_narrow_view_has_names_bars_and_the_critical_path(view: Any) -> None:
     show(view, review(), review_running(), review_spans(), width=440)
     canvas, root = view.page.locator(".nf-tl-canvas").bounding_box(), view.page.locator(".nf-root").bounding_box()
     assert canvas["x"] + canvas["width"] <= root["x"] + root["width"]
@@ -178,7 +178,7 @@ def test_of_a_thousand_lanes_those_in_sight_exist_and_a_frame_costs_as_that_of_f
     assert costs[1] < MOST * costs[0]
 
 
-def test_a_run_of_many_nodes_is_first_seen_with_the_groups_open_in_which_something_goes_on(view: Any) -> None:
+def test_a_run_of_many_nodes_opens_with_its_active_groups_expanded(view: Any) -> None:
     graph = forked(60)
     events = layered_events(graph, 11)
     show(view, graph, ran(graph, events), answers(graph, events))
@@ -213,7 +213,7 @@ def test_a_group_is_one_lane_with_counts_that_opens_when_a_person_asks(view: Any
     assert group.get_attribute("aria-selected") == "true"
 
 
-def test_a_bar_of_a_group_tells_of_its_own_node(view: Any) -> None:
+def test_a_bar_of_a_group_describes_its_node(view: Any) -> None:
     graph = forked(150, 6)
     events = layered_events(graph, 22)
     show(view, graph, ran(graph, events), answers(graph, events))

@@ -21,7 +21,7 @@ def review_shown(view: Any) -> Any:
 # -- pointing ---------------------------------------------------------------------------------------------------------
 
 
-def test_pointing_at_a_bar_tells_node_try_how_long_and_from_when(review_shown: Any) -> None:
+def test_pointing_at_a_bar_shows_node_attempt_duration_and_start(review_shown: Any) -> None:
     review_shown.page.mouse.move(*point(review_shown, 100, 4))
     assert review_shown.text(".nf-tl-tip") == "lint, try 2 failed after 56 s, from 1:15.0"
     review_shown.page.mouse.move(*point(review_shown, 60, 5))

@@ -1,6 +1,6 @@
-"""What the page shows and does, in a real browser."""
+"""The page in a real browser."""
 
-# ruff: noqa: RUF001 - messages and scripts stand as they are sent
+# ruff: noqa: RUF001 - messages and scripts are verbatim
 from __future__ import annotations
 
 import re
@@ -117,7 +117,7 @@ def test_the_name_of_a_running_node_follows_its_second_line_unless_somebody_list
     assert view.page.evaluate(told) != heard
 
 
-def test_without_a_clock_no_time_stands_on_the_page(view: Any) -> None:
+def test_without_a_clock_the_page_shows_no_time(view: Any) -> None:
     shown = review_ended("completed") | {"now": None}
     for one in shown["nodes"].values():
         one["ms"] = None
@@ -316,7 +316,7 @@ def test_a_button_that_does_nothing_now_says_why(running: Any) -> None:
     assert stop.get_attribute("title") == "Stop: The run has ended"
 
 
-def test_a_lost_kernel_disables_the_controls_and_keeps_the_colours(running: Any) -> None:
+def test_a_lost_kernel_disables_the_controls_but_not_the_colours(running: Any) -> None:
     running.push({"type": "connection", "live": False})
     assert "Disconnected" in running.text(".nf-id")
     assert running.page.locator(".nf-stop").is_disabled()
@@ -400,7 +400,7 @@ def test_a_wide_drawing_is_panned_to_the_newest_running_node_until_a_person_pans
     assert not view.page.evaluate(inside, names[12])
 
 
-def test_the_notebook_keeps_its_scrolling(view: Any) -> None:
+def test_the_notebook_still_scrolls(view: Any) -> None:
     view.mount(scene(chain(14)), partly_done(chain(14)))
     taken = """([x, y]) => { const e = new WheelEvent('wheel', { deltaX: x, deltaY: y, bubbles: true, cancelable: true });
         document.querySelector('.nf-canvas').dispatchEvent(e); return e.defaultPrevented }"""
@@ -496,7 +496,7 @@ def test_the_theme_is_the_notebooks_and_elsewhere_the_systems(
     assert ink == {"light": "rgb(84, 92, 103)", "dark": "rgb(170, 178, 188)"}[page]
 
 
-def test_a_forced_palette_keeps_borders_and_drops_fills(running: Any) -> None:
+def test_a_forced_palette_has_borders_and_no_fills(running: Any) -> None:
     running.page.emulate_media(forced_colors="active")
     shape = running.page.evaluate(
         "(() => { const s = getComputedStyle(document.querySelector('.is-running .nf-shape')); return [s.fill, s.stroke] })()"

@@ -31,7 +31,7 @@ def running(view: Any) -> Any:
 
 
 def middle(shown: Any, key: str) -> tuple[float, float]:
-    """Return where the middle of an edge lies on the page."""
+    """Return the position of the middle of an edge on the page."""
     x, y = shown.page.evaluate(
         """key => { const path = document.querySelector(`.nf-edge[data-e="${key}"] .nf-ehit`);
         const at = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM()); return [at.x, at.y] }""",
@@ -101,7 +101,7 @@ def test_an_answer_about_another_edge_or_moment_is_passed_over(running: Any) -> 
     assert "wrong" not in running.text(".nf-why")
 
 
-def test_the_inspector_tells_a_single_condition_with_values_and_answer(running: Any) -> None:
+def test_the_inspector_shows_a_single_condition_with_values_and_result(running: Any) -> None:
     running.node("run_tests").click()
     told = {"text": "failed > 0", "to": "fix_tests", "values": {"failed": "0"}, "result": "no"}
     running.push(inspector("run_tests", conditions=[told], next="approve_fix, because failed (0) > 0 is no"))
@@ -203,7 +203,7 @@ def test_a_wide_drawing_is_shown_whole_and_then_readable_again(view: Any) -> Non
     assert whole < scale(view) == pytest.approx(before)
 
 
-def test_a_zoom_stays_while_the_run_goes_on_and_when_a_node_is_selected(running: Any) -> None:
+def test_a_zoom_stays_while_the_run_is_running_and_when_a_node_is_selected(running: Any) -> None:
     running.page.click(".nf-zin")
     running.page.click(".nf-zin")
     zoomed = scale(running)

@@ -74,7 +74,7 @@ def test_a_failed_item_opens_on_its_error_with_a_link_to_its_cell_and_its_input(
     assert [cell for cell, _ in shown.page.evaluate("harness.opened")] == ["c4"]
 
 
-def test_an_inner_node_opens_on_its_output_and_the_graph_keeps_its_subgraph_selected(page: Fed) -> None:
+def test_an_inner_node_opens_on_its_output_and_its_subgraph_stays_selected(page: Fed) -> None:
     shown = opened(page, "sub", "report")
 
     assert shown.text(".nf-ih") == "sub /report tool Completed"
@@ -113,7 +113,7 @@ def test_rows_are_one_tab_stop_opened_by_keyboard_and_the_way_back_ends_at_the_r
     assert page.shown.page.locator(".nf-insp").is_hidden()
 
 
-def test_in_the_past_an_item_is_shown_as_it_was_and_nothing_can_be_done_to_it(page: Fed) -> None:
+def test_at_a_past_moment_an_item_is_shown_without_controls(page: Fed) -> None:
     shown = opened(page, "fan", "[7]")
     while "Failed" in shown.text(".nf-ih"):
         shown.page.locator(".nf-root").press("[")
@@ -123,7 +123,7 @@ def test_in_the_past_an_item_is_shown_as_it_was_and_nothing_can_be_done_to_it(pa
     assert shown.page.locator(".nf-steer").is_hidden()
 
 
-def test_a_part_follows_what_the_kernel_tells_of_it(page: Fed) -> None:
+def test_a_part_follows_the_messages_of_the_kernel(page: Fed) -> None:
     shown = opened(page, "fan", "[0]")
     about = {"type": "inspector", "node": "fan[0]", "data": {}}
     told = shown.page.evaluate("harness.sent.filter((one) => one.type === 'inspect').at(-1)")

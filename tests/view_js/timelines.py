@@ -63,7 +63,7 @@ class Script:
 
 
 def review_events() -> list[Event]:
-    """Return what happened in the run of twelve nodes by 2:14: tries, back-off, a queue, a map, a loop, a question."""
+    """Return the events of a run of twelve nodes up to 2:14: attempts, backoff, a queue, a map, a loop, a question."""
     run = Script()
     run.say(0, "execution_start")
     fetch = run.ran("fetch_pr", 0, 3.1, how="node_retry")
@@ -143,7 +143,7 @@ def layered_events(graph: GraphDefinition, columns: float, seed: int = 1, second
 def answers(
     graph: GraphDefinition, events: list[Event], subgraphs: dict[str, GraphDefinition] | None = None
 ) -> list[Json]:
-    """Return what the kernel answers to a page that asks on until it knows all."""
+    """Return the answers of the kernel to a page that requests the whole timeline."""
     timeline = Timeline(SimpleNamespace(graph=graph, subgraphs=subgraphs or {}, events=events))
     told = [timeline.answer({"type": "spans", "after": 0}) or {}]
     while told[-1]["more"]:
