@@ -33,6 +33,7 @@ SHORTEST = 6
 """Characters; masking a shorter text would make ordinary output unreadable."""
 _MOST_KNOWN = 10_000
 _ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
+_SECRET_TYPES = ("SecretStr", "SecretBytes", "Secret")
 _PLAIN = frozenset({bool, type(None)})
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _CONTAINERS = (Mapping, *_SEQUENCES)
@@ -237,6 +238,19 @@ def hidden(value: Any) -> Any:
     return Redacted("")
 
 
+def redacted_in(value: Any) -> Iterator[Redacted]:
+    """Yield the missing secrets within a value."""
+    seen: set[int] = set()
+    left = [value]
+    while left:
+        part = left.pop()
+        if type(part) is Redacted:
+            yield part
+        elif (parts := _parts_of(part)) is not None and id(part) not in seen:
+            seen.add(id(part))
+            left += parts.values() if isinstance(parts, Mapping) else parts
+
+
 def masked_repr(record: Any) -> str:
     """Return the repr of a dataclass with `***` for the secrets among its values."""
     shown = (f"{each.name}={hidden(getattr(record, each.name))!r}" for each in fields(record) if each.repr)
@@ -245,23 +259,33 @@ def masked_repr(record: Any) -> str:
 
 @dataclass(slots=True)
 class Supply:
-    """Secrets by name for a run that resumes; `lacking` are those that neither it nor the environment has.
+    """The secrets of a run that resumes, by name.
 
-    The variable of `config.api_key` is NBFLOW_SECRET_CONFIG_API_KEY.
+    The environment variable of `config.api_key` is NBFLOW_SECRET_CONFIG_API_KEY.
+
+    Attributes:
+        given: Values, by name.
+        lacking: The names of the secrets for which there is neither a value nor an environment variable; each with the
+            type that it had, as `kind_of` returns it.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
-    lacking: dict[str, None] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
 
     def value(self, name: str, kind: str) -> Any:
-        """Return a secret as the type that it had; `Redacted` where it is lacking."""
+        """Return a secret as the type that it had; `Redacted` if it is lacking."""
         given = self.given[name] if name in self.given else os.environ.get(variable_of(name))
         if given is None:
-            self.lacking[name] = None
+            if self.lacking.get(name) not in _SECRET_TYPES:
+                self.lacking[name] = kind
             return Redacted(name)
         raw = revealed(given)
         learn_value(raw)
         return _typed(raw, kind)
+
+    def is_secret_itself(self, name: str) -> bool:
+        """Return whether a lacking value is a secret by its type or its key; others only contain one, as a URL may."""
+        return self.lacking.get(name) in _SECRET_TYPES or covers(name, MASK)
 
 
 def variable_of(name: str) -> str:
@@ -273,12 +297,12 @@ def kind_of(value: Any) -> str:
     """Return the type of a secret, as `Supply.value` takes it."""
     if is_secret(value):
         names = [each.__name__ for each in type(value).__mro__]
-        return next((name for name in ("SecretStr", "SecretBytes", "Secret") if name in names), "SecretStr")
+        return next((name for name in _SECRET_TYPES if name in names), "SecretStr")
     return type(value).__name__ if type(value) in (str, bytes, int, float) else "json"
 
 
 def _typed(raw: Any, kind: str) -> Any:
-    if kind in ("SecretStr", "SecretBytes", "Secret"):
+    if kind in _SECRET_TYPES:
         import pydantic
 
         if kind == "SecretBytes" and isinstance(raw, str):

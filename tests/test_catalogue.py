@@ -10,7 +10,7 @@ import pytest
 
 from nbflow.errors import GraphError, RunNotFoundError, StoreError
 from nbflow.session import Session
-from nbflow.session.run_list import place
+from nbflow.session.run_list import position
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_pages_show_each_run_once_in_one_order_whether_it_is_kept_or_not(
     found, before = [], None
     while page := own.runs(limit=1, before=before):
         found.append(page[0].id)
-        before = place(page[0])
+        before = position(page[0])
 
     assert found == begun[::-1]
 
@@ -92,9 +92,9 @@ def test_a_fork_that_goes_on_is_listed_once(own: Session) -> None:
 
     async def main() -> tuple[list[str], list[str], str]:
         fork = await own.reopen(parent, at=2)
-        await own.stored(fork)
+        await own.until_stored(fork)
         first = await asyncio.to_thread(own.runs, limit=1)
-        rest = await asyncio.to_thread(own.runs, before=place(first[0]))
+        rest = await asyncio.to_thread(own.runs, before=position(first[0]))
         await fork.wait()
         return [row.id for row in first], [row.id for row in rest], fork.id
 

@@ -74,7 +74,7 @@ def test_the_only_run_that_waits_is_meant_and_else_the_one_that_is_named(
 ) -> None:
     stuck, first, second = (elsewhere(made, name) for name in ("sticks", "ships", "ships"))
 
-    with pytest.raises(RunStateError, match=r"2 runs are meant, as each waits for an answer: .*; say which by its id"):
+    with pytest.raises(RunStateError, match=r"2 runs wait for an answer: .*; pass a run id"):
         made.answer("yes")
     made.answer("yes", run_id=first.id[:8])
     ended(first)
@@ -88,9 +88,9 @@ def test_the_only_run_that_waits_is_meant_and_else_the_one_that_is_named(
 def test_a_run_that_has_ended_or_is_not_there_cannot_be_spoken_to(made: Session, elsewhere: Callable[..., Run]) -> None:
     run = ended(elsewhere(made, "nothing"))
 
-    with pytest.raises(RunStateError, match=f"run {run.id} is completed, so nothing of it goes on"):
+    with pytest.raises(RunStateError, match=f"run {run.id} has ended with status completed"):
         made.cancel(run.id)
-    with pytest.raises(RunStateError, match="no run of this session goes on"):
+    with pytest.raises(RunStateError, match="no run of this session is active"):
         made.cancel()
     with pytest.raises(RunStateError, match="no run of this session waits for an answer"):
         made.answer("yes")

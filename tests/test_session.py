@@ -49,7 +49,7 @@ def test_json_text_defines_a_graph_too(own: Session) -> None:
     [{"name": "other", "nodes": [{"node_id": "a", "tool": "t"}]}, GraphDefinition.from_text("a", name="other")],
 )
 def test_a_graph_that_calls_itself_something_else_is_refused(own: Session, source: Any) -> None:
-    with pytest.raises(GraphError, match="it is defined as 'g' and calls itself 'other'; use one of the names"):
+    with pytest.raises(GraphError, match="it is defined as 'g' and its own name is 'other'; use one name for both"):
         own.graph("g", source)
 
     assert own.graphs == {}

@@ -180,7 +180,7 @@ def _secret(name: str) -> str:
 
 def _row(session: Session, run_id: str | None) -> RunRow:
     store = session.history.open()
-    return store.head(session.meant(unfinished=True) if run_id is None else run_id).result().row
+    return store.head(session.default_run_id(unfinished=True) if run_id is None else run_id).result().row
 
 
 def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) -> None:

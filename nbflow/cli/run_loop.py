@@ -65,7 +65,7 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
     for line in session.take_notices():
         tell(line)
     show(run)
-    if run.status is not Status.COMPLETED and session.outlives(run):
+    if run.status is not Status.COMPLETED and session.is_resumable(run):
         tell(f"to go on with it: {_command(run.id, session.history.folder)}")
     await run
 

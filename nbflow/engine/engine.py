@@ -92,7 +92,8 @@ class WorkflowEngine:
 
         Args:
             graph: The graph; a later redefinition does not change the run.
-            initial_state: The state at the start.
+            initial_state: The state at the start. It is copied, unless `keeper` or `past` is given: then it has
+                normalised names, and nobody else changes its values.
             max_parallel: How many nodes may run at once; unlimited by default.
             run_id: The id of the run; a new id by default.
             keeper: Stores the events of the run.
@@ -109,7 +110,8 @@ class WorkflowEngine:
         if max_parallel is not None and max_parallel < 1:
             raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
         compiled = self._compiled(graph)
-        self.plan(graph, breaks=breaks)
+        for node in breaks:
+            check_node(compiled.plan, graph.name, node)
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
         caching = None if cache is None else Caching(cache, self._threads)
@@ -125,11 +127,11 @@ class WorkflowEngine:
             grace,
             caching,
         )
-        # A stored or resumed run has normalised names already.
-        is_new = keeper is None and past is None
-        initial = normalised(initial_state or {}, "the initial state") if is_new else dict(initial_state or {})
+        initial = dict(initial_state or {})
+        if keeper is None and past is None:  # else the caller, which stores or replays the state too, has copied it
+            initial = own(normalised(initial, "the initial state"))
         run = Run(
-            compiled.plan, own(initial), around,
+            compiled.plan, initial, around,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
         )  # fmt: skip
         for node in breaks:

@@ -87,7 +87,7 @@ class Commands:
             case {"name": "skip", "node": str(node), **rest}:
                 self._reopen(message, then=lambda run: run.skip(node, rest.get("output")))
             case {"name": "pause" | "continue" | "step" | "stop" | "break" | "answer"}:
-                raise not_going(
+                raise not_active(
                     self._run, "goes on in another process, or its process has ended; once it has, it can be resumed"
                 )
             case _:
@@ -99,9 +99,9 @@ class Commands:
                 self._reopen(message, at=at, state=state)
 
 
-def not_going(run: RunRecord, elsewhere: str) -> RunStateError:
+def not_active(run: RunRecord, elsewhere: str) -> RunStateError:
     """Return why nothing can be done here to a run: it has ended, or else it is `elsewhere`, as that says."""
-    ended = f"is {run.status}, so nothing of it goes on"
+    ended = f"has ended with status {run.status}"
     return RunStateError(f"run {run.id} {elsewhere if run.result is None else ended}")
 
 

@@ -154,7 +154,7 @@ def _quoted(name: str) -> str:
 
 
 def _active(*, asking: bool) -> list[Run]:
-    return session.current().all_going(asking=asking)[::-1]
+    return session.current().active_runs(asking=asking)[::-1]
 
 
 def _questions(run_id: str | None) -> list[Question]:

@@ -59,7 +59,7 @@ class LivePage:
 
         self._page = Page(
             run, view, send=self._send, describe=describe, reopen=_reopen, home=home,
-            returns=here.on_return, on_run=on_run, again=Rereading(read, here.memory.retain),
+            returns=here.on_resume, on_run=on_run, again=Rereading(read, here.memory.retain),
         )  # fmt: skip
         self.widget.on_msg(lambda _widget, message, _buffers: self._page.receive(message))
 

@@ -43,7 +43,7 @@ async def _adopt(service: Service, left: set[str]) -> None:
     for row in await asyncio.wrap_future(store.abandoned()):
         if row.id in left or row.origin is None or row.origin != history.origin:
             continue
-        if await service.session.here(row.id) is not None:
+        if await service.session.local_run(row.id) is not None:
             continue
         try:
             await _take(service, row)

@@ -52,8 +52,8 @@ async def newer(service: Service, known: RunRecord) -> RunRecord | None:
         RunNotFoundError: It went on, and is no longer there.
         StoreError: The store cannot be asked.
     """
-    here = await service.session.here(known.id)
-    if here is known or (here is None and not await service.session.is_behind(known)):
+    here = await service.session.local_run(known.id)
+    if here is known or (here is None and not await service.session.is_outdated(known)):
         return None
     return here or await service.read(known.id)
 

@@ -21,7 +21,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shown import event_texts, json_response, name_of, sent
 from nbflow.server.streaming import Stream, in_thread
 from nbflow.server.whole import Outcome, event_pieces
-from nbflow.session.run_list import place
+from nbflow.session.run_list import position
 from nbflow.session.serialization import row_data
 from nbflow.store.rows import RunRow
 
@@ -95,7 +95,7 @@ async def list_runs(
         service.session.runs, graph=graph, status=status, since=began, limit=limit + 1, before=before
     )
     shown = rows[:limit]
-    following = _cursor(*place(shown[-1])) if len(rows) > limit else None
+    following = _cursor(*position(shown[-1])) if len(rows) > limit else None
     return sent({"runs": [_listed(row) for row in shown], "next": following})
 
 

@@ -98,7 +98,7 @@ class Relay:
         if found is None:
             return None
         try:
-            if await self._service.session.here(found[1]) is not None:
+            if await self._service.session.local_run(found[1]) is not None:
                 return None
             store = await asyncio.to_thread(self._service.session.history.open_existing)
             if store is None:

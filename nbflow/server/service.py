@@ -18,7 +18,7 @@ from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.errors import NbflowError, RunNotFoundError
 from nbflow.json_values import object_data
-from nbflow.live_view.controls import not_going
+from nbflow.live_view.controls import not_active
 from nbflow.names import normalised
 from nbflow.server.broadcast import AT_ONCE, Broadcast
 from nbflow.server.elsewhere import readings
@@ -88,10 +88,10 @@ class Service:
     async def _stored(self, run: Run) -> None:
         """See that a run whose id is about to be told outlives this process; without that it is not to run."""
         try:
-            await self.session.stored(run)
+            await self.session.until_stored(run)
         except NbflowError:
             run.cancel("as it could not be stored")
-            self.session.let_go(run)  # so that the same key begins it anew
+            self.session.forget(run)  # so that the same key begins it anew
             raise
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
@@ -107,7 +107,7 @@ class Service:
         """Hold a place among the runs that go on, until one has begun."""
         if self.draining.is_set():
             raise RequestError(503, "the server is going down, and starts nothing more")
-        going = len(self.session.all_going()) + self._beginning
+        going = len(self.session.active_runs()) + self._beginning
         if going >= self.options.max_runs:
             raise LimitError(429, f"{going} runs go on", "max_runs", self.options.max_runs)
         self._beginning += 1
@@ -155,7 +155,7 @@ class Service:
         Raises:
             RunNotFoundError: There is none.
         """
-        if (run := await self.session.here(run_id)) is not None:
+        if (run := await self.session.local_run(run_id)) is not None:
             return run
         found = await asyncio.to_thread(self.session.read, run_id)
         if found.id != run_id:
@@ -171,7 +171,7 @@ class Service:
         """
         run = await self.read(run_id)
         if not isinstance(run, Run) or run.result is not None:
-            raise not_going(run, "goes on in another process, or its process ended; resume it here")
+            raise not_active(run, "goes on in another process, or its process ended; resume it here")
         if run.loop is asyncio.get_running_loop():
             action(run)
         else:
@@ -248,9 +248,9 @@ class Service:
         if self._following:
             left_s = self._drained_at - asyncio.get_running_loop().time()
             await asyncio.wait(set(self._following), timeout=max(0.0, left_s))
-        left = self.session.all_going()
+        left = self.session.active_runs()
         if left:
-            stored = sum(map(self.session.outlives, left))
+            stored = sum(map(self.session.is_resumable, left))
             logger.warning("%d runs did not end in time; of these %d are stored and can be resumed", len(left), stored)
         await asyncio.to_thread(self.session.history.close)
 

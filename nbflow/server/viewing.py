@@ -137,7 +137,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     async def make() -> Page:
         page = Page(
             run, view, send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
-            returns=service.session.on_return, on_run=lambda other: page.show(other, unfed(other)),
+            returns=service.session.on_resume, on_run=lambda other: page.show(other, unfed(other)),
         )  # fmt: skip
         return page
 

@@ -53,7 +53,7 @@ class Recomputation:
         replay.feed(self.events)
         needed = missing_values(replay.scheduler.root, self._engine.registry)
         own = [event for event in self.events if not event.data.get("derived")]
-        writers = {id(marker): event for event in own for marker in _markers(event.data.get("output"))}
+        writers = {id(marker): event for event in own for marker in unstored_in(event.data.get("output"))}
         firings: dict[int, Event] = {}
         for marker in needed:
             self._add_with_inputs(marker, writers, firings)
@@ -70,7 +70,7 @@ class Recomputation:
             )
         if event.seq not in firings:
             firings[event.seq] = event
-            for inner in _markers(self._start(event).data.get("input")):
+            for inner in unstored_in(self._start(event).data.get("input")):
                 self._add_with_inputs(inner, writers, firings)
 
     def _start(self, end: Event) -> Event:
@@ -115,12 +115,13 @@ def _keys_given(node: NodeDefinition, given: Mapping[str, Any], registry: ToolRe
     return {**whole, **{name: value for name, value in given.items() if name != STATE}}
 
 
-def _markers(value: Any) -> Iterator[Unstored]:
+def unstored_in(value: Any) -> Iterator[Unstored]:
+    """Yield the values within a value that could not be stored."""
     if type(value) is Unstored:
         yield value
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _markers(inner)
+            yield from unstored_in(inner)
     elif isinstance(value, list):
         yield from (inner for inner in value if type(inner) is Unstored)
 
@@ -142,7 +143,7 @@ def _alone(node: NodeDefinition) -> GraphDefinition:
 
 def missing_values(run: GraphRun, registry: ToolRegistry) -> list[Unstored]:
     """Return the values that were not stored and that a task still to run may read, as far as the graph shows it."""
-    return [marker for part in readable_values(run, registry) for marker in _markers(part.value)]
+    return [marker for part in readable_values(run, registry) for marker in unstored_in(part.value)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition, reachable
 from nbflow.names import node_path
 from nbflow.scheduler import RULES, Plan
-from nbflow.secrets import Supply, learn
-from nbflow.session.recompute import ReadableValue, Recomputation, readable_values
+from nbflow.secrets import Supply, learn, redacted_in
+from nbflow.session.recompute import ReadableValue, Recomputation, readable_values, unstored_in
 from nbflow.store.archive import garbage_collection_paused, seconds_of
 from nbflow.store.codecs.classes import Substitute, substitutes_in
 from nbflow.store.rows import RunHead, RunRow
@@ -233,6 +233,22 @@ def _follows(event: Event) -> bool:
     return is_decided(event) and event.kind is not Kind.EXECUTION_ERROR
 
 
+def lacks_values(source: Source, upto: int) -> bool:
+    """Return whether the state or an output lacks a value that could not be stored, and may be recomputed."""
+    return any(True for part in _parts(source, upto) for _ in unstored_in(part))
+
+
+def lacking_secrets(source: Source, upto: int) -> set[str]:
+    """Return the names of all secrets that the state and the outputs lack."""
+    return {missing.name for part in _parts(source, upto) for missing in redacted_in(part)}
+
+
+def _parts(source: Source, upto: int) -> Iterator[Any]:
+    yield source.initial
+    for event in source.events[:upto]:
+        yield event.data.get("output")
+
+
 async def recompute(engine: WorkflowEngine, plan: Plan, source: Source, upto: int) -> tuple[Source, list[str]]:
     """Recompute the values that could not be stored and are still needed.
 
@@ -242,22 +258,26 @@ async def recompute(engine: WorkflowEngine, plan: Plan, source: Source, upto: in
     Raises:
         StoreError: A value cannot be recomputed.
     """
-    events = source.events[:upto]
-    if not any(lacks(part) for part in (source.initial, *(event.data.get("output") for event in events))):
+    if not any(map(lacks, _parts(source, upto))):
         return source, []
-    recomputation = Recomputation(engine, plan, source.initial, events)
+    recomputation = Recomputation(engine, plan, source.initial, source.events[:upto])
     await recomputation.run()
     return replace(source, events=recomputation.events + source.events[upto:]), recomputation.notes
 
 
-def past_of(source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool) -> Past:
+def past_of(
+    source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool, routes_from_log: bool = False
+) -> Past:  # fmt: skip
     """Return the state that a run starts from: its events, replayed on the present graph.
+
+    With `routes_from_log` the replay takes the edges that the events name, and evaluates no condition: it may read a
+    secret that is lacking.
 
     Raises:
         RunStateError: An event, which is named, does not fit the graph.
     """
     events = source.events[:upto]
-    replay = Replay(plan, source.initial, rules=rules_of(events))
+    replay = Replay(plan, source.initial, rules=rules_of(events), as_told=routes_from_log)
     with garbage_collection_paused():
         replay.feed(events)
     resumed: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
@@ -289,6 +309,12 @@ def check_classes(session_store: SessionStore, source: Source, past: Past, regis
     lines = [_substitute_line(*pair, notebook) for pair in list(found.values())[:_MOST_CLASSES]]
     more = [f"and {len(found) - _MOST_CLASSES} more classes"] if len(found) > _MOST_CLASSES else []
     raise RunStateError("\n".join([f"run {source.id} cannot resume yet:", *lines, *more]))
+
+
+def read_secrets(past: Past, registry: ToolRegistry) -> set[str]:
+    """Return the names of the secrets that are missing in values which a task still to run may read."""
+    parts = readable_values(past.replay.scheduler.root, registry)
+    return {missing.name for part in parts for missing in redacted_in(part.value)}
 
 
 def _substitute_line(part: ReadableValue, substitute: Substitute, notebook: Path | None) -> str:

@@ -38,7 +38,7 @@ class Holder(Protocol):
         """Refer to a run no longer, if it is the one that is shown."""
 
 
-class Memory:
+class Retention:
     """The ended runs of a session, of this process or read from the store, oldest first.
 
     Args:

@@ -82,19 +82,19 @@ def _error(text: str | None) -> str:
     return f"{where}{error.get('type')}: {error.get('message')}"
 
 
-def place(row: RunRow) -> tuple[float, str]:
-    """Return a run's place in a list of runs: when it started, and its id."""
+def position(row: RunRow) -> tuple[float, str]:
+    """Return the position of a run in a list of runs: its start, in seconds since 1970, and its id."""
     return row.started, row.id
 
 
-def row_of(run: Run, *, kept: bool, notebook: str | None = None) -> RunRow:
-    """Return a run of this process as the store would list it; `kept` if it is soon to do so."""
+def row_of(run: Run, *, is_recorded: bool, notebook: str | None = None) -> RunRow:
+    """Return the row of a run of this process; `is_recorded` if the store will have it."""
     last = run.events[-1]
     ended = last.time if last.kind in ENDINGS else None
     return RunRow(
         id=run.id, graph=run.name, version=0, status=run.status, started=run.started_at, ended=ended,
         seconds=run.execution_time, nodes=count_completed(run.events), seq=len(run.events),
-        durability="async" if kept else "off",
+        durability="async" if is_recorded else "off",
         error=None if ended is None else cause_of(last), origin=None, **_fork(run), owner="this process",
         notebook=notebook,
     )  # fmt: skip

@@ -1,85 +1,190 @@
-"""The one wiring place: the tools, graphs, engine and runs of a process.
+"""The session: the object that a notebook, a command or a server works with.
 
-Rule: every magic and every command is a call of a method here; what they add is parsing and showing.
+Invariant: every magic and every command calls one method of a session; it adds parsing and display, and no rule.
 """
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine import Run
-from nbflow.errors import GraphError
+from nbflow.engine import Run, WorkflowEngine
+from nbflow.engine.record import RunRecord
+from nbflow.events import Status
 from nbflow.graph import GraphDefinition
+from nbflow.live_view.controls import STOPPED
 from nbflow.names import identifier, normalised
-from nbflow.session.resumption import Reopening
-from nbflow.tools import ToolSpec
+from nbflow.session.graph_registry import GraphRegistry, StoredGraph
+from nbflow.session.resumption import Resumer
+from nbflow.session.retention import Retention
+from nbflow.session.run_list import RunList
+from nbflow.session.run_registry import RunRegistry, call_on_loop
+from nbflow.tools import ToolRegistry, ToolSpec
 from nbflow.values import own
 
 if TYPE_CHECKING:
-    from nbflow.graph.needs import InitialStateCheck, Need
+    from nbflow.graph.needs import Need
     from nbflow.serve.embedded import Served
     from nbflow.settings import Durability
-    from nbflow.store.recorder import Recorder
+    from nbflow.store import Store
+    from nbflow.store.cache import OutputCache
+    from nbflow.store.codecs import Codecs
+    from nbflow.store.session_store import SessionStore
+    from nbflow.view import GraphPicture, RunPicture
+
+_RUN_ID = re.compile("[0-9a-f]+")
 
 
-class Session(Reopening):
-    """What a notebook, a command or a server works with.
+class Session:
+    """The tools, graphs, engine, runs and store of a process, or of a part of it.
 
-    `tool`, `predicate` and `reducer` are the registry's decorators.
+    Attributes:
+        registry: The tools; `tool`, `predicate` and `reducer` are its decorators.
+        graphs: The graphs by name.
+        engine: Runs the graphs.
+        on_resume: Functions that are called with a run that resumes, on its loop, before any of its tasks starts.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self.registry = ToolRegistry()
         self.tool: Callable[..., Any] = self.registry.tool
         self.predicate = self.registry.predicate
         self.reducer = self.registry.reducer
-        self._checks: dict[str, InitialStateCheck] = {}
+        self._history: SessionStore | None = None
+        self._opening = threading.Lock()
+        self._graphs = GraphRegistry(self._session_store, self.registry)
+        self.graphs = self._graphs.graphs
+        self.engine = WorkflowEngine(self.registry, graphs=self.graphs)
+        self._runs = RunRegistry(self._session_store, self.registry)
+        self._resumer = Resumer(self.engine, self._runs, self.graphs, self._session_store, lambda: self.outputs)
+        self.on_resume = self._resumer.on_resume
+
+    @cached_property
+    def codecs(self) -> Codecs:
+        """The codecs that convert values of this session's runs to text and bytes, and back."""
+        from nbflow.store.codecs import Codecs
+
+        return Codecs()
+
+    @property
+    def history(self) -> SessionStore:
+        """The store of this session, the same object in every thread; a run opens the database when it needs it."""
+        return self._session_store()
+
+    def _session_store(self) -> SessionStore:
+        from nbflow.store.session_store import SessionStore
+
+        with self._opening:
+            if self._history is None:
+                self._history = SessionStore(self.registry, self.codecs)
+            return self._history
+
+    @cached_property
+    def outputs(self) -> OutputCache:
+        """The cache of nodes with the option `cache`."""
+        from nbflow.store.cache import OutputCache
+
+        return OutputCache(self.history)
+
+    @property
+    def live(self) -> dict[str, Run]:
+        """The runs of this process by id, oldest first."""
+        return self._runs.live
+
+    @property
+    def last(self) -> Run | None:
+        """The run that was started or resumed last in this process, whatever its status; None before the first."""
+        return self._runs.last
+
+    @property
+    def memory(self) -> Retention:
+        """The runs that ended and stay in memory."""
+        return self._runs.memory
+
+    # Graphs
 
     def graph(self, name: str, source: str | Mapping[str, Any] | GraphDefinition) -> GraphDefinition:
-        """Define a graph under a name, in place of what had it before.
+        """Define a graph under a name, and replace an earlier graph of that name.
 
         Args:
-            name: What runs and subgraphs call it.
+            name: The name that runs and subgraphs use.
             source: A text in the notation or in JSON, the JSON's data, or a definition.
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no sound graph, or it calls itself by another name.
+            GraphError: It defines no valid graph, or one with another name.
         """
-        if not name.strip():
-            raise GraphError("a graph of a session needs a name")
-        name = identifier(name)
-        if isinstance(source, str):
-            graph = GraphDefinition.from_text(source, name=name)
-        else:
-            data = source if isinstance(source, GraphDefinition) else GraphDefinition.model_validate(dict(source))
-            if data.name not in ("", name):
-                raise GraphError(f"it is defined as {name!r} and calls itself {data.name!r}; use one of the names")
-            graph = data.model_copy(update={"name": name})
-        self.graphs[name] = graph
-        return graph
+        return self._graphs.define(name, source)
+
+    def find(self, name: str) -> GraphDefinition:
+        """Return the graph of a name.
+
+        Raises:
+            GraphNotFoundError: There is none; the message names the most similar ones.
+        """
+        return self._graphs.find(name)
 
     def lint(self, name: str, *, given: Mapping[str, Any] | None = None) -> list[str]:
-        """Return what is likely wrong with a graph, a sentence each.
+        """Return the likely mistakes in a graph, one sentence each.
 
-        That is unknown tools, unreachable nodes, loops without a way out, and parameters that no path provides. `given`
-        are keys of the initial state, where they are known.
+        These are unknown tools, unreachable nodes, loops without an exit, and parameters that no path provides. `given`
+        has the keys of the initial state, where they are known.
         """
-        from nbflow.graph.analysis import lint
-
-        return lint(self.find(name), self.registry, self.graphs, given=given)
+        return self._graphs.lint(name, given)
 
     def needs(self, name: str) -> list[Need]:
-        """Return the keys that a graph's initial state is to have or may have, those first that it cannot run without.
+        """Return the keys that the initial state of a graph must or may have; required keys first.
 
         Raises:
             GraphError: There is no such graph.
         """
-        from nbflow.graph.needs import needs
+        return self._graphs.needs(name)
 
-        return needs(self.find(name), self.registry, self.graphs)
+    def stored_graphs(self, name: str | None = None) -> list[StoredGraph]:
+        """Return the stored versions of one graph or of all, by name, newest first; none without a store. Blocks.
+
+        Raises:
+            StoreError: One of them is not a valid graph.
+        """
+        return self._graphs.stored(name)
+
+    def load_graph(self, name: str, version: int | None = None) -> GraphDefinition:
+        """Define a graph as it is stored, by default its newest version; replace the graph of that name. Blocks.
+
+        Raises:
+            StoreError: It is not stored; the message names the stored versions.
+        """
+        return self._graphs.load(name, version)
+
+    def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> int:
+        """Delete a version of a graph from the store, by default all; return the number of deleted versions. Blocks.
+
+        The graph stays defined in this session.
+
+        Args:
+            name: The graph.
+            version: The version.
+            force: Whether to delete its runs too.
+
+        Raises:
+            StoreError: It is not stored, it has runs and `force` is not given, or one of them is active.
+        """
+        return self._graphs.delete(name, version, force=force)
+
+    # Runs
+
+    def prepare(self, graph: GraphDefinition) -> None:
+        """Compile a graph and compute the keys that its runs need, so that `start` has both ready; in any thread.
+
+        Raises:
+            GraphError: It names tools or graphs that do not exist.
+        """
+        self.engine.plan(graph)
+        self._graphs.prepare_check(graph)
 
     def start(
         self, name: str, state: Mapping[str, Any] | None = None, *,
@@ -90,97 +195,250 @@ class Session(Reopening):
 
         Args:
             name: The graph.
-            state: The state at its start.
-            max_parallel: How many nodes may run at once; without it, all that can.
-            durability: `sync` keeps a completion on the disk before anything that depends on it starts, `async` keeps
-                in groups behind the run, `off` keeps nothing; by default as the setting NBFLOW_DURABILITY says.
-            allow_unstored: Whether a run kept with `sync` goes on where a value cannot be stored; by default as the
-                setting NBFLOW_ALLOW_UNSTORED says.
-            cache: Whether nodes with `cache` take stored outputs; if not, theirs are computed and stored anew.
-            breaks: The nodes to pause at, as by `Run.break_at`.
-            run_id: What to call it, in place of a new id.
+            state: The initial state.
+            max_parallel: How many nodes may run at once; unlimited by default.
+            durability: `sync` commits the completion of a node before anything that depends on it starts, `async`
+                commits in groups behind the run, `off` stores nothing; by default the setting NBFLOW_DURABILITY.
+            allow_unstored: Whether a run with `sync` continues after a value that cannot be stored; by default the
+                setting NBFLOW_ALLOW_UNSTORED.
+            cache: Whether nodes with `cache` use stored outputs; if not, they run and replace the stored outputs.
+            breaks: The nodes to pause at, as with `Run.break_at`.
+            run_id: The id of the run; a new id by default.
 
         Raises:
-            GraphError: There is no such graph, or it names tools or graphs that are not there.
-            InitialStateError: The state lacks keys without which no run of the graph completes; nothing has started.
-            RunStateError: One of `breaks` is no node of the graph.
+            GraphError: There is no such graph, or it names tools or graphs that do not exist.
+            InitialStateError: The state lacks keys that every run of the graph needs; nothing has started.
+            RunStateError: One of `breaks` is not a node of the graph.
             NameClashError: Two keys of the state become one name.
         """
-        graph, run_id = self.find(name), run_id or self.engine.new_id()
-        self.engine.plan(graph, breaks=breaks)  # a tool that is not there is refused before the state is looked at
-        named = normalised(state or {}, "the initial state")
-        self._refuse_missing(graph, named.keys())
-        # Copied here too, as the store may encode it only after the caller has changed it.
-        initial = own(named)
-        keeper = self._keeper(run_id, graph, initial, durability, allow_unstored)
-        run = self.engine.start(
-            graph, initial, max_parallel=max_parallel, run_id=run_id, keeper=keeper,
-            cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
-        )  # fmt: skip
-        self._known_here(run, keeper)
-        return run
-
-    def prepare(self, graph: GraphDefinition) -> None:
-        """Compile one of the graphs and find what its runs need, so that `start` has that ready; in any thread.
-
-        Raises:
-            GraphError: It names tools or graphs that are not there.
-        """
-        self.engine.plan(graph)
-        known = self._checks.get(graph.name)
-        if known is None or not known.is_of(graph, self.graphs):
-            known = self._checks[graph.name] = self._initial_check(graph)
-        known.missing(())
-
-    def _refuse_missing(self, graph: GraphDefinition, given: Collection[str]) -> None:
-        """Refuse the keys of an initial state where some are missing without which no run of a graph completes."""
-        known = self._checks.get(graph.name)
-        if known is not None and known.is_of(graph, self.graphs) and not known.missing(given):
-            return
-        # A tool that was changed in place since may not need these keys any longer, which only a new look finds.
-        check = self._checks[graph.name] = self._initial_check(graph)
-        check.refuse_missing(given)
-
-    def _initial_check(self, graph: GraphDefinition) -> InitialStateCheck:
-        from nbflow.graph.needs import InitialStateCheck
-
-        return InitialStateCheck(graph, self.registry, self.graphs)
-
-    def _keeper(
-        self, run_id: str, graph: GraphDefinition, state: Mapping[str, Any], durability: Durability | None,
-        allow_unstored: bool | None,
-    ) -> Recorder | None:  # fmt: skip
         from nbflow.settings import settings
 
-        durability = durability or settings().durability
-        if durability == "off":
-            return None
-        strict = durability == "sync"
-        self._kept.add(run_id)
-        return self.history.recorder(
-            run_id, graph, self.graphs, state, time.time(), strict=strict, allow_unstored=allow_unstored
-        )
+        graph, run_id = self.find(name), run_id or self.engine.new_id()
+        self.engine.plan(graph, breaks=breaks)  # refuses an unknown tool before the state is checked
+        initial = normalised(state or {}, "the initial state")
+        self._graphs.refuse_missing(graph, initial.keys())
+        recorder = None
+        if (durability := durability or settings().durability) != "off":
+            # One copy for the run and for the store, which encodes it in its own thread; else the engine copies.
+            initial, is_strict = own(initial), durability == "sync"
+            recorder = self.history.recorder(
+                run_id, graph, self.graphs, initial, time.time(), strict=is_strict, allow_unstored=allow_unstored
+            )
+            self._runs.expect_stored(run_id)
+        run = self.engine.start(
+            graph, initial, max_parallel=max_parallel, run_id=run_id, keeper=recorder,
+            cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
+        )  # fmt: skip
+        self._runs.add(run, None if recorder is None else recorder.begun)
+        return run
 
     async def run(self, name: str, /, **state: Any) -> Run:
-        """Run a graph to its end; return the run, whose `.state` and `.result` tell what came of it.
+        """Run a graph to its end and return the run, which has `.state` and `.result`.
 
         Raises:
-            ExecutionError: The run failed or was cancelled; it has `.result`.
+            ExecutionError: The run failed or was cancelled; see `.result`.
             ConditionError: A condition could not be evaluated.
         """
         run = self.start(name, state)
         await run
         return run
 
+    async def reopen(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        breaks: Collection[str] = (), secrets: Mapping[str, Any] | None = None,
+    ) -> Run:  # fmt: skip
+        """Resume a run that ended early or lost its process, or fork a run, and return it at once.
+
+        Completed nodes do not run again. The graph is the session's of that name, else the stored one.
+
+        Args:
+            run_id: The run; by default the newest that did not complete or, for a fork, the newest: of this process's
+                notebook, if that is known.
+            at: Fork after an event (its `seq`), or before a node's last firing (`NODE`) or its third (`NODE#3`).
+            state: Fork with these keys written over what every path sees.
+            breaks: The nodes to pause at, as with `start`.
+            secrets: The values, by name, of secrets that the run had in another process, as they are never stored. They
+                are no edits. Others are read from environment variables, NBFLOW_SECRET_ and the name. A value that only
+                contains a secret is needed if a node that is still to run may read it.
+
+        Raises:
+            RunNotFoundError: No such run.
+            NameClashError: Two keys of `state` become one name.
+            GraphError: Its graph needs a tool that is not defined here; the message names the cell to run if possible.
+            SecretsNeededError: It lacks secrets; `names` has their names.
+            RunStateError: It is complete or active and this is no fork; another process owns it; the graph does not
+                fit its events or `breaks`; the class of an object that a tool gets is missing; or, without an id, the
+                last run belongs to another notebook.
+        """
+        return await self._resumer.reopen(run_id, at=at, state=state, breaks=breaks, secrets=secrets)
+
+    async def resume(
+        self, run_id: str | None = None, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+    ) -> Run:  # fmt: skip
+        """Resume or fork a run, as `reopen` does, run it to its end, and return it.
+
+        Raises:
+            ExecutionError: As by `run`.
+        """
+        run = await self.reopen(run_id, at=at, state=state, secrets=secrets)
+        await run
+        return run
+
+    def default_run_id(self, *, unfinished: bool) -> str:
+        """Return the id of the run to resume or, if not only the `unfinished` count, to fork, without an id. Blocks.
+
+        Raises:
+            RunStateError: There is none, or the last one belongs to another notebook.
+        """
+        return self._resumer.default_run_id(unfinished=unfinished)
+
+    def runs(
+        self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
+        limit: int = 20, before: tuple[float, str] | None = None,
+    ) -> RunList:  # fmt: skip
+        """Return the newest 20 runs, newest first: those of the store, and those of this process. Blocks.
+
+        Pass a higher `limit` for more; `is_cut` of the list is true if there are more than it allowed.
+
+        Args:
+            graph: Only runs of this graph.
+            status: Only runs with this status.
+            since: Only runs that started then or later, in seconds since 1970.
+            limit: The most runs to return, at least 1.
+            before: Only runs after this position in the list: the start of a run in seconds since 1970, and its id.
+
+        Raises:
+            NbflowError: The limit is below 1.
+            StoreError: The store cannot be read.
+        """
+        named = graph and self._graphs.stored_name(graph)
+        return self._runs.rows(graph=named, status=status, since=since, limit=limit, before=before)
+
+    def read(self, run_id: str) -> RunRecord:
+        """Return a run by its id or the beginning of it, from this process or from the store. Blocks.
+
+        Raises:
+            RunNotFoundError: No such run, or more than one.
+            StoreError: What is stored is not what nbflow writes.
+        """
+        return self._runs.read(run_id)
+
+    def show(self, name: str) -> GraphPicture | RunPicture:
+        """Return the picture of a graph, or of a run by its id, which has `.run`; a notebook displays it.
+
+        Raises:
+            GraphError: There is no such graph; the message names the most similar ones.
+            RunNotFoundError: What looks like the id of a run is none, or begins the ids of several.
+        """
+        from nbflow.view import GraphPicture, RunPicture
+
+        if identifier(name) not in self.graphs and _RUN_ID.fullmatch(name):
+            return RunPicture(self.read(name))
+        return GraphPicture(self.find(name))
+
+    def answer(
+        self, value: Any, *, run_id: str | None = None, node: str | None = None, question: int | None = None
+    ) -> Run:
+        """Answer a question of a run; return the run.
+
+        Args:
+            value: One of the choices, a value of the question's type, or its JSON data.
+            run_id: The run; by default the only one that waits for an answer.
+            node: The path of the node that asks; needed if several nodes of the run do.
+            question: The `seq` of the question's `node_waiting` event; needed if a node asks several at once.
+
+        Raises:
+            RunStateError: No question is open, or several are.
+            AnswerError: The answer does not fit; `.faults` has each fault by its path in the answer.
+        """
+        run = self._runs.active_run(run_id, asking=True)
+        call_on_loop(run, lambda: run.answer(value, node=node, question=question))
+        return run
+
+    def cancel(self, run_id: str | None = None, *, reason: str = STOPPED) -> RunRecord:
+        """Cancel a run, by default the only one that is active in this process; return it.
+
+        If another process owns the run, that process cancels it within seconds; until then the returned run has the
+        status that is stored. A run whose process ended is marked as cancelled, and resumes only when a person asks for
+        it. Blocks if the run is not in this process.
+
+        Raises:
+            RunNotFoundError: There is no run of this id.
+            RunStateError: It has ended; or, without an id, there is not exactly one.
+        """
+        if run_id is not None and (store := self._store_without(run_id)) is not None:
+            from nbflow.store import cancellation
+
+            return self.read(cancellation.end(store, run_id, reason).id)
+        run = self._runs.active_run(run_id)
+        call_on_loop(run, lambda: run.cancel(reason))
+        return run
+
+    def _store_without(self, run_id: str) -> Store | None:
+        """Return the store, if there is one and this process does not have the run."""
+        return self.history.open_existing() if self._runs.find(run_id) is None else None
+
+    def active_runs(self, *, asking: bool = False) -> list[Run]:
+        """Return the runs of this process that have not ended, or those that wait for an answer; the oldest first."""
+        return self._runs.active_runs(asking=asking)
+
+    async def local_run(self, run_id: str) -> Run | None:
+        """Return a run of this process by its whole id; forget one that ended and that another process resumed since.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        return await self._runs.local_run(run_id)
+
+    async def is_outdated(self, run: RunRecord) -> bool:
+        """Return whether the store has events or a status of a run, written by another process, that the object lacks.
+
+        Raises:
+            RunNotFoundError: The run has not ended, and is not in the store.
+            StoreError: The store cannot be asked.
+        """
+        return await self._runs.is_outdated(run)
+
+    async def until_stored(self, run: Run) -> None:
+        """Wait until the store has a run that was just started, so that it outlives this process; call on its loop.
+
+        Raises:
+            StoreError: It cannot be stored.
+        """
+        await self._runs.until_stored(run)
+
+    def is_resumable(self, run: Run) -> bool:
+        """Return whether the store has all events of a run, so that another process can resume it."""
+        return self._runs.is_resumable(run)
+
+    def forget(self, run: Run) -> None:
+        """Remove a run of this process, unless it was resumed here since; the store keeps its rows."""
+        self._runs.forget(run)
+
+    # Tools, notices, server
+
+    def tools(self) -> list[ToolSpec]:
+        """Return the tools, in the order of their first registration."""
+        return [self.registry.get(name) for name in self.registry.names()]
+
+    def describe(self, tool: str) -> str:
+        """Return the first line of a tool's documentation; an empty text for an unknown tool."""
+        return self.registry.get(tool).doc if tool in self.registry else ""
+
+    def take_notices(self) -> list[str]:
+        """Return the notices of the store for a person, one line each, and clear them."""
+        return [] if self._history is None else self._history.take_notices()
+
     def serve(
         self, *, host: str | None = None, port: int | None = None, token: str | None = None
     ) -> Served:  # fmt: skip
-        """Serve this session on the running loop: REST, WebSocket and a page; return at once.
+        """Serve this session on the running loop, by REST, WebSocket and a page; return at once.
 
         Args:
-            host: The address to listen at; by default as NBFLOW_HOST says, else this machine's alone, 127.0.0.1.
-            port: The port, 0 for any that is free; by default as NBFLOW_PORT says, else 8765.
-            token: What requests must bring; by default as NBFLOW_TOKEN says, else one made now.
+            host: The address to listen at; by default NBFLOW_HOST, else 127.0.0.1, which only this machine reaches.
+            port: The port, 0 for any free one; by default NBFLOW_PORT, else 8765.
+            token: The token that requests must send; by default NBFLOW_TOKEN, else a new one.
 
         Raises:
             NbflowError: The address is taken, or no loop runs.
@@ -190,7 +448,3 @@ class Session(Reopening):
 
         given = {"host": host, "port": port, "token": token}
         return serve(self, **{name: value for name, value in given.items() if value is not None})
-
-    def tools(self) -> list[ToolSpec]:
-        """Return the tools, in the order in which they were first registered."""
-        return [self.registry.get(name) for name in self.registry.names()]

@@ -34,7 +34,7 @@ def end(store: Store, run_id: str, reason: str) -> RunRow:
     """
     row = store.head(run_id).result().row
     if row.status not in LIVE:
-        raise RunStateError(f"run {row.id} is {row.status}, so nothing of it goes on")
+        raise RunStateError(f"run {row.id} has ended with status {row.status}")
     if store.ask_end(row.id, reason).result() is None:
         _end_here(store, row.id, reason)
     return store.head(row.id).result().row

@@ -163,7 +163,7 @@ def test_what_has_ended_or_is_not_there_is_an_error(nbflow: Command) -> None:
     ended, unknown = nbflow("cancel", run_id), nbflow("cancel", "ffff")
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"nbflow: run {run_id} is completed, so nothing of it goes on\n"
+    assert ended.stderr == f"nbflow: run {run_id} has ended with status completed\n"
     assert unknown.returncode == 1
     assert "no run 'ffff' is known here; nbflow runs lists them" in unknown.stderr
 

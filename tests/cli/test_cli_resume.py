@@ -160,11 +160,11 @@ def test_from_takes_the_number_of_an_event(nbflow: Command, ids: list[str]) -> N
 def test_a_completed_run_has_nothing_to_go_on_with(nbflow: Command) -> None:
     run_id = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))["run_id"]
 
-    assert "is completed, so there is nothing to go on with" in nbflow("resume", run_id, "--tools", "mytools").stderr
+    assert "is completed, so there is nothing to resume" in nbflow("resume", run_id, "--tools", "mytools").stderr
     last = nbflow("resume", "--tools", "mytools")
     assert (last.returncode, last.stdout) == (1, "")
     assert last.stderr.endswith(
-        "nbflow: no run here is unfinished, so there is nothing to go on with; nbflow runs lists them\n"
+        "nbflow: no run here is unfinished, so there is nothing to resume; nbflow runs lists them\n"
     )
 
 

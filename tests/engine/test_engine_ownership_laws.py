@@ -29,7 +29,7 @@ def run_of(seed: int, **options: Any) -> Run:
     async def main() -> Run:
         run = made.start("g", owned_graphs.INITIAL)
         await run.wait()
-        await made.stored(run)
+        await made.until_stored(run)
         return run
 
     run = asyncio.run(main())

@@ -37,7 +37,7 @@ GOLDEN = 0.6180339887498949
 """Its multiples, less whole numbers, lie evenly however many are taken."""
 MOMENTS = {("file", "sync"): 200, ("file", "async"): 200, ("server", "sync"): 50, ("server", "async"): 50}
 SAMPLE = {"file": 6, "server": 2}
-NOTHING_LEFT = "nothing to go on with"
+NOTHING_LEFT = "nothing to resume"
 
 
 def moments(rule: str) -> list[Any]:

@@ -129,7 +129,7 @@ def test_a_fork_of_a_run_that_waits_is_followed_beyond_the_end_of_that_run(kerne
 
     page.hears(status_is("paused"))
     assert (
-        kernel.ok("from nbflow import session as s\n[r.id for r in s.current().all_going()]").value == f"['{forked}']"
+        kernel.ok("from nbflow import session as s\n[r.id for r in s.current().active_runs()]").value == f"['{forked}']"
     )
     kernel.ok("s.current().cancel()")
 

@@ -69,7 +69,7 @@ def test_a_run_in_the_background_is_stopped(kernel):
     kernel.ok("run = %flow_run sticks --background")
     reply = kernel.ok("%flow_cancel")
     assert reply.displays[0]["text/plain"].endswith(" of sticks is cancelled")
-    assert "no run of this session goes on" in kernel.run("%flow_cancel").traceback
+    assert "no run of this session is active" in kernel.run("%flow_cancel").traceback
 
 
 def test_a_run_pauses_at_its_breakpoints(kernel):
@@ -92,4 +92,4 @@ def test_a_breakpoint_at_an_unknown_node_is_refused_before_anything_runs(kernel,
     assert "graph 'steps' has no node 'd'; known nodes: quick, b, c" in refused.traceback
     assert refused.displays == []
     assert kernel.ok("len(session.runs()) - before").value == "0"
-    assert "no run of this session goes on" in kernel.run("%flow_cancel").traceback
+    assert "no run of this session is active" in kernel.run("%flow_cancel").traceback

@@ -34,7 +34,7 @@ async def left(folder: Path | None) -> str:
     """Leave a run behind that waits, as a process does that ends; return its id."""
     session = session_of(folder)
     run = session.start("asking")
-    await session.stored(run)
+    await session.until_stored(run)
     while not run.asking:
         await run.changed()
     session.history.close()

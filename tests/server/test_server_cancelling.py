@@ -26,7 +26,7 @@ def test_a_run_of_the_server_itself_is_cancelled_when_it_answers(monkeypatch: py
 
         assert (stopped, stopped.status) == (run, "cancelled")
         await run.wait()
-        with pytest.raises(RunStateError, match="is cancelled, so nothing of it goes on"):
+        with pytest.raises(RunStateError, match="has ended with status cancelled"):
             await service.cancel(run.id)
         with pytest.raises(RunNotFoundError):
             await service.cancel("ffffffffffff")

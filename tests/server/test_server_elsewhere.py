@@ -91,7 +91,7 @@ def test_what_ended_elsewhere_is_watched_to_that_end(tmp_path: Path) -> None:
 
         assert json.loads(texts[-1])["event"] == "execution_complete"
         assert (await here.read(run.id)).status == "completed"
-        with pytest.raises(RunStateError, match="is completed, so nothing of it goes on"):
+        with pytest.raises(RunStateError, match="has ended with status completed"):
             await here.steer(run.id, lambda run: run.pause())
 
     with process(tmp_path) as here, process(tmp_path) as there:
@@ -216,7 +216,7 @@ def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_pa
         until(page, lambda message: message["type"] == "snapshot" and message["run"]["status"] == "cancelled")
         page.send('{"type": "command", "name": "stop"}')
         refused = until(page, lambda message: message["type"] == "refused")
-        assert "is cancelled, so nothing of it goes on" in refused["message"]
+        assert "has ended with status cancelled" in refused["message"]
 
 
 def test_who_watches_a_run_of_another_process_stops_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def die_in(call: str, durability: str) -> str:
         async def be_stored() -> None:
             (run,) = session.live.values()
             print(run.id, flush=True)
-            await session.stored(run)
+            await session.until_stored(run)
 
         @session.tool
         def die() -> None:

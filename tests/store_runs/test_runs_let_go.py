@@ -243,13 +243,13 @@ def test_the_size_of_a_run_is_estimated_from_its_values(made: Session, value: ob
 def test_a_kept_run_that_was_let_go_is_in_the_store_and_nowhere_else(made: Session) -> None:
     async def one() -> tuple[str, weakref.ref[Run]]:
         run = made.start("grows", {"n": 1})
-        await made.stored(run)
+        await made.until_stored(run)
         await run.wait()
         return run.id, weakref.ref(run)
 
     run_id, left = asyncio.run(one())
     made.history.close()  # by now all of it is written
-    made.let_go(made.live[run_id])
+    made.forget(made.live[run_id])
     gc.collect()
 
     assert left() is None

@@ -103,7 +103,7 @@ def test_a_completed_run_is_not_resumed_and_an_unknown_one_is_not_found() -> Non
     async def main() -> None:
         made = session("add")
         run = await ended(made, n=0)
-        with pytest.raises(RunStateError, match="is completed, so there is nothing to go on with"):
+        with pytest.raises(RunStateError, match="is completed, so there is nothing to resume"):
             await made.resume(run.id)
         with pytest.raises(RunNotFoundError, match="no run 'ffff'"):
             await made.resume("ffff")

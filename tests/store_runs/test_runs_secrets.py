@@ -278,6 +278,89 @@ def test_a_secret_given_again_stays_one_where_its_key_is_not_named(
     assert leaks(stored(tmp_path)) == []
 
 
+def connect(key: SecretStr) -> dict[str, Any]:
+    """Return values that contain a secret and are none themselves."""
+    return {"url": f"https://host/?key={key.get_secret_value()}", "links": {"deep": [f"?key={key.get_secret_value()}"]}}
+
+
+def fetch(url: str) -> dict[str, Any]:
+    return {"rows": len(url)}
+
+
+def rest(rows: int) -> dict[str, Any]:
+    check(rows, "none")
+    return {"done": rows}
+
+
+def fails_after(*lines: str) -> str:
+    """Return the id of a run that failed before its last node, in a process that is over."""
+
+    async def main() -> str:
+        made = connecting(*lines)
+        run = made.start("connects", {"key": SecretStr("a-secret-of-many-signs")})
+        await run.wait()
+        made.history.close()
+        return run.id
+
+    return asyncio.run(main())
+
+
+def connecting(*lines: str) -> Session:
+    made = Session()
+    for tool in (connect, fetch, rest, check):
+        made.tool(tool)
+    made.graph("connects", "\n".join(lines))
+    return made
+
+
+def resumed_connecting(run_id: str, *lines: str, **given: Any) -> Run:
+    async def main() -> Run:
+        made = connecting(*lines)
+        try:
+            return await made.resume(run_id, **given)
+        finally:
+            made.history.close()
+
+    return asyncio.run(main())
+
+
+def test_a_value_that_only_contains_a_secret_is_needed_only_if_something_still_to_run_reads_it() -> None:
+    graph = ("connect -> fetch", "fetch -> rest if len(url) > 3")
+    run_id = fails_after(*graph)
+    check.mended = True  # type: ignore[attr-defined]
+
+    with pytest.raises(SecretsNeededError) as caught:
+        resumed_connecting(run_id, *graph)
+    assert caught.value.names == ("key",)  # `url` and `links` were read by nodes that are completed
+
+    done = resumed_connecting(run_id, *graph, secrets={"key": "a-secret-of-many-signs"})
+    assert (done.id, done.status, done.state["done"]) == (run_id, "completed", done.state["rows"])
+
+
+def test_a_value_that_contains_a_secret_is_needed_by_a_node_and_by_a_condition_still_to_run() -> None:
+    graph = ("connect -> check_first -> fetch", "check_first = check(length=1, api_key='none')", "fetch -> rest")
+    run_id = fails_after(*graph)
+    check.mended = True  # type: ignore[attr-defined]
+
+    with pytest.raises(SecretsNeededError) as caught:
+        resumed_connecting(run_id, *graph, secrets={"key": "a-secret-of-many-signs"})
+    assert caught.value.names == ("url",)
+
+    conditional = ("connect -> check_first", "check_first = check(length=1, api_key='none')",
+                   "check_first -> rest_of if 'x' not in links['deep']", "rest_of = rest(rows=1)")  # fmt: skip
+    with pytest.raises(SecretsNeededError) as caught:
+        resumed_connecting(fails_after_again(*conditional), *conditional, secrets={"key": "a-secret-of-many-signs"})
+    assert caught.value.names == ("links.deep[0]",)
+
+
+def fails_after_again(*lines: str) -> str:
+    check.mended = False  # type: ignore[attr-defined]
+    try:
+        return fails_after(*lines)
+    finally:
+        check.mended = True  # type: ignore[attr-defined]
+
+
 def test_within_one_process_a_resume_has_the_secrets_in_memory() -> None:
     async def main() -> Run:
         made = session()

@@ -105,4 +105,4 @@ def test_requests_that_need_a_running_run_are_refused_after_its_end(name: str) -
     asyncio.run(main())
 
     assert [(told["type"], told["name"]) for told in sent] == [("refused", name)]
-    assert "is completed, so nothing of it goes on" in sent[0]["message"]
+    assert "has ended with status completed" in sent[0]["message"]
