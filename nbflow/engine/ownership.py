@@ -353,9 +353,9 @@ class Handover:
 
     def _own(self, key: str, value: Any, current: Any = MISSING) -> Any:
         try:
-            return (
-                own(value) if current is MISSING else self._copies.snapshots.adopt(value, current, self._items.get(key))
-            )
+            if current is MISSING:
+                return own(value)
+            return self._copies.snapshots.copy_sharing(value, current, self._items.get(key))
         except ValueChangedError as error:
             raise ValueChangedError(f"node {self._task.name!r} returned {key!r}, and {error}") from error
 

@@ -25,7 +25,7 @@ from nbflow.store.codecs import Codecs
 from nbflow.store.codecs.json_text import TAG
 from nbflow.store.rows import Blob, LogRow, ToolRow
 from nbflow.tools import ToolSpec
-from nbflow.values import whole
+from nbflow.values import expanded
 
 _PACKED = {
     Kind.NODE_START: "defaults",
@@ -111,7 +111,7 @@ class Encoder:
 
     def _start(self, seq: int, record: StartRecord, spec: ToolSpec) -> tuple[str, str]:
         task, attempt = record.task, record.attempt
-        name, given = task.name, whole(record.input)
+        name, given = task.name, expanded(record.input)
         same = (spec.name, spec.version, *given)
         known = self._starts.get(same) or self._starts.setdefault(same, self._about(spec, given))
         about_tool, defaults_given = known
@@ -135,7 +135,7 @@ class Encoder:
 
     def _complete(self, seq: int, record: CompletionRecord) -> tuple[str, str]:
         task, unchanged = record.task, record.unchanged
-        name, output = task.name, whole(record.output)
+        name, output = task.name, expanded(record.output)
         took = milliseconds(record.time - record.started)
         head = f'{{{_place(task, record.attempt)},"duration_ms":{took!r},"cached":{str(record.cached).lower()}'
         if output is None:

@@ -1,10 +1,13 @@
-"""Copies of values that are read many times, by a plan made once.
+"""Repeated copies of the same values: `Snapshots` learns how to copy a value fast when it is copied a second time.
 
-A walk through a nested dict of 1 000 entries takes 0.4 times as long as `copy.deepcopy`, a copy by plan 0.07 times. A
-plan covers dicts, lists and sets with immutable values; all other values are copied by a walk.
+Many tools of a run read the same value from the state, and each of them gets its own copy. The first copy of a value is
+made by a walk (`own`). For the second one a `Plan` is built: the containers inside the value, and the links between
+them. All further copies follow the plan, with a few calls of functions in C. For a nested dict of 1 000 entries a walk
+takes 0.4 times as long as `copy.deepcopy`, and a copy by plan 0.07 times.
 
-A list of rows that a loop extends is a new list in each round. The engine's facts about the last one hold for all of
-its rows in the next one, so it only looks at new rows.
+A plan covers dicts, lists and sets with immutable values. Any other value is copied by a walk every time.
+
+Lists of rows need no plan; `Rows` copies them, and recognises a list that a loop has extended.
 """
 
 from __future__ import annotations
@@ -15,49 +18,50 @@ from dataclasses import dataclass
 from operator import itemgetter, setitem
 from typing import Any, NamedTuple
 
-from nbflow.values.adoption import adopt
 from nbflow.values.atoms import ATOMS
-from nbflow.values.copies import own
+from nbflow.values.copies import copy_sharing, own
 from nbflow.values.rows import Compact, Rows
 from nbflow.values.weight import MOST_ENTRIES, is_heavy
 
-_MOST = 16
-"""Values remembered at a time, as each is retained for as long."""
+_MAX_VALUES = 16
+"""The number of values that are remembered. They stay in memory as long as they are remembered."""
 _SMALL = 32
-"""Entries of a flat container for which looking it up costs as much as copying it."""
-_MOST_WORK = 2 * MOST_ENTRIES
-"""Entries of a flat container that take about a millisecond by plan; a container counts for four."""
+"""A flat container with fewer entries is copied directly, which takes no longer than its lookup."""
+_MAX_WORK = 2 * MOST_ENTRIES
+"""The amount of work by plan that takes about a millisecond; `Plan.work` has its unit."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """A value that was seen: whether copying it takes long, and what makes copies of it once it was asked for again."""
+    """A value that was copied or measured before, and what is known about it."""
 
     value: Any
     is_heavy: bool | None = None
-    is_copied: bool = False
+    """Whether a copy may take more than about a millisecond; None if that has not been determined."""
+    was_copied: bool = False
     make: Callable[[], Any] | None = None
+    """The function that makes copies, from the second copy on."""
     rows: Rows | None = None
 
     @classmethod
     def of_rows(cls, rows: Rows) -> _Known:
-        """Return what is known of a list of rows."""
+        """Return the facts about a list of rows."""
         return cls(rows.rows, is_heavy=rows.entries > MOST_ENTRIES, make=rows.copy, rows=rows)
 
 
 class Snapshots:
-    """Copies of the engine's own values; those that are asked for again come from a snapshot. Safe to use in threads.
+    """Copies of the engine's own values, with what was learned from earlier copies. Its methods are thread-safe.
 
-    A value is known by its identity, so it must never change.
+    A value is recognised by its identity, so it must never change.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self.has_grown = False
-        """Whether any list of rows was extended, so that `compact` may find one."""
+        """Whether a list of rows was extended; if not, `compact` has nothing to do."""
 
     def copy(self, value: Any) -> Any:
-        """Return a copy of a value, as `own` does."""
+        """Return a copy of a value, like `own`."""
         kind = type(value)
         if kind in ATOMS:
             return value
@@ -65,8 +69,8 @@ class Snapshots:
             return own(value)
         known = self._find(value)
         if known.make is None:
-            if not known.is_copied:
-                known.is_copied = True
+            if not known.was_copied:
+                known.was_copied = True
                 return own(value)
             known.make, known.is_heavy = _maker(value, heavy=known.is_heavy)
         return known.make()
@@ -81,24 +85,27 @@ class Snapshots:
         known = self._measured(value)
         return bool(known.is_heavy)
 
-    def adopt(self, value: Any, held: Any, given: list[Any] | None = None) -> Any:
-        """Return a copy of a value that shares with `held` the parts of both that are the same, as `adopt` does.
+    def copy_sharing(self, value: Any, older: Any, received: list[Any] | None = None) -> Any:
+        """Return a copy of a value that reuses the unchanged parts of an older one, like `copy_sharing`.
 
-        `given` are the items of the copy of `held` that the tool received, where they are known.
+        Args:
+            value: The new value, which is not the same as `older`.
+            older: One of the engine's own values.
+            received: If `older` is a list and a tool received a copy of it, the items of that copy.
         """
-        if type(value) is list is type(held) and len(value) > len(held):
-            rows = self._measured(held).rows
-            grown = None if rows is None else rows.grown(value, given)
-            if grown is not None:
-                self._remember(_Known.of_rows(grown))
+        if type(value) is list is type(older) and len(value) > len(older):
+            rows = self._measured(older).rows
+            longer = None if rows is None else rows.extended(value, received)
+            if longer is not None:
+                self._remember(_Known.of_rows(longer))
                 self.has_grown = True
-                return grown.rows
-        return adopt(value, held)
+                return longer.rows
+        return copy_sharing(value, older)
 
     def compact(self, values: Any) -> Any:
-        """Return some of the engine's own values by key in the form that a log retains; `whole` returns them again.
+        """Return some of the engine's own values by key as a log retains them; `expanded` is the inverse.
 
-        Anything but a dict with lists of rows is returned as it is.
+        Return `values` itself if it is not a dict with lists of rows.
         """
         if type(values) is not dict or list not in map(type, values.values()):
             return values
@@ -117,7 +124,7 @@ class Snapshots:
         return known
 
     def _measured(self, value: Any) -> _Known:
-        """Return what is known of a value, and find out whether copying it takes long."""
+        """Return the facts about a value, with `is_heavy` determined."""
         known = self._find(value)
         if known.is_heavy is None:
             rows = Rows.of(value) if type(value) is list and len(value) <= MOST_ENTRIES else None
@@ -130,11 +137,11 @@ class Snapshots:
 
     def _remember(self, known: _Known) -> None:
         self._known[id(known.value)] = known
-        while len(self._known) > _MOST:
+        while len(self._known) > _MAX_VALUES:
             try:
                 self._known.popitem(last=False)
             except KeyError:
-                return  # another thread took the last one
+                return  # another thread removed the last one
 
 
 def _is_flat(value: Any) -> bool:
@@ -142,24 +149,32 @@ def _is_flat(value: Any) -> bool:
 
 
 def _maker(value: Any, *, heavy: bool | None) -> tuple[Callable[[], Any], bool | None]:
-    """Return what makes copies of a value, and whether one of them takes more than about a millisecond."""
+    """Return a function that makes copies of a value, and whether one copy takes more than about a millisecond."""
     if _is_flat(value):
         copy: Callable[[], Any] = value.copy
         return copy, heavy
     plan = Plan.of(value)
     if plan is None:
         return lambda: own(value), heavy
-    return plan.copy, plan.work > _MOST_WORK
+    return plan.copy, plan.work > _MAX_WORK
 
 
 class Plan:
-    """The way to copy a value of nested dicts, lists and sets by a few calls of functions in C.
+    """A recipe to copy a value of nested dicts, lists and sets by a few calls of functions in C.
 
-    The containers are listed once, each in one position, so that aliases and cycles are in the copy what they are in
-    the value. A copy then takes two steps:
+    `of` walks through the value once and lists its containers, each at one position, so that an alias or a cycle in the
+    value becomes one in the copy. For the value {"a": x, "b": [x]} with x = {"n": 1}:
 
-        copies:  each container is copied flat, by `dict.copy`, `list.copy` or `set.copy`
-        links:   for each container within another, `copies[holder][key] = copies[part]`
+        position   container              links (holder, key, part)
+        0          {"a": x, "b": [x]}     (0, "a", 1)   (0, "b", 2)
+        1          {"n": 1}
+        2          [x]                    (2, 0, 1)
+
+    A copy takes two steps:
+
+    1. Copy each container flat, with `dict.copy`, `list.copy` or `set.copy`. These copies still refer to the original
+       containers inside them.
+    2. For each link, `copies[holder][key] = copies[part]`.
     """
 
     __slots__ = ("_dicts", "_holders", "_keys", "_lists", "_parts", "_root", "_sets", "work")
@@ -167,22 +182,22 @@ class Plan:
     def __init__(self, dicts: list[Any], lists: list[Any], sets: list[Any], root: int, links: list[_Link]) -> None:
         self._dicts, self._lists, self._sets, self._root = dicts, lists, sets, root
         self._keys = [link.key for link in links]
-        # Twice the first link, as `itemgetter` returns no tuple for one item.
+        # The first link is included twice, because `itemgetter` with one item returns no tuple.
         self._holders = itemgetter(*[link.holder for link in [links[0], *links]])
         self._parts = itemgetter(*[link.part for link in [links[0], *links]])
         self._keys.insert(0, links[0].key)
         self.work = sum(4 + len(each) for each in [*dicts, *lists, *sets])
-        """How many entries of a flat container take as long to copy."""
+        """The cost of a copy, as the number of entries of one flat dict that takes the same time to copy."""
 
     @classmethod
     def of(cls, value: Any) -> Plan | None:
-        """Return the plan of a dict or list with containers in it; None where a part is of any other mutable type."""
+        """Return the plan of a dict or list; None if it holds no container, or a part of another mutable type."""
         found: list[Any] = [value]
         positions = {id(value): 0}
         links: list[_Link] = []
-        for holder, each in enumerate(found):  # which grows meanwhile
+        for holder, each in enumerate(found):  # the loop adds containers to `found`
             if type(each) is set:
-                continue  # its items are hashable, and a tuple among them is checked below
+                continue  # `_holds_atoms` has checked its items
             for key, part in each.items() if type(each) is dict else enumerate(each):
                 if type(part) in ATOMS or _is_flat_tuple(part):
                     continue
@@ -196,7 +211,7 @@ class Plan:
 
     @classmethod
     def _ordered(cls, found: list[Any], links: list[_Link]) -> Plan:
-        """Return the plan of containers and links, with the containers of each type one after the other."""
+        """Return the plan after sorting the containers by type, as `copy` needs them."""
         order = sorted(range(len(found)), key=lambda position: _COPIED.index(type(found[position])))
         moved = {before: after for after, before in enumerate(order)}
         dicts, lists, sets = ([each for each in found if type(each) is kind] for kind in _COPIED)
@@ -211,7 +226,7 @@ class Plan:
 
 
 class _Link(NamedTuple):
-    """A container within another, both by their positions among the containers of a value."""
+    """A container inside another one: the positions of both in the list of containers, and the key or index."""
 
     holder: int
     key: Any

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from measuring import AsyncWay
+from timing import AsyncWay
 from workloads import FAST_S, SLOW_S
 
 START = {"x": 0, "by": 1}

@@ -9,7 +9,7 @@ from random import Random
 import networkx
 import pytest
 from figures import Figures, micro
-from measuring import awaitable, interleave
+from timing import awaitable, interleave
 
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import compile_plan

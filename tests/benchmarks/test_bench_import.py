@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from figures import Figures, micro, ratio
-from measuring import AsyncWay, awaitable, interleave
+from timing import AsyncWay, awaitable, interleave
 
 import nbflow
 

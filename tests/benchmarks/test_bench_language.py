@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from figures import Figures, micro
-from measuring import awaitable, interleave
+from timing import awaitable, interleave
 
 from nbflow.conditions import compile_condition
 from nbflow.errors import GraphError, NotationError

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 from figures import Figures, micro, ratio
-from measuring import AsyncWay, Rounds, interleave, times
+from timing import AsyncWay, Rounds, interleave, times
 from workloads import bare_chain, bare_fan, chain, executing, fan, firings, loop
 
 from nbflow.graph import GraphDefinition

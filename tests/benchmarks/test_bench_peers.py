@@ -14,7 +14,7 @@ from typing import Any
 import peers
 import pytest
 from figures import Figures, micro, ratio
-from measuring import AsyncWay, interleave
+from timing import AsyncWay, interleave
 
 from nbflow.live_view.stream import Feed
 from nbflow.session import Session

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from figures import Figures, micro
-from measuring import awaitable, interleave
+from timing import awaitable, interleave
 from workloads import fan
 
 from nbflow.scheduler import Plan, Scheduler, Task, compile_plan

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from figures import Figures, micro
-from measuring import Rounds, interleave
-from stored import PAYLOAD, langgraph_stored, raw_inserts, running, session
+from store_sessions import PAYLOAD, langgraph_stored, raw_inserts, running, session
+from timing import Rounds, interleave
 
 from nbflow.events import Kind
 
@@ -150,7 +150,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
 _SLOW = """
 import asyncio, resource, sys, time
 sys.path.insert(0, {here!r})
-from stored import running, session
+from store_sessions import running, session
 durability = sys.argv[1]
 made = session(100_000)
 if durability == "async":

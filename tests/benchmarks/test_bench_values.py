@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from figures import Figures, micro, ratio
-from measuring import AsyncWay, awaitable, interleave
 from peers import tasks
+from timing import AsyncWay, awaitable, interleave
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from figures import Figures, micro
-from measuring import AsyncWay, interleave
+from timing import AsyncWay, interleave
 from workloads import chain, engine, executing, ring
 
 from nbflow.graph import GraphDefinition

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from figures import Figures, micro, ratio
-from measuring import interleave
 from peers import langgraph_diamond
+from timing import interleave
 from workloads import (
     BRANCH_S,
     FAST_S,

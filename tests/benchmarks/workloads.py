@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from measuring import AsyncWay
+from timing import AsyncWay
 
 from nbflow.engine import WorkflowEngine
 from nbflow.graph import GraphDefinition

@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
-from measuring import AsyncWay
 from peers import need
+from timing import AsyncWay
 
 from nbflow.session import Session
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.values import Compact, Snapshots, adopt, own, same, whole
+from nbflow.values import Compact, Snapshots, copy_sharing, expanded, own, same
 
 
 @dataclass
@@ -98,7 +98,7 @@ def test_what_is_adopted_is_shaped_as_the_value_and_shares_nothing_mutable_with_
     value, held = pair
     before = shape(held)
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert same(adopted, value)
     assert shape(adopted) == shape(own(value))
@@ -141,7 +141,7 @@ def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[
             with suppress(AttributeError, IndexError):  # of a row that an edit before has replaced
                 EDITS[edit](value)
 
-        adopted = snapshots.adopt(value, held, items)
+        adopted = snapshots.copy_sharing(value, held, items)
 
         assert shape(adopted) == shape(value)
         assert shape(held) == before
@@ -149,17 +149,17 @@ def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[
         logged.append((snapshots.compact({"held": adopted}), shape(adopted)))
         held = adopted
 
-    assert [shape(whole(values)["held"]) for values, _ in logged] == [was for _, was in logged]
+    assert [shape(expanded(values)["held"]) for values, _ in logged] == [was for _, was in logged]
 
 
 def test_two_lists_that_grow_from_one_are_both_right_in_a_log() -> None:
     snapshots = Snapshots()
-    first = snapshots.adopt([*rows(9), {"n": 0}], rows(9))
+    first = snapshots.copy_sharing([*rows(9), {"n": 0}], rows(9))
 
-    both = [snapshots.adopt([*own(first), {"n": n}, {"n": n}], first) for n in (1, 2)]
+    both = [snapshots.copy_sharing([*own(first), {"n": n}, {"n": n}], first) for n in (1, 2)]
     logged = [snapshots.compact({"rows": each}) for each in (first, *both)]
 
-    assert [whole(each)["rows"] for each in logged] == [first, *both]
+    assert [expanded(each)["rows"] for each in logged] == [first, *both]
     assert [type(each) for each in logged] == [Compact] * 3
 
 
@@ -179,7 +179,7 @@ def _parts(value: Any) -> dict[int, Any]:
 
 
 @pytest.mark.parametrize("count", [3, 30])
-@pytest.mark.parametrize("function", [adopt, Snapshots().adopt], ids=["alone", "in a run"])
+@pytest.mark.parametrize("function", [copy_sharing, Snapshots().copy_sharing], ids=["alone", "in a run"])
 def test_the_messages_of_a_list_that_grew_are_shared(count: int, function: Callable[[Any, Any], Any]) -> None:
     held = rows(count)
     value = [*own(held), {"role": "tool", "content": "new"}]
@@ -197,7 +197,7 @@ def test_records_and_nested_lists_that_did_not_change_are_shared() -> None:
     value = own(held)
     value["chat"].append(Message("tool", "c"))
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert [one is other for one, other in zip(adopted["chat"], held["chat"], strict=False)] == [True, True]
 
@@ -207,7 +207,7 @@ def test_a_row_that_is_twice_in_the_new_list_stays_one_row() -> None:
     value = own(held)
     value.append(value[0])
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert adopted[-1] is adopted[0] is held[0]
 
@@ -218,7 +218,7 @@ def test_rows_that_were_one_and_are_apart_now_stay_apart(count: int) -> None:
     held: list[Any] = [row, row] * count
     value: list[Any] = [{"n": 1} for _ in range(2 * count)] + [None]
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert len(set(map(id, adopted))) == 2 * count + 1
 
@@ -230,7 +230,7 @@ def test_a_row_that_only_looks_the_same_is_copied(row: dict[Any, Any]) -> None:
     held = [{"n": 1} for _ in range(20)]
     value = [*own(held[:-1]), row, {"n": 2}]
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert same(adopted, value)
 
@@ -239,7 +239,7 @@ def test_the_order_of_a_rows_keys_counts() -> None:
     held = [{"a": 1, "b": 2} for _ in range(20)]
     value = [{"b": 2, "a": 1} for _ in range(20)] + [{}]
 
-    assert list(adopt(value, held)[0]) == ["b", "a"]
+    assert list(copy_sharing(value, held)[0]) == ["b", "a"]
 
 
 def test_a_cycle_in_either_value_ends() -> None:
@@ -248,7 +248,7 @@ def test_a_cycle_in_either_value_ends() -> None:
     value: list[Any] = [1, 2]
     value[1] = value
 
-    adopted = adopt(value, held)
+    adopted = copy_sharing(value, held)
 
     assert adopted[1] is adopted
     assert adopted is not value
@@ -260,4 +260,4 @@ def test_deep_lists_are_adopted_without_recursion() -> None:
     for _ in range(10_000):
         held, value = [held], [value]
 
-    assert same(adopt(value, held), value)
+    assert same(copy_sharing(value, held), value)
