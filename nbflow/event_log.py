@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from nbflow.errors.failures import describe
 from nbflow.events import Event, Kind
-from nbflow.values import Compact, whole
+from nbflow.values import Compact, expanded
 
 if TYPE_CHECKING:
     from nbflow.scheduler import EdgeTaken, EdgeUntaken, Task
@@ -79,7 +79,7 @@ class StartRecord(_AttemptRecord):
     def fields(self) -> dict[str, Any]:
         """Return the data of the event."""
         data = attempt_fields(self.task, self.attempt)
-        data["input"] = whole(self.input)
+        data["input"] = expanded(self.input)
         if self.begun > 1:
             data["begun"] = self.begun
         if self.spec is not None:
@@ -122,7 +122,7 @@ class CompletionRecord(_EndRecord):
         data = self.end_fields()
         if self.derived:
             data["derived"] = True
-        data["output"], data["cached"] = whole(self.output), self.cached
+        data["output"], data["cached"] = expanded(self.output), self.cached
         if self.unchanged:
             data["unchanged"] = list(self.unchanged)
         return data
