@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 18
 """The most digits of a firing's number in `NODE#3`."""
 _MOST_CLASSES = 5
-"""How many classes one error names."""
+"""The most classes that one error names."""
 _MOST_BYTES = 50_000_000
 """The largest notebook that is searched for the definition of a class or tool."""
 
@@ -281,7 +281,7 @@ def past_of(
     with garbage_collection_paused():
         replay.feed(events)
     resumed: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
-    if replay.scheduler.rules != RULES:  # whatever starts from now on follows the present rules
+    if replay.scheduler.rules != RULES:  # every later start follows the present rules
         resumed["rules"] = replay.scheduler.rules = RULES
     if edits:
         learn(edits)
@@ -298,7 +298,7 @@ def check_classes(session_store: SessionStore, source: Source, past: Past, regis
             the class, and what to do, such as the cell to run.
     """
     if not source.notes or source.head is None:
-        return  # every stored value was restored as it was
+        return  # every stored value was restored exactly
     found: dict[str, tuple[ReadableValue, Substitute]] = {}
     for part in readable_values(past.replay.scheduler.root, registry):
         for substitute in substitutes_in(part.value):
@@ -325,7 +325,7 @@ def _substitute_line(part: ReadableValue, substitute: Substitute, notebook: Path
 def _cure(substitute: Substitute, key: str, notebook: Path | None) -> str:
     module, _, bare = substitute.cls[:400].rpartition(".")
     if substitute.is_known:
-        return f"define the class as it was then, or fork the run with a new value of {key!r}"
+        return f"define the class with its former fields, or fork the run with a new value of {key!r}"
     if module.partition(".")[0] != "__main__":
         return f"import {module} and call nbflow.register_type({bare}), then resume again"
     return _cell_to_run(substitute.cls.removeprefix("__main__.").partition(".")[0][:200], notebook)

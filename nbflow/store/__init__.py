@@ -1,6 +1,6 @@
-"""What survives a run: graphs, runs, their logs and values, in SQLite or PostgreSQL.
+"""Graphs, runs, event logs and values in SQLite or PostgreSQL.
 
-Rule: importing this part stays light; the database's packages load with the first store that is opened.
+Importing this package loads no package of a database; opening the first store does.
 """
 
 from typing import TYPE_CHECKING, Any

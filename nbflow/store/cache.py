@@ -1,7 +1,7 @@
-"""Outputs of tools kept by what made them: the tool with all that it uses, and its inputs.
+"""Cache the outputs of tools under a hash of the tool, everything it uses, and its inputs.
 
-Rule: an output is taken only if it comes back as what it was; in any doubt the tool is called, and a notice says once
-why. So a row that was altered or damaged is passed over and written anew, and never ends a run.
+A cached output is used only if it is restored exactly. In any doubt the tool is called, and a notice says why, once. So
+a row that was altered or damaged is ignored and replaced, and never ends a run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from nbflow.store.session_store import SessionStore
 from nbflow.tools import ToolSpec
 
 _WHOLE = "="
-"""Stands for the keys where the output is no dict with texts as keys; the others begin with one of these."""
+"""The only stored key of an output that is no dict with text keys; all other stored keys start with one of these:"""
 _VALUE, _GIVEN, _STATE = "v", "g", "s"
+"""A new value, one that equals an argument, and one that equals a key of the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +38,24 @@ class OutputCache:
     """The engine's cache in the store of a session.
 
     Args:
-        history: Opens the store when an output is first asked for, and takes the notices.
-        reads: Whether outputs are taken from it, or only kept anew.
+        session_store: Opens the store on first use, and takes the notices.
+        reads: Whether outputs are read from the cache, or only written.
     """
 
-    def __init__(self, history: SessionStore, *, reads: bool = True) -> None:
-        self._history, self._codecs, self._reads = history, history.codecs, reads
+    def __init__(self, session_store: SessionStore, *, reads: bool = True) -> None:
+        self._session_store, self._codecs, self._reads = session_store, session_store.codecs, reads
         self._told: set[str] = set()
 
     def anew(self) -> OutputCache:
-        """Return the same cache as one that finds nothing, and keeps what is computed in place of what it has."""
-        other = OutputCache(self._history, reads=False)
+        """Return the same cache without reads: every call runs its tool, and replaces the cached output."""
+        other = OutputCache(self._session_store, reads=False)
         other._told = self._told
         return other
 
     def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> _Place | None:
-        """Return the place of a call, None where it cannot have one; blocks.
+        """Return the cache entry of a call, None where the call cannot be cached; blocks.
 
-        `whole` says that the argument `state` is the whole state.
+        `whole` states that the argument `state` is the whole state.
         """
         state = given[STATE] if whole else {}
         try:
@@ -64,7 +65,7 @@ class OutputCache:
         except Unknown as unknown:
             self._tell(f"the output of tool {spec.name!r} is not cached: {unknown.reason}")
             return None
-        except Exception as error:  # noqa: BLE001 - whatever a store or a user's codec raises, the tool can be called
+        except Exception as error:  # noqa: BLE001 - the store or a user's codec failed, and the tool can be called
             self._tell(f"the cache cannot be used for tool {spec.name!r}: {error}")
             return None
         return _Place(cached, partial(self._keep, key, tool, spec, state))
@@ -82,11 +83,11 @@ class OutputCache:
     def _cached(
         self, key: str, spec: ToolSpec, given: Mapping[str, Any], state: Mapping[str, Any]
     ) -> Taken | None:  # fmt: skip
-        store = self._history.open()
+        store = self._session_store.open()
         text = store.cached(key).result()
         if text is None:
             return None
-        self._history.know_types()
+        self._session_store.know_types()
         blobs, notes = Blobs(store, self._codecs), list[str]()
         try:
             blobs.fetch([text])
@@ -94,7 +95,7 @@ class OutputCache:
         except StoreError as error:
             taken, notes = None, [str(error)]
         if notes:
-            self._tell(f"a cached output of tool {spec.name!r} is not used, and computed anew: {notes[0]}")
+            self._tell(f"a cached output of tool {spec.name!r} is not used, and the tool runs again: {notes[0]}")
             return None
         return taken
 
@@ -109,18 +110,18 @@ class OutputCache:
             if self._codecs.has_secret(text, blobs):
                 self._tell(f"the output of tool {spec.name!r} is not cached: it contains a secret")
             elif not reasons:
-                self._history.open().cache(key, spec.name, text, blobs).result()
-        except Exception as error:  # noqa: BLE001 - as above; the output is there, and the run goes on with it
+                self._session_store.open().cache(key, spec.name, text, blobs).result()
+        except Exception as error:  # noqa: BLE001 - as above; the run continues with the output
             self._tell(f"the output of tool {spec.name!r} is not cached: {error}")
 
     def _tell(self, line: str) -> None:
         if line not in self._told:
             self._told.add(line)
-            self._history.notices.append(line)
+            self._session_store.notices.append(line)
 
 
 def _split(taken: Taken, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an output by keys, without the values of those that are no update: a later call has them as inputs."""
+    """Return an output by stored key, without values that are no update: a later call has them as inputs."""
     output = taken.output
     if taken.bare:
         return {_WHOLE: next(iter(output.values()))}
@@ -136,10 +137,10 @@ def _split(taken: Taken, state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _restored(stored: Mapping[str, Any], given: Mapping[str, Any], state: Mapping[str, Any]) -> Taken:
-    """Return an output from what `_split` made of it.
+    """Return the output that `_split` received.
 
     Raises:
-        StoreError: It is not what `_split` makes.
+        StoreError: `_split` did not write the stored keys.
     """
     if any(isinstance(item, Unstored) for item in stored.values()):
         raise StoreError("a part of it was not stored")

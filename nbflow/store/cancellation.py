@@ -1,7 +1,7 @@
-"""A run ended by another process than the one that runs it.
+"""Cancel a run from another process.
 
-Rule: whoever has a run ends it. One whose process died ends in the store, which takes none of its tools; its log stays
-as it is, so that it can still be resumed by hand.
+A live owner is asked to cancel the run itself. A run whose owner died is cancelled in the store; its tools do not run,
+and its log is complete, so that a person can still resume it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 
 def end(store: Store, run_id: str, reason: str) -> RunRow:
-    """Ask the owner of a run to end it, or end it here where nobody living has it; return how it stands now. Blocks.
+    """Request the cancellation of a run from its owner, or cancel it here if no live process owns it; blocks.
 
     Args:
-        store: Where it is kept.
-        run_id: Its id, or the beginning of it.
-        reason: Why, as in `was cancelled by you`.
+        store: The store of the run.
+        run_id: The id of the run, or a unique prefix of it.
+        reason: The reason, as in `was cancelled by you`.
+
+    Returns:
+        The row of the run afterwards. Its owner may not have responded yet.
 
     Raises:
         RunNotFoundError: No such run.
-        RunStateError: It has ended.
+        RunStateError: The run has ended.
     """
     row = store.head(run_id).result().row
     if row.status not in LIVE:
@@ -43,7 +46,7 @@ def end(store: Store, run_id: str, reason: str) -> RunRow:
 def _end_here(store: Store, run_id: str, reason: str) -> None:
     try:
         epoch = store.claim(run_id).result()
-    except RunStateError:  # somebody took it over at this moment
+    except RunStateError:  # another process took it over at this moment
         store.ask_end(run_id, reason).result()
         return
     try:
@@ -54,7 +57,7 @@ def _end_here(store: Store, run_id: str, reason: str) -> None:
     except BaseException:
         store.release(run_id, epoch)
         raise
-    store.release(run_id, epoch).result()  # its owner had ended it before it died
+    store.release(run_id, epoch).result()  # its owner stored the end before it died
 
 
 def _ending(log: list[LogRow], reason: str) -> Batch:

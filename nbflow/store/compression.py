@@ -1,7 +1,7 @@
-"""How large values lie in a store: compressed where that saves space, under the hash of what they are uncompressed.
+"""Compression of large values, where it saves space. The hash of a value is that of its uncompressed data.
 
-Rule: a stored value says how long it is, and is never shorter than a hundredth of that. So reading a store takes at
-most a hundred times its size, whoever wrote it.
+Invariant: a stored value states its uncompressed size and is at least a hundredth of it. So reading a store takes at
+most a hundred times its size, also if another program wrote it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from nbflow.store.codecs.arrow import COLUMN
 from nbflow.store.rows import Blob
 
 LEAST, LEAST_COLUMN = 2**20, 2**16
-"""From how many bytes on a value is compressed, and a chunk of a column of a frame."""
+"""The sizes (bytes) from which a value, and a chunk of a frame's column, are compressed."""
 _RATIO = 100
 _SAMPLES, _SAMPLE = 4, 2**15
 _WORTH = 0.9
-"""To how much of their length samples must shrink: random numbers do not, and would cost time both ways."""
+"""The fraction to which samples of a value must shrink: random numbers do not, and would cost time both ways."""
 _HEAD = 16
 _ZSTD, _ZLIB = "zstd", "zlib"
 
 
 def compressed(blobs: Iterable[Blob]) -> tuple[Blob, ...]:
-    """Return blobs as they are stored."""
+    """Return blobs in their stored form."""
     return tuple(map(_compress, blobs))
 
 
@@ -38,7 +38,7 @@ def _compress(blob: Blob) -> Blob:
     data = blob.data
     if len(data) < (LEAST_COLUMN if blob.codec == COLUMN else LEAST) or not _is_worth_it(data):
         return blob
-    # Texts and the user's own forms are read without pyarrow; frames and arrays need a library anyway.
+    # Texts and values with a user's codec must be readable without pyarrow; frames and arrays need a library anyway.
     method = _ZSTD if blob.codec.startswith(("arrow.", "npy")) and _has_zstd() else _ZLIB
     packed = _zstd().compress(data, asbytes=True) if method == _ZSTD else zlib.compress(data, 1)
     if len(packed) > len(data) * _WORTH:
@@ -58,7 +58,7 @@ def _is_worth_it(data: bytes) -> bool:
 def _has_zstd() -> bool:
     try:
         return find_spec("pyarrow") is not None and bool(_zstd())
-    except Exception:  # noqa: BLE001 - a pyarrow that was built without it, or that cannot be loaded
+    except Exception:  # noqa: BLE001 - a pyarrow without zstd, or one that cannot be imported
         return False
 
 
@@ -69,17 +69,17 @@ def _zstd() -> Any:
 
 
 def expanded(blob: Blob) -> Blob:
-    """Return a stored blob as it was before it was compressed.
+    """Return a stored blob with its uncompressed data.
 
     Raises:
-        StoreError: It is damaged, says that it is longer than it may be, or needs a library that is missing.
+        StoreError: The blob is damaged, states a size above the allowed ratio, or needs a library that is missing.
     """
     method, _, codec = blob.codec.partition(":")
     if method not in (_ZSTD, _ZLIB):
         return blob
     size, length = int.from_bytes(blob.data[:8], "big"), int.from_bytes(blob.data[8:_HEAD], "big")
     if size > _RATIO * len(blob.data) or length > len(blob.data) - _HEAD:
-        raise StoreError(f"the value {blob.hash[:16]} says more than it may hold; the store was changed or is damaged")
+        raise StoreError(f"the value {blob.hash[:16]} states a wrong size; the store was altered or is damaged")
     packed = memoryview(blob.data)[_HEAD : _HEAD + length]
     try:
         data = _unzipped(packed, size) if method == _ZLIB else _zstd().decompress(packed, size, asbytes=True)
@@ -96,5 +96,5 @@ def _unzipped(packed: memoryview, size: int) -> bytes:
     reader = zlib.decompressobj()
     data = reader.decompress(packed, size + 1)
     if len(data) != size or not reader.eof:
-        raise ValueError(f"it does not have the {size} bytes that it says")
+        raise ValueError(f"it does not have the {size} bytes that it states")
     return data

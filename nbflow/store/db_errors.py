@@ -1,12 +1,7 @@
-"""What a database's errors mean to a person, and which of them pass by themselves.
+"""Errors of databases: which of them pass by a retry, and the StoreError for each of the others.
 
-Rule: an error says what happened to which store, that what was committed is kept where it is, and what to do.
-
-
-Waiting for a database that others hold, or that is coming back.
-
-Rule: what passes by itself is a wait of up to a minute, and never an error before that.
-
+An error that passes by itself is retried for up to a minute. A StoreError names the store and what happened to it, and
+says whether earlier commits are safe and what to do.
 """
 
 from __future__ import annotations
@@ -23,10 +18,10 @@ from nbflow.errors import NbflowError, StoreError
 from nbflow.store.delays import spoken
 from nbflow.store.location import NOT_SQLITE
 
-KEPT = "What was committed before is kept."
+KEPT = "Earlier commits are not affected."
 _SQLITE = {
     sqlite3.SQLITE_FULL: f"the disk is full. {KEPT} Free some space",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged. It is left as it is; move it away to begin a new one",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. It was not changed; move it away to create a new store",
     sqlite3.SQLITE_NOTADB: NOT_SQLITE,
     sqlite3.SQLITE_READONLY: f"it may not be written. {KEPT} Check the rights of the file and its folder",
     sqlite3.SQLITE_PERM: f"it may not be written. {KEPT} Check the rights of the file and its folder",
@@ -41,7 +36,10 @@ _PASSING_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
 
 @contextmanager
 def told(explain: Callable[[BaseException], StoreError | None], *, doing: str | None = None) -> Iterator[None]:
-    """Turn an error into what `explain` says of it; where that is nothing, into a failure at `doing`, if given."""
+    """Raise errors of the database as the StoreError that `explain` returns for them.
+
+    Where it returns None, an error becomes a failure of `doing`; without `doing` it is raised unchanged.
+    """
     try:
         yield
     except NbflowError:
@@ -56,12 +54,12 @@ def told(explain: Callable[[BaseException], StoreError | None], *, doing: str | 
 
 
 def is_locked(error: BaseException) -> bool:
-    """Return whether another holds the file, so that waiting helps."""
+    """Return whether another process has locked the file, so that a retry may succeed."""
     return _code(error) in _PASSING
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether the PostgreSQL server is gone or overrun for now, so that waiting helps."""
+    """Return whether the PostgreSQL server is unreachable or overloaded, so that a retry may succeed."""
     if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
         return True
     state = getattr(_origin(error), "sqlstate", None) or ""
@@ -69,7 +67,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def of_file(error: BaseException, place: str, seconds: float) -> StoreError | None:
-    """Return what an error of SQLite's means after so long a wait, None for one that does not come from the file."""
+    """Return the StoreError for an error of SQLite after a wait (s); None for one that the file does not cause."""
     code = _code(error)
     if code in _PASSING:
         return StoreError(
@@ -82,7 +80,7 @@ def of_file(error: BaseException, place: str, seconds: float) -> StoreError | No
 
 
 def of_server(error: BaseException, place: str, seconds: float) -> StoreError | None:
-    """Return what an error of PostgreSQL's means after so long a wait, None for one that waiting does not concern."""
+    """Return the StoreError for an error of PostgreSQL after a wait (s); None for one that is no reason to wait."""
     if getattr(_origin(error), "sqlstate", None) == _LOCKED_STATE:
         return StoreError(
             f"the store {place} was locked by another session all the time, for {spoken(seconds)}. {KEPT} "
@@ -108,7 +106,7 @@ def _code(error: BaseException) -> int | None:
 
 
 def holders(place: str) -> str:
-    """Return who has the file open, as far as it can be seen: one of them holds it."""
+    """Return the processes of this machine that have a file open, one of which locks it, as the end of a message."""
     names = {place, f"{place}-wal", f"{place}-journal"}
     found = []
     for process in psutil.process_iter(["pid", "name"]):
@@ -127,7 +125,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 1.0
 
 
 def patiently(passes: Callable[[BaseException], bool]) -> Retrying:
-    """Return what calls a function again as long as its error is one that passes; the last error is raised as it is."""
+    """Return a caller that retries a function while `passes` holds of its error; the last error is raised unchanged."""
     return Retrying(
         retry=retry_if_exception(passes),
         stop=stop_after_delay(PATIENCE_S),
@@ -137,7 +135,7 @@ def patiently(passes: Callable[[BaseException], bool]) -> Retrying:
 
 
 def patiently_awaited(passes: Callable[[BaseException], bool]) -> AsyncRetrying:
-    """Return what does the same for a coroutine function."""
+    """Return the same for a coroutine function."""
     return AsyncRetrying(
         retry=retry_if_exception(passes),
         stop=stop_after_delay(PATIENCE_S),

@@ -1,6 +1,6 @@
-"""How long a database keeps its writer waiting: logged while it does, with the cause as far as it can be seen.
+"""Log when a database makes the store wait, with the cause where it can be determined.
 
-Invariant: looking never disturbs the writer, which only notes what it begins. What it notes is read on another thread.
+Invariant: the watch never slows the writer, which only records the step that it starts. Another thread reads it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Event, Lock, Thread, Timer
 
 SLOW_S = 2.0
-"""A wait is logged from so many seconds on, and again when it has become four times as long."""
+"""After how many seconds a wait is logged; it is logged again when it has become four times as long."""
 LOOK_S = 0.5
 LOCKED, WRITING = "has been locked by another process", "has been writing to its disk"
 UNREACHED, ANSWERING = "has not been reached", "has not answered"
@@ -21,17 +21,17 @@ logger = logging.getLogger("nbflow")
 
 
 class Pending:
-    """The step of a change that a writer is at, and since when."""
+    """The step that a writer is in, and since when."""
 
     def __init__(self) -> None:
         self._step: tuple[str, float] | None = None
 
     def begin(self, step: str) -> None:
-        """Note that a step begins."""
+        """Record the start of a step."""
         self._step = step, time.monotonic()
 
     def end(self) -> None:
-        """Note that the change is done, or given up."""
+        """Record that the change is done or has failed."""
         self._step = None
 
     def now(self) -> tuple[str, float] | None:
@@ -41,13 +41,13 @@ class Pending:
 
 
 class DelayWatch:
-    """Looks at a writer on a thread of its own, and logs what keeps it waiting.
+    """A thread that watches a writer and logs its waits.
 
     Args:
-        place: The store, for people.
-        pending: What its writer is at.
-        detail: Returns what more can be seen of a step, such as who holds a lock; may block.
-        waiting: Returns the ids of the runs that are stored there.
+        place: The location of the store, for people.
+        pending: The step of its writer.
+        detail: Returns details of a step, such as the owner of a lock; may block.
+        waiting: Returns the ids of the runs that the store is recording.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DelayWatch:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Begin to look, if that has not begun."""
+        """Start the thread on the first call."""
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
@@ -66,7 +66,7 @@ class DelayWatch:
                     self._thread.start()
 
     def stop(self) -> None:
-        """Look no longer."""
+        """Stop the thread."""
         self._stop.set()
 
     def _look(self) -> None:
@@ -75,7 +75,7 @@ class DelayWatch:
             found = self._pending.now()
             seconds = 0.0 if found is None else found[1]
             if longest and seconds < longest:  # another change, or none
-                logger.warning("the store %s goes on after about %s", self._place, spoken(longest))
+                logger.warning("the store %s responds again after about %s", self._place, spoken(longest))
                 least, longest = SLOW_S, 0.0
             elif longest:
                 longest = seconds
@@ -91,7 +91,7 @@ class DelayWatch:
 
 @contextmanager
 def delay_logged(said: str, detail: Callable[[], str]) -> Iterator[None]:
-    """Log `said`, how long it has been so, and a detail, where what is inside takes long."""
+    """Log `said`, the time so far and a detail if the body of the context takes long."""
     began = time.monotonic()
     timer = Timer(SLOW_S, lambda: logger.warning("%s for %s%s", said, spoken(time.monotonic() - began), detail()))
     timer.daemon = True
@@ -103,11 +103,11 @@ def delay_logged(said: str, detail: Callable[[], str]) -> Iterator[None]:
 
 
 def run_list(runs: list[str]) -> str:
-    """Return a few runs by their ids."""
+    """Return the ids of a few runs and the number of the others, for people."""
     more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
     return f"{'run' if len(runs) == 1 else 'runs'} {', '.join(runs[:3])}{more}"
 
 
 def spoken(seconds: float) -> str:
-    """Return a time in whole seconds, a short one to the hundredth."""
+    """Return a duration for people: in whole seconds, below a second to the hundredth."""
     return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.2f} s"

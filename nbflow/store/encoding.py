@@ -1,7 +1,7 @@
-"""Events as rows of the log, and rows as events.
+"""Encode events as rows of the log, and decode rows as events.
 
-Rule: a row keeps what cannot be derived again: outputs, words, times and ways taken, and of inputs only their names.
-What replay derives (`nbflow.engine.replay`) is left out here and put back there.
+A row has what cannot be derived: outputs, texts, times and the edges taken; of inputs it has only the names. A replay
+(`nbflow.engine.replay`) restores the rest.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ _PACKED = {
     Kind.EDGE_UNTAKEN: "values",
     Kind.EXECUTION_RESUMED: "edited",
 }
-"""The one field of an event that holds values of the user; it stands last in the row's text."""
+"""The field of an event that holds the user's values; it comes last in the row's text."""
 _READ_AGAIN = (Kind.NODE_COMPLETE, Kind.NODE_SKIPPED, Kind.EXECUTION_RESUMED)
-"""The kinds whose values a resumed run goes on with."""
+"""The kinds of events whose values a resumed run uses."""
 _DERIVED = {Kind.NODE_START: "input", Kind.EXECUTION_START: "input"} | dict.fromkeys(ENDINGS, "result")
 _KINDS = {kind.value: kind for kind in Kind}
 PLAIN = 1000
-"""Characters of a row that is read at one go if nothing in it has a form of its own."""
+"""The most characters of a row that is decoded in one step, if its values are plain JSON."""
 _read = json.JSONDecoder().raw_decode
-"""Reads one JSON text: a resume reads tens of thousands, and `loads` looks for white space and encodings in each."""
+"""Decode one JSON text: a resume reads tens of thousands, and `loads` checks each for white space and encodings."""
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 Defaults = tuple[tuple[str, Any], ...]
 Lack = tuple[int, str | None, str, str]
-"""What could not be kept: seq, node, key and why."""
+"""A value that could not be stored: the event's number, the node, the key, and the reason."""
 
 
 class Encoder:
     """Creates rows from the records of a run's event log, and gathers the blobs and tools that the rows need.
 
     Args:
-        codecs: How values become text.
-        sized: Is told how many bytes the values of a node take, by key, where they take blobs.
+        codecs: The codecs of the run's values.
+        sized: Called with a node and the sizes (bytes) of its values by key, where they are stored as blobs.
     """
 
     def __init__(self, codecs: Codecs, sized: Callable[[str | None, Mapping[str, int]], None] | None = None) -> None:
@@ -71,14 +71,14 @@ class Encoder:
         self._given: set[str] = set()
 
     def add(self, blobs: Iterable[Blob]) -> None:
-        """Gather blobs; those that were gathered for this run before are in the store, or on their way to it."""
+        """Collect blobs; skip those that were collected for this run before, because the store gets them already."""
         for blob in blobs:
             if blob.hash not in self._given:
                 self._given.add(blob.hash)
                 self.blobs.append(blob)
 
     def take(self) -> tuple[tuple[Blob, ...], tuple[ToolRow, ...], list[Lack]]:
-        """Return the blobs and new tools of the rows made since the last time, and what could not be kept."""
+        """Return and clear the collected blobs, the new tools, and the values that could not be stored."""
         taken = tuple(self.blobs), tuple(self._tools), self._unstored
         self.blobs, self._tools, self._unstored = [], [], []
         return taken
@@ -115,21 +115,21 @@ class Encoder:
         same = (spec.name, spec.version, *given)
         known = self._starts.get(same) or self._starts.setdefault(same, self._about(spec, given))
         about_tool, defaults_given = known
-        # What is left at its default is known by nothing but the tool, which may be another one by then.
+        # Defaults are stored, because they come from the tool alone, which may have changed by the time of a resume.
         kept = {key: value for key, value in defaults_given if given[key] is value}
         tail = f',"defaults":{self._packed(seq, name, kept)}' if kept else ""
         if task.item is not None and task.node.definition.as_ is None:
-            tail = f',"as":{quote(spec.first_param() or "")}{tail}'  # another tool's first parameter has another name
+            tail = f',"as":{quote(spec.first_param() or "")}{tail}'  # a changed tool may name it otherwise
         return name, f"{{{_place(task, attempt)},{about_tool}{tail}}}"
 
     def _about(self, spec: ToolSpec, given: Mapping[str, Any]) -> tuple[str, Defaults]:
-        """Return what the starts with these arguments have in common: a text, and defaults that may be among them."""
+        """Return the fields that all starts with these arguments share, as JSON, and the defaults of the arguments."""
         if (spec.name, spec.version) not in self._told:
             self._told.add((spec.name, spec.version))
             self._tools.append(ToolRow(spec.name, spec.version, spec.source_hash, spec.source and mask(spec.source)))
         about = {"tool": spec.name, "version": spec.version, "source": spec.source_hash, "given": list(given)}
         if STATE in given and not spec.takes_state:
-            about["whole"] = False  # `state` is a key like any other; rows of before are all of the whole state
+            about["whole"] = False  # `state` is a key like any other; in rows without this field it is the whole state
         defaults = tuple((p.name, p.default) for p in spec.params if p.name in given and not p.required)
         return _dump(about)[1:-1], defaults
 
@@ -152,7 +152,7 @@ class Encoder:
         if name == "values":
             data = _short_edge(event, data)
         if kind is Kind.NODE_ANSWERED and contains(data.get("answer")):
-            del data["answer"]  # without one, a resumed run asks the question again
+            del data["answer"]  # a resumed run asks a question without an answer again
         if values is None or data.get("derived"):
             return mask(_dump(data)) if data else None
         if "item" in data and name == "output":
@@ -171,13 +171,13 @@ class Encoder:
 
 
 def _is_usual(taken: EdgeTaken | EdgeUntaken) -> bool:
-    """Return whether an edge is as most are: a normal one of the outermost graph, and no condition was read."""
+    """Return whether an edge has no field to store: a normal edge of the outermost graph, without a condition."""
     edge = taken.edge.definition
     return taken.values is None and not taken.prefix and edge.type == "normal" and edge.condition is None
 
 
 def _place(task: Task, attempt: int) -> str:
-    """Return the fields that tell an attempt from all others."""
+    """Return the fields that identify an attempt, as JSON."""
     text = f'"firing":{task.firing},"attempt":{attempt}'
     if scope := task.scope:
         text += f',"scope":{quote(scope)}'
@@ -185,14 +185,14 @@ def _place(task: Task, attempt: int) -> str:
 
 
 def _short_edge(event: Event, data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what most edges have in common."""
+    """Return the data of an edge without the fields that most edges have in common."""
     usual = {"from": event.node, "type": "normal", "condition": None}
     return {key: value for key, value in data.items() if key not in usual or usual[key] != value}
 
 
 @dataclass(slots=True)
 class Decoder:
-    """Makes events of rows; `notes` gathers what did not come back as it was."""
+    """Decodes rows as events; `notes` collects values that were restored as something else than they were."""
 
     codecs: Codecs
     blobs: Callable[[str], Blob]
@@ -200,10 +200,10 @@ class Decoder:
     supply: Supply | None = None
 
     def event(self, row: LogRow) -> Event:
-        """Return a row's event, without what replay puts back.
+        """Return the event of a row, without the fields that a replay restores.
 
         Raises:
-            StoreError: It is no row that nbflow wrote; the error names it.
+            StoreError: The row, which is named, is not as nbflow writes it.
         """
         try:
             kind = _KINDS[row.kind]
@@ -211,8 +211,8 @@ class Decoder:
             return Event(kind, row.seq, row.time, row.node, _whole(kind, row, data, values))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
-                f"row {row.seq} of the log ({row.kind[:40]}) is not as nbflow writes it: {error}; it was changed by "
-                "hand or is damaged"
+                f"row {row.seq} of the log ({row.kind[:40]}) is not as nbflow writes it: {error}; it was altered or is "
+                "damaged"
             ) from error
 
     def _fields(self, kind: Kind, text: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -220,14 +220,14 @@ class Decoder:
         if text is None:
             return {}, None
         if len(text) <= PLAIN and TAG not in text:
-            # It is what it says, and too short to be nested deep.
+            # No value has a tag, and the text is too short to be nested deeply.
             data = _object(text)
             values = data.pop(_PACKED.get(kind, ""), None)
             return data, None if values is None else _dict(values)
         data, packed = split(kind, text)
         if packed in (None, "null"):
             return data, None
-        # Values that conditions read, and defaults, are shown and never read again.
+        # Values that conditions read, and defaults, are only shown, so they need no secrets.
         supply = self.supply if kind in _READ_AGAIN else None
         return data, self.codecs.unpack_state(packed or "", self.blobs, self.notes, supply)
 
@@ -235,7 +235,7 @@ class Decoder:
 def split(kind: Kind, text: str) -> tuple[dict[str, Any], str | None]:
     """Return a row's plain fields, and the text of the one that holds values."""
     name = _PACKED.get(kind)
-    # Within a JSON text quotes are escaped, so these signs stand nowhere else before it.
+    # Quotes inside JSON texts are escaped, so this mark cannot occur earlier.
     mark = f'"{name}":'
     head, found, tail = text.partition(f",{mark}")
     if not found and text.startswith("{" + mark):

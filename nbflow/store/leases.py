@@ -1,7 +1,8 @@
-"""Which runs this process may write, and keeping it so.
+"""The leases of runs: which process may write a run.
 
-Rule: a run has one owner, and each owner an epoch. Every commit carries its epoch, so a process that was taken for dead
-and comes back writes nothing. The lease only decides when another may take over; PostgreSQL's own clock measures it.
+Invariant: a run has one owner, and each owner an epoch. Every commit carries the epoch of its owner, so a process that
+was taken for dead and returns cannot write. The lease alone decides when another process may take over; on PostgreSQL
+the clock of the server measures it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ logger = logging.getLogger("nbflow")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A run that this process has; `number` is the run's in the store."""
+    """A run that this process owns; `number` is the run's number in the store."""
 
     id: str
     number: int
@@ -34,7 +35,7 @@ class Held:
 
 
 class Leases:
-    """The runs of one store object, and the thread that keeps them."""
+    """The runs that one store object owns, and the thread that renews their leases."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,27 +46,27 @@ class Leases:
         self.owner: Owner = this_process()
 
     def held(self, run_id: str, epoch: int) -> Held:
-        """Return the run as it is held.
+        """Return a run that this store owns under an epoch.
 
         Raises:
-            RunStateError: It is not held by this store, or has been taken over since.
+            RunStateError: This store does not own the run, or another process has taken it over.
         """
         held = self._held.get(run_id)
         if held is None or held.epoch != epoch:
-            raise RunStateError(f"run {run_id!r} is not held by this session any longer; claim it before writing to it")
+            raise RunStateError(f"run {run_id!r} is no longer owned by this session; claim it before writing to it")
         return held
 
     def holds(self, run_id: str) -> bool:
-        """Return whether this store has the run."""
+        """Return whether this store owns the run."""
         return run_id in self._held
 
     @property
     def ids(self) -> list[str]:
-        """The runs that are held."""
+        """The ids of the runs that this store owns."""
         return list(self._held)
 
     def keep(self, held: Held) -> None:
-        """Renew the lease from now on."""
+        """Renew the lease of a run from now on."""
         self._held[held.id] = held
         with self._starting:
             if self._thread is None and not self._stop.is_set():
@@ -73,27 +74,27 @@ class Leases:
                 self._thread.start()
 
     def hear(self, run_id: str, told: Callable[[str], None]) -> None:
-        """Tell, at each beat and on its thread, why another process asks for the end of a run that is held."""
+        """Call `told` with the reason at each heartbeat, on its thread, once another process requests cancellation."""
         self._hearing[run_id] = told
-        if run_id not in self._held:  # asked after it was put there, so that whichever comes last takes it away
+        if run_id not in self._held:  # checked after the insertion, so that a concurrent `drop` cannot be missed
             self._hearing.pop(run_id, None)
 
     def drop(self, run_id: str, epoch: int) -> None:
-        """Renew it no longer, if it is still held so."""
+        """Stop renewing the lease of a run, if this store still owns it under the epoch."""
         held = self._held.get(run_id)
         if held and held.epoch == epoch:
             del self._held[run_id]
             self._hearing.pop(run_id, None)
 
     def close(self) -> None:
-        """Renew nothing any longer."""
+        """Stop renewing leases."""
         self._stop.set()
         with self._starting:
             if self._thread:
-                self._thread.join(BEAT_S)  # it may be at it, and its connection is about to be closed
+                self._thread.join(BEAT_S)  # a renewal may be under way, and its connection is about to be closed
 
     def give_up(self, connection: Connection) -> None:
-        """Let others have all that is held."""
+        """Release all runs that this store owns."""
         for held in [*self._held.values()]:
             release(connection, held)
         self._held.clear()
@@ -103,13 +104,13 @@ class Leases:
             for held in [*self._held.values()]:
                 try:
                     self._renew(held)
-                except Exception as error:  # noqa: BLE001 - the next beat may do better; else others take the run over
+                except Exception as error:  # noqa: BLE001 - the next beat may succeed; else another process takes over
                     logger.debug("the lease of run %s was not renewed: %s", held.id, error)
                     break
 
     def _renew(self, held: Held) -> None:
         asked: list[str | None] = []
-        # Each by itself: two that lock several runs in different orders would wait for each other.
+        # One transaction a run: two processes that lock several runs in different orders would deadlock.
         self._database.renew(lambda connection: asked.append(renew(held, connection)))
         told = self._hearing.get(held.id)
         if asked and asked[0] is not None and told is not None:
@@ -119,13 +120,18 @@ class Leases:
 def claim(
     connection: Connection, run_id: str, owner: Owner, *, holds: Callable[[str], bool], notebook: str | None = None
 ) -> Held:  # fmt: skip
-    """Make `owner` the owner of a run under a new epoch; `holds` tells which runs it still has itself.
+    """Make `owner` the owner of a run under a new epoch.
 
-    The run belongs to `notebook` from then on; where that is None, to the one that it had.
+    Args:
+        connection: A connection in a transaction.
+        run_id: The id of the run.
+        owner: The new owner.
+        holds: Returns whether the new owner still owns a run itself.
+        notebook: The notebook that the run belongs to from now on; None leaves it unchanged.
 
     Raises:
         RunNotFoundError: No such run.
-        RunStateError: A living process has it.
+        RunStateError: A live process owns the run.
     """
     number = find(connection, run_id)
     columns = Execution.id, Execution.owner, Execution.epoch, now(connection), Execution.lease_until
@@ -133,33 +139,33 @@ def claim(
     run_id, had, epoch, time_now, until = connection.execute(select(*columns).where(where).with_for_update()).one()
     other = Owner.read(had)
     if other and (holds(run_id) if other.id == owner.id else other.is_alive(until - time_now)):
-        raise RunStateError(f"run {run_id!r} is held by {other.told()}; stop it there, or wait for its end")
+        raise RunStateError(f"run {run_id!r} is owned by {other.told()}; cancel it there, or wait for its end")
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
     if notebook is not None:
         values["notebook"] = notebook
-    # What was asked of the owner before was asked of it alone.
+    # A request to cancel concerned the previous owner alone.
     connection.execute(update(Execution).where(where).values(**values, cancel_asked=None))
     return Held(run_id, number, epoch + 1)
 
 
 def release(connection: Connection, held: Held) -> None:
-    """Let others have a run, if it has not been taken over already."""
+    """Release a run, unless another process has taken it over already."""
     same = (Execution.number == held.number) & (Execution.epoch == held.epoch)
     connection.execute(update(Execution).where(same).values(owner=None))
 
 
 def renew(held: Held, connection: Connection) -> str | None:
-    """Put off the end of a lease; return why another process asks for the run's end, None where none does."""
+    """Renew a lease; return the reason if another process requested the run's cancellation, else None."""
     same = (Execution.number == held.number) & (Execution.epoch == held.epoch)
     change = update(Execution).where(same).values(lease_until=now(connection) + LEASE_S)
     if connection.dialect.update_returning:
         return connection.scalar(change.returning(Execution.cancel_asked))
-    connection.execute(change)  # an SQLite from before 2021
+    connection.execute(change)  # SQLite before 3.35 (2021) has no RETURNING
     return connection.scalar(select(Execution.cancel_asked).where(same))
 
 
 def ask_end(connection: Connection, run_id: str, reason: str) -> Owner | None:
-    """Ask the owner of a run to end it; return who that is, None where nobody living has it.
+    """Request the cancellation of a run from its owner; return the owner, None where no live process owns it.
 
     Raises:
         RunNotFoundError: No such run.

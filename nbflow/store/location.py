@@ -1,21 +1,14 @@
-"""The URL of a store: read, and refused where it is not understood.
+"""The location of a store: its URL or its default file, and the permissions of its files.
 
-Rule: nothing of a URL is passed over. What SQLAlchemy would ignore or read as something else, such as a file's name
-after two slashes or an unknown option, is an error that names the URL without its password, and what to write instead.
+No part of a URL is ignored. A part that SQLAlchemy would ignore or misread, such as a file name after two slashes or an
+unknown option, is an error that names the URL without its password, and the correct form.
 
+Only the owner of a store can read its files, whatever the umask. A file is created with its final mode, so that it is
+never more widely readable for a moment. SQLite gives `-wal`, `-shm` and `-journal` the mode of the main file, also when
+it creates them again (`findCreateFileMode` in its `os_unix.c`). On systems without POSIX modes, such as Windows,
+permissions are not changed.
 
-Where a store lies unless a setting names another place.
-
-Rule: whether there is one can be known without loading a database's packages.
-
-
-File permissions of a store: its owner alone can read it, whatever the umask.
-
-Rule: a file is created with its final mode, so that it is never wider for a moment. SQLite gives `-wal`, `-shm` and
-`-journal` the mode of the main file (`findCreateFileMode` in its `os_unix.c`), also when it creates them again.
-
-Where the system has no POSIX modes, as on Windows, nothing here has an effect.
-
+Invariant: this module loads no package of a database until a URL is parsed.
 """
 
 from __future__ import annotations
@@ -37,29 +30,29 @@ from nbflow.errors.extras import install, needs
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-NOT_SQLITE = "it is not of SQLite, or damaged at its head. It is left as it is; choose another place"
+NOT_SQLITE = "it is no SQLite database, or its header is damaged. It was not changed; choose another file"
 SQLITE, POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
 FORMS = f"{SQLITE}:///FILE, with four slashes for a whole path, or {POSTGRES}://USER:PASSWORD@HOST/DATABASE"
 _OPTIONS = {
     "host", "port", "user", "password", "database", "passfile", "service", "servicefile", "ssl",
     "target_session_attrs", "krbsrvname", "gsslib", "prepared_statement_cache_size",
 }  # fmt: skip
-"""What SQLAlchemy hands to asyncpg as the text that it is; its other options take numbers, which a URL has not."""
+"""The options that SQLAlchemy passes to asyncpg as text; asyncpg's other options take numbers, which a URL has not."""
 _SSL = ("disable", "prefer", "allow", "require", "verify-ca", "verify-full")
 _PASSWORD = re.compile(r":(?!//).*@", re.DOTALL)
 _SECRET_OPTION = re.compile(r"([?&][^=&]*pass(?:word|wd)?=)[^&]*", re.IGNORECASE)
 
 
 def shown(url: str) -> str:
-    """Return a URL, readable or not, without its passwords."""
+    """Return a URL, valid or not, without its passwords."""
     return _SECRET_OPTION.sub(r"\1***", _PASSWORD.sub(":***@", url))
 
 
 def parsed(url: str) -> URL:
-    """Return a URL of a store, read.
+    """Parse the URL of a store.
 
     Raises:
-        StoreError: It is not understood.
+        StoreError: The URL is not valid.
         ImportError: The driver of its database is not installed.
     """
     from sqlalchemy import make_url
@@ -68,7 +61,7 @@ def parsed(url: str) -> URL:
     try:
         read = make_url(url)
     except (ArgumentError, ValueError) as error:
-        # ValueError: a port that is no number.
+        # SQLAlchemy raises ValueError for a port that is no number.
         raise StoreError(f"the URL of the store cannot be read: {shown(url)!r}; it is {FORMS}") from error
     fault = _scheme_fault(read, url) or (_file_fault(read) if read.drivername == SQLITE else _server_fault(read))
     if fault:
@@ -86,28 +79,28 @@ def file_in(url: URL) -> Path | None:
 
 
 def refuse_place(path: Path) -> None:
-    """Refuse a file that cannot be there.
+    """Refuse a path that cannot be a file.
 
     Raises:
-        StoreError: It is a folder, or its own folder is not there.
+        StoreError: The path is a folder, or its parent folder does not exist.
     """
     if path.is_dir() or not path.parent.is_dir():
-        raise StoreError(f"the store {path} cannot be opened: that is a folder, or its folder is not there; make it")
+        raise StoreError(f"the store {path} cannot be opened: it is a folder, or its folder does not exist; create it")
 
 
 def refuse_other_file(path: Path) -> None:
-    """Refuse a file that SQLite cannot read, before a run starts that is to be stored there.
+    """Refuse a file that SQLite cannot read, before a run starts that would be stored there.
 
-    Only SQLite opens it: as POSIX has it, to close a file gives up all locks that the process has on it. A file with a
-    log beside it is one of SQLite, and is looked at when the store opens, so that no log is brought into a file that it
-    does not belong to.
+    Only SQLite opens the file: POSIX drops all locks of a process on a file when the process closes any descriptor of
+    it. A file with a log beside it is an SQLite database; it is checked when the store opens, so that SQLite copies no
+    log into a file that the log does not belong to.
 
     Raises:
-        StoreError: It is no database of SQLite.
+        StoreError: The file is no SQLite database.
     """
     if not path.is_file() or not path.stat().st_size or path.with_name(f"{path.name}-wal").exists():
         return
-    with suppress(sqlite3.OperationalError):  # such as a lock: opening the store waits for it
+    with suppress(sqlite3.OperationalError):  # a locked file, for example: opening the store waits for it
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)
         try:
             connection.execute("PRAGMA schema_version")
@@ -127,19 +120,19 @@ def _scheme_fault(url: URL, text: str) -> str | None:
     known = known or did_you_mean(url.drivername, (SQLITE, POSTGRES))
     if wanted == POSTGRES and find_spec("asyncpg") is None:
         known += f", which needs the extra 'postgres': {install('postgres')}"
-    return f"a store cannot be kept in {url.drivername!r}{known}"
+    return f"a store cannot be in {url.drivername!r}{known}"
 
 
 def _file_fault(url: URL) -> str | None:
     path = "/".join(filter(None, (url.host, url.database)))
     if url.host or url.username or url.password or url.port:
-        return f"after two slashes stands a server, which a file has not; write {SQLITE}:///{path}"
+        return f"two slashes are followed by a server, which a file does not have; write {SQLITE}:///{path}"
     if url.query:
         return f"a file has no options, and {name_list(map(repr, url.query))} is one"
     if url.database == "":
         return f"the file's name is missing; {SQLITE}:// alone is a store in memory"
     if url.database and (url.database.startswith(("file:", "~")) or url.database.endswith(("/", "\\"))):
-        return f"{url.database!r} is no path of a file; write all of it"
+        return f"{url.database!r} is no path of a file; write the full path"
     return None
 
 
@@ -152,7 +145,7 @@ def _server_fault(url: URL) -> str | None:
         return f"it has no option {unknown[0]!r}{near}; known options: {name_list(sorted(_OPTIONS), most=20)}"
     for name, value in url.query.items():
         if not isinstance(value, str) and name not in ("host", "port"):
-            return f"the option {name!r} stands there twice"
+            return f"the option {name!r} is given twice"
     if (ssl := url.query.get("ssl")) is not None and ssl not in _SSL:
         return f"ssl={ssl} is none of {', '.join(_SSL)}"
     count = url.query.get("prepared_statement_cache_size", "0")
@@ -169,7 +162,7 @@ FOLDER, FILE_NAME = ".nbflow", "nbflow.db"
 
 
 def default_file(folder: Path | None) -> Path:
-    """Return the store's file in a folder, by default the folder of work."""
+    """Return the default file of a store in a folder, by default the working directory."""
     return (folder or Path.cwd()).absolute() / FOLDER / FILE_NAME
 
 
@@ -180,10 +173,10 @@ _creating = Lock()
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder that only its owner can enter, where it does not exist; its parents follow the umask.
+    """Create a folder that only its owner can enter, if it does not exist; its parents follow the umask.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: The folder cannot be created.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -196,13 +189,13 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(path: Path, content: bytes = b"") -> None:
-    """Create a file that only its owner can read, where it does not exist.
+    """Create a file that only its owner can read, if it does not exist.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: The file cannot be created.
     """
-    # SQLite's locks on a file end when any descriptor of it in the process is closed, so no other thread may get to
-    # know the new file before this one is closed.
+    # SQLite's locks on a file end when any descriptor of it in the process is closed, so no other thread may open the
+    # new file before this descriptor is closed.
     with _creating, suppress(FileExistsError):
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
@@ -212,9 +205,9 @@ def make_file(path: Path, content: bytes = b"") -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take the rights of group and others from a store's file and the files that SQLite has beside it.
+    """Remove the permissions of group and others from a store's file and the files that SQLite has beside it.
 
-    The folder loses them too if it is nbflow's own (`.nbflow`). Files of another owner keep their modes.
+    The folder loses them too if it is nbflow's own (`.nbflow`). Files of another owner are not changed.
     """
     if path.parent.name == FOLDER:
         _tighten(path.parent)
@@ -224,7 +217,7 @@ def make_private(path: Path) -> None:
 
 
 def _tighten(path: Path) -> None:
-    """Take the rights of group and others from a file or folder of this process's user."""
+    """Remove the permissions of group and others from a file or folder of this process's user."""
     if os.name != "posix":
         return
     try:

@@ -1,6 +1,7 @@
-"""Who holds a run: a process, told so that any other can tell whether it still lives.
+"""The owner of a run: a process, identified so that any other process can determine whether it is alive.
 
-Rule: a process of this machine is asked for directly; one elsewhere is alive as long as it renews its lease.
+A process on the same machine is looked up by its pid. A process on another machine counts as alive while it renews its
+lease.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ import psutil
 
 LEASE_S = 10.0
 GRACE_S = 60.0
-"""How long a process that is seen to be there may be late: the file may have been locked, and it could not renew."""
+"""The time after its lease for which an existing process counts as alive: a locked file may delay the renewal."""
 
 FAR_OFF = 1e11
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process as owner. `born` tells it from a later one of the same pid, `id` from other stores in the process."""
+    """A store object of a process, as the owner of runs.
+
+    `born` distinguishes the process from a later one with the same pid, `id` the store object from others of the same
+    process. `since` is when it became the owner (s since 1970).
+    """
 
     host: str
     machine: str
@@ -36,7 +41,7 @@ class Owner:
 
     @staticmethod
     def read(text: str | None) -> Owner | None:
-        """Return the owner that a store names; None for nobody, and for what no nbflow wrote."""
+        """Return the owner that a store names; None for no owner, and for a text that nbflow did not write."""
         try:
             owner = Owner(**json.loads(text or "{}"))
         except (ValueError, TypeError, RecursionError):
@@ -45,18 +50,18 @@ class Owner:
         return owner if sensible else None
 
     def text(self, since: float) -> str:
-        """Return what the store keeps; `since` is when it took the run."""
+        """Return the text to store for an owner since a time (s since 1970)."""
         return json.dumps({**asdict(self), "since": since})
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
     def told(self) -> str:
-        """Return who it is and since when it has the run."""
+        """Return the owner and the start of its ownership, for people."""
         return f"{self} since {datetime.fromtimestamp(self.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def is_alive(self, left: float) -> bool:
-        """Return whether it lives, with `left` seconds of its lease to go; negative once it has run out."""
+        """Return whether the owner is alive, given the seconds left of its lease; negative after the lease expired."""
         if self.machine != _machine():
             return left > 0
         return born(self.pid) == self.born and left > -GRACE_S
@@ -69,12 +74,12 @@ def this_process() -> Owner:
 
 
 def born(pid: int) -> float | None:
-    """Return when a process started, as a number that stays the same as long as it lives; None without one.
+    """Return when a process started, as a number that does not change while it runs; None if there is no such process.
 
-    One that was killed, and that its parent has not asked about yet, lives no longer.
+    A zombie, which was killed and whose parent has not collected its status yet, counts as none.
     """
     try:
-        # psutil's time moves with the clock; the kernel's ticks do not. The name before them may hold anything.
+        # The kernel's ticks, because psutil's time moves with the system clock. The name before them may contain ")".
         state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return None if state in "ZX" else float(fields[18])
     except (OSError, IndexError, ValueError):
@@ -88,7 +93,7 @@ def born(pid: int) -> float | None:
 
 @cache
 def _machine() -> str:
-    """Return what tells this machine's processes from others': names of hosts repeat, and containers number anew."""
+    """Return an id of the machine and its pid namespace: host names repeat, and each container has its own pids."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"

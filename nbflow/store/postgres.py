@@ -1,9 +1,10 @@
-"""A store on a PostgreSQL server: an async engine for all, driven from the writer's thread.
+"""A store on a PostgreSQL server: one async engine, driven from the threads of the store.
 
-Rule: a server that goes away is waited for, and what was not known to be committed is done again; changes are such that
-this does no harm. A server that is there and does not answer is given up in the end. Every commit is a synchronous one:
-of others a server that crashes forgets the last, while the run that made them lives on and could not add to a log with
-a gap. It costs a run nothing, as nobody waits for each.
+A server that goes away is waited for, and a commit whose outcome is unknown is applied again; changes allow that. A
+server that accepts a connection and does not answer is given up after twice the time of a retry.
+
+Every commit is synchronous. After a crash the server would forget the last asynchronous ones, while the run that made
+them lives on and could not append to a log with a gap. A run waits for no single commit, so this costs it nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ POOL, OVERFLOW = 20, 10
 CLOSING_S = 5.0
 ASKING_S = 2.0
 UPGRADING = 0x6E62666C6F77
-"""The lock of the server that whoever upgrades a store holds."""
+"""The advisory lock that a process holds while it upgrades a store."""
 
 
 class PostgresDatabase:
@@ -49,10 +50,10 @@ class PostgresDatabase:
 
     @classmethod
     def open(cls, url: URL, bring_up: Callable[[Connection, str], None]) -> PostgresDatabase:
-        """Reach the server, and bring the store to this version.
+        """Connect to the server, and upgrade the store to this version.
 
         Raises:
-            StoreError: It cannot be reached, or the store is of a newer version.
+            StoreError: The server cannot be reached, or a newer nbflow wrote the store.
         """
         database = cls(url)
 
@@ -74,7 +75,7 @@ class PostgresDatabase:
         return database
 
     def transact(self, apply: Change) -> None:
-        """Do all in one transaction, or nothing."""
+        """Apply changes in one transaction."""
         self._loop.submit(self._transact(apply)).result()
 
     async def _transact(self, apply: Change) -> None:
@@ -85,10 +86,10 @@ class PostgresDatabase:
         await _answered(transaction)
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
-        """Do all in one transaction; wait for a server that is away.
+        """Apply changes in one transaction; wait for a server that is away.
 
         Raises:
-            StoreError: It did not come back.
+            StoreError: The server did not come back in time.
         """
         began = time.monotonic()
 
@@ -102,11 +103,11 @@ class PostgresDatabase:
             patiently(is_away)(self.transact, applied)
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
-        """Do a small change on a connection of its own."""
+        """Apply a small change on another connection of the pool."""
         self.transact(apply)
 
     def read(self, query: Change) -> Future[Any] | None:
-        """Begin to read."""
+        """Start a query."""
         return self._loop.submit(self._read(query))
 
     async def _read(self, query: Change) -> Any:
@@ -123,34 +124,34 @@ class PostgresDatabase:
             return await patiently_awaited(is_away)(attempt)
 
     def detail(self, step: str) -> str:
-        """Return which session of the server holds a lock that a change waits for, if one does."""
+        """Return the sessions of the server that hold a lock which the current change waits for."""
         if step != ANSWERING:
             return ""
-        with suppress(Exception):  # it tells more of a wait; that is not worth a failure
+        with suppress(Exception):  # a detail of a log line is not worth a failure
             asked = self._loop.submit(self._read(lambda connection: _blocking(connection, self._backend)))
             if holding := asked.result(ASKING_S):
                 return f"; it waits for a lock that session {', '.join(map(str, holding))} of the server holds"
         return ""
 
     def shrink_log(self) -> None:
-        """Do nothing: the server sees to its own log."""
+        """Do nothing: the server manages its log itself."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close all connections."""
         self._loop.close(self._engine.dispose(), CLOSING_S)
 
 
 async def _answered(work: Callable[[Heard], Awaitable[T]]) -> T:
-    """Return what some work with the server gives.
+    """Return the result of some work with the server, with a bound on the server's silence.
 
-    The driver waits for an answer without end, and so it may for that to a cancellation. So the work is cancelled, and
-    its end is not waited for.
+    The driver waits for a response without a timeout, also for the response to a cancellation. So work that timed out
+    is cancelled, and its end is not awaited.
 
     Args:
-        work: Calls what it is given whenever a statement begins or ends.
+        work: Calls its argument whenever a statement starts or ends.
 
     Raises:
-        TimeoutError: The server takes no connection or answers no statement for twice as long as a lock is waited for.
+        TimeoutError: The server accepted no connection or completed no statement for twice the time of a retry.
     """
     silence = 2 * db_errors.PATIENCE_S
     last = time.monotonic()
@@ -164,14 +165,14 @@ async def _answered(work: Callable[[Heard], Awaitable[T]]) -> T:
         left = last + silence - time.monotonic()
         if left <= 0:
             task.cancel()
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else asks for it
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio logs it as lost
             raise TimeoutError(f"the server has not answered for {spoken(silence)}")
         await asyncio.wait({task}, timeout=left)
     return task.result()
 
 
 def _reporting(apply: Change, heard: Heard) -> Change:
-    """Return what does the same, and calls `heard` at each statement."""
+    """Return a change that also calls `heard` at the start and end of each statement."""
 
     def applied(connection: Connection) -> Any:
         for moment in ("before_cursor_execute", "after_cursor_execute"):
@@ -182,7 +183,7 @@ def _reporting(apply: Change, heard: Heard) -> Change:
 
 
 def _limit_lock_waits(driver: Any, _: object) -> None:
-    """Let a lock be waited for as long as a server that is away, and not for ever."""
+    """Limit how long a session waits for a lock to the time of a retry; the server's default is no limit."""
     cursor = driver.cursor()
     cursor.execute(f"SET lock_timeout = {round(db_errors.PATIENCE_S * 1e3)}")
     cursor.close()
@@ -194,5 +195,5 @@ def _backend_of(connection: Connection) -> int:
 
 
 def _blocking(connection: Connection, backend: int) -> list[int]:
-    """Return the sessions that hold locks which another one waits for."""
+    """Return the sessions that hold locks which session `backend` waits for."""
     return list(connection.scalar(select(func.pg_blocking_pids(backend))) or [])

@@ -1,6 +1,6 @@
-"""What is asked of a store: every query, on a plain connection, so that each is written once for all databases.
+"""The queries of a store, each on a plain connection, written once for both databases.
 
-Rule: a query returns rows of `rows.py`, and lists of runs read no long text.
+A query returns records of `rows`. Lists of runs read no long texts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nbflow.store.statements import now
 
 LIVE = (Status.RUNNING, Status.WAITING, Status.PAUSED)
 AT_ONCE = 500
-"""Hashes of one query: SQLite takes 999 parameters."""
+"""The most hashes of one query: SQLite accepts 999 parameters."""
 
 
 def runs(
@@ -55,7 +55,7 @@ def runs(
 
 
 def latest(connection: Connection, *, notebook: str | None, unfinished: bool, limit: int) -> list[RunRow]:
-    """Return runs, newest first: of one notebook or of all, with `unfinished` only those that did not complete."""
+    """Return the runs of one notebook or of all, newest first; with `unfinished` only those not completed."""
     query = _runs(connection).order_by(Execution.started.desc(), Execution.number.desc()).limit(limit)
     if notebook is not None:
         query = query.where(Execution.notebook == notebook)
@@ -65,17 +65,17 @@ def latest(connection: Connection, *, notebook: str | None, unfinished: bool, li
 
 
 def abandoned(connection: Connection) -> list[RunRow]:
-    """Return the runs that were going on when their owner died, newest first."""
+    """Return the runs that had not ended when their owner died, newest first."""
     query = _runs(connection).where(Execution.status.in_(LIVE))
     rows = connection.execute(query.order_by(Execution.started.desc(), Execution.number.desc()))
     return [run for run in map(_run, rows) if run.owner is None]
 
 
 def find(connection: Connection, run_id: str) -> int:
-    """Return the number of a run, by its id or the beginning of it.
+    """Return the number of a run, by its id or a unique prefix of it.
 
     Raises:
-        RunNotFoundError: There is none, or more than one.
+        RunNotFoundError: No run or several runs match.
     """
     number: int | None = connection.scalar(select(Execution.number).where(Execution.id == run_id))
     if number is not None:
@@ -87,7 +87,7 @@ def find(connection: Connection, run_id: str) -> int:
     error = RunNotFoundError(run_id)
     if found:
         ids = ", ".join(sorted(row.id for row in found[:5])) + (", …" if len(found) > 5 else "")
-        error.args = (f"{run_id!r} is the beginning of more than one run; say more of it: {ids}",)
+        error.args = (f"{run_id!r} matches several runs; pass more of the id: {ids}",)
     raise error
 
 
@@ -109,7 +109,7 @@ def head(connection: Connection, run_id: str) -> RunHead:
 
 
 def log(connection: Connection, run_id: str, *, after: int, upto: int | None) -> list[LogRow]:
-    """Return what happened in a run, from `after` (exclusive) to `upto` (inclusive)."""
+    """Return the events of a run from number `after` (exclusive) to `upto` (inclusive)."""
     entry = ExecutionLogModel
     query = select(entry.seq, entry.kind, entry.time, entry.node, entry.data).order_by(entry.seq)
     query = query.where(entry.execution == find(connection, run_id), entry.seq > after)
@@ -122,7 +122,7 @@ def blobs(connection: Connection, hashes: Iterable[str]) -> dict[str, Blob]:
     """Return values by their hashes.
 
     Raises:
-        StoreError: One or more are not there, or cannot be decompressed.
+        StoreError: Values are missing, or cannot be decompressed.
     """
     wanted = sorted(set(hashes))
     found: dict[str, Blob] = {}
@@ -148,10 +148,10 @@ def graphs(connection: Connection, name: str | None) -> list[GraphRow]:
 
 
 def graph(connection: Connection, name: str, version: int | None) -> GraphRow:
-    """Return a version of a graph, the newest where none is said.
+    """Return a version of a graph, by default the newest.
 
     Raises:
-        StoreError: It is not stored.
+        StoreError: The graph or version is not stored.
     """
     query = _graphs().where(GraphModel.name == name).order_by(GraphModel.version.desc())
     rows = [GraphRow(*row) for row in connection.execute(query)]
@@ -166,20 +166,20 @@ def graph(connection: Connection, name: str, version: int | None) -> GraphRow:
 
 
 def cached(connection: Connection, key: str) -> str | None:
-    """Return the output kept under a key, None without one."""
+    """Return the output cached under a key, None without one."""
     output: str | None = connection.scalar(select(CacheModel.output).where(CacheModel.key == key))
     return output
 
 
 def last_seq() -> ScalarSelect[Any]:
-    """Return a run's last event, to be selected beside the run."""
+    """Return a column with the number of a run's last event, for a query of runs."""
     entry = aliased(ExecutionLogModel)
     last = select(func.max(entry.seq)).where(entry.execution == Execution.number)
     return last.correlate(Execution).scalar_subquery()
 
 
 def last_nodes() -> ScalarSelect[Any]:
-    """Return how many of a run's nodes completed, to be selected beside the run."""
+    """Return a column with the number of a run's completed nodes, for a query of runs."""
     entry = ExecutionLogModel
     last = select(entry.nodes).where(entry.execution == Execution.number, entry.seq == last_seq())
     return last.correlate(Execution).scalar_subquery()

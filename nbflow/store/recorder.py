@@ -1,10 +1,8 @@
-"""What a person is told once a run of the values that it stores.
+"""Store the events of a live run, in groups.
 
-Keeps the events of one live run in a store, in groups behind it or ahead of what follows.
-
-Rule: one commit is under way at a time, and takes all that has happened since the last one: the slower the disk, the
-larger the groups. What follows from an error is decided by the run.
-
+One commit is under way at a time, and the next one takes every event since: the slower the disk, the larger the groups.
+The recorder reports to the run how many of its events are stored, and the run decides what may start, and what an
+error of the store means for it.
 """
 
 from __future__ import annotations
@@ -32,12 +30,12 @@ if TYPE_CHECKING:
 
 
 class RunNotices:
-    """The notices of one run; `warn` takes each. May be used from any thread, one at a time.
+    """The notices of one run about the values that it stores. Callable from any thread, by one thread at a time.
 
     Args:
-        run_id: The run.
-        large: From how many bytes on a value is worth a notice.
-        warn: Takes a notice.
+        run_id: The id of the run.
+        large: The size (bytes) above which a value is reported.
+        warn: Called with the text of each notice.
     """
 
     def __init__(self, run_id: str, large: int, warn: Callable[[str], None]) -> None:
@@ -45,16 +43,16 @@ class RunNotices:
         self._told: set[str | None] = set()
 
     def unstored(self, where: str, why: str) -> None:
-        """Say that a value was not stored; where pyarrow is missing, for the first frame only."""
+        """Report a value that was not stored; where pyarrow is missing, only the first frame of the run."""
         if FRAMES in why:
             if FRAMES in self._told:
                 return
             self._told.add(FRAMES)
-            why += "; this is said once a run, and holds for every frame"
+            why += "; the same applies to every other frame of the run"
         self._warn(f"run {self._run_id}: {where} was not stored: {why}")
 
     def sizes(self, node: str | None, sizes: Mapping[str, int]) -> None:
-        """Say of values, by key in bytes, which are large."""
+        """Report the large values among those of a node, given the size (bytes) of each by key; None: initial state."""
         for key, size in sizes.items():
             if size > self._large and key not in self._told:
                 self._told.add(key)
@@ -73,18 +71,19 @@ def _size_text(size: int) -> str:
 
 
 class Recorder:
-    """The keeper of one run.
+    """Stores the events of one run.
 
     Args:
-        store: Where it is kept; None where the store is not open yet.
-        opened: Opens the store then, on a thread of its own.
-        make: Returns a run that the store does not have yet, without its first event; called on the writer's thread.
-        codecs: How its values become text.
-        strict: Whether an event is on the disk before anything that follows from it starts.
-        allow_unstored: Whether a strictly kept run may go on where a value cannot be kept.
-        epoch: That of its owner, which is this process.
-        kept: How many of its events are kept already.
-        notices: Takes what a person should know of the values.
+        store: The store; None if it is not open yet.
+        opened: Opens the store, if it is not open yet; called on a new thread.
+        make: Returns the row of a new run, without its first event; called on the writer's thread. None for a run that
+            the store has already.
+        codecs: The codecs of the run's values.
+        strict: Whether the events that a task depends on must be on disk before the task starts (durability `sync`).
+        allow_unstored: Whether a strict run may continue when a value cannot be stored.
+        epoch: The epoch of this process's lease.
+        kept: How many events of the run are stored already.
+        notices: Reports values that are large or cannot be stored.
     """
 
     def __init__(
@@ -93,7 +92,8 @@ class Recorder:
         notices: RunNotices,
     ) -> None:  # fmt: skip
         self.strict = strict
-        # That a run goes on is kept before it does: a task that ends every process it runs in leaves a trace of each.
+        # A resumed run starts nothing before its resumption is stored, so that a task which kills every process it
+        # runs in leaves an event of each.
         self.least = kept + 1 if make is None else 0
         self._store, self._opener, self._make = store, opened, make
         self._codecs, self._encoder = codecs, Encoder(codecs, notices.sizes)
@@ -101,14 +101,14 @@ class Recorder:
         self._notices = notices
         self._sent, self._epoch = kept, epoch
         self._busy, self._over = True, False
-        # Busy from the start: nothing can be kept before the store is open.
+        # Busy from the start: nothing can be stored before the store is open.
         self._noted: Status | None = None
         self._unstored: deque[Lack] = deque()
         self.begun: Future[None] = Future()
-        """Done once the store has the run, so that it outlives this process; failed where it cannot have it."""
+        """Done when the run is in the store and so outlives this process; failed if it cannot be stored."""
 
     def follow(self, run: Run) -> None:
-        """Begin to keep the run's events as they come."""
+        """Start to store the events of a run as they are appended."""
         self._run = run
         if self._store is None:
             threading.Thread(target=self._open, name="nbflow-open", daemon=True).start()
@@ -116,14 +116,14 @@ class Recorder:
             self._begin(self._store)
 
     def keep(self, upto: int) -> None:
-        """Keep the first `upto` events soon: what there is is on its way already, or goes with the next commit."""
+        """Store the first `upto` events soon: with the commit under way, or with the next one."""
         self._next()
 
     def _open(self) -> None:
         opened: Future[Store] = Future()
         try:
             opened.set_result(self._opener())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the run has to hear of it
+        except BaseException as error:  # noqa: BLE001 - the run must learn of every failure
             opened.set_exception(error)
         self._tell(self._opened, opened)
 
@@ -141,7 +141,7 @@ class Recorder:
             first, self._sent = self._sent, self._sent + 1
             created = store.create(partial(self._new, self._make, first), durable=self.strict)
             created.add_done_callback(partial(self._tell, partial(self._created, self._sent)))
-        # In the loop's next turn there are more events, which then are one commit with the run itself.
+        # Wait for the loop's next turn: the events that it brings are committed together with the run.
         self._run.loop.call_soon(self._next)
 
     def _created(self, upto: int, created: Future[int]) -> None:
@@ -152,7 +152,7 @@ class Recorder:
             self._safe(upto)
 
     def _has_begun(self, store: Store) -> None:
-        """The store has the run; from now on another process may ask there for its end."""
+        """Note that the store has the run, so that other processes may request its cancellation from now on."""
         if not self.begun.done():
             self.begun.set_result(None)
         store.hear(self._run.id, partial(self._tell, self._asked))
@@ -177,14 +177,14 @@ class Recorder:
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
     def _untie(self) -> None:
-        """Refer to the run, which has ended, weakly: it has this recorder, and is to be freed once nobody holds it."""
+        """Refer weakly to the run, which has ended: it refers to this recorder, and should be freed without a cycle."""
         self._run = weakref.proxy(self._run)
 
     def _tell(self, callback: Callable[[Any], None], told: Any) -> None:
         try:
             self._run.loop.call_soon_threadsafe(callback, told)
         except RuntimeError:
-            return  # the loop was closed meanwhile: nobody is left to tell
+            return  # the loop has been closed, so the run has ended with it
 
     def _landed(self, upto: int, future: Future[Batch]) -> None:
         self._busy = False
@@ -197,15 +197,15 @@ class Recorder:
         self._next()
 
     def _safe(self, upto: int) -> None:
-        """Tell the run that the store has its first `upto` events, and people which values it could not take."""
-        while self._unstored:  # the writer's thread may add to it meanwhile
+        """Report to the run that its first `upto` events are stored, and to people which values could not be."""
+        while self._unstored:  # the writer's thread may append to it at the same time
             seq, node, key, why = self._unstored.popleft()
             self._notices.unstored(f"{key!r} of node {node!r} (event {seq})", why)
         self._run.kept(upto)
 
     def _give_up(self, error: BaseException) -> None:
         if self._over:
-            return  # by what broke first, such as the making of the run that the rest was queued behind
+            return  # the first failure is the cause: later batches were queued behind it
         self._over = True
         if not isinstance(error, NbflowError):
             told = StoreError(f"it could not be stored: {type(error).__name__}: {words(error)}")
@@ -217,7 +217,7 @@ class Recorder:
             self._let_go(self._store)
 
     def _let_go(self, store: Store) -> None:
-        """Let the run be resumed from what is kept, once it has ended: until then nobody is to run it beside us."""
+        """Release the lease once the run has ended: until then no other process may resume it beside this one."""
         if self._run.result is None:
             self._run.on_change(partial(self._let_go, store))
         else:
@@ -227,8 +227,8 @@ class Recorder:
     # on the writer's thread
 
     def _new(self, make: Callable[[], NewRun], first: int) -> NewRun:
-        """Return the run with its own first event, as one commit: of a fork that event alone has the edits."""
-        self._noted = Status.RUNNING  # as which the store inserts it
+        """Return the row of the run with its first event, for one commit: of a fork, that event has the edits."""
+        self._noted = Status.RUNNING  # the status with which the store inserts a run
         return replace(make(), first=self._batch(first, first + 1, Status.RUNNING))
 
     def _batch(self, first: int, upto: int, stands: Status) -> Batch:
@@ -242,13 +242,13 @@ class Recorder:
         if unstored and not self._allowed:
             named = name_list(f"{key!r} of node {node!r} ({why})" for _, node, key, why in unstored)
             raise StoreError(
-                f"the run is to be kept strictly, and this cannot be stored: {named}; "
-                "nbflow.register_codec makes it storable, allow_unstored goes on without"
+                f"durability='sync', but these values cannot be stored: {named}; "
+                "give their classes a codec with nbflow.register_codec, or continue without them by allow_unstored"
             )
         self._unstored.extend(unstored)
 
     def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
-        """Return the status to be noted, None where it is noted already, and how the run ended."""
+        """Return the status to store, None where the store has it already, and how the run ended, if it has."""
         if events and events[-1].kind in ENDINGS:
             return None, self._ending(events[-1])
         changed = stands is not self._noted

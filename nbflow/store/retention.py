@@ -1,6 +1,6 @@
-"""What is taken away again, and how much there is.
+"""Delete runs, graphs and unused values, and report the size of a store.
 
-Rule: a run that a living process has is never touched, and a value goes when nothing names it any longer.
+A run that a live process owns is never deleted. A value is deleted when no run and no cached output uses it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from nbflow.store.schema import ExecutionModel as Execution
 from nbflow.store.statements import now, on_sqlite
 
 Runs = Select[Any]
-"""The numbers of runs, as a query: there may be more than a statement takes parameters."""
+"""The numbers of runs, as a query: there may be more than the parameters that a statement accepts."""
 
 
 def prune(
     connection: Connection, *, keep_last: int | None, older_than: float | None, at: float, dry_run: bool
 ) -> Pruned:
-    """Delete runs, and values that nothing names; or count them. `at` is the time from which ages (s) are measured."""
+    """Delete or only count runs and unused values. Ages (s) are measured at the time `at`."""
     _hold(connection)
     runs: Runs = select(Execution.number).where(Execution.number.not_in(_live(connection)))
     if older_than is not None:
@@ -52,10 +52,10 @@ def prune(
 
 
 def delete_graph(connection: Connection, name: str, version: int | None, *, force: bool) -> int:
-    """Delete a version of a graph or all of them, with `force` their runs too; return how many versions.
+    """Delete a version of a graph or all versions, with `force` their runs too; return the number of versions.
 
     Raises:
-        StoreError: It is not stored, has runs and `force` is not given, or one of them is going on.
+        StoreError: The graph is not stored, it has runs and `force` is not given, or a run has not ended.
     """
     _hold(connection)
     find_graph(connection, name, version)
@@ -66,23 +66,23 @@ def delete_graph(connection: Connection, name: str, version: int | None, *, forc
     runs: Runs = select(Execution.number).where(Execution.graph.in_(which))
     count = connection.scalar(select(func.count()).select_from(runs.subquery())) or 0
     if count and not force:
-        raise StoreError(f"{what} has {count} runs, which would go with it; say --force if they may")
+        raise StoreError(f"{what} has {count} runs, which would be deleted with it; --force deletes them too")
     live = connection.scalars(runs.where(Execution.number.in_(_live(connection)))).all()
     if live:
-        raise StoreError(f"{what} has {len(live)} runs that are going on; cancel them first")
+        raise StoreError(f"{what} has {len(live)} runs that are still running; cancel them first")
     _delete(connection, runs)
     return connection.execute(delete(GraphModel).where(GraphModel.number.in_(which))).rowcount
 
 
 def info(connection: Connection, place: str) -> StoreInfo:
-    """Return how big a store is, and what is in it."""
+    """Return the size and the contents of a store."""
     models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
     rows = {
         name.removeprefix("nbflow_"): connection.scalar(select(func.count()).select_from(model)) or 0
         for name, model in sorted(models.items())
         if model is not ExecutionLogModel
     }
-    # A log has no gaps, so the runs tell its length, and a million rows need not be counted.
+    # A log has no gaps, so its length is the sum of the runs' last numbers, and a million rows need not be counted.
     rows["log"] = int(connection.scalar(select(func.sum(last_seq())).select_from(Execution)) or 0)
     oldest, newest = connection.execute(select(func.min(Execution.started), func.max(Execution.started))).one()
     return StoreInfo(place, _size(connection, list(models)), rows, SCHEMA.partition("_")[0], oldest, newest)
@@ -96,9 +96,9 @@ def _size(connection: Connection, tables: list[str]) -> int:
 
 
 def _hold(connection: Connection) -> None:
-    """Keep others from changing runs and values meanwhile, as SQLite does anyway.
+    """Lock runs and values against other sessions until the commit; SQLite locks the whole file anyway.
 
-    Else a value that a commit beside us has begun to use would be gone from under it.
+    Without the lock a value could be deleted after another session's transaction has found it.
     """
     if not on_sqlite(connection):
         connection.execute(text("LOCK TABLE nbflow_executions, nbflow_values IN EXCLUSIVE MODE"))
@@ -120,13 +120,13 @@ def _count(connection: Connection, runs: Runs) -> Pruned:
 
 
 def _loose(runs: Runs) -> ColumnElement[bool]:
-    """Return what holds of values that nothing names once `runs` are gone."""
+    """Return the condition for values that are unused once `runs` are deleted."""
     used = select(ValueUse.hash).where(ValueUse.execution.not_in(runs))
     return ValueModel.hash.not_in(used) & ValueModel.hash.not_in(select(CacheUse.hash))
 
 
 def _delete(connection: Connection, runs: Runs) -> None:
-    """Delete runs with all that is theirs; themselves last, as the others are found by them."""
+    """Delete runs and the rows that refer to them; the runs last, because they select the others."""
     connection.execute(delete(ValueModel).where(_loose(runs)))
     parts: list[Any] = [ExecutionLogModel, ExecutionToolModel, ValueUse, ExecutionTextModel]
     for model in parts:
@@ -137,7 +137,7 @@ def _delete(connection: Connection, runs: Runs) -> None:
 
 
 def _shrink(connection: Connection) -> None:
-    """Give the pages that became free back to the file system."""
+    """Return the free pages to the file system."""
     for _ in range(int(connection.exec_driver_sql("PRAGMA freelist_count").scalar() or 0)):
-        # It gives one back at each step, and the sqlite3 module takes only the first of a statement without columns.
+        # SQLite frees one page a step, and the sqlite3 module takes one step of a statement without columns.
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")

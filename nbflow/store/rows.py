@@ -1,6 +1,6 @@
-"""What the store keeps of a run, in plain form: the one thing that its parts hand to each other.
+"""The records that the parts of the store exchange.
 
-Rule: texts are JSON and nothing here knows what they mean; times are seconds since 1970, UTC.
+Texts are JSON, which this module does not interpret. Times are seconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_ROWS = 2**62
-"""More rows than any database has; what a database is asked for may be no larger number than it knows."""
+"""The largest LIMIT that is passed to a database: more rows than any has, and within its integers."""
 
 
 class LogRow(NamedTuple):
     """One event of a run. `seq` starts at 1 and has no gaps; `data` is a JSON object, None for an empty one.
 
-    A tuple, as it is made for every event, and a frozen dataclass takes four times as long to make.
+    A named tuple, because one is created for every event, and a frozen dataclass takes four times as long.
     """
 
     seq: int
@@ -27,7 +27,7 @@ class LogRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A value over 1 KiB, or one with a form of its own, kept once under its content's hash; `codec` reads it."""
+    """A value over 1 KiB, or one in a binary form, stored once under the hash of its content; `codec` decodes it."""
 
     hash: str
     codec: str
@@ -36,7 +36,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class ToolRow:
-    """A version of a tool that a run used; `source` None where Python does not know it."""
+    """A version of a tool that a run used; `source` is None where Python cannot find it."""
 
     name: str
     version: int
@@ -46,7 +46,7 @@ class ToolRow:
 
 @dataclass(frozen=True, slots=True)
 class GraphRow:
-    """A graph as it was when a run used it; `version` counts from 1 for each name, by content."""
+    """A version of a graph, for each distinct content; versions of a name count from 1. `runs` counts its runs."""
 
     name: str
     hash: str
@@ -58,13 +58,23 @@ class GraphRow:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run at its start. `subgraphs` is a JSON object of definitions by name, `initial` one of values by key.
+    """A run at its start.
 
-    `origin` is the file that it was started from, and `notebook` the notebook that its kernel belongs to, both as
-    `files.origin` returns them; None where that is not known. `parent` and `parent_seq` are the run and
-    event that a fork goes on from: its log up to there is copied, with `nodes` completions of nodes. `first` is the
-    run's own first event, with the edits of a fork; it is committed with the run, so that no process reads one without
-    the other.
+    Attributes:
+        id: The id of the run.
+        graph: Its graph.
+        subgraphs: A JSON object of graph definitions by name.
+        initial: A JSON object of the initial state's values by key.
+        started: When it started.
+        durability: `sync` or `async`.
+        blobs: The values that `initial` refers to.
+        origin: The file that it was started from, as `files.origin` returns it; None where that is unknown.
+        parent: The run that it is a fork of.
+        parent_seq: The event of the parent up to which its log is copied.
+        nodes: How many completions of nodes the copied log has.
+        first: The run's own first event, with the edits of a fork. It is committed with the run, so that no process
+            reads one without the other.
+        notebook: The notebook that its kernel belongs to; None where that is unknown.
     """
 
     id: str
@@ -84,7 +94,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `result` is a JSON object of values by key, `error` one of node, type and message."""
+    """The end of a run. `result` is a JSON object of values by key, `error` one of node, type and message."""
 
     status: str
     ended: float
@@ -95,7 +105,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit adds to a run: all of it, or nothing. `nodes` counts the completions of nodes among the rows."""
+    """The additions of one commit to a run, all or nothing. `nodes` counts the completions of nodes in the rows."""
 
     rows: tuple[LogRow, ...]
     blobs: tuple[Blob, ...] = ()
@@ -107,10 +117,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A stored run. `seconds` is how long it ran in all; `owner` names the live process that has it, else None.
+    """A stored run, without its texts and log.
 
-    `cancel_asked` is why another process asked its owner to end it. `notebook` is the file of the notebook that it was
-    last started or resumed in, None where that is not known.
+    `seconds` is the time that it ran in all. `owner` is the live process that owns it, else None. `cancel_asked` is the
+    reason of another process's request to cancel it. `notebook` is the file in which it was last started or resumed,
+    None where that is unknown.
     """
 
     id: str
@@ -134,7 +145,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class RunHead:
-    """All that is stored of a run but its log: with its definition, subgraphs, initial state, result and tools."""
+    """A stored run without its log: its row, graph definition, subgraphs, initial state, result and tools."""
 
     row: RunRow
     definition: str
@@ -146,7 +157,7 @@ class RunHead:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What pruning took away, or would take: how many of each, and the bytes of the log's texts and the values."""
+    """The numbers of rows that pruning deleted or would delete, and the bytes of their texts and values."""
 
     runs: int
     rows: int
@@ -156,7 +167,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """A store at a glance. `size` is in bytes, `rows` by table; `oldest` and `newest` are the starts of runs."""
+    """The size (bytes) of a store, the number of rows of each table, and when its oldest and newest run started."""
 
     place: str
     size: int

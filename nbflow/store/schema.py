@@ -1,7 +1,7 @@
 """The tables of a store.
 
-Rule: a commit of a run only adds rows to its log, and rewrites nothing; so how far a run is stands in the last of them.
-Names begin with `nbflow_`: a PostgreSQL database has other tenants.
+A commit of a run only appends rows to its log and updates no row, so the progress of a run is in its last row. Table
+names start with `nbflow_`, because other programs may use the same PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from sqlalchemy import Float, ForeignKey, Index, LargeBinary, Text, UniqueConstr
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = "3_0.1.0"
-"""The version that this code writes: its number, and the first nbflow that reads it."""
+"""The version that this code writes: its number, and the first release of nbflow that reads it."""
 VERSION_TABLE = "nbflow_version"
 
 
 class Base(DeclarativeBase):
-    """What all tables share: a text is a text without a length, a float has 8 bytes."""
+    """The base of all tables: a text has no maximal length, and a float has 8 bytes."""
 
     type_annotation_map = {str: Text(), float: Float(53), bytes: LargeBinary()}  # noqa: RUF012 - declarative reads it so
 
@@ -35,10 +35,11 @@ class GraphModel(Base):
 
 
 class ExecutionModel(Base):
-    """A run. `number` stands for it in other tables; `epoch` grows with each owner, and fences off the one before.
+    """A run.
 
-    `cancel_asked` is why its owner is to stop it, written by another process; `notebook` is the notebook file that the
-    run was last started or resumed in.
+    Other tables refer to its `number`. `epoch` grows with each owner and fences off the owner before. `cancel_asked` is
+    the reason of another process's request to cancel it. `notebook` is the file in which it was last started or
+    resumed.
     """
 
     __tablename__ = "nbflow_executions"
@@ -46,7 +47,7 @@ class ExecutionModel(Base):
         Index("nbflow_executions_by_start", "started"),
         Index("nbflow_executions_by_graph", "graph", "started"),
         Index("nbflow_executions_by_status", "status", "started"),
-        {"sqlite_autoincrement": True},  # a number is never used again, as one that was pruned may still write
+        {"sqlite_autoincrement": True},  # numbers are never reused, because the owner of a pruned run may still write
     )
 
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -69,7 +70,7 @@ class ExecutionModel(Base):
 
 
 class ExecutionTextModel(Base):
-    """The long texts of a run, as JSON, apart from what the heartbeat rewrites every few seconds."""
+    """The long texts of a run, as JSON, in a table apart from the row that the heartbeat updates."""
 
     __tablename__ = "nbflow_execution_texts"
 
@@ -80,10 +81,10 @@ class ExecutionTextModel(Base):
 
 
 class ExecutionLogModel(Base):
-    """What happened in a run, a row an event; the last row of a commit tells how many nodes completed until then."""
+    """The event log of a run, one row an event; the last row of each commit has the number of completed nodes."""
 
     __tablename__ = "nbflow_log"
-    # Rows lie in the order in which they are read, with no second tree for the key.
+    # Without a rowid the rows are stored in the order of the key, in which they are read, with no second B-tree.
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - declarative reads it so
 
     execution: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -108,7 +109,7 @@ class ExecutionToolModel(Base):
 
 
 class ValueModel(Base):
-    """A value, once under its content's hash."""
+    """A value, stored once under the hash of its content."""
 
     __tablename__ = "nbflow_values"
 
@@ -118,7 +119,7 @@ class ValueModel(Base):
 
 
 class ValueUse(Base):
-    """A run needs a value."""
+    """The use of a value by a run."""
 
     __tablename__ = "nbflow_value_uses"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - declarative reads it so
@@ -128,7 +129,7 @@ class ValueUse(Base):
 
 
 class CacheModel(Base):
-    """An output to be used again, under the key of its tool's source and inputs."""
+    """A cached output, under the hash of its tool and inputs."""
 
     __tablename__ = "nbflow_cache"
 
@@ -139,7 +140,7 @@ class CacheModel(Base):
 
 
 class CacheUse(Base):
-    """A cached output needs a value."""
+    """The use of a value by a cached output."""
 
     __tablename__ = "nbflow_cache_uses"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - declarative reads it so

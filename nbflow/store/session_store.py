@@ -1,6 +1,6 @@
-"""What a session keeps of its runs: it opens the store when a run first needs it, and reads runs back.
+"""The store of a session: opened when a run first needs it, with the recorders of runs and the runs read back.
 
-Rule: whatever a person should know of it is said once, in `notices`; whoever shows things to people takes them there.
+Messages for people are collected in `notices`; the notebook, the command line and the server show them once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
 
 class SessionStore:
-    """The store of a session, and the codecs of its values. `folder` is where the store's file lies by default.
+    """The store of a session, and the codecs of its values.
 
-    `origin` is the file that gives a run its tools, `notebook` returns the notebook that the process belongs to, both
-    as `files.origin` says; of a process without a notebook, such as a server or a command, it returns None.
+    Attributes:
+        folder: The folder of the default store's file; None for the working directory.
+        origin: The file that defines the tools of runs, as `files.origin` returns it.
+        notebook: Returns the notebook that the process belongs to, as `files.origin` does; None for a server or a
+            command.
+        notices: Messages for people that were not shown yet.
     """
 
     def __init__(self, registry: ToolRegistry, codecs: Codecs) -> None:
@@ -47,7 +51,7 @@ class SessionStore:
         self._known_revision = -1
 
     def open(self) -> Store:
-        """Return the store, opened now if it is not; blocks while it does.
+        """Return the store; open it on the first call, which blocks.
 
         Raises:
             StoreError: It cannot be opened.
@@ -58,17 +62,17 @@ class SessionStore:
             return self._store
 
     def open_existing(self) -> Store | None:
-        """Return the store as `open` does, and None where nothing was ever kept: looking makes no store."""
+        """Return the store as `open` does, but None where none exists yet: reading never creates a store."""
         named = self._store is not None or settings().database_url is not None
         return self.open() if named or default_file(self.folder).exists() else None
 
     @property
     def lasts(self) -> bool:
-        """Whether the store is open and outlives this process."""
+        """Whether the store is open and persistent, which a store in memory is not."""
         return self._store is not None and self._store.lasts
 
     def close(self) -> None:
-        """Close the store, if it is open; the next use opens it again."""
+        """Close the store if it is open; the next use opens it again."""
         with self._lock:
             if self._store is not None:
                 self._store.close()
@@ -78,12 +82,14 @@ class SessionStore:
         from nbflow.store.store import Store
 
         store = Store.open(chosen.database_url, folder=self.folder)
-        self.notices.append(f"runs are kept in {store.place}")
+        self.notices.append(f"runs are stored in {store.place}")
         abandoned = store.abandoned().result()
         if abandoned:
             named = ", ".join(f"{row.id} ({row.graph})" for row in abandoned[:3])
             more = f" and {len(abandoned) - 3} more" if len(abandoned) > 3 else ""
-            self.notices.append(f"unfinished, as their process ended: {named}{more}; %flow_resume {abandoned[0].id}")
+            self.notices.append(
+                f"unfinished because their process ended: {named}{more}; %flow_resume {abandoned[0].id} resumes one"
+            )
         if chosen.prune_keep_last is not None or chosen.prune_older_than_days is not None:
             days = chosen.prune_older_than_days
             store.prune(
@@ -92,9 +98,9 @@ class SessionStore:
         return store
 
     def take_notices(self) -> list[str]:
-        """Return what people should be told, and forget it."""
+        """Return the notices that were not shown yet, and clear the list."""
         told = [*self.notices]
-        del self.notices[: len(told)]  # in place: runs have the list, and may add to it now
+        del self.notices[: len(told)]  # in place: runs share the list, and may append to it at the same time
         return told
 
     def recorder(
@@ -102,10 +108,20 @@ class SessionStore:
         initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, Past] | None = None,
         allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
-        """Return the keeper of a run that begins; of a fork, with its parent and what it goes on from.
+        """Return the recorder of a new run.
+
+        Args:
+            run_id: The id of the run.
+            graph: Its graph.
+            subgraphs: The graphs that it may name, by name.
+            initial: Its initial state.
+            started: When it started (s since 1970).
+            strict: Whether its durability is `sync`.
+            fork: The id of a fork's parent, and the past that the fork starts from.
+            allow_unstored: Whether it may continue where a value cannot be stored; None for the setting.
 
         Raises:
-            StoreError: The file of the store cannot be there, or is no database of SQLite.
+            StoreError: The file of the store cannot exist there, or is no SQLite database.
         """
         self._refuse_place()
         inner = reachable(graph, subgraphs)
@@ -134,7 +150,7 @@ class SessionStore:
         )  # fmt: skip
 
     def _refuse_place(self) -> None:
-        """Refuse a file that can be no store before the run starts that would be stored there."""
+        """Refuse a file that cannot be a store before a run starts that would be stored there."""
         if self._store is not None:
             return
         url = settings().database_url
@@ -145,7 +161,7 @@ class SessionStore:
             refuse_other_file(file)
 
     def resumed_recorder(self, store: Store, run_id: str, epoch: int, *, strict: bool, stored: int) -> Recorder:
-        """Return the keeper of a run that is resumed under an epoch just claimed."""
+        """Return the recorder of a resumed run, of which `stored` events are stored, under the epoch of its claim."""
         told = RunNotices(run_id, settings().large_value, self.notices.append)
         return Recorder(
             store, self.open, None, self.codecs,
@@ -153,13 +169,13 @@ class SessionStore:
         )  # fmt: skip
 
     def read(self, run_id: str, *, upto: int | None = None, supply: Supply | None = None) -> archive.Archived:
-        """Return a stored run; blocks. Types in the annotations of tools come back as what they were.
+        """Return a stored run; blocks. Objects of classes in the annotations of tools are rebuilt.
 
-        Secrets are what `supply` has for them.
+        `supply` has the values of secrets, which are never stored.
 
         Raises:
             RunNotFoundError: No such run.
-            StoreError: What is stored is not what nbflow writes.
+            StoreError: The store has something that nbflow does not write.
         """
         self.know_types()
         store = self.open_existing()
@@ -168,7 +184,7 @@ class SessionStore:
         return archive.read(store, self.codecs, run_id, upto=upto, supply=supply)
 
     def know_types(self) -> None:
-        """Let the types in the annotations of tools come back as what they were."""
+        """Register the classes in the annotations of tools, so that their objects are rebuilt."""
         if self._known_revision != self._registry.revision:
             self._known_revision = self._registry.revision
             for name in self._registry.names():

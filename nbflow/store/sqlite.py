@@ -1,10 +1,10 @@
 """A store in an SQLite file, or in memory: a plain connection writes, an async engine reads.
 
-Rule: a transaction begins IMMEDIATE, so whoever writes waits at its beginning and never fails in its midst; and each
-begins with a look at the file, as SQLite itself would go on writing to one that was deleted.
+A transaction starts with BEGIN IMMEDIATE, so a writer waits at its start and never fails in the middle. The file is
+checked before each transaction, because SQLite itself would write on to a deleted one.
 
-
-x.
+A file that is no store is refused before anything is written to it. Only SQLite opens the file: POSIX drops all locks
+of a process on a file when the process closes any descriptor of it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from nbflow.store.sqlite_guard import FileWatch, is_damaged, is_foreign
 from nbflow.store.writer import BackgroundLoop, Change
 
 BUSY_MS = 5000
-"""How long SQLite itself waits for the file before it says that it is locked; then we ask again."""
+"""The time that SQLite itself waits for a locked file before it raises; then the transaction is retried."""
 LONG_LOG, LONGEST_LOG = 6 * 2**20, 2**26
-"""From how many bytes on the log is emptied when a run ends, and when it has not ended: SQLite itself begins it anew
-after 4 MB, but never shortens it."""
+"""The sizes (bytes) from which the log is emptied: when a run ends, and at any commit. SQLite reuses a log of 4 MB, but
+never shortens it."""
 BEATING_MS = 1000
-"""The same for the heartbeat, which comes again soon."""
+"""The same for a heartbeat, which is repeated soon."""
 
 
 class SqliteConnection:
@@ -63,7 +63,7 @@ class SqliteConnection:
         )
 
     def transact(self, apply: Callable[[Connection], None], *, durable: bool = False, mark: bool = False) -> None:
-        """Do all in one transaction, or nothing; with `mark` give the log that this goes to a mark."""
+        """Apply changes in one transaction; with `mark` give the log that receives them a new mark."""
         execute = self.driver.execute
         if durable is not self._durable:
             execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -76,12 +76,12 @@ class SqliteConnection:
             execute("COMMIT")
         except BaseException:
             if self.driver.in_transaction:
-                with suppress(sqlite3.Error):  # what went wrong before is what counts
+                with suppress(sqlite3.Error):  # the first error is the cause
                     execute("ROLLBACK")
             raise
 
     def empty_log(self) -> None:
-        """Bring the log into the file and cut it to nothing, unless somebody else uses it now."""
+        """Copy the log into the file and truncate it, unless another connection uses it now."""
         execute = self.driver.execute
         execute("PRAGMA busy_timeout = 0")
         try:
@@ -90,13 +90,13 @@ class SqliteConnection:
             execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1e3)}")
 
     def close(self) -> None:
-        """Close it."""
-        with suppress(Exception):  # a file that is gone cannot be closed in order
+        """Close the connection."""
+        with suppress(Exception):  # closing fails where the file was deleted
             self.core.close()
 
 
 class SqliteDatabase:
-    """A store in a file; `path` None is one in memory, where the writer's connection is the only one."""
+    """A store in a file; with `path` None in memory, where the writer's connection is the only one."""
 
     shared = False
 
@@ -123,15 +123,15 @@ class SqliteDatabase:
         return engine
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
-        """Do all in one transaction; wait for a file that is locked.
+        """Apply changes in one transaction; wait for a locked file.
 
         Raises:
-            StoreError: The file is gone, damaged, full or locked for too long.
+            StoreError: The file was deleted, is damaged, or stays locked, or the disk is full.
         """
         began = time.monotonic()
 
         def applied(connection: Connection) -> None:
-            self.pending.begin(WRITING)  # the lock was had
+            self.pending.begin(WRITING)  # the lock is acquired
             apply(connection)
 
         with told(lambda error: of_file(error, self.place, time.monotonic() - began)):
@@ -152,27 +152,27 @@ class SqliteDatabase:
                     self._empty_log(self._watch)
 
     def shrink_log(self) -> None:
-        """Empty the log into the file if it is long; left as it is while another process reads from it."""
+        """Copy a long log into the file and truncate it, unless another process is reading from it."""
         if self._watch and self._watch.log_size > LONG_LOG:
             self._empty_log(self._watch)
 
     def _empty_log(self, watch: FileWatch) -> None:
-        with suppress(sqlite3.Error, StoreError):  # whatever it is, the next commit meets it too
-            self._look()  # to bring the log of another file into this one would destroy both
+        with suppress(sqlite3.Error, StoreError):  # the next commit meets the same error and reports it
+            self._look()  # copying the log of another file into this one would destroy both
             with watch.shrinking():
                 self._connection.empty_log()
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
-        """Do a small change on a connection of its own: the writer may wait for a value to be encoded."""
+        """Apply a small change on a second connection, because the writer may be busy encoding a value."""
         if self._path is None:
-            return  # nobody else can take over what is in memory
+            return  # no other process can take over a run in memory
         self._look()
         if self._beating is None:
             self._beating = SqliteConnection(self._path, busy_ms=BEATING_MS)
         self._beating.transact(apply)
 
     def read(self, query: Change) -> Future[Any] | None:
-        """Begin to read."""
+        """Start a query."""
         return None if self._engine is None else self._loop.submit(self._read(self._engine, query))
 
     async def _read(self, engine: AsyncEngine, query: Change) -> Any:
@@ -191,11 +191,11 @@ class SqliteDatabase:
             self._watch.look()
 
     def detail(self, step: str) -> str:
-        """Return who else has the file open, where it is locked."""
+        """Return the other processes that have the file open, where it is locked."""
         return holders(self.place) if step == LOCKED else ""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         last = self._last_to_close()
         if self._engine is not None:
             self._loop.close(self._engine.dispose(), 5.0)
@@ -208,36 +208,37 @@ class SqliteDatabase:
             self._watch.close()
 
     def _last_to_close(self) -> SqliteConnection | None:
-        """Return what keeps SQLite from writing a log over the file if these do not belong together, or not any longer.
+        """Return a read-only connection to close last, if the log does not belong to the file any more.
 
-        The last connection to be closed does that, unless it may only read.
+        The last connection that is closed copies the log into the file, unless it is read-only. So this one prevents
+        that SQLite writes a log over another file.
         """
         try:
             self._look()
         except StoreError:
-            with suppress(Exception):  # a file that is gone cannot be opened, and need not be kept from anything
+            with suppress(Exception):  # a deleted file cannot be opened, and needs no protection
                 assert self._path is not None  # noqa: S101 - there was one to look at
                 last = SqliteConnection(self._path, mode="ro")
-                with suppress(sqlite3.Error):  # that it cannot be read is known; now it is open
+                with suppress(sqlite3.Error):  # it may be unreadable, but the connection is open now
                     last.driver.execute("SELECT 1 FROM sqlite_schema")
                 return last
         return None
 
 
 class Asked:
-    """SQLite, asked about a file by a connection that remembers nothing, while others are open."""
+    """Queries about an open file through a new connection, which has nothing cached."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def is_sound(self) -> bool:
-        """Return whether the file holds all that its head and its log speak of."""
+        """Return whether the file and its log hold every page that they refer to."""
         return bool(self._answers("PRAGMA quick_check(1)") == ("ok",))
 
     def size_of_log(self) -> int | None:
-        """Return how many bytes of log SQLite would read, at the most; None where it cannot read them.
+        """Return the most bytes of the log that SQLite would read; None where it cannot read the log.
 
-        It tells that only of a checkpoint, which moves what is whole of the log into the file.
+        SQLite reports this only for a checkpoint, which copies the valid part of the log into the file.
         """
         told, page = self._answers("PRAGMA wal_checkpoint(PASSIVE)"), self._answers("PRAGMA page_size")
         if told is None or page is None or told[1] < 0:
@@ -247,7 +248,7 @@ class Asked:
     def _answers(self, question: str) -> Any:
         fresh = SqliteConnection(self._path)
         try:
-            fresh.driver.execute("SELECT 1 FROM sqlite_schema").fetchone()  # else it has not looked at the log
+            fresh.driver.execute("SELECT 1 FROM sqlite_schema").fetchone()  # so that the connection reads the log
             return fresh.driver.execute(question).fetchone()
         except sqlite3.DatabaseError:
             return None
@@ -255,7 +256,7 @@ class Asked:
             fresh.close()
 
 
-# Several machines may mount these, and the write-ahead log lies in memory that they do not share.
+# Several machines may mount these file systems, and they do not share the memory that a write-ahead log needs.
 NETWORK = {
     "nfs",
     "nfs4",
@@ -275,7 +276,11 @@ logger = logging.getLogger("nbflow")
 
 
 def open_file(path: Path) -> SqliteDatabase:
-    """Open or make a file."""
+    """Open a file; create a missing one.
+
+    Raises:
+        StoreError: The file cannot be opened, or is no store of this version.
+    """
     refuse_place(path)
     began = time.monotonic()
 
@@ -296,8 +301,8 @@ def _open_file(path: Path) -> SqliteDatabase:
         tables = set(inspect(connection.core).get_table_names())
         if tables and VERSION_TABLE not in tables:
             raise StoreError(
-                f"the file {path} is no store: another program keeps its data in it ({', '.join(sorted(tables)[:5])}). "
-                "It is left as it is; choose another place"
+                f"the file {path} is no store: another program has its data in it ({', '.join(sorted(tables)[:5])}). "
+                "It was not changed; choose another file"
             )
         make_private(path)
         current = is_current(connection.core, str(path))
@@ -311,20 +316,19 @@ def _open_file(path: Path) -> SqliteDatabase:
 
 
 def _refuse_foreign_log(path: Path) -> None:
-    """Refuse a file with another's log before SQLite makes them one, and a log alone before it is deleted."""
+    """Refuse a log of another file before SQLite merges the two, and a log without a file before SQLite deletes it."""
     log = path.with_name(f"{path.name}-wal")
     if _size(log) and not _size(path):
         raise StoreError(
-            f"the store {path} is gone, and its log {log} is still there. It is left as it is: put the file back, or "
-            "move the log away to begin a new store"
+            f"the store {path} is gone, and its log {log} is still there. The log was not changed: put the file back, "
+            "or move the log away to create a new store"
         )
     if is_damaged(path):
-        logger.warning("the log %s of the store is no log, and passed over; what was in it is lost", log)
+        logger.warning("the log %s of the store is damaged and was ignored; the commits in it are lost", log)
     if is_foreign(path):
         raise StoreError(
-            f"the log {log} does not belong to the store {path} as it is: another file was put there, or an older "
-            "copy. Both are left as they are: put back the file that the log belongs to, or move the log away to open "
-            "the store without what is in it"
+            f"the log {log} does not belong to the store {path}: another file was put there, or an older copy. Neither "
+            "was changed: put back the file that the log belongs to, or move the log away to open the store without it"
         )
 
 
@@ -333,7 +337,7 @@ def _size(path: Path) -> int:
 
 
 def _set_journal(path: Path, connection: SqliteConnection, *, new: bool) -> None:
-    """Ask for a write-ahead log, in which readers and the writer do not wait for each other."""
+    """Select a write-ahead log, with which readers and the writer do not wait for each other."""
     if new:
         connection.driver.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that a pruned store can shrink
     wanted = "DELETE" if _file_system(path) in NETWORK else "WAL"
@@ -349,16 +353,16 @@ def _set_journal(path: Path, connection: SqliteConnection, *, new: bool) -> None
 
 @cache
 def _say_that_it_is_slow(path: Path) -> None:
-    """Say it, once in a process."""
+    """Log it, once in a process."""
     logger.warning(
-        "the store %s lies where SQLite can have no write-ahead log, such as a network folder; "
-        "it is slower there, and NBFLOW_DATABASE_URL may name another place",
+        "the store %s is in a folder where SQLite cannot have a write-ahead log, such as a network folder, so it is "
+        "slower; NBFLOW_DATABASE_URL names another location",
         path,
     )
 
 
 def _file_system(path: Path) -> str:
-    """Return the type of the file system that a path is in."""
+    """Return the type of the file system of a path."""
     mounts = [mount for mount in psutil.disk_partitions(all=True) if path.is_relative_to(mount.mountpoint)]
     return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype.lower() if mounts else ""
 

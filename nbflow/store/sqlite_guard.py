@@ -1,21 +1,7 @@
-"""Which write-ahead log belongs to which SQLite file.
+"""Guard an SQLite file and its write-ahead log against what other programs do to them.
 
-SQLite checks a log against itself and never against the file: one that lies beside another file, or beside an older
-copy of its own, is written over that page by page. So a log bears a mark drawn at random, and names the one before it,
-in two fields of the file's first page that SQLite leaves to its users: `user_version` and `application_id`. The file
-itself has the mark of the last log that went into it.
-
-Rule: a log is refused if it surely belongs to another file; one without a mark is taken as it is. SQLite has no lock on
-a log, so that may be opened and closed; the file itself is opened by SQLite alone.
-
-
-Whether an SQLite file, with the write-ahead log beside it, is still the one that was opened.
-
-Rule: this looks from outside, as SQLite goes on with the files that it opened: it would write what is left of a log
-over what is left of a file. The file itself is never opened here: to close it would give up SQLite's locks.
-
-What is changed in the midst of a log, its beginning left as it was, is not seen: SQLite too reads it unchecked.
-
+A log that surely belongs to another file is refused before SQLite opens the two. While a store is open, each commit and
+each read checks that the file and its log are still the ones that were opened.
 """
 
 from __future__ import annotations
@@ -32,24 +18,43 @@ from typing import Protocol
 
 from nbflow.errors import StoreError
 
+# The pairing of a file and its log.
+#
+# SQLite checks a write-ahead log against itself (each frame repeats the salt of the log's header and has a checksum),
+# but never against the database file. A log that lies beside another file, or beside an older copy of its own file, is
+# copied over that file page by page, which destroys both.
+#
+# Therefore each log carries a random mark and names the mark of the log before it. Both are fields of page 1 that
+# SQLite leaves to its users: `user_version` (the own mark) and `application_id` (the mark before). The frames of the
+# log hold its copies of page 1; the file holds the mark of the last log that was copied into it:
+#
+#     file, page 1          log, frames of page 1                     next log
+#     user_version 17       application_id 17, user_version 42        application_id 42, user_version 99
+#
+# A log belongs to a file if the file's mark is among the log's marks: the mark before it (nothing was copied yet), or
+# one of its own (a checkpoint copied a part). While a file is open, its mark may only move forward within a log.
+#
+# A log is read with ordinary file access, because SQLite takes no locks on it. The database file is opened by SQLite
+# alone: POSIX drops all locks of a process on a file when the process closes any descriptor of it.
 HEAD = 32
+"""The size (bytes) of the header of a log."""
 _FRAME = 24
 _KINDS = (b"\x37\x7f\x06\x82\x00\x2d\xe2\x18", b"\x37\x7f\x06\x83\x00\x2d\xe2\x18")
-"""How logs begin, by the order of bytes of the machine that made them."""
+"""The first 8 bytes of a log with checksums in little-endian and in big-endian order."""
 _FIRST_PAGE = (1).to_bytes(4, "big")
 _OWN, _BEFORE = slice(_FRAME + 60, _FRAME + 64), slice(_FRAME + 68, _FRAME + 72)
 LOOKS, AGAIN_S = 5, 0.02
-"""Another process may move both on between a look at the file and one at the log; then they are looked at again."""
+"""The attempts to compare file and log, and the pause between them (s): another process may change both meanwhile."""
 
 
 class Log:
-    """The log of a file, read from outside. Not for several threads at once.
+    """The write-ahead log of a file, read without SQLite. Not safe for several threads at once.
 
-    Nothing here asks `stat` of an open log: since Linux 6.13 the next write then notes its time too, which makes a
-    durable commit take half as long again.
+    No method calls `fstat` on the open log: since Linux 6.13 that makes the next write record its time, and a durable
+    commit takes 1.5 times as long.
 
     Raises:
-        FileNotFoundError: It has none.
+        FileNotFoundError: The file has no log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,22 +65,22 @@ class Log:
         self._marks: dict[int, None] = {}
 
     def head(self) -> bytes:
-        """Return how it begins: another beginning is another log."""
+        """Return the header; a new log has a new one."""
         return self._read(0, HEAD)
 
     def size(self) -> int:
-        """Return its size in bytes."""
+        """Return the size in bytes."""
         return self._file.seek(0, os.SEEK_END)
 
     def place(self) -> object:
-        """Return what is another once the log is deleted, or another file is in its place."""
+        """Return an identity of the log's path that changes once the log is deleted or replaced."""
         try:
             return os.readlink(self._link)  # noqa: PTH115 - at every commit, and Path takes twice as long
         except OSError:
             return identity(self.path)[0]
 
     def marks(self) -> list[int]:
-        """Return the marks that are in it, oldest first, after that of the log before it; none where it bears none."""
+        """Return the mark of the previous log and the marks of this one, oldest first; empty if the log has none."""
         head = self.head()
         if head != self._scanned:
             self._scanned, self._at, self._marks = head, HEAD, {}
@@ -85,7 +90,7 @@ class Log:
                 found = [frame[_OWN]] if self._marks else [frame[_BEFORE], frame[_OWN]]
                 self._marks |= dict.fromkeys(int.from_bytes(mark, "big") for mark in found)
             at += step
-            if any(frame[4:8]):  # the end of a commit; what follows may yet be undone
+            if any(frame[4:8]):  # the last frame of a commit; SQLite may still roll back the frames after it
                 self._at = at
         return list(self._marks)
 
@@ -94,12 +99,12 @@ class Log:
         return self._file.read(size)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         self._file.close()
 
 
 def identity(path: str) -> tuple[tuple[int, int] | None, int, int]:
-    """Return which file lies there, None without one, its size, and when it was written (ns)."""
+    """Return the inode and device of a path, None without a file, its size (bytes), and its modification time (ns)."""
     try:
         found = os.stat(path)  # noqa: PTH116 - at every commit, and Path takes twice as long
     except FileNotFoundError:
@@ -108,38 +113,38 @@ def identity(path: str) -> tuple[tuple[int, int] | None, int, int]:
 
 
 def is_log(head: bytes) -> bool:
-    """Return whether a log begins so."""
+    """Return whether bytes are the header of a log."""
     return head[:8] in _KINDS
 
 
 def size_of(*, frames: int, page: int) -> int:
-    """Return the size (bytes) of a log of so many pages of a size."""
+    """Return the size (bytes) of a log with a number of frames, given the size of a page."""
     return HEAD + frames * (_FRAME + page) if frames else 0
 
 
 def mark(connection: sqlite3.Connection) -> None:
-    """Give the log that is written now a mark of its own, in the transaction that is open."""
+    """Give the log that is written now a new mark, within the open transaction."""
     (before,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA application_id = {before}")
     connection.execute(f"PRAGMA user_version = {secrets.randbits(31)}")
 
 
 def mark_of(path: Path) -> int:
-    """Return the mark that the file itself has, whatever its log says.
+    """Return the mark in the file itself, without its log.
 
     Raises:
-        sqlite3.Error: It is no file of SQLite, or is not there.
+        sqlite3.Error: The file is missing, or no SQLite database.
     """
     with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
-        connection.execute("PRAGMA writable_schema = ON")  # else a file shorter than its head says cannot be asked
+        connection.execute("PRAGMA writable_schema = ON")  # else SQLite refuses a file that is shorter than its header
         (own,) = connection.execute("PRAGMA user_version").fetchone()
         return int(own) & 0xFFFFFFFF
 
 
 def is_foreign(path: Path) -> bool:
-    """Return whether the log that lies beside a file belongs to another, or to this one as it was at another time."""
+    """Return whether the log beside a file belongs to another file, or to another version of this one."""
     try:
-        with closing(Log(path)) as log, suppress(sqlite3.Error):  # what is no file of SQLite, its opening refuses
+        with closing(Log(path)) as log, suppress(sqlite3.Error):  # opening the store refuses what is no SQLite file
             for _ in range(LOOKS):
                 own, marks = mark_of(path), log.marks()
                 if not marks or own in marks:
@@ -152,7 +157,7 @@ def is_foreign(path: Path) -> bool:
 
 
 def is_damaged(path: Path) -> bool:
-    """Return whether what lies beside a file as its log is none, so that SQLite passes over it."""
+    """Return whether the file at the path of the log is no log, so that SQLite ignores it."""
     try:
         with closing(Log(path)) as log:
             head = log.head()
@@ -162,17 +167,22 @@ def is_damaged(path: Path) -> bool:
 
 
 class Judge(Protocol):
-    """SQLite, asked by a connection that remembers nothing."""
+    """SQLite, queried through a new connection, which has nothing cached."""
 
     def is_sound(self) -> bool:
-        """Return whether the file holds all that its head and its log speak of."""
+        """Return whether the file and its log hold every page that they refer to."""
 
     def size_of_log(self) -> int | None:
-        """Return how many bytes of log SQLite would read, at the most; None where it cannot read them."""
+        """Return the most bytes of the log that SQLite would read; None where it cannot read the log."""
 
 
 class FileWatch:
-    """Looks at the file and at its log, where there is one."""
+    """Detects that an open file or its log was deleted, replaced, overwritten or cut short by another program.
+
+    SQLite itself does not notice: it continues with the files that it opened, and would write the rest of a log over
+    the rest of a file. A change in the middle of a log whose header stays is not detected; SQLite reads it unchecked
+    too.
+    """
 
     def __init__(self, path: Path, judge: Judge) -> None:
         self._path, self._judge = path, judge
@@ -188,17 +198,21 @@ class FileWatch:
         else:
             self._log_place, self._log_size = self._log.place(), self._log.size()
         self._head = b""
-        # What was there and is no log is nothing to SQLite, which writes over it.
+        # SQLite ignores a file there that is no log, and writes over it.
         self._passed_over = head if self._log and not is_log(head := self._log.head()) else b""
         self._reached = 0
         self.written: int | None = None
-        """When the file itself was written last, in which its log went into it, so that a new one may begin."""
+        """When the file itself was last written (ns): a checkpoint copied its log, so that a new log may start."""
 
     def look(self) -> None:
-        """Raise StoreError if the file was deleted, replaced or cut short, or its log is not as SQLite left it."""
+        """Check the file and its log.
+
+        Raises:
+            StoreError: Another program deleted, replaced, overwrote or cut short the file or its log.
+        """
         file, size, written = identity(self._name)
         if file is None:
-            raise StoreError(f"the store {self._name} was deleted while it was open; nothing more is kept in it")
+            raise StoreError(f"the store {self._name} was deleted while it was open; nothing more is stored in it")
         if file != self._file:
             raise StoreError(
                 f"the store {self._name} was replaced by another while it was open; nothing was written to that one"
@@ -210,19 +224,19 @@ class FileWatch:
             self._look_at_log(self._log, written)
 
     def written_to(self) -> None:
-        """Know the log as it is now, after a commit of this process."""
+        """Record the size of the log after a commit of this process."""
         if self._log is not None:
             with self._lock:
                 self._log_size = self._log.size()
 
     @property
     def log_size(self) -> int:
-        """The size of the log (bytes) when it was looked at last; 0 without one."""
+        """The size of the log (bytes) at the last check; 0 without one."""
         return self._log_size
 
     @contextmanager
     def shrinking(self) -> Iterator[None]:
-        """Let this process shorten the log within; who looks at it meanwhile waits."""
+        """Allow this process to shorten the log within the context; checks on other threads wait."""
         with self._lock:
             yield
             if self._log is not None:
@@ -231,8 +245,8 @@ class FileWatch:
     def _look_at_log(self, log: Log, written: int) -> None:
         if log.place() != self._log_place:
             raise StoreError(
-                f"the log {log.path} of the store was deleted while it was open; what was committed last is lost. "
-                "Restart this session to go on with what the store itself holds"
+                f"the log {log.path} of the store was deleted while it was open; the last commits are lost. "
+                "Restart this session to continue with the rest of the store"
             )
         with self._lock:
             size = log.size()
@@ -243,7 +257,7 @@ class FileWatch:
             raise StoreError(self._harm)
 
     def _look_closer(self, log: Log) -> str | None:
-        """Return what befell the log, None if SQLite itself changed it."""
+        """Return the message of the damage to the log, None if SQLite itself changed the log."""
         problem = None
         for _ in range(LOOKS):
             written, head = identity(self._name)[2], log.head()
@@ -259,8 +273,8 @@ class FileWatch:
     def _problem(self, log: Log, head: bytes) -> str | None:
         if not is_log(head) and head not in (b"", self._passed_over):
             return (
-                f"the log {log.path} of the store was overwritten while it was open; what was committed last is lost. "
-                "Restart this session to go on with what the store itself holds"
+                f"the log {log.path} of the store was overwritten while it was open; the last commits are lost. "
+                "Restart this session to continue with the rest of the store"
             )
         if not self._is_pair(log, head):
             return (
@@ -271,12 +285,12 @@ class FileWatch:
         if size < self._log_size and not self._is_whole(size):
             return (
                 f"the log {log.path} of the store was cut short while it was open, from {self._log_size} to {size} "
-                "bytes; what was committed last is lost. Restart this session to go on with what the store itself holds"
+                "bytes; the last commits are lost. Restart this session to continue with the rest of the store"
             )
         return None
 
     def _is_pair(self, log: Log, head: bytes) -> bool:
-        """Return whether the log goes into this file, whose mark never becomes an earlier one of the same log."""
+        """Return whether the log belongs to this file, whose mark must not return to an earlier one of the same log."""
         try:
             own, marks = mark_of(self._path), log.marks()
         except sqlite3.Error:
@@ -289,21 +303,21 @@ class FileWatch:
         return True
 
     def _is_whole(self, size: int) -> bool:
-        """Return whether a log that is smaller than it was holds all that SQLite would read of it."""
-        if not self._judge.is_sound():  # then to ask for the size would bring a part of the log into the file
+        """Return whether a log that has become smaller holds all frames that SQLite would read."""
+        if not self._judge.is_sound():  # querying the size would copy a part of the log into the file
             return False
         wanted = self._judge.size_of_log()
         return wanted is not None and wanted <= size
 
     def _look_at_smaller(self, size: int) -> None:
-        """Tell a file that was pruned from one that was cut short. SQLite takes an empty one for new."""
+        """Refuse a file that was cut short; a pruned one is smaller too. SQLite takes an empty file for a new one."""
         if not size or not self._judge.is_sound():
             raise StoreError(
                 f"the store {self._name} was cut short while it was open, from {self._size} to {size} bytes; "
-                "nothing more is written to it. Put a copy in its place, or move it away to begin a new one"
+                "nothing more is written to it. Put a copy in its place, or move it away to create a new store"
             )
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         if self._log is not None:
             self._log.close()

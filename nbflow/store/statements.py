@@ -1,8 +1,8 @@
-"""Statements that the driver is given as they are: those that run at every commit.
+"""Statements that are passed to the driver directly, because they run at every commit.
 
-Rule: a statement is said in Core and compiled once a dialect. Core's own execution costs 10 µs a call, which is as much
-as SQLite's work for it. For SQLite several rows go into one statement: the sqlite3 module drops the interpreter's lock
-at every step, and where a run keeps the processor busy each drop costs its switch interval of 5 ms.
+A statement is written in SQLAlchemy Core and compiled once for each dialect. Executing it through Core costs 10 µs a
+call, as much as the work of SQLite. On SQLite several rows go into one statement: the sqlite3 module releases the
+interpreter's lock at every step, and while a run keeps the processor busy each release costs the switch interval, 5 ms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 Row = tuple[Any, ...]
 MOST_ROWS = 64
-"""Rows of one statement for SQLite: with the widest table far below its 999 parameters."""
+"""The most rows of one statement for SQLite: with the widest table far below its 999 parameters."""
 
 
 def on_sqlite(connection: Connection) -> bool:
@@ -28,31 +28,31 @@ def on_sqlite(connection: Connection) -> bool:
 
 
 def insert(connection: Connection, model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
-    """Return an insert of the connection's dialect, which knows what to do on a conflict."""
+    """Return an insert of the connection's dialect, which supports `ON CONFLICT`."""
     return sqlite.insert(model) if on_sqlite(connection) else postgresql.insert(model)
 
 
 def now(connection: Connection) -> ColumnElement[float]:
-    """Return the time (s since 1970) as the store's own clock tells it; SQLite has none but the process's."""
+    """Return a column with the time (s since 1970) of the server's clock; of the process's clock for SQLite."""
     if on_sqlite(connection):
         return literal(time.time(), Float)
     return cast(func.extract("epoch", func.clock_timestamp()), Float(53))
 
 
 def time_of(connection: Connection) -> float:
-    """Return that time now."""
+    """Return the time (s since 1970) of the same clock as `now`."""
     return time.time() if on_sqlite(connection) else float(connection.scalar(select(now(connection))) or 0.0)
 
 
 class Statement:
-    """A Core statement, given to the driver with its parameters by name; an insert or update sets the columns named."""
+    """A Core statement that is passed to the driver; an insert or update sets `columns`. Parameters go by name."""
 
     def __init__(self, statement: ClauseElement, *columns: str) -> None:
         self._statement, self._columns = statement, columns or None
         self._compiled: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def __call__(self, connection: Connection, **parameters: object) -> Row | None:
-        """Run it; return the first row, None without one."""
+        """Execute the statement; return the first row, None without one."""
         name = connection.dialect.name
         text, order = self._compiled.get(name) or self._compiled.setdefault(name, self._compile(connection))
         given = tuple([parameters[each] for each in order])
@@ -69,14 +69,14 @@ class Statement:
 
 
 class Rows:
-    """Inserts rows of a table, given as tuples in the order of its columns; `absent` passes over those it has."""
+    """An insert of rows, given as tuples in the order of the table's columns; `absent` skips rows that exist."""
 
     def __init__(self, model: type[DeclarativeBase], *, absent: bool = False) -> None:
         self._model, self._absent = model, absent
         self._texts: dict[tuple[str, int], str] = {}
 
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert them, in their order."""
+        """Insert rows in their order."""
         if not on_sqlite(connection):
             if rows:
                 connection.exec_driver_sql(self._text(connection, 1), list(rows))

@@ -1,6 +1,6 @@
-"""The store as its users see it: each method queues a change or a query, and returns a future.
+"""The store: each method queues a change or a query, and returns a future.
 
-Rule: all may be called from any thread. Nothing waits for the caller's own event loop, so `.result()` may block it.
+All methods may be called from any thread. No future needs the caller's event loop, so `.result()` may block that loop.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from nbflow.store.sqlite import open_file, open_memory
 from nbflow.store.writer import Change, Database, Job, Writer
 
 EXIT_S = 10.0
-"""How long the end of the process waits for what is not yet written."""
+"""The longest time (s) that the exit of the process waits for queued changes."""
 
 
 class Store:
-    """Graphs, runs, their logs and values. Made by `Store.open`."""
+    """A database of graphs, runs, event logs and values; `Store.open` creates the object."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -46,31 +46,31 @@ class Store:
 
     @staticmethod
     def open(url: str | None = None, *, folder: Path | None = None) -> Store:
-        """Open the store at a URL, or make it; bring an older one to this version.
+        """Open the store at a URL; create a missing one, and upgrade an older one to this version.
 
         Args:
             url: `sqlite+aiosqlite:///FILE`, `sqlite+aiosqlite://` for memory, or
                 `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`. None is the file `.nbflow/nbflow.db` in `folder`.
-            folder: By default the folder of work.
+            folder: By default the working directory.
 
         Raises:
-            StoreError: It was written by a newer nbflow, is damaged or another program's, or cannot be reached.
+            StoreError: A newer nbflow or another program wrote the store, it is damaged, or it cannot be reached.
         """
         return Store(open_database(url, folder))
 
     @property
     def place(self) -> str:
-        """Where it is, for people: the file's path, `in memory`, or the URL without its password."""
+        """The location, for people: the path of the file, `in memory`, or the URL without its password."""
         return self._database.place
 
     @property
     def lasts(self) -> bool:
-        """Whether it outlives this process, which one in memory does not."""
+        """Whether the store is persistent; a store in memory is not."""
         return self._database.lasts
 
     @property
     def shared(self) -> bool:
-        """Whether it may be in use on other machines too, whose files are not here."""
+        """Whether processes on other machines, which have other files, may use the store too."""
         return self._database.shared
 
     @property
@@ -81,13 +81,13 @@ class Store:
     def create(self, make: Callable[[], NewRun], *, durable: bool = False) -> Future[int]:
         """Insert a run, its graph if that is new, its values and its first event; return its epoch, 1.
 
-        All of it is one transaction, and this process owns the run from then on. Batches may be appended under that
-        epoch without waiting. A fork also gets its parent's log up to `parent_seq`, and all its tools and values.
-        `make` and `durable` are used as by `append`.
+        This is one transaction, and this process owns the run from then on. Batches may be appended under that epoch
+        without waiting for the future. A fork also gets its parent's log up to `parent_seq`, and the parent's tools
+        and values. `make` and `durable` are those of `append`.
 
         Raises:
-            RunNotFoundError: Its parent is not stored.
-            StoreError: There is a run of this id already, or the parent has no such event.
+            RunNotFoundError: The parent is not stored.
+            StoreError: The store has a run with this id already, or the parent has no such event.
         """
 
         def made() -> NewRun:
@@ -99,21 +99,21 @@ class Store:
         )
 
     def append(self, run_id: str, epoch: int, make: Callable[[], Batch], *, durable: bool = False) -> Future[Batch]:
-        """Add to a run what came next, all or nothing; return it once it is committed.
+        """Append a batch to a run, in one transaction; return the batch once it is committed.
 
-        Every value that a row names is among the blobs of its batch or of an earlier one of the run. A `status` says
-        that the run goes on, so that an end noted before is taken back; an `ending` releases the run as well.
+        Every value that a row refers to is among the blobs of its batch or of an earlier batch of the run. A `status`
+        means that the run continues, so it clears an end that was stored before. An `ending` also releases the run.
 
         Args:
             run_id: A run that this store has created or claimed.
-            epoch: As returned then.
-            make: Called on the writer's thread, so that it costs the caller nothing; what it raises the future raises.
-                It must not wait for this store.
-            durable: Whether it is on the disk, and not only with the system, when the future is done.
+            epoch: The epoch that `create` or `claim` returned.
+            make: Returns the batch; called on the writer's thread, so that it costs the caller nothing. The future
+                raises its errors. It must not wait for this store.
+            durable: Whether the future waits until the batch is on disk, not only in the cache of the system.
 
         Raises:
             RunStateError: Another process has taken the run over, or it was released.
-            StoreError: It could not be written, or does not follow what was written.
+            StoreError: The batch cannot be written, or does not follow the last event of the run.
         """
 
         def change(connection: Connection, batch: Batch) -> Batch:
@@ -127,15 +127,15 @@ class Store:
         return self._submit(Job(change, lambda: _small(make()), after, durable=durable))
 
     def claim(self, run_id: str, *, notebook: str | None = None) -> Future[int]:
-        """Take over a run that nobody living has; return its new epoch. Of several at once one gets it.
+        """Take over a run that no live process owns; return its new epoch. Of several simultaneous claims one succeeds.
 
         Args:
-            run_id: The run.
-            notebook: The notebook that resumes it, and that it belongs to from then on; None leaves it as it is.
+            run_id: The id of the run.
+            notebook: The notebook that resumes the run, which belongs to it from then on; None leaves it unchanged.
 
         Raises:
             RunNotFoundError: No such run.
-            RunStateError: A living process has it; the error says which, and since when.
+            RunStateError: A live process owns the run; the error names the process, and since when.
         """
         return self._owning(
             lambda connection, _: leases.claim(
@@ -147,9 +147,10 @@ class Store:
         self, change: Callable[[Connection, Any], Held], make: Callable[[], Any] | None = None, *,
         durable: bool = False,
     ) -> Future[int]:  # fmt: skip
-        """Queue what makes this process the owner of a run; the future has the epoch.
+        """Queue a change that makes this process the owner of a run; the future returns the epoch.
 
-        It is owner from then on, so that what is queued behind needs no answer first; if it fails, it was not.
+        The change records the ownership before its commit, so that batches queued behind it need not wait for the
+        future. If the commit fails, the ownership is dropped again.
         """
         got: list[Held] = []
 
@@ -158,7 +159,7 @@ class Store:
                 self._leases.drop(got[0].id, got.pop().epoch)
 
         def take(connection: Connection, made: Any) -> int:
-            give_back()  # what an attempt got that was undone
+            give_back()  # the ownership of an earlier attempt, which was rolled back
             got.append(change(connection, made))
             self._leases.keep(got[0])
             return got[0].epoch
@@ -168,25 +169,25 @@ class Store:
         return self._submit(job)
 
     def release(self, run_id: str, epoch: int) -> Future[None]:
-        """Let others have the run; nothing more can be added to it under this epoch."""
+        """Release a run, so that other processes may claim it; nothing can be appended under this epoch any more."""
 
         def change(connection: Connection, _: None) -> None:
             leases.release(connection, self._leases.held(run_id, epoch))
 
         job = Job(change)
-        # Even if it cannot be written: this process is through with it.
+        # Even if the release cannot be written: the lease then expires.
         job.future.add_done_callback(lambda _: self._leases.drop(run_id, epoch))
         return self._submit(job)
 
     def hear(self, run_id: str, told: Callable[[str], None]) -> None:
-        """Call `told` where another process asks for the end of a run that this store has: with the reason, often.
+        """Call `told` with the reason when another process requests the cancellation of a run that this store owns.
 
-        It is called on a thread of the store, which must not wait.
+        It is called repeatedly, on a thread of the store, and must not block.
         """
         self._leases.hear(run_id, told)
 
     def ask_end(self, run_id: str, reason: str) -> Future[Owner | None]:
-        """Ask whoever has a run to end it; return the owner, None where nobody living has it.
+        """Request the cancellation of a run from its owner; return the owner, None where no live process owns it.
 
         Raises:
             RunNotFoundError: No such run.
@@ -202,9 +203,9 @@ class Store:
         limit: int = 20,
         before: tuple[float, str] | None = None,
     ) -> Future[list[RunRow]]:
-        """Return runs, newest first: of a graph, a status, started at or after `since`, after the place `before`.
+        """Return runs, newest first: of a graph, of a status, started at or after `since` (s since 1970).
 
-        A run's place in the list is when it started, and its id.
+        `before` is the start and the id of the last run of the previous page.
         """
         return self._read(
             lambda connection: queries.runs(
@@ -213,23 +214,23 @@ class Store:
         )
 
     def head(self, run_id: str) -> Future[RunHead]:
-        """Return a run without its log; the beginning of its id is enough where no other begins so.
+        """Return a run without its log, by its id or a unique prefix of it.
 
         Raises:
-            RunNotFoundError: No such run, or more than one; the error lists them.
+            RunNotFoundError: No run or several runs match; the error lists them.
         """
         return self._read(lambda connection: queries.head(connection, run_id))
 
     def latest(
         self, *, notebook: str | None = None, unfinished: bool = False, limit: int = 20
     ) -> Future[list[RunRow]]:  # fmt: skip
-        """Return runs, newest first: of one notebook or of all, with `unfinished` only those that did not complete."""
+        """Return the runs of one notebook or of all, newest first; with `unfinished` only those not completed."""
         return self._read(
             lambda connection: queries.latest(connection, notebook=notebook, unfinished=unfinished, limit=limit)
         )
 
     def abandoned(self) -> Future[list[RunRow]]:
-        """Return the runs that were going on when their process died, newest first."""
+        """Return the runs that had not ended when their process died, newest first."""
         return self._read(queries.abandoned)
 
     def log(self, run_id: str, *, after: int = 0, upto: int | None = None) -> Future[list[LogRow]]:
@@ -244,7 +245,7 @@ class Store:
         """Return values by their hashes.
 
         Raises:
-            StoreError: Some are not there; the error names them.
+            StoreError: Values are missing; the error names them.
         """
         wanted = list(hashes)
         return self._read(lambda connection: queries.blobs(connection, wanted))
@@ -257,38 +258,40 @@ class Store:
         """Return a version of a graph, by default the newest.
 
         Raises:
-            StoreError: It is not stored; the error tells what is.
+            StoreError: The graph or version is not stored; the error lists the stored ones.
         """
         return self._read(lambda connection: queries.graph(connection, name, version))
 
     def keep_graph(self, graph: GraphRow) -> Future[int]:
-        """Keep a graph without a run of it; return its version: that of the same definition where there is one."""
+        """Store a graph without a run; return its version, which is that of an equal definition if one is stored."""
         return self._change(lambda connection: transactions.keep_graph(connection, graph, time.time()))
 
     def delete_graph(self, name: str, version: int | None = None, *, force: bool = False) -> Future[int]:
-        """Delete a version of a graph, by default all; return how many. With `force` its runs go as well.
+        """Delete a version of a graph, by default all versions; return their number.
 
         Raises:
-            StoreError: It is not stored, has runs and `force` is not given, or one of them is going on.
+            StoreError: The graph is not stored, it has runs and `force` is not given, or a run has not ended.
         """
         return self._change(lambda connection: retention.delete_graph(connection, name, version, force=force))
 
     def cached(self, key: str) -> Future[str | None]:
-        """Return the output kept under a key, None without one."""
+        """Return the output cached under a key, None without one."""
         return self._read(lambda connection: queries.cached(connection, key))
 
     def cache(self, key: str, tool: str, output: str, blobs: tuple[Blob, ...]) -> Future[None]:
-        """Keep an output, with the values that it names, under a key; in place of the one there was."""
+        """Cache an output, with the values that it refers to, under a key; replace the present one."""
         small = compressed(blobs)
         return self._change(lambda connection: transactions.cache(connection, key, tool, output, small, time.time()))
 
     def prune(self, *, keep_last: int | None, older_than: float | None, dry_run: bool) -> Future[Pruned]:
-        """Delete runs that are not going on, then the values that nothing names any longer; return how many.
+        """Delete ended runs and the values that are no longer used; return the numbers.
+
+        Without `keep_last` and `older_than` no run is deleted.
 
         Args:
-            keep_last: The newest runs stay, so many of them.
-            older_than: Runs that began less than so many seconds ago stay. Without both, all runs stay.
-            dry_run: Only tell what would go.
+            keep_last: How many of the newest runs remain.
+            older_than: The age (s) since their start up to which runs remain.
+            dry_run: Whether to count only, and delete nothing.
         """
         most = None if keep_last is None else min(keep_last, MOST_ROWS)
         return self._change(
@@ -298,11 +301,11 @@ class Store:
         )
 
     def info(self) -> Future[StoreInfo]:
-        """Return how big the store is, and what is in it."""
+        """Return the size and the contents of the store."""
         return self._read(lambda connection: retention.info(connection, self.place))
 
     def close(self) -> None:
-        """Write what is queued, let others have the runs of this process, and close."""
+        """Write the queued changes, release the runs of this process, and close the store."""
         self._close(None)
 
     def _close(self, timeout_s: float | None) -> None:
@@ -314,7 +317,7 @@ class Store:
         self._delays.stop()
         last = self._change(self._leases.give_up)
         self._writer.close(timeout_s)
-        if last.done():  # else it still writes, and ends with the process
+        if last.done():  # else the writer is still busy, and ends with the process
             with suppress(Exception):
                 self._database.close()
 
@@ -331,15 +334,16 @@ class Store:
 
 
 def _small(batch: Batch) -> Batch:
-    """Return a batch with its values compressed."""
+    """Return a batch with compressed values."""
     return replace(batch, blobs=compressed(batch.blobs)) if batch.blobs else batch
 
 
 def open_database(url: str | None, folder: Path | None) -> Database:
-    """Open the store at a URL; without one the file in `folder`, or in the folder of work.
+    """Open the database at a URL; without one the default file in `folder`, or in the working directory.
 
     Raises:
-        StoreError: The URL is not understood; the store is of a newer version, damaged, not ours, or not reached.
+        StoreError: The URL is not valid; a newer nbflow or another program wrote the store; it is damaged, or cannot be
+            reached.
     """
     if url is None:
         return open_file(_made(default_file(folder)))
@@ -353,13 +357,13 @@ def open_database(url: str | None, folder: Path | None) -> Database:
 
 
 def _made(file: Path) -> Path:
-    """Return the file once its folder is there, a hidden one that version control passes over."""
+    """Create the hidden folder of the default file, which version control ignores; return the file."""
     hidden = file.parent
     try:
         make_folder(hidden)
         make_file(hidden / ".gitignore", b"*\n")
     except OSError as error:
         raise StoreError(
-            f"no folder {hidden} can be made for the store: {error.strerror}; set NBFLOW_DATABASE_URL"
+            f"the folder {hidden} of the store cannot be created: {error.strerror}; set NBFLOW_DATABASE_URL"
         ) from error
     return file

@@ -32,10 +32,10 @@ _JSON = (str, bool, int, type(None))
 
 
 def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
-    """Return a stored graph, validated again; the secrets among its nodes' params are taken from `supply`.
+    """Return a stored graph, validated again; `supply` has the secrets among the params of its nodes.
 
     Raises:
-        StoreError: It is no sound graph; its faults are told.
+        StoreError: The graph is not valid; the error lists the faults.
     """
     try:
         data = json.loads(text)
@@ -44,11 +44,11 @@ def graph_of(text: str, supply: Supply | None = None) -> GraphDefinition:
         known = with_secrets(data, supply) if supply and PLACEHOLDER in text else data
         return GraphDefinition.model_validate(known, context=AS_STORED)
     except (NbflowError, ValueError, RecursionError) as error:
-        raise StoreError(f"a stored graph is not sound, so it was changed or is damaged: {error}") from error
+        raise StoreError(f"a stored graph is not valid, so it was altered or is damaged: {error}") from error
 
 
 def text_of(graph: GraphDefinition) -> str:
-    """Return a graph as it is stored: only what its author said, as the rest is its tools' to say.
+    """Return the stored text of a graph: only what its author wrote, because the rest comes from the tools.
 
     Raises:
         StoreError: A param has no stored form.
@@ -60,13 +60,13 @@ def text_of(graph: GraphDefinition) -> str:
 
 
 def row_of(graph: GraphDefinition) -> GraphRow:
-    """Return a graph as a row of the store, which numbers it."""
+    """Return a graph as a row; the store assigns its version."""
     definition = text_of(graph)
     return GraphRow(graph.name, hashlib.sha256(definition.encode()).hexdigest(), definition)
 
 
 def with_stored_params(graph: GraphDefinition) -> GraphDefinition:
-    """Return a graph with stand-ins for the params that JSON does not say exactly; itself where there are none."""
+    """Return a graph with placeholders for the params that JSON cannot represent; the same graph without any."""
     stored = [(node, _stored(node.params)) for node in graph.nodes]
     if all(params is node.params for node, params in stored):
         return graph
@@ -81,7 +81,7 @@ def _stored(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _needs_form(value: Any) -> bool:
-    """Return whether a value is changed by JSON, and has a form of its own."""
+    """Return whether JSON would change a value, and the value has a stored form."""
     return (isinstance(value, dict) and MARK in value) or (_differs(value) and not _has_fields(value))
 
 
@@ -96,7 +96,7 @@ def _differs(value: Any) -> bool:
 
 
 def _has_fields(value: Any) -> bool:
-    """Return whether a value is, or contains, an object that is stored by its fields or not at all."""
+    """Return whether a value is, or contains, an object without a builtin form."""
     if isinstance(value, dict):
         return any(_has_fields(part) for part in (*value, *value.values()))
     if isinstance(value, list | tuple | set | frozenset) and sort_of(type(value)) is None:
@@ -109,10 +109,10 @@ def _tree(value: Any) -> Any:
 
 
 def restore_params(data: Any) -> None:
-    """Put the values back into the params of a stored graph's plain data.
+    """Replace the placeholders in the params of a stored graph's plain data by their values, in place.
 
     Raises:
-        StoreError: What is stored is not what nbflow writes.
+        StoreError: A placeholder is not as nbflow writes it.
     """
     nodes = data.get("nodes") if isinstance(data, dict) else None
     for node in nodes if isinstance(nodes, list) else ():
@@ -131,4 +131,4 @@ def _value(stored: Mapping[str, Any], node: Any, name: str) -> Any:
 
 
 def _no_blob(name: str) -> Blob:
-    raise StoreError(f"a stored param names the value {name[:16]}, and params name none")
+    raise StoreError(f"a stored param refers to the value {name[:16]}, and params never do; the store was altered")

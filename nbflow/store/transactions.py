@@ -1,7 +1,7 @@
-"""What is changed in a store: every change, on a plain connection in a transaction, so that each is written once.
+"""The changes of a store, each on a plain connection within a transaction, written once for both databases.
 
-Rule: a change refuses before it writes. Done twice it does no more than once, as a PostgreSQL server that goes away in
-the midst of a commit does not tell whether it was one.
+A change refuses before it writes. It may be applied twice with the effect of one, because a PostgreSQL server that goes
+away during a commit does not report whether it committed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nbflow.store.statements import Row, Rows, Statement, on_sqlite, time_of
 from nbflow.store.statements import insert as insert_here
 
 LARGE = 2**16
-"""From how many bytes on a value is looked for before it is sent."""
+"""The size (bytes) from which a value is sent only if the store does not have it yet."""
 
 add_log = Rows(ExecutionLogModel)
 add_tools = Rows(ExecutionToolModel, absent=True)
@@ -43,13 +43,13 @@ _run = bindparam("run", type_=Integer)
 progress = Statement(
     select(Execution.epoch, last_seq().label("seq"), last_nodes().label("nodes"))
     .where(Execution.number == _run)
-    .with_for_update(of=Execution)  # until the commit, so that nobody takes the run over meanwhile
+    .with_for_update(of=Execution)  # locked until the commit, so that no other process can take the run over
 )
 known_run = Statement(select(Execution.number, Execution.owner).where(Execution.id == bindparam("id")))
 known_graph = Statement(
     select(GraphModel.number).where(GraphModel.name == bindparam("name"), GraphModel.hash == bindparam("hash"))
 )
-# Inline, as not every SQLite can return the new number.
+# Inline, because SQLite before 3.35 cannot return the new number.
 add_run = Statement(
     insert(Execution).inline(), "id", "graph", "status", "started", "seconds", "epoch", "owner", "lease_until",
     "durability", "origin", "parent", "parent_seq", "notebook",
@@ -61,21 +61,21 @@ set_result = Statement(update(ExecutionTextModel).where(ExecutionTextModel.execu
 
 
 def create(connection: Connection, run: NewRun, owner: Owner) -> Held:
-    """Insert a run with its graph, its values, its parent's log if it is a fork, and its own first event.
+    """Insert a run with its graph, its values, its first event and, for a fork, the log of its parent.
 
-    All of it is one transaction: a process that is killed leaves either the whole fork, edits included, or no run.
-    `owner` has the lease.
+    This is one transaction, so a process that is killed leaves either the whole fork, with its edits, or no run.
+    `owner` gets the lease.
 
     Raises:
-        RunNotFoundError: Its parent is not stored.
-        StoreError: There is a run of this id, or the parent has no such event.
+        RunNotFoundError: The parent is not stored.
+        StoreError: The store has a run with this id already, or the parent has no such event.
     """
     same = known_run(connection, id=run.id)
     if same:
         had = Owner.read(same[1])
         if had and had.id == owner.id:
             return Held(run.id, same[0], 1)
-        raise StoreError(f"there is a run {run.id!r} in the store already; give the new one an id of its own")
+        raise StoreError(f"the store has a run {run.id!r} already; start the new run with another id")
     parent = _parent(connection, run)
     number = _insert_run(connection, run, owner)
     add_all_values(connection, number, run.blobs)
@@ -112,12 +112,12 @@ def _insert_run(connection: Connection, run: NewRun, owner: Owner) -> int:
 
 
 def _graph(connection: Connection, graph: GraphRow, created: float) -> int:
-    """Return the number of a graph; one that is new becomes its name's next version."""
+    """Return the number of a graph; insert a new one as the next version of its name."""
     known = known_graph(connection, name=graph.name, hash=graph.hash)
     if known:
         return _number(known)
     if not on_sqlite(connection):
-        # Two sessions that define a graph at once would both make it the same version.
+        # Two sessions that define a graph at the same time would both insert the same version.
         connection.execute(text("LOCK TABLE nbflow_graphs IN SHARE ROW EXCLUSIVE MODE"))
         known = known_graph(connection, name=graph.name, hash=graph.hash)
         if known:
@@ -148,7 +148,7 @@ def _copy_log(connection: Connection, parent: int, number: int, run: NewRun) -> 
 
 
 def _copy_names(connection: Connection, parent: int, number: int) -> None:
-    """Give a fork all the tools and values of its parent, as the beginning of the log may name any of them."""
+    """Copy the tools and values of a parent to a fork, because the copied log may refer to any of them."""
     for model in (ExecutionToolModel, ValueUse):
         columns = [column for column in model.__table__.columns if column.name != "execution"]
         rows = select(literal(number), *columns).where(model.__table__.columns["execution"] == parent)
@@ -157,11 +157,11 @@ def _copy_names(connection: Connection, parent: int, number: int) -> None:
 
 
 def append(connection: Connection, held: Held, batch: Batch) -> Batch:
-    """Add to a run what came next.
+    """Append a batch to a run.
 
     Raises:
-        RunStateError: Another has taken the run over.
-        StoreError: The rows do not follow those that there are.
+        RunStateError: Another process has taken the run over.
+        StoreError: The rows do not follow the last one of the run.
     """
     rows, number = batch.rows, held.number
     seq, nodes = check(connection, held)
@@ -180,20 +180,30 @@ def append(connection: Connection, held: Held, batch: Batch) -> Batch:
 
 
 def check(connection: Connection, held: Held) -> tuple[int, int]:
-    """Return a run's last event and how many nodes completed; raises RunStateError if it is held no longer."""
+    """Return the number of a run's last event, and how many nodes completed.
+
+    Raises:
+        RunStateError: The run was deleted, or another process has taken it over.
+    """
     row = progress(connection, run=held.number)
     if row is None:
-        raise RunStateError(f"run {held.id!r} was deleted from the store while it ran; what it does now is not kept")
+        raise RunStateError(f"run {held.id!r} was deleted from the store while it ran; its events are no longer stored")
     epoch, seq, nodes = row
     if epoch != held.epoch:
         other = Owner.read(connection.scalar(select(Execution.owner).where(Execution.number == held.number)))
         by = f" by {other.told()}" if other else ""
-        raise RunStateError(f"run {held.id!r} was taken over{by}; it goes on there, and what it does here is not kept")
+        raise RunStateError(
+            f"run {held.id!r} was taken over{by}; it continues there, and its events here are no longer stored"
+        )
     return seq or 0, nodes or 0
 
 
 def _is_done(connection: Connection, held: Held, batch: Batch, seq: int) -> bool:
-    """Return whether a batch was committed before; what else kept it out is raised."""
+    """Return True if a batch was committed before.
+
+    Raises:
+        StoreError: It was not, and its rows do not follow the last one of the run.
+    """
     entry, last = ExecutionLogModel, batch.rows[-1]
     query = select(entry.kind, entry.time, entry.node, entry.data)
     there = connection.execute(query.where(entry.execution == held.number, entry.seq == last.seq)).first()
@@ -201,12 +211,12 @@ def _is_done(connection: Connection, held: Held, batch: Batch, seq: int) -> bool
         return True
     raise StoreError(
         f"events {batch.rows[0].seq} to {last.seq} of run {held.id!r} do not follow its last in the store, {seq}; "
-        "an earlier commit failed, so resume the run from what was kept"
+        "an earlier commit failed, so resume the run from its last stored event"
     )
 
 
 def _set_status(connection: Connection, number: int, batch: Batch) -> None:
-    """Note where a run stands. One that goes on has no end any longer; one that ended has no owner."""
+    """Store the status of a run. A run that continues loses its end; a run that ended loses its owner."""
     ending = batch.ending
     if ending:
         set_ended(
@@ -219,10 +229,10 @@ def _set_status(connection: Connection, number: int, batch: Batch) -> None:
 
 
 def add_all_values(connection: Connection, number: int, blobs: Iterable[Blob]) -> None:
-    """Insert what is new of a run's values, and that it needs them.
+    """Insert the new values of a run, and the uses of all of them.
 
-    In the order of their hashes, as two sessions with the same ones would wait for each other; and the values first,
-    as pruning holds their table.
+    Rows are inserted in the order of their hashes, because two sessions with the same values would deadlock otherwise,
+    and the values before their uses, because pruning locks the table of values.
     """
     ordered = sorted(blobs, key=lambda blob: blob.hash)
     _add_values(connection, ordered)
@@ -230,18 +240,18 @@ def add_all_values(connection: Connection, number: int, blobs: Iterable[Blob]) -
 
 
 def _add_values(connection: Connection, blobs: list[Blob]) -> None:
-    """Insert the values that are new; a large one that is there already is not even sent."""
+    """Insert the new values; a large one that the store has already is not sent."""
     large = [blob.hash for blob in blobs if len(blob.data) >= LARGE]
     there: set[str] = set()
     for at in range(0, len(large), AT_ONCE):
         found = select(ValueModel.hash).where(ValueModel.hash.in_(large[at : at + AT_ONCE]))
-        # Locked, as pruning beside us might delete what was found.
+        # Locked, because pruning in another process might delete a value between the query and the commit.
         there.update(connection.scalars(found.with_for_update(read=True, key_share=True)))
     add_values(connection, [(blob.hash, blob.codec, blob.data) for blob in blobs if blob.hash not in there])
 
 
 def cache(connection: Connection, key: str, tool: str, output: str, blobs: Iterable[Blob], created: float) -> None:
-    """Keep an output under a key, in place of the one there was."""
+    """Cache an output under a key; replace the present one."""
     statement = insert_here(connection, CacheModel).values(key=key, tool=tool, output=output, created=created)
     new = {"tool": tool, "output": output, "created": created}
     ordered = sorted(blobs, key=lambda blob: blob.hash)

@@ -1,13 +1,8 @@
-"""The one thread that writes: what is queued while it commits goes together into the next commit.
+"""The thread that writes to a store, and the event loop of its asynchronous driver.
 
-Rule: a change refuses before it writes anything. So a refused one leaves the others of its commit as they are; if one
-breaks in its midst, the commit is undone and each is done again by itself.
-
-
-An event loop on a thread of its own, for what is only there as asyncio.
-
-Rule: it is callable from any thread and needs no loop of the caller's; it starts with the first that is asked of it.
-
+Everything that is queued during a commit goes into the next one together. A change is refused before it writes
+anything, so a refused change leaves the others of its commit valid. If a change fails after it has written, the commit
+is rolled back and each change is committed separately.
 """
 
 from __future__ import annotations
@@ -26,13 +21,13 @@ from nbflow.errors import NbflowError, StoreClosedError, StoreError
 from nbflow.store.delays import Pending
 
 MOST_TOGETHER = 500
-"""Changes of one commit: the file is held by us for that long, and others wait."""
+"""The most changes of one commit: it locks the file, and other processes wait."""
 
 Change = Callable[[Connection], Any]
 
 
 class Database(Protocol):
-    """What a store is kept in."""
+    """The database of a store."""
 
     place: str
     lasts: bool
@@ -40,26 +35,30 @@ class Database(Protocol):
     pending: Pending
 
     def write(self, apply: Callable[[Connection], None], *, durable: bool) -> None:
-        """Do all in one transaction, again where it has to be; raises StoreError where that is no use."""
+        """Apply changes in one transaction; retry while the database is locked or away.
+
+        Raises:
+            StoreError: The database cannot be written.
+        """
 
     def renew(self, apply: Callable[[Connection], None]) -> None:
-        """Do a small change beside `write`, which may be busy."""
+        """Apply a small change in a transaction of a second connection, as `write` may be busy."""
 
     def read(self, query: Change) -> Future[Any] | None:
-        """Begin to read; None where only the writer can."""
+        """Start a query; return None where only the writer's thread can read."""
 
     def detail(self, step: str) -> str:
-        """Return what can be seen of a step that takes long, nothing where that is all; may block."""
+        """Return details of a step that takes long, as the end of a message; empty without any. May block."""
 
     def shrink_log(self) -> None:
-        """Give back the space of a log that large values made long; call on the thread that writes."""
+        """Free the space of a log that large values made long; call it on the writer's thread."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close all connections."""
 
 
 class Job:
-    """A change, its preparation beforehand and what follows it, all on the writer's thread."""
+    """A change with its preparation (`make`) and its follow-up (`after`), all called on the writer's thread."""
 
     __slots__ = ("after", "change", "durable", "future", "made", "make", "outcome", "refusal")
 
@@ -76,19 +75,19 @@ class Job:
         self.outcome: Any = None
         self.refusal: BaseException | None = None
         self.future: Future[Any] = Future()
-        self.future.set_running_or_notify_cancel()  # what was promised is written, whether or not anybody still waits
+        self.future.set_running_or_notify_cancel()  # a queued change is written even if no caller waits any longer
 
     def prepare(self) -> bool:
-        """Make what is to be written, outside the transaction; return whether that went well."""
+        """Prepare the data of the change, outside the transaction; return whether that succeeded."""
         try:
             self.made = self.make() if self.make else None
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to who asked
+        except BaseException as error:  # noqa: BLE001 - the future passes it to the caller
             self.future.set_exception(error)
             return False
         return True
 
     def apply(self, connection: Connection) -> None:
-        """Do the change, or note why it was refused."""
+        """Apply the change, or record its refusal."""
         self.refusal = None
         try:
             self.outcome = self.change(connection, self.made)
@@ -96,7 +95,7 @@ class Job:
             self.refusal = refusal
 
     def settle(self, failure: BaseException | None = None) -> None:
-        """Tell who asked."""
+        """Resolve the future."""
         problem = self.refusal or failure
         if problem is not None:
             self.future.set_exception(problem)
@@ -107,7 +106,7 @@ class Job:
 
 
 class Writer:
-    """Takes jobs from any thread."""
+    """A thread that commits jobs, which any thread may submit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -127,7 +126,7 @@ class Writer:
         return job.future
 
     def close(self, timeout_s: float | None) -> None:
-        """Wait for what is queued, for that long at most; take nothing more."""
+        """Refuse further jobs, and wait up to a timeout for the queued ones; None waits without limit."""
         with self._door:
             if not self._closed:
                 self._closed = True
@@ -142,10 +141,10 @@ class Writer:
             ready = [job for job in jobs if job.prepare()]
             if ready:
                 self._commit(ready)
-            del jobs, ready  # else a store and its runs live on until the next comes
+            del jobs, ready  # else these references retain a store and its runs until the next job
 
     def _next(self) -> tuple[list[Job], bool]:
-        """Wait for a job; return it with all that came with it, and whether more may come."""
+        """Wait for a job; return it with all other queued ones, and whether more may follow."""
         jobs: list[Job] = []
         job = self._queue.get()
         while job is not None:
@@ -168,7 +167,7 @@ class Writer:
             self._database.write(apply, durable=any(job.durable for job in jobs))
         except StoreError as error:
             failure = error
-        except BaseException as error:  # noqa: BLE001 - the thread lives on, whatever a value or a driver did
+        except BaseException as error:  # noqa: BLE001 - the thread survives any error of a value or a driver
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
@@ -184,14 +183,14 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """A loop in the background."""
+    """An event loop on a daemon thread, for drivers that exist only for asyncio; it starts with the first coroutine."""
 
     def __init__(self) -> None:
         self._starting = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine there."""
+        """Run a coroutine on the loop; callable from any thread."""
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -199,11 +198,11 @@ class BackgroundLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self, last: Coroutine[Any, Any, None], timeout_s: float) -> None:
-        """Stop it after `last` has run; if it never started, that does not run."""
+        """Run `last` and stop the loop; if the loop never started, do not run `last`."""
         loop, self._loop = self._loop, None
         if loop is None:
             last.close()
             return
-        with suppress(Exception):  # it is about to go: what does not end by itself ends with the process
+        with suppress(Exception):  # a coroutine that does not end in time ends with the process
             asyncio.run_coroutine_threadsafe(last, loop).result(timeout_s)
         loop.call_soon_threadsafe(loop.stop)

@@ -22,8 +22,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def notices(session: Session) -> list[str]:
-    """Return what the session has to say, less where its runs are kept."""
-    return [line for line in session.history.take_notices() if not line.startswith("runs are kept")]
+    """Return what the session has to say, less where its runs are stored."""
+    return [line for line in session.history.take_notices() if not line.startswith("runs are stored")]
 
 
 def test_an_output_that_cannot_be_stored_is_computed_each_time_and_that_is_said_once(opened: Open, log: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_class_that_is_not_known_here_is_no_dict_in_a_cached_run(opened: Open)
 
     assert done.state["total"] == 1
     assert from_cache(done)["work"] is False
-    assert "a cached output of tool 'work' is not used, and computed anew: " in notices(strange)[0]
+    assert "a cached output of tool 'work' is not used, and the tool runs again: " in notices(strange)[0]
 
 
 def test_a_class_in_an_annotation_comes_back_as_what_it_was(opened: Open) -> None:
@@ -160,7 +160,7 @@ def test_an_altered_output_is_passed_over_with_a_notice_and_written_anew(
     assert altered.state["out"] == healed.state["out"] == 1
     assert calls(log) == 2
     (line,) = notices(session)
-    assert line.startswith("a cached output of tool 'work' is not used, and computed anew: ")
+    assert line.startswith("a cached output of tool 'work' is not used, and the tool runs again: ")
 
 
 def test_an_altered_value_is_passed_over_too(opened: Open, log: Path, tmp_path: Path) -> None:

@@ -43,6 +43,6 @@ def test_a_run_whose_store_failed_is_not_to_be_resumed(folder: Path) -> None:
     done = nbflow_in(folder)(*FAILS, "--durability", "async")
 
     assert done.returncode == 1
-    assert "is no store: another program keeps its data in it" in done.stderr
+    assert "is no store: another program has its data in it" in done.stderr
     assert "cannot be resumed" in done.stderr
     assert ADVICE not in done.stderr

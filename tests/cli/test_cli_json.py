@@ -220,7 +220,7 @@ def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
     done = nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json")
 
     assert json_of(done)["status"] == "completed"
-    assert f"runs are kept in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()
+    assert f"runs are stored in {folder / '.nbflow' / 'nbflow.db'}" in done.stderr.splitlines()
 
 
 @pytest.mark.slow

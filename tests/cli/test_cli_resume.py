@@ -122,7 +122,7 @@ def test_a_run_that_a_living_process_has_is_refused(folder: Path, nbflow: Comman
     refused = nbflow("resume", "--tools", "mytools")
 
     assert refused.returncode == 1
-    assert f"is held by process {process.pid} on" in refused.stderr
+    assert f"is owned by process {process.pid} on" in refused.stderr
     process.kill()
     process.communicate()
 

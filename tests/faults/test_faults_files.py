@@ -173,7 +173,7 @@ def test_a_full_disk_ends_what_is_kept_and_the_run_goes_on_once_there_is_space(
 
     live.start(durability)
 
-    check_failed_as_promised(live, durability, "the disk is full. What was committed before is kept. Free some space")
+    check_failed_as_promised(live, durability, "the disk is full. Earlier commits are not affected. Free some space")
     (small_disk / "filler").unlink()
     check_goes_on(live)
 
@@ -193,7 +193,7 @@ def test_a_file_that_may_not_grow_ends_what_is_kept_and_the_run_goes_on_once_it_
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    check_failed_as_promised(live, durability, "the disk failed to read or write it. What was committed before is kept")
+    check_failed_as_promised(live, durability, "the disk failed to read or write it. Earlier commits are not affected")
     check_goes_on(live)
 
 

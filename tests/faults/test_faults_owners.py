@@ -144,7 +144,7 @@ def test_of_two_processes_that_resume_a_run_at_once_exactly_one_does(
 
     said = scene.told(loser)["error"]
     assert said.startswith("RunStateError: run ")
-    assert f"is held by process {owner} on {socket.gethostname()}" in said
+    assert f"is owned by process {owner} on {socket.gethostname()}" in said
     assert scene.told(winner)["status"] == "completed"
     assert (scene.ran(loser), scene.ran(winner)) == ([], ["three", "four", "five"])
     assert scene.left().status == "completed"
@@ -247,7 +247,7 @@ def test_a_cell_that_blocks_the_loop_for_longer_than_the_lease_keeps_its_run(
     began = lease_of(store)
     while lease_of(store) < began + 3 * 2.0:
         (run,) = store.runs().result(WAIT_S)
-        with pytest.raises(RunStateError, match=f"held by process {forked(warm).pid}"):
+        with pytest.raises(RunStateError, match=f"owned by process {forked(warm).pid}"):
             store.claim(run.id).result(WAIT_S)
     store.close()
     scene.hold.touch()

@@ -208,7 +208,7 @@ def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
     replies = [second.ok(cell) for cell in ("%load_ext nbflow", DEFINE, GRAPH, MEND, "from nbflow import session")]
     opened = second.ok("here = session.current()\nhere.history.open().place")  # a notice would be shown by now
     told = "\n".join(map(said, [*replies, opened]))
-    assert "unfinished, as their process ended: " in told
+    assert "unfinished because their process ended: " in told
     assert "(sums); %flow_resume " in told
     assert told.count("unfinished") == 1
 
@@ -224,8 +224,8 @@ def test_the_path_of_the_store_is_shown_once(tmp_path: Path) -> None:
 
     told = [said(kernel.ok("%flow_run sums")) for _ in range(2)]
 
-    assert told[0].count(f"runs are kept in {tmp_path / '.nbflow' / 'nbflow.db'}") == 1
-    assert "runs are kept" not in told[1]
+    assert told[0].count(f"runs are stored in {tmp_path / '.nbflow' / 'nbflow.db'}") == 1
+    assert "runs are stored" not in told[1]
     kernel.close()
 
 

@@ -70,7 +70,7 @@ def test_a_locked_file_is_named_with_how_long_by_whom_and_which_runs_wait(
     assert re.match(rf"the store {re.escape(str(path))} has been locked by another process {SECONDS}, ", said)
     assert "and run r1 cannot be stored meanwhile" in said
     assert f"(process {holder})" in said
-    logged(caplog, rf"the store {re.escape(str(path))} goes on after about \d")
+    logged(caplog, rf"the store {re.escape(str(path))} responds again after about \d")
 
 
 def test_a_lock_that_stays_is_named_again_only_when_it_has_lasted_much_longer(

@@ -108,7 +108,7 @@ def test_a_deleted_file_is_an_error_and_is_not_made_anew(path: Path, store: Stor
         file.unlink()
 
     assert isinstance(store.log("r1").exception(WAIT_S), StoreError)
-    assert refused(store) == f"the store {path} was deleted while it was open; nothing more is kept in it"
+    assert refused(store) == f"the store {path} was deleted while it was open; nothing more is stored in it"
     assert "was deleted" in refused(store)
     store.close()
     assert list(path.parent.iterdir()) == []
@@ -151,7 +151,7 @@ def test_a_file_that_is_cut_short_is_an_error(path: Path, store: Store, left: in
 def test_a_deleted_log_is_an_error(path: Path, store: Store) -> None:
     path.with_name("runs.db-wal").unlink()
 
-    assert "was deleted while it was open; what was committed last is lost" in refused(store)
+    assert "was deleted while it was open; the last commits are lost" in refused(store)
 
 
 def test_a_file_that_another_made_smaller_in_order_is_the_same_store(path: Path, store: Store, opened: Open) -> None:
@@ -188,7 +188,7 @@ def test_a_full_disk_is_an_error_and_what_was_committed_is_kept(small_disk: Path
         kept += 1
 
     assert isinstance(error, StoreError)
-    assert "the disk is full. What was committed before is kept" in str(error)
+    assert "the disk is full. Earlier commits are not affected" in str(error)
     assert kept > 0
     assert seqs(store, "r1") == list(range(1, kept + 1))
     assert len(store.blobs([f"h{n}" for n in range(1, kept + 1)]).result(WAIT_S)) == kept

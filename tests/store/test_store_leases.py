@@ -103,9 +103,9 @@ def test_a_released_run_takes_no_more_events(store: Store) -> None:
     epoch = create(store)
     store.release("r1", epoch).result(WAIT_S)
 
-    with pytest.raises(RunStateError, match="'r1' is not held by this session any longer"):
+    with pytest.raises(RunStateError, match="'r1' is no longer owned by this session"):
         add(store, "r1", epoch, 1, 1)
-    with pytest.raises(RunStateError, match="'r1' is not held"):
+    with pytest.raises(RunStateError, match="'r1' is no longer owned"):
         store.release("r1", epoch).result(WAIT_S)
 
 
@@ -120,7 +120,7 @@ def test_what_was_queued_before_a_release_is_written(store: Store) -> None:
 def test_a_run_that_this_store_has_is_not_claimed_twice(store: Store) -> None:
     create(store)
 
-    with pytest.raises(RunStateError, match=r"run 'r1' is held by process \d+ on .* since 20\d\d-.* UTC"):
+    with pytest.raises(RunStateError, match=r"run 'r1' is owned by process \d+ on .* since 20\d\d-.* UTC"):
         store.claim("r1").result(WAIT_S)
 
 
@@ -134,7 +134,7 @@ def test_a_run_of_another_living_process_is_refused_and_the_owner_named(url: str
     line_of(writing)
     store = opened(url)
 
-    with pytest.raises(RunStateError, match=f"run 'r1' is held by process {writing.pid} on {socket.gethostname()}"):
+    with pytest.raises(RunStateError, match=f"run 'r1' is owned by process {writing.pid} on {socket.gethostname()}"):
         store.claim("r1").result(WAIT_S)
     assert store.abandoned().result(WAIT_S) == []
 

@@ -16,15 +16,15 @@ from nbflow.store.location import parsed, shown
 
 SERVER = "postgresql+asyncpg://user:secret@localhost/x"
 REFUSED = [
-    ("mysql://localhost/x", "cannot be kept in 'mysql'"),
+    ("mysql://localhost/x", "cannot be in 'mysql'"),
     ("postgresql://user:secret@localhost/x", "write postgresql+asyncpg://user:***@localhost/x"),
     ("postgres://user:secret@localhost/x", "write postgresql+asyncpg://user:***@localhost/x"),
     (
         "postgresql+psycopg2://user:secret@localhost/x",
-        "cannot be kept in 'postgresql+psycopg2'; write postgresql+async",
+        "cannot be in 'postgresql+psycopg2'; write postgresql+async",
     ),
     ("postgressql+asyncpg://user:secret@localhost/x", "did you mean 'postgresql+asyncpg'?"),
-    ("sqlite:///runs.db", "cannot be kept in 'sqlite'; write sqlite+aiosqlite:///runs.db"),
+    ("sqlite:///runs.db", "cannot be in 'sqlite'; write sqlite+aiosqlite:///runs.db"),
     ("sqllite+aiosqlite:///runs.db", "did you mean 'sqlite+aiosqlite'?"),
     ("sqlite+aiosqlite:runs.db", "the URL of the store cannot be read"),
     ("sqlite+aiosqlite:/runs.db", "the URL of the store cannot be read"),
@@ -32,7 +32,7 @@ REFUSED = [
     ("", "the URL of the store cannot be read: ''"),
     ("me:secret@localhost/x", "cannot be read: 'me:***@localhost/x'"),
     ("postgresql+asyncpg://user:secret@localhost:port/x", "the URL of the store cannot be read"),
-    ("sqlite+aiosqlite://runs.db", "a server, which a file has not; write sqlite+aiosqlite:///runs.db"),
+    ("sqlite+aiosqlite://runs.db", "a server, which a file does not have; write sqlite+aiosqlite:///runs.db"),
     ("sqlite+aiosqlite://folder/runs.db", "write sqlite+aiosqlite:///folder/runs.db"),
     ("sqlite+aiosqlite:///runs.db?timeout=5", "a file has no options, and 'timeout' is one"),
     ("sqlite+aiosqlite:///file::memory:?cache=shared", "a file has no options"),
@@ -44,7 +44,7 @@ REFUSED = [
     (f"{SERVER}?ssl=required", "ssl=required is none of disable, prefer"),
     (f"{SERVER}?pass_file=x", "it has no option 'pass_file'; did you mean 'passfile'?"),
     (f"{SERVER}?password=secret&colour=red", "?password=***&colour=red', is not understood: it has no option 'colour'"),
-    (f"{SERVER}?ssl=require&ssl=prefer", "the option 'ssl' stands there twice"),
+    (f"{SERVER}?ssl=require&ssl=prefer", "the option 'ssl' is given twice"),
     (f"{SERVER}?prepared_statement_cache_size=many", "prepared_statement_cache_size=many is no number"),
 ]
 
@@ -103,7 +103,7 @@ def test_a_place_where_no_file_can_be_is_refused_before_a_run_starts(
     monkeypatch.setenv("NBFLOW_DURABILITY", "async")
     monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / place}")
 
-    with pytest.raises(StoreError, match="that is a folder, or its folder is not there"):
+    with pytest.raises(StoreError, match="it is a folder, or its folder does not exist"):
         asyncio.run(made.run("nothing"))
 
     assert made.live == {}

@@ -85,7 +85,7 @@ LOG_FAULTS = pytest.mark.parametrize(
     [
         (cut_to_nothing, "of the store was cut short while it was open, from"),
         (cut_in_its_midst, "of the store was cut short while it was open, from"),
-        (overwrite_log, "of the store was overwritten while it was open; what was committed last is lost"),
+        (overwrite_log, "of the store was overwritten while it was open; the last commits are lost"),
         (overwrite_its_head, "of the store was overwritten while it was open"),
         (write_text_to_it, "of the store was overwritten while it was open"),
         (put_anothers_content_in_it, "was overwritten with another, or its log was, while it was open"),
@@ -134,7 +134,7 @@ def test_anothers_content_in_the_log_is_refused_on_open_and_can_be_moved_away(
     refused(store, 5)
     store.close()
 
-    with pytest.raises(StoreError, match=f"the log {log_of(path)} does not belong to the store {path} as it is"):
+    with pytest.raises(StoreError, match=f"the log {log_of(path)} does not belong to the store {path}: "):
         opened(file_url(path))
 
     log_of(path).rename(path.with_name("moved"))

@@ -102,7 +102,7 @@ def test_a_file_that_is_not_of_sqlite_is_refused_and_left_as_it_is(tmp_path: Pat
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * lines)
 
-    with pytest.raises(StoreError, match=f"the store {path} could not be used: it is not of SQLite"):
+    with pytest.raises(StoreError, match=f"the store {path} could not be used: it is no SQLite database"):
         Store.open(file_url(path))
 
     assert path.read_text() == "my notes\n" * lines
@@ -116,9 +116,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path: Path) 
     connection.close()
     before = path.read_bytes()
 
-    with pytest.raises(
-        StoreError, match=f"the file {path} is no store: another program keeps its data in it .sessions"
-    ):
+    with pytest.raises(StoreError, match=f"the file {path} is no store: another program has its data in it .sessions"):
         Store.open(file_url(path))
 
     assert path.read_bytes() == before
@@ -164,16 +162,16 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path, opened: Open) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="its folder is not there"):
+    with pytest.raises(StoreError, match="its folder does not exist"):
         Store.open(file_url(tmp_path / "nowhere" / "runs.db"))
-    with pytest.raises(StoreError, match="that is a folder"):
+    with pytest.raises(StoreError, match="it is a folder"):
         Store.open(file_url(tmp_path))
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_says_why(tmp_path: Path) -> None:
     (tmp_path / ".nbflow").write_text("a file in its place")
 
-    with pytest.raises(StoreError, match=r"no folder .* can be made for the store: File exists"):
+    with pytest.raises(StoreError, match=r"the folder .* of the store cannot be created: File exists"):
         Store.open(folder=tmp_path)
 
 
@@ -224,4 +222,6 @@ def test_in_a_network_folder_it_has_none_and_that_is_said_once(
             assert len(store.runs(limit=100).result(WAIT_S)) == 2 * n + 2
 
     assert journal(path) == "delete"
-    assert [message.startswith(f"the store {path} lies where") for message in caplog.messages] == [True]
+    assert [
+        message.startswith(f"the store {path} is in a folder where SQLite cannot") for message in caplog.messages
+    ] == [True]

@@ -69,7 +69,7 @@ def test_a_server_that_does_not_come_back_is_an_error_and_what_was_committed_is_
     error = store.append("gone", epoch, lambda: batch(6, 6)).exception(WAIT_S)
     assert isinstance(error, StoreError)
     assert "cannot be reached" in str(error)
-    assert "What was committed before is kept" in str(error)
+    assert "Earlier commits are not affected" in str(error)
     assert isinstance(store.log("gone").exception(WAIT_S), StoreError)
     cluster.start()
 

@@ -161,7 +161,7 @@ def test_an_end_sets_status_result_and_times_and_frees_the_run(store: Store) -> 
     head = store.head("r1").result(WAIT_S)
     assert (head.row.status, head.row.ended, head.row.seconds, head.row.owner) == ("failed", 1009.5, 9.5, None)
     assert (head.row.error, head.result) == ('{"type": "ValueError"}', '{"n": 2}')
-    with pytest.raises(RunStateError, match="'r1' is not held"):
+    with pytest.raises(RunStateError, match="'r1' is no longer owned"):
         add(store, "r1", epoch, 2, 2)
 
 
@@ -196,7 +196,7 @@ def test_tools_of_a_run_are_kept_once_a_version(store: Store) -> None:
 def test_an_id_is_taken_once(store: Store) -> None:
     finished(store, "r1")
 
-    with pytest.raises(StoreError, match="there is a run 'r1' in the store already"):
+    with pytest.raises(StoreError, match="the store has a run 'r1' already"):
         create(store, "r1")
 
 
@@ -205,7 +205,7 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(store: Store)
     create(store, "abd2")
 
     assert store.head("abc").result(WAIT_S).row.id == "abc1"
-    with pytest.raises(RunNotFoundError, match=r"'ab' is the beginning of more than one run.*: abc1, abd2"):
+    with pytest.raises(RunNotFoundError, match=r"'ab' matches several runs.*: abc1, abd2"):
         store.head("ab").result(WAIT_S)
 
 

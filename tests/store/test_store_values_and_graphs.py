@@ -104,7 +104,7 @@ def test_a_graph_with_runs_is_deleted_only_by_force_and_they_with_it(store: Stor
         finished(store, f"r{n}", graph=GraphRow("g", f"h{n}", "{}"), blobs=(blob(str(n)),))
     finished(store, "kept", graph=GraphRow("other", "h", "{}"), blobs=(blob("2"),))
 
-    with pytest.raises(StoreError, match="graph 'g' has 2 runs, which would go with it; say --force"):
+    with pytest.raises(StoreError, match="graph 'g' has 2 runs, which would be deleted with it; --force"):
         store.delete_graph("g").result(WAIT_S)
     assert store.delete_graph("g", force=True).result(WAIT_S) == 2
 
@@ -126,7 +126,7 @@ def test_one_version_of_a_graph_is_deleted_alone(store: Store) -> None:
 def test_a_graph_that_is_running_is_not_deleted_even_by_force(store: Store) -> None:
     create(store, "r1")
 
-    with pytest.raises(StoreError, match="graph 'g' has 1 runs that are going on; cancel them first"):
+    with pytest.raises(StoreError, match="graph 'g' has 1 runs that are still running; cancel them first"):
         store.delete_graph("g", force=True).result(WAIT_S)
 
 

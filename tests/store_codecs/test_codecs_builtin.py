@@ -156,10 +156,10 @@ def test_the_reason_names_the_place_inside_the_type_and_the_cure(shelf: Any) -> 
         ({1: object()}, "[1] is an object, which"),
         ({(1, object()): 1}, "[tuple] as a key[1] is an object, which"),
         ({"$": object()}, "['$'] is an object, which"),
-        ([Celsius(1)], "[0] is a Celsius, which would come back as a mere float, so"),
-        (Name("x"), "it is a Name, which would come back as a mere str, so"),
-        ({Name("x"): 1}, "[Name] as a key is a Name, which would come back as a mere str"),
-        (Places(), "it is a Places, which would come back as a mere list"),
+        ([Celsius(1)], "[0] is a Celsius, which would be restored as a plain float, so"),
+        (Name("x"), "it is a Name, which would be restored as a plain str, so"),
+        ({Name("x"): 1}, "[Name] as a key is a Name, which would be restored as a plain str"),
+        (Places(), "it is a Places, which would be restored as a plain list"),
         (defaultdict(lambda: 0), "it is a defaultdict whose factory is a function"),
         (datetime(2024, 1, 1, tzinfo=OwnZone()), "it is a datetime with the time zone of "),
         ({"k" * 500: object()}, "['" + "k" * 59 + "…'] is an object"),
@@ -218,7 +218,7 @@ def test_a_path_of_another_system_comes_back_pure_and_says_so(shelf: Any) -> Non
 
     assert isinstance(found, PurePath)
     assert not isinstance(found, Path)
-    assert shelf.notes == [f"the path 'a' is of another operating system; it came back as a Pure{other}"]
+    assert shelf.notes == [f"the path 'a' is of another operating system; it was restored as a Pure{other}"]
 
 
 def test_a_property_that_raises_is_told_as_the_reason(shelf: Any) -> None:

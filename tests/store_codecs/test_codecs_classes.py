@@ -208,7 +208,7 @@ def test_a_class_that_is_not_known_comes_back_as_its_fields_with_a_note(
 
     name = type(value).__name__
     assert shelf.notes == [
-        f"{sort} '{__name__}.{name}' is not known here; its fields came back as a dict; "
+        f"{sort} '{__name__}.{name}' is not known here; its fields were restored as a dict; "
         f"nbflow.register_type({name}) makes it known"
     ]
 
@@ -227,7 +227,7 @@ def test_sets_and_keys_of_a_class_that_is_not_known_come_back_as_lists_with_a_no
         [{"x": 1, "y": 0}],
         [({"name": "YES", "value": "yes"}, 1)],
     ]
-    assert sum(note.startswith("a set or dict came back as a list") for note in shelf.notes) == 1
+    assert sum(note.startswith("a set or dict was restored as a list") for note in shelf.notes) == 1
 
 
 def test_what_a_class_holds_beyond_its_fields_is_never_lost_in_silence(shelf: Any) -> None:
@@ -278,7 +278,7 @@ def test_a_dataclass_without_a_stored_field_comes_back_as_a_dict_with_a_note(she
 
     assert shelf.get(text) == {"x": 1, "y": 2}
     assert shelf.notes == [
-        f"dataclass '{__name__}.Point' has other fields now, among them 'y'; the stored fields came back as a dict"
+        f"dataclass '{__name__}.Point' has other fields now, among them 'y'; the stored fields were restored as a dict"
     ]
 
 
@@ -316,7 +316,7 @@ def test_an_enum_without_the_stored_member_comes_back_as_a_dict_with_a_note(shel
     known_as(shelf, enum.Enum("Later", {"NO": "no"}), "Word")
 
     assert shelf.get(text) == {"name": "YES", "value": "yes"}
-    assert shelf.notes == [f"enum '{__name__}.Word' has no member 'YES' now; the stored fields came back as a dict"]
+    assert shelf.notes == [f"enum '{__name__}.Word' has no member 'YES' now; the stored fields were restored as a dict"]
 
 
 def test_a_class_of_another_sort_under_the_name_is_not_the_one(shelf: Any) -> None:

@@ -114,7 +114,7 @@ def test_a_figure_comes_back_as_its_picture_and_a_note_says_so(shelf: Any) -> No
 
     assert isinstance(found, Picture)
     assert Image.open(io.BytesIO(found._repr_png_())).size == (100, 50)
-    assert shelf.notes == ["a matplotlib figure came back as the picture of it"]
+    assert shelf.notes == ["a matplotlib figure was restored as a picture of it"]
 
 
 def test_a_picture_that_came_back_is_stored_again_as_the_same_blob(shelf: Any) -> None:

@@ -241,8 +241,8 @@ def test_a_tree_that_was_not_written_so_is_refused(shelf: Any) -> None:
     assert "is a frame of a codec that is never written so" in broken(shelf, tree | {"codec": "png"})
     assert "of the codec 'arrow.pandas' as one of 'arrow.polars'" in broken(shelf, tree | {"codec": "arrow.polars"})
     assert "'arrow.column'" in broken(shelf, with_column(place, name, [tree["head"]]))
-    assert "is not the place, the name and the chunks" in broken(shelf, with_column("0", name, refs))
-    assert "has a column at place -1" in broken(shelf, with_column(-1, name, refs))
+    assert "is not the position, the name and the chunks" in broken(shelf, with_column("0", name, refs))
+    assert "has a column at position -1" in broken(shelf, with_column(-1, name, refs))
     assert "with 2 columns" in broken(shelf, with_column(place, name, [double]), two)
     assert "torn" in broken(shelf, with_column(place, name, [{"$": "blob", "hash": torn.hash}]), torn)
     assert broken(shelf, with_column(place, name, refs[1:]))  # fewer rows than the others

@@ -72,7 +72,7 @@ def test_a_codec_that_is_not_registered_is_named_with_the_cure(shelf: Any) -> No
 
     assert str(refused.value) == (
         f"a stored value cannot be read: [0] was stored by the codec of '{__name__}.Shape', which is not registered "
-        "here; nbflow.register_codec(Shape, dump, load) brings it back"
+        "here; nbflow.register_codec(Shape, dump, load) registers it"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_type_with_a_form_can_be_given_a_codec(shelf: Any) -> None:
 
 @pytest.mark.parametrize("cls", [str, dict, type(None), "Shape"])
 def test_what_json_says_as_it_is_can_have_no_codec(shelf: Any, cls: Any) -> None:
-    with pytest.raises(StoreError, match="cannot be given a codec"):
+    with pytest.raises(StoreError, match="cannot have a codec"):
         shelf.codecs.register(cls, dump, load)
 
 

@@ -224,7 +224,7 @@ def test_a_class_whose_fields_changed_stops_the_resume_too(cell: Callable[[str],
 
     cell("@dataclass\nclass Order:\n    number: int\n")
     with pytest.raises(
-        RunStateError, match="define the class as it was then, or fork the run with a new value of 'order'"
+        RunStateError, match="define the class with its former fields, or fork the run with a new value of 'order'"
     ):
         resume(session_of(text), run_id)
     run = resume(session_of(text), run_id, at="wait", state={"order": 7})

@@ -1,6 +1,6 @@
-"""How any Python value becomes a JSON text and blobs, and comes back as what it was.
+"""Codecs: store any Python value as JSON text and blobs, and restore the same value.
 
-Rule: pure; no clock, no I/O, no database, and no library loaded that the value does not need.
+The package has no clock, I/O or database, and imports a library only for a value that needs it.
 """
 
 from nbflow.store.codecs.codecs import Codecs, Packed

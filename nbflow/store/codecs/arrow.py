@@ -1,22 +1,14 @@
-"""Looks through an Arrow stream before a library reads it.
+"""Arrow streams: checks before a library reads one, tables and record batches, and frames split into columns.
 
-Rule: it must not say more than its bytes hold: no compressed buffers, no columns longer than could be, no types that
-libraries take for Python objects. Of the format only what this needs is read.
-
+A stream must not expand in reading: no compressed buffers, no columns longer than their bytes allow, no types that
+libraries take for Python objects. Only what these checks need of the format is parsed:
 https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format
 
+A large frame is a stream with its small columns, and separate blobs for each large one. The blob of a column depends on
+its rows alone, not on its name or the other columns. So a frame with one column changed, renamed or added shares all
+other blobs with the frame that it was made from, and one with appended rows shares the full chunks.
 
-Large frames, stored column by column: a stream with the small columns, and each large column in blobs of its own.
-
-Rule: a blob of a column depends on nothing but its rows: neither its name nor the columns beside it. So a frame with
-one column changed, renamed or added shares all other blobs with the frame it was made from, and one with rows appended
-shares the full chunks.
-
-
-Tables and record batches of Arrow, the columns of a large one apart.
-
-Rule: the schema comes back with its metadata; how a table is cut into chunks does not, as equal tables differ in it.
-
+The schema of a table is restored with its metadata; its division into chunks is not, because equal tables differ in it.
 """
 
 from __future__ import annotations
@@ -34,18 +26,18 @@ if TYPE_CHECKING:
     from nbflow.store.codecs.unpacker import Unpacker
 
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
-_PER_BYTE = 64  # rows to a byte: eight for truth values, and room for columns that hold nothing
+_PER_BYTE = 64  # the most rows a byte: eight of booleans, and a margin for columns without data
 _FREE = 10**6
 _TEXTS = ("string", "large_string", "binary", "large_binary")
-# Polars takes columns of this type for pointers into its own process.
+# Polars interprets columns of this type as pointers into its own process.
 _NEVER = (b"POLARS_EXTENSION_TYPE", b"arrow.py_extension_type")
 
 
 def check_stream(data: bytes) -> None:
-    """Refuse a stream that is torn, or that could grow in reading.
+    """Check that a stream is complete and does not expand in reading.
 
     Raises:
-        Refused: With the reason.
+        Refused: The stream is torn, or could expand.
     """
     try:
         _check(data)
@@ -54,10 +46,10 @@ def check_stream(data: bytes) -> None:
 
 
 def check_types(schema: Any) -> None:
-    """Refuse columns of types that hold what is not in their bytes: repeats, views, nothing, another's extensions.
+    """Check that columns have types whose data is in their bytes: no repeats, views, nulls or foreign extensions.
 
     Raises:
-        Refused: Naming the column and its type.
+        Refused: A column, which is named, has another type.
     """
     types, waiting = need("pyarrow").types, [(field.name, field.type) for field in schema]
     while waiting:
@@ -86,7 +78,7 @@ def _check(data: bytes) -> None:
 
 
 def _check_message(message: bytes, most: int) -> int:
-    """Check one message; return how many bytes its body has."""
+    """Check one message; return the size (bytes) of its body."""
     root = _FlatTable(message, struct.unpack_from("<I", message)[0])
     kind, header = root.number(1, "<B"), root.table(2)
     if header is None or kind not in (_SCHEMA, _DICTIONARY, _BATCH):
@@ -134,7 +126,7 @@ class _FlatTable:
         return None if at is None else _FlatTable(self._data, at + int(struct.unpack_from("<I", self._data, at)[0]))
 
     def lengths(self, field: int) -> list[int]:
-        """Return the first of the two numbers of each item of a vector: of a batch, its columns' lengths."""
+        """Return the first of the two numbers of each item of a vector: in a batch, the lengths of its columns."""
         at = self._place(field)
         if at is None:
             return []
@@ -148,22 +140,22 @@ class _FlatTable:
 COLUMN = "arrow.column"
 """The codec of a blob that holds rows of one column, as an Arrow stream. Only a frame's tree names one."""
 LARGE_FRAME, LARGE_COLUMN = 2**20, 2**16
-"""From how many bytes on a frame is split, and a column of such a frame stored apart."""
+"""The sizes (bytes) from which a frame is split, and from which a column of such a frame is a separate blob."""
 _CHUNK_ROWS, _LEAST_ROWS, _CHUNK_BYTES = 2**17, 2**10, 2**22
 
 SplitColumns = Sequence[tuple[int, str, list[bytes]]]
-"""Columns stored apart: the place of each in its frame, its name there, and the streams of its chunks."""
+"""Split columns: the position of each in its frame, its name there, and the streams of its chunks."""
 
 
 def columns_to_split(sizes: Sequence[int], packer: Packer) -> list[int]:
-    """Return the places of the columns to store apart, given the bytes of each; none inside a blob."""
+    """Return the positions of the columns to store separately, given the bytes of each; none inside a blob."""
     if packer.is_inside or sum(sizes) < LARGE_FRAME:
         return []
     return [place for place, size in enumerate(sizes) if size >= LARGE_COLUMN]
 
 
 def chunk_spans(rows: int, size: int) -> Iterator[tuple[int, int]]:
-    """Give the start and the length of each chunk of a column with so many rows and bytes.
+    """Yield the start and the length of each chunk of a column, given its rows and bytes.
 
     The length of a chunk is a power of two and rarely changes with the content, so that equal rows are equal chunks.
     """
@@ -182,9 +174,9 @@ def split_tree(head: dict[str, Any], codec: str, columns: Iterable[tuple[int, st
 
 
 def dump_column_chunks(array: Any, packer: Packer) -> list[dict[str, Any]]:
-    """Store an Arrow array, or a chunked one, as blobs; return what refers to them."""
+    """Store an Arrow array, or a chunked one, as blobs; return the references to them."""
     arrow = need("pyarrow")
-    # Each chunk of a dictionary column would have all of the dictionary.
+    # Each chunk of a dictionary column would contain the whole dictionary.
     whole = arrow.types.is_dictionary(array.type)
     spans = [(0, len(array))] if whole else chunk_spans(len(array), array.nbytes)
     return [packer.blob(COLUMN, _stream(arrow, array.slice(start, length))) for start, length in spans]
@@ -204,7 +196,7 @@ def load_column_chunks(streams: list[bytes]) -> Any:
     """Return the Arrow array of the chunks of a column.
 
     Raises:
-        Refused: They are no such chunks.
+        Refused: The streams are no chunks of one column.
     """
     arrow, found = need("pyarrow"), []
     for data in streams:
@@ -230,17 +222,17 @@ def one_chunk(column: Any) -> Any:
 
 
 def join_columns(columns: Sequence[Any], apart: Iterable[tuple[int, Any]]) -> list[Any]:
-    """Return all columns of a frame in their order: the small ones, with those that were apart at their places."""
+    """Return all columns of a frame in their order: the small ones, with the split ones at their positions."""
     whole = list(columns)
     for place, column in apart:
         if not 0 <= place <= len(whole):
-            raise Refused(f"has a column at place {place}, which it does not have")
+            raise Refused(f"has a column at position {place}, which it does not have")
         whole.insert(place, column)
     return whole
 
 
 def load_split_frame(node: dict[str, Any], unpacker: Unpacker, loads: Mapping[str, Any]) -> Any:
-    """Return the frame of a tree, by the function that `loads` has for its codec."""
+    """Return the frame of a tree by the loader of its codec."""
     codec = unpacker.want(node, "codec", str)
     if codec not in loads:
         raise Refused("is a frame of a codec that is never written so")
@@ -248,13 +240,13 @@ def load_split_frame(node: dict[str, Any], unpacker: Unpacker, loads: Mapping[st
     for column in unpacker.want(node, "columns", list):
         place, name, refs = column
         if type(place) is not int or type(name) is not str or type(refs) is not list or not refs:
-            raise Refused("has a column that is not the place, the name and the chunks that were written")
+            raise Refused("has a column that is not the position, the name and the chunks that were written")
         apart.append((place, name, [unpacker.content(ref, COLUMN) for ref in refs]))
     return loads[codec](unpacker.content(unpacker.want(node, "head", dict), codec), unpacker, apart)
 
 
 def arrow_stream(schema: Any, arrays: Sequence[Any]) -> bytes:
-    """Return a stream of Arrow arrays that are equally long."""
+    """Return a stream of Arrow arrays of the same length."""
     arrow = need("pyarrow")
     target = io.BytesIO()
     with arrow.ipc.new_stream(target, schema) as writer:
@@ -267,7 +259,10 @@ _CODEC, _TABLE_LETTER, _BATCH_LETTER = "arrow.table", b"T", b"B"
 
 
 def dump_table(value: Any, packer: Packer) -> dict[str, Any]:
-    """Return the tree of a table or batch; its head is a letter for which it is, and streams of schema and columns."""
+    """Return the tree of a table or batch.
+
+    Its head is a letter, which distinguishes the two, and two streams: the schema and the small columns.
+    """
     arrow = need("pyarrow")
     if type(value) not in (arrow.Table, arrow.RecordBatch):
         raise Refused(f"is {a(type(value))} of pyarrow, which has no stored form; a Table or RecordBatch has one")
@@ -288,7 +283,7 @@ def dump_table(value: Any, packer: Packer) -> dict[str, Any]:
 
 
 def load_table(data: bytes, unpacker: Unpacker, apart: SplitColumns = ()) -> Any:
-    """Return the table or batch of a blob, and of the columns that were stored apart."""
+    """Return the table or batch of a blob and of its split columns."""
     lead, end = data[:1], 9 + int.from_bytes(data[1:9], "big")
     schema, small = _read_table(data[9:end]).schema, _read_table(data[end:])
     if lead not in (_TABLE_LETTER, _BATCH_LETTER):

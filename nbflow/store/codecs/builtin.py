@@ -1,12 +1,7 @@
-"""The forms of the types that Python comes with: one row a type.
+"""Codecs of the types of Python's standard library, one row a type.
 
-Rule: a form holds for exactly its type and says all that tells one value from another; what it cannot say is refused.
-
-
-Times and their zones.
-
-Rule: a zone is a fixed offset or a name of the time zone database; one of another library may be neither.
-
+A form applies to exactly its type, and represents everything that distinguishes two values; a value that it cannot
+represent is refused. A time zone is a fixed offset or a name of the time zone database.
 """
 
 from __future__ import annotations
@@ -36,7 +31,7 @@ Load = Callable[[dict[str, Any], "Unpacker"], Any]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a type is told: `dump` gives the parts of its tagged object."""
+    """The form of a type: `dump` returns the parts of a tagged object, `load` the value of one."""
 
     tag: str
     dump: Dump
@@ -56,7 +51,7 @@ def _items_form(tag: str, load: Callable[[list[Any]], Any]) -> Form:
 
 
 def _set_form(tag: str, kind: type) -> Form:
-    # Sorted by text: the order of a set differs from process to process, and the same content has one hash.
+    # Sorted by text: the order of a set differs between processes, and equal content must have one hash.
     return Form(
         tag,
         lambda value, packer: {"v": sorted(packer.items(value, "{item}"), key=encode)},
@@ -134,7 +129,7 @@ def _path_form(tag: str, kind: type, here: type = Path) -> Form:
         text = unpacker.want(node, "v", str)
         if here is Path or isinstance(Path(), here):
             return kind(text)
-        unpacker.note(f"the path {short(text)} is of another operating system; it came back as a {kind.__name__}")
+        unpacker.note(f"the path {short(text)} is of another operating system; it was restored as a {kind.__name__}")
         return kind(text)
 
     return Form(tag, lambda value, _: {"v": str(value)}, load)
@@ -154,14 +149,14 @@ def _own_path(kind: type, pure: type) -> type:
 
 
 def dump_zone(value: ZoneInfo, _: Packer) -> dict[str, Any]:
-    """Return a zone by its key."""
+    """Return the key of a zone."""
     if value.key is None:
         raise Refused("is a ZoneInfo without a key, made from a file, which has no stored form")
     return {"v": value.key}
 
 
 def dump_offset(value: timezone, packer: Packer) -> dict[str, Any]:
-    """Return an offset, with a name of its own; nothing for UTC."""
+    """Return the parts of an offset, and its name if it has a custom one; empty for UTC."""
     if value is UTC:
         return {}
     name = value.tzname(None)
@@ -178,7 +173,7 @@ def load_offset(node: dict[str, Any], unpacker: Unpacker) -> timezone:
 
 
 def dump_moment(value: datetime | time, packer: Packer) -> dict[str, Any]:
-    """Return a datetime or time, with its zone as a value of its own."""
+    """Return the parts of a datetime or time; its zone is a separate value."""
     parts: dict[str, Any] = {"v": value.replace(tzinfo=None).isoformat()}
     if value.tzinfo is not None:
         if type(value.tzinfo) not in (timezone, ZoneInfo):
@@ -194,7 +189,7 @@ def dump_moment(value: datetime | time, packer: Packer) -> dict[str, Any]:
 
 
 def load_moment(kind: type[datetime] | type[time]) -> Callable[[dict[str, Any], Unpacker], Any]:
-    """Return what loads a datetime, or a time."""
+    """Return the loader of datetimes or of times."""
 
     def load(node: dict[str, Any], unpacker: Unpacker) -> Any:
         value = kind.fromisoformat(unpacker.want(node, "v", str))

@@ -1,25 +1,12 @@
-"""The classes that a session knows: those to rebuild, and those with a codec of the user's own.
+"""Objects of classes that are stored by their fields: dataclasses, attrs classes, enums, named tuples, pydantic models.
 
-Rule: a stored name is only a key to look up here; a class comes in by the session's own hand, from its annotations or
-a registration.
+A stored class name is only a key for a lookup: the classes of a session are those in its `__main__`, in the annotations
+of its tools, and those that it registered. Neither `__init__` nor `__new__` runs again, because the object was created
+once. No validator of a model runs on values that were valid at the time: validators take raw input, and may not accept
+their own result, or not at another time; only if the fields of a model have changed is it validated again. An object
+that cannot be rebuilt is restored as a dict of its fields, and a note says why.
 
-
-What the sorts of classes that are stored by their fields have in common.
-
-Rule: nothing that an object holds beyond its fields is lost in silence.
-
-
-Classes that are stored by their fields: dataclasses, attrs classes, enums, named tuples; models by their own module.
-
-Rule: an object comes back holding what it held; it was made once, so neither `__init__` nor `__new__` runs again. What
-cannot be rebuilt comes back as a dict of its fields, and a note says why.
-
-
-Pydantic models, with what they hold beside their fields: extra ones, private attributes, and which were set.
-
-Rule: no validator runs over what was valid when it was made: it takes raw input, and need not take what it made of it,
-nor take it at another time. Only where a model's fields are others now is it validated anew.
-
+No content of an object beside its fields is lost silently: such an object is refused.
 """
 
 from __future__ import annotations
@@ -55,12 +42,12 @@ _JSON_TYPES = (str, int, float, bool, type(None), list, dict)
 
 
 def name_of(cls: type) -> str:
-    """Return what a class is stored under."""
+    """Return the stored name of a class."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def sort_of(cls: Any) -> str | None:
-    """Return the tag of the sort of class that is stored by its fields, None for any other."""
+    """Return the tag of a class that is stored by its fields; None for any other class."""
     if not isinstance(cls, type):
         return None
     if issubclass(cls, enum.Enum):
@@ -76,7 +63,7 @@ def sort_of(cls: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class UserCodec:
-    """A form that the user gave to a type; both functions are the user's own code."""
+    """A codec that a user registered for a class; both functions are the user's code."""
 
     name: str
     dump: Callable[[Any], bytes]
@@ -105,10 +92,10 @@ def _error_text(error: Exception) -> str:
 
 
 def _of_main(name: str) -> type | None:
-    """Return the class that `__main__`, the user's own notebook or script, defines under a stored name.
+    """Return the class that `__main__`, the user's notebook or script, defines under a stored name.
 
-    It is looked up in dicts alone: nothing is imported, no attribute hook runs, and what `__main__` imported from
-    elsewhere is not taken.
+    The lookup reads dicts only: it imports nothing, runs no attribute hook, and skips classes that `__main__` imported
+    from another module.
     """
     module, _, path = name.partition(".")
     found: Any = sys.modules.get("__main__") if module == "__main__" else None
@@ -118,7 +105,7 @@ def _of_main(name: str) -> type | None:
 
 
 class Classes:
-    """What a session knows of classes. Of two with the same name, as when a cell runs again, the newer is rebuilt."""
+    """The classes and codecs of a session. Of two classes with one name, it has the newer."""
 
     def __init__(self) -> None:
         self._codecs: dict[type, UserCodec] = {}
@@ -126,45 +113,45 @@ class Classes:
         self._known: dict[str, type] = {}
 
     def register_codec(self, cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
-        """Give a type, and those of its subclasses without a nearer one, a form of the user's own."""
+        """Register a codec for a class, and for its subclasses without a nearer codec."""
         if not isinstance(cls, type) or cls in _JSON_TYPES:
-            raise StoreError(f"{cls!r} cannot be given a codec: it is no class, or one that JSON says as it is")
+            raise StoreError(f"{cls!r} cannot have a codec: it is no class, or one that JSON represents itself")
         codec = UserCodec(f"user:{name_of(cls)}", dump, load)
         self._codecs[cls] = self._codec_names[codec.name] = codec
 
     def has_codec(self, kind: type) -> bool:
-        """Tell whether a type has a codec of its own."""
+        """Return whether a codec is registered for exactly this class."""
         return kind in self._codecs
 
     def codec_of(self, kind: type) -> UserCodec | None:
-        """Return the codec of a type or of its nearest base that has one."""
+        """Return the codec of a class or of its nearest base with one."""
         if not self._codecs:
             return None
         return next((self._codecs[base] for base in kind.__mro__ if base in self._codecs), None)
 
     def codec_named(self, name: str) -> UserCodec:
-        """Return the codec that wrote a blob.
+        """Return the codec with a stored name.
 
         Raises:
-            Refused: It is not registered here.
+            Refused: The codec is not registered here.
         """
         codec = self._codec_names.get(name)
         if codec is None:
             cls = name.removeprefix("user:")
             raise Refused(
                 f"was stored by the codec of {short(cls, 200)}, which is not registered here; "
-                f"nbflow.register_codec({cls.rpartition('.')[2][:80]}, dump, load) brings it back"
+                f"nbflow.register_codec({cls.rpartition('.')[2][:80]}, dump, load) registers it"
             )
         return codec
 
     def known(self, name: str) -> type | None:
-        """Return the class that is rebuilt for a stored name: of `__main__` the present one, else one made known."""
+        """Return the class for a stored name: the present one of `__main__`, else a registered one."""
         return _of_main(name) or self._known.get(name)
 
     def know(self, annotation: Any) -> None:
-        """Know the classes that an annotation names, in generics, unions and `Annotated` too, and in their fields."""
+        """Register the classes in an annotation, also within generics, unions and `Annotated`, and those of fields."""
         waiting: list[Any] = [annotation]
-        seen: dict[int, Any] = {}  # with what has the id: an id of something gone is soon another's
+        seen: dict[int, Any] = {}  # with the object itself, because the id of a freed object may be reused
         while waiting:
             hint = waiting.pop()
             if id(hint) in seen:
@@ -177,7 +164,7 @@ class Classes:
 
 
 def _inner_annotations(hint: Any) -> list[Any]:
-    """Return the annotations of a class's fields, and what an alias or a type variable stands for."""
+    """Return the annotations of a class's fields, the target of an alias, or the bound of a type variable."""
     if isinstance(hint, type):
         if issubclass(hint, BaseModel):
             return [field.annotation for field in hint.model_fields.values()]
@@ -189,7 +176,7 @@ def _inner_annotations(hint: Any) -> list[Any]:
 def _hints(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls, include_extras=True)
-    except Exception:  # noqa: BLE001 - a name in a user's annotation that is not defined, or not yet
+    except Exception:  # noqa: BLE001 - a user's annotation may contain a name that is not defined (yet)
         return {}
 
 
@@ -199,7 +186,7 @@ _WORDS = {
 
 
 def refuse_more(value: Any, kind: type, names: Iterable[str], *, base: type = object) -> None:
-    """Refuse a value that holds more than its fields: what a builtin base holds, or attributes set beside them."""
+    """Refuse a value with content beside its fields: that of a builtin base, or further attributes."""
     builtin = next((b for b in kind.__mro__ if b.__module__ == "builtins" and b not in (object, base)), None)
     if builtin is not None:
         raise Refused(
@@ -216,15 +203,15 @@ def refuse_more(value: Any, kind: type, names: Iterable[str], *, base: type = ob
 
 
 def stored_fields(node: dict[str, Any], key: str, unpacker: Unpacker) -> dict[str, Any]:
-    """Return values by the name of their field."""
+    """Return the stored values by field name."""
     return unpacker.fields(unpacker.want(node, key, dict), lead=".")
 
 
 class Substitute(dict[str, Any]):
     """The fields of an object that cannot be rebuilt here, as a dict.
 
-    `cls` is the name that its class is stored under, `is_known` whether there is such a class, `why` says what is
-    wrong, and `node` is the stored form: what is stored again of a substitute is the object.
+    `cls` is the stored name of its class, `is_known` whether such a class is known, and `why` the reason. `node` is the
+    stored form of the object, which is stored again when the substitute is.
     """
 
     __slots__ = ("cls", "is_known", "node", "why")
@@ -235,7 +222,7 @@ class Substitute(dict[str, Any]):
 
 
 def substitutes_in(value: Any) -> Iterator[Substitute]:
-    """Give the substitutes that a value is or holds: in containers, records, and columns of objects."""
+    """Yield the substitutes within a value: in containers, records, and columns of objects."""
     waiting, seen = [value], {id(value)}
     while waiting:
         part = waiting.pop()
@@ -262,7 +249,7 @@ def _inner_values(value: Any) -> Iterable[Any]:
 
 
 def _cells(value: Any) -> list[Any]:
-    """Return the objects in the cells of an array or a frame, at most once by column."""
+    """Return the object columns of a frame, or the objects in the cells of an array."""
     if getattr(value, "ndim", 0) == 2 and hasattr(value, "items"):
         return [column for _, column in value.items() if getattr(column.dtype, "kind", "") == "O"]
     if getattr(getattr(value, "dtype", None), "kind", "") != "O":
@@ -271,26 +258,26 @@ def _cells(value: Any) -> list[Any]:
 
 
 def known_class(node: dict[str, Any], sort: str, unpacker: Unpacker) -> Any:
-    """Return the class to rebuild; None where the session does not know it as one of this sort."""
+    """Return the class of a stored object; None where the session knows none of that name and sort."""
     cls = unpacker.classes.known(unpacker.want(node, "c", str))
     return cls if cls is not None and sort_of(cls) == sort else None
 
 
 def unknown(fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker) -> Substitute:
-    """Return the substitute for an object of a class that the session does not know, with a note of how it will."""
+    """Return the substitute for an object of an unknown class; the note says how to register the class."""
     name = node["c"]
     module, _, bare = name[:400].rpartition(".")
     cure = f"nbflow.register_type({bare[:80]}) makes it known"
     if module.partition(".")[0] == "__main__":
         cure = f"it is known once the cell that defines {bare[:80]} has run"
     why = "is not known here"
-    unpacker.note(f"{_WORDS[node['$']]} {short(name, 200)} {why}; its fields came back as a dict; {cure}")
+    unpacker.note(f"{_WORDS[node['$']]} {short(name, 200)} {why}; its fields were restored as a dict; {cure}")
     return _substitute(fields, node, unpacker, why, is_known=False)
 
 
 def given_up(fields: dict[str, Any], node: dict[str, Any], unpacker: Unpacker, why: str) -> Substitute:
-    """Return the substitute for an object whose class is known and does not fit it, with a note of why."""
-    unpacker.note(f"{_WORDS[node['$']]} {short(node['c'], 200)} {why}; the stored fields came back as a dict")
+    """Return the substitute for an object whose class has changed; the note says how."""
+    unpacker.note(f"{_WORDS[node['$']]} {short(node['c'], 200)} {why}; the stored fields were restored as a dict")
     return _substitute(fields, node, unpacker, why, is_known=True)
 
 
@@ -303,7 +290,7 @@ def _substitute(
 
 
 def dump_structure(value: Any, kind: type, packer: Packer) -> dict[str, Any] | None:
-    """Return the tagged fields of a value, None where its class is not of a sort that is stored so."""
+    """Return the tree of an object that is stored by its fields; None for an object of any other class."""
     if kind is Substitute:
         whole: dict[str, Any] = value.node
         return whole
@@ -318,7 +305,7 @@ def _dump_enum(value: enum.Enum, kind: type, packer: Packer) -> dict[str, Any]:
     depth = len(packer.path)
     try:
         parts["v"] = packer.inside().tree(value._value_)
-    except Refused:  # the name is enough, where the class is known
+    except Refused:  # the name is sufficient if the class is known
         del packer.path[depth:]
     return parts
 
@@ -349,7 +336,7 @@ def _load_enum(node: dict[str, Any], unpacker: Unpacker) -> Any:
     if cls is None:
         return unknown(parts, node, unpacker)
     try:
-        # A combination of flags has a value but no member of its own.
+        # A combination of flags has a value but is no member.
         return cls(parts["value"]) if issubclass(cls, enum.Flag) else cls.__members__[parts["name"]]
     except (KeyError, TypeError, ValueError):
         return given_up(parts, node, unpacker, f"has no member {short(str(parts['name']))} now")
@@ -377,9 +364,9 @@ def _load_fields(
     node: dict[str, Any], sort: str, fields_of: Callable[[Any], Iterable[Any]],
     default_of: Callable[[Any], tuple[Any, ...]], unpacker: Unpacker,
 ) -> Any:  # fmt: skip
-    """Return an object of a class that declares its fields; the substitute where the class is not there or has others.
+    """Return an object of a class that declares its fields; a substitute where the class is unknown or has changed.
 
-    `default_of` returns a field's default, alone in a tuple, and an empty tuple where there is none.
+    `default_of` returns a tuple with the default of a field, empty without one.
     """
     stored = stored_fields(node, "f", unpacker)
     cls = known_class(node, sort, unpacker)
@@ -394,7 +381,7 @@ def _load_fields(
         return given_up(stored, node, unpacker, f"has other fields now, among them {short(other)}")
     value: Any = object.__new__(cls)
     for name, item in fields.items():
-        object.__setattr__(value, name, item)  # a frozen one has no other way
+        object.__setattr__(value, name, item)  # frozen classes block plain assignment
     return value
 
 
@@ -405,7 +392,7 @@ def _default_of_field(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
 
 
 def _default_of_attribute(attribute: Any) -> tuple[Any, ...]:
-    """As of a field; a default that needs the object is none."""
+    """Return a tuple with the default of an attribute, empty without one; a default that needs the object is none."""
     attr, default = need("attr"), attribute.default
     if not isinstance(default, attr.Factory):
         return () if default is attr.NOTHING else (default,)
@@ -416,7 +403,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def dump_model(value: BaseModel, kind: type[BaseModel], packer: Packer) -> dict[str, Any]:
-    """Return the fields of a model, which of them were not set, and what else it holds."""
+    """Return the parts of a model: its fields, which of them were set, and its extra and private attributes."""
     names = list(kind.model_fields)
     refuse_more(value, kind, names)
     held = value.__dict__
@@ -433,13 +420,13 @@ def dump_model(value: BaseModel, kind: type[BaseModel], packer: Packer) -> dict[
 
 @lru_cache(maxsize=256)
 def _shape(kind: type[BaseModel]) -> str:
-    """Return what tells whether a model's fields are the same now: 8 hex digits."""
+    """Return a hash (8 hex digits) of the fields of a model, which changes with them."""
     told = "\n".join(f"{name}: {field.annotation!r}" for name, field in kind.model_fields.items())
     return hashlib.sha256(_ADDRESS.sub("", told).encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def load_model(node: dict[str, Any], unpacker: Unpacker) -> Any:
-    """Return a model holding what it held, or its fields."""
+    """Return a stored model, or a substitute with its fields."""
     fields = stored_fields(node, "f", unpacker)
     extra = stored_fields(node, "extra", unpacker) if "extra" in node else None
     private = stored_fields(node, "private", unpacker) if "private" in node else None
@@ -465,7 +452,7 @@ def _validated(cls: type[BaseModel], fields: dict[str, Any], node: dict[str, Any
     given = {alias if isinstance(alias := aliases.get(name), str) else name: value for name, value in fields.items()}
     try:
         return cls.model_validate(fields.get("root") if cls.__pydantic_root_model__ else given)
-    except Exception as error:  # noqa: BLE001 - a model's validators are the user's own code
+    except Exception as error:  # noqa: BLE001 - the validators of a model are the user's code
         why = " ".join(words(error).split())[:200]
         return given_up(fields, node, unpacker, f"has other fields now and does not take the stored ones: {why}")
 

@@ -1,7 +1,7 @@
-"""Packs values into texts and blobs, and back: the face of this package.
+"""Pack values into texts and blobs, and unpack them: the interface of this package.
 
-Rule: what comes back is what went in, of the same types, or an error or a note says what is not; nothing that a store
-holds runs code.
+Invariant: an unpacked value equals the packed one, with the same types; otherwise an error or a note names the
+difference. Nothing in a store runs code.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from nbflow.store.rows import Blob
 
 T = TypeVar("T")
 MOST_INLINE = 1024
-"""Characters of a text that is kept where it is; a longer one is kept once, as a blob."""
+"""The most characters of a value's text that is stored in its row; a longer one is a blob, which is stored once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A value as a JSON text and the blobs that it names."""
+    """A value as JSON text, and the blobs that the text refers to."""
 
     text: str
     blobs: tuple[Blob, ...]
 
 
 class Codecs:
-    """Everything that a session knows about storing values. One is used by any number of threads at once."""
+    """The codecs and classes of a session. Safe for several threads at once."""
 
     def __init__(self) -> None:
         self._classes = Classes()
 
     def pack(self, value: Any) -> Packed:
-        """Return a value's stored form.
+        """Return the stored form of a value.
 
         Raises:
-            Unstorable: It, or something inside it, has none; the reason names the place.
+            Unstorable: The value, or a part of it, has none; the reason names the path to it.
         """
         blobs: dict[str, Blob] = {}
         text, _ = self._text(value, blobs)
@@ -52,10 +52,10 @@ class Codecs:
     def pack_state(
         self, state: Mapping[str, Any], *, sizes: dict[str, int] | None = None
     ) -> tuple[str, tuple[Blob, ...], dict[str, str]]:
-        """Return a state as one JSON object by key, its blobs, and for each key that cannot be stored the reason.
+        """Return a state as a JSON object by key, its blobs, and the reason for each key that cannot be stored.
 
-        Such a key is in the text as `{"$": "unstored", "why": ...}`. A key that begins with `$` has one more there.
-        `sizes` is given the bytes of each value that takes blobs, uncompressed, by its key.
+        Such a key has the value `{"$": "unstored", "why": ...}` in the text. A key that starts with `$` gets another
+        `$` in front. The method adds to `sizes`, by key, the uncompressed bytes of each value that has blobs.
         """
         blobs: dict[str, Blob] = {}
         reasons: dict[str, str] = {}
@@ -75,12 +75,15 @@ class Codecs:
         return "{" + ",".join(parts) + "}", tuple(blobs.values()), reasons
 
     def unpack(self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None) -> Any:
-        """Return the value of a text; `blobs` gives the blob of a hash, or raises a LookupError.
+        """Return the value of a text.
 
-        Lines are added to `notes` for what came back as something else than it was.
+        Args:
+            text: The text of a packed value.
+            blobs: Returns the blob with a hash, or raises LookupError.
+            notes: Receives a sentence for each value that is restored as something else than it was.
 
         Raises:
-            StoreError: The text or a blob is not what was written, or a codec or library for it is missing.
+            StoreError: The text or a blob was altered, or a codec or library for it is missing.
         """
         unpacker = Unpacker(self._classes, blobs, notes)
         return _guarded(unpacker, lambda: unpacker.tree_of(text))
@@ -88,45 +91,45 @@ class Codecs:
     def unpack_state(
         self, text: str, blobs: Callable[[str], Blob], notes: list[str] | None = None, supply: Supply | None = None
     ) -> dict[str, Any]:
-        """Return the values by key of a text of `pack_state`; a key that was not stored has an `Unstored`.
+        """Return the values by key of a text of `pack_state`; a value that was not stored is an `Unstored`.
 
-        A secret is what `supply` has for it, else a `Redacted`.
+        A secret is taken from `supply`; without one it is a `Redacted`.
 
         Raises:
-            StoreError: As `unpack`.
+            StoreError: As for `unpack`.
         """
         unpacker = Unpacker(self._classes, blobs, notes, top=1, supply=supply)
         return _guarded(unpacker, lambda: _state(unpacker, text))
 
     @staticmethod
     def has_secret(text: str, blobs: Iterable[Blob] = ()) -> bool:
-        """Return whether a stored form leaves a secret out, so that it does not tell a value from another."""
+        """Return whether a stored form leaves out a secret, so that different values may have the same form."""
         return SECRET_TAG in text or any(blob.codec == "json" and SECRET_TAG.encode() in blob.data for blob in blobs)
 
     def refs(self, text: str) -> set[str]:
-        """Return the hashes of the blobs that a text names, not those that a named JSON blob names in turn."""
+        """Return the hashes of the blobs that a text refers to, without those that its JSON blobs refer to."""
         return named_blobs(text)
 
     def refs_of(self, blob: Blob) -> set[str]:
-        """Return the hashes of the blobs that a blob names; only one of JSON names any, and those name none."""
+        """Return the hashes of the blobs that a JSON blob refers to; blobs of other codecs refer to none."""
         return named_blobs(blob.data.decode("ascii", "replace")) if blob.codec == "json" else set()
 
     def register(self, cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
-        """Store values of a type, and of its subclasses that have no nearer codec, as `dump` says.
+        """Store values of a class, and of its subclasses without a nearer codec, by `dump`; restore them by `load`.
 
-        They come back as what `load` gives. The codec's name is the class's, so it is the same in every session.
+        The codec has the name of the class, so it is the same in every session.
 
         Raises:
-            StoreError: It is no class, or one that JSON says as it is.
+            StoreError: `cls` is no class, or one that JSON represents itself.
         """
         self._classes.register_codec(cls, dump, load)
         values.register_codec(cls, dump, load)
 
     def register_type(self, cls: type[T]) -> type[T]:
-        """Rebuild a model, dataclass, attrs class, enum or named tuple, and the classes of its fields; return it.
+        """Rebuild objects of a model, dataclass, attrs class, enum or named tuple, and of the classes of its fields.
 
         Raises:
-            StoreError: It is none of these.
+            StoreError: `cls` is none of these.
         """
         if sort_of(cls) is None:
             shown = name_of(cls) if isinstance(cls, type) else repr(cls)
@@ -139,7 +142,7 @@ class Codecs:
         return cls
 
     def know_annotation(self, annotation: Any) -> None:
-        """Rebuild the classes that an annotation names, as `register_type` does; ignore all else."""
+        """Rebuild objects of the classes in an annotation, as `register_type` does; ignore everything else."""
         self._classes.know(annotation)
 
     def _text_or_mark(
@@ -152,7 +155,7 @@ class Codecs:
             return encode({"$": "unstored", "why": why}), 0
 
     def _text(self, value: Any, blobs: dict[str, Blob], key: str = "") -> tuple[str, int]:
-        """Return a value's text, and the bytes of its blobs; these are added only once all of it is packed."""
+        """Return the text of a value and the bytes of its blobs; add them to `blobs` once the whole value is packed."""
         if type(value) is str and not secrets.are_known():
             text, inner = quote(value), {}
         else:
@@ -176,7 +179,7 @@ def _packed(packer: Packer, value: Any) -> str:
     except RecursionError:
         raise Unstorable(f"{place(packer.path)} is nested too deep, or holds itself") from None
     except Exception as error:
-        # A user's properties run here, and another thread may change a dict that is being read.
+        # A user's properties run here, and another thread may change a dict during the iteration.
         raise Unstorable(f"{place(packer.path)} raised {type(error).__name__}: {words(error)[:200]}") from error
 
 
@@ -189,7 +192,7 @@ def _guarded(unpacker: Unpacker, read: Callable[[], T]) -> T:
         raise
     except RecursionError:
         reason, cause = "is nested too deep to be read from here", None
-    except Exception as error:  # noqa: BLE001 - over hostile data anything may be raised, and it is one thing to a user
+    except Exception as error:  # noqa: BLE001 - hostile data may raise any error
         reason, cause = f"raised {type(error).__name__}: {words(error)[:200]}", error
     raise StoreError(f"a stored value cannot be read: {place(unpacker.path)} {reason}") from cause
 

@@ -1,6 +1,7 @@
-"""What is said of a value that cannot be stored, and of a stored one that cannot be read.
+"""Errors of values that cannot be stored, and of stored values that cannot be read.
 
-Rule: the parts raise `Refused` with a reason alone; who walks the value knows the place and puts it before the reason.
+A codec raises `Refused` with a reason alone. The packer and the unpacker know the path to the value, and put it before
+the reason.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from nbflow.errors import StoreError
 from nbflow.state import Unstored as Unstored
 
 
-class Unstorable(StoreError):  # noqa: N818 - it says what the value is; `reason` is shown as it stands
-    """A value has no stored form; `reason` names the place inside it, what is there, and what to do."""
+class Unstorable(StoreError):  # noqa: N818 - an adjective: it describes the value
+    """A value has no stored form; `reason` names the path to the part without one, its type, and what to do."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
 
 
-class Refused(Exception):  # noqa: N818 - it becomes an Unstorable or a StoreError as soon as its place is known
-    """Something is not as it must be; the reason begins with a verb, as `is a generator, which ...`."""
+class Refused(Exception):  # noqa: N818 - internal: it becomes an Unstorable or a StoreError once the path is known
+    """A part of a value cannot be packed or unpacked; the reason starts with a verb, as `is a generator, which ...`."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -28,7 +29,7 @@ class Refused(Exception):  # noqa: N818 - it becomes an Unstorable or a StoreErr
 
 
 class Said(str):
-    """A step of a place that is shown as it stands, such as `.name`; other steps are indices and keys."""
+    """A step of a path that is shown verbatim, such as `.name`; other steps are indices and keys."""
 
     __slots__ = ()
 
@@ -37,7 +38,7 @@ Step = str | int
 
 
 def place(path: Sequence[Step], *, top: str = "it") -> str:
-    """Return where a path leads, as `['rows'][3].name`, the middle of a long one left out; `top` for an empty one."""
+    """Return a path for people, as `['rows'][3].name`, without the middle of a long one; `top` for an empty path."""
     if len(path) > 8:
         return f"{place(path[:4])}…{place(path[-3:])}"
     return "".join(map(_step, path)) or top
@@ -50,7 +51,7 @@ def _step(step: Step) -> str:
 
 
 def short(text: str, most: int = 60) -> str:
-    """Return a text in quotes, its end left out where it is long."""
+    """Return a text in quotes, truncated to `most` characters."""
     return repr(text if len(text) <= most else text[: most - 1] + "…")
 
 

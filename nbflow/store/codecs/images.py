@@ -1,7 +1,7 @@
-"""Images of Pillow and figures of matplotlib, as PNG.
+"""Codecs of Pillow images and matplotlib figures, as PNG.
 
-Rule: an image is stored only if its PNG gives back every pixel; a figure is stored as what it looks like, and a note
-says so when it comes back.
+An image is stored only if its PNG restores every pixel. A figure is stored as its picture, and a note says so when it
+is restored.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 _HEADER = struct.Struct(">8sI4sII")
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS = 89_478_485
-"""From where on Pillow itself warns of a decompression bomb."""
+"""The number of pixels from which Pillow itself warns of a decompression bomb."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a figure looked like: `data` is a PNG, which a notebook shows."""
+    """The picture of a figure; `data` is a PNG, which a notebook shows."""
 
     data: bytes = field(repr=False)
 
@@ -36,7 +36,7 @@ class Picture:
 
 
 def dump_picture(value: Picture, packer: Packer) -> dict[str, Any]:
-    """Return the tree of a Picture, so that a state that came back can be stored again."""
+    """Return the tree of a Picture, so that a restored state can be stored again."""
     return packer.blob("figure", value.data)
 
 
@@ -52,7 +52,7 @@ def dump_figure(value: Any, packer: Packer) -> dict[str, Any]:
 def load_figure(data: bytes, unpacker: Unpacker) -> Picture:
     """Return the picture of a figure."""
     _size(data)
-    unpacker.note("a matplotlib figure came back as the picture of it")
+    unpacker.note("a matplotlib figure was restored as a picture of it")
     return Picture(data)
 
 
@@ -67,7 +67,7 @@ def dump_image(value: Any, packer: Packer) -> dict[str, Any]:
     if value.width * value.height > _MOST_PIXELS:
         raise Refused(f"is an image of {value.width} x {value.height} pixels, more than are read back")
     written = io.BytesIO()
-    # What else `info` holds (comments, EXIF, colour profiles) is of the file that the image came from.
+    # The rest of `info` (comments, EXIF, colour profiles) describes the file that the image was read from.
     kept = {key: value.info[key] for key in ("transparency",) if key in value.info}
     value.save(written, format="PNG", compress_level=1, icc_profile=None, exif=b"", **kept)
     if not _same(value, _image(written.getvalue())):
@@ -76,14 +76,14 @@ def dump_image(value: Any, packer: Packer) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare pixels, and the colours of a palette that they use; PNG leaves the others out."""
+    """Return whether pixels, and the used colours of a palette, are equal; PNG leaves out the unused ones."""
     if (one.mode, one.size) != (other.mode, other.size) or one.tobytes() != other.tobytes():
         return False
     return bool(one.mode != "P" or one.convert("RGBA").tobytes() == other.convert("RGBA").tobytes())
 
 
 def load_image(data: bytes, unpacker: Unpacker) -> Any:
-    """Return an image; one that came from a file is of the plain class."""
+    """Return an image; the subclass of one that was read from a file is not restored."""
     width, height = _size(data)
     if width * height > _MOST_PIXELS:
         raise Refused(f"is an image that says {width} x {height} pixels, more than are ever written")

@@ -1,7 +1,7 @@
-"""Writes and reads the JSON texts, and finds the blobs that one names.
+"""Encode and decode JSON texts, and find the blobs that a text refers to.
 
-Rule: texts are ASCII, so that NUL and lone surrogates live through any database; a text that cannot be read is refused
-before it costs more than its own length.
+Texts are ASCII, so that NUL and lone surrogates survive any database. A text that cannot be decoded is refused before
+it costs more than its length.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Never
 from nbflow.store.codecs.errors import Refused
 
 DEEPEST = 200
-"""How many levels a value may be nested."""
+"""The most levels of nesting of a value."""
 
 TAG = '"$'
-"""What a text with a tagged object, or an escaped key, has somewhere."""
+"""Every text with a tagged object or an escaped key contains this."""
 
 SECRET_TAG = '{"$":"secret",'  # noqa: S105 - it is none
-"""How the tagged object of a secret begins; no text inside a JSON text can look so, as its quotes are escaped."""
+"""The start of the tagged object of a secret; no string in a JSON text contains it, because its quotes are escaped."""
 
 _DEEPEST_TEXT = 3 * DEEPEST + 50  # a level of a dict with other keys than strings takes an object and two lists
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -39,14 +39,14 @@ _decode = json.JSONDecoder(parse_constant=_constant).decode
 
 
 def decode(text: str) -> Any:
-    """Return what a JSON text says.
+    """Decode a JSON text.
 
     Raises:
-        Refused: It is no JSON, is nested too deep, or has an integer with more digits than Python reads.
+        Refused: The text is no JSON, is nested too deep, or has an integer with more digits than Python reads.
     """
     if not isinstance(text, str):
         raise Refused(f"is {type(text).__name__}, not a JSON text")
-    # Python's own guard depends on the caller's stack, and none is left where a user has raised the recursion limit.
+    # Python's own limit depends on the caller's stack, and offers no protection once a user has raised it.
     if text.count("[") + text.count("{") > _DEEPEST_TEXT and _nesting(text) > _DEEPEST_TEXT:
         raise Refused(f"is nested deeper than the {DEEPEST} levels that a value may have")
     try:
@@ -66,6 +66,6 @@ def _nesting(text: str) -> int:
 
 
 def named_blobs(text: str) -> set[str]:
-    """Return the hashes of the blobs that a text names; a string that only looks like a reference names none."""
-    # Inside a JSON string every quote has a backslash before it, so the pattern cannot match there.
+    """Return the hashes of the blobs that a text refers to; a string that looks like a reference is none."""
+    # Every quote inside a JSON string is escaped, so the pattern cannot match there.
     return set(_BLOB.findall(text))

@@ -1,6 +1,6 @@
-"""Imports the libraries that values need, by names written in this package.
+"""Import the libraries that values need, by names that are written in this package.
 
-Rule: one that is missing is told with the command that installs it.
+The error for a missing library names the command that installs it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nbflow.errors.extras import install
 from nbflow.store.codecs.errors import Refused
 
 FRAMES = install("frames")
-"""The command that installs what stores frames."""
+"""The command that installs the libraries for storing frames."""
 _PACKAGES = {
     "numpy": "numpy",
     "pandas": "pandas",
@@ -25,10 +25,10 @@ _INSTALLED_BY = {"pyarrow": FRAMES}
 
 
 def need(module: str) -> Any:
-    """Return a library's module.
+    """Import a module of a library.
 
     Raises:
-        Refused: It is not installed, or too old to be given data from a store.
+        Refused: The library is not installed, or too old to read data of a store safely.
     """
     package = _PACKAGES[module]
     try:

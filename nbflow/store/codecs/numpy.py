@@ -1,6 +1,6 @@
-"""NumPy arrays as npy, and its scalars as their bytes.
+"""Codecs of NumPy arrays, as npy, and of NumPy scalars, as their bytes.
 
-Rule: never pickle, neither way; and nothing is allocated beyond what the data itself holds.
+Invariant: pickle is never used, and nothing is allocated beyond the size of the data itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_EMPTY = 10**6  # items of no bytes, as of an array of empty texts
 
 
 def dump_array(value: Any, packer: Packer) -> dict[str, Any]:
-    """Return the tree of an array or scalar; the array is a blob."""
+    """Return the tree of an array, whose data is a blob, or of a scalar."""
     numpy = need("numpy")
     if type(value) is numpy.ndarray:
         return packer.blob("npy", _npy(numpy, value))
@@ -41,7 +41,7 @@ def _npy(numpy: Any, value: Any) -> bytes:
         form.write_array(written, value, version=(1, 0), allow_pickle=False)
         written.seek(0)
         same = _header(form, written)[2] == value.dtype
-    except ValueError:  # names of fields that are beyond Latin-1, or more of them than are read back
+    except ValueError:  # field names outside Latin-1, or a header larger than numpy reads
         same = False
     if not same:
         raise Refused(f"is an array of {str(value.dtype)[:60]}, which npy cannot say")
@@ -49,7 +49,7 @@ def _npy(numpy: Any, value: Any) -> bytes:
 
 
 def _header(form: Any, stream: io.BytesIO) -> tuple[tuple[int, ...], bool, Any]:
-    """Return the shape, whether in Fortran's order, and the type; numpy bounds the literal to 10 000 characters."""
+    """Return the shape, whether the order is Fortran's, and the type; numpy limits the header to 10 000 characters."""
     if form.read_magic(stream) != (1, 0):
         raise Refused("is an npy of a version that is never written")
     read: tuple[tuple[int, ...], bool, Any] = form.read_array_header_1_0(stream)
@@ -76,7 +76,7 @@ def load_array(data: bytes, unpacker: Unpacker) -> Any:
 
 
 def load_array_scalar(node: dict[str, Any], unpacker: Unpacker) -> Any:
-    """Return a scalar of the type and bytes that a tagged object says."""
+    """Return the scalar of a tagged object."""
     numpy = need("numpy")
     kind, data = unpacker.want(node, "t", str), bytes.fromhex(unpacker.want(node, "v", str))
     if not _SCALAR.fullmatch(kind):

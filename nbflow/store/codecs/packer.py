@@ -1,6 +1,7 @@
-"""Turns a value into a tree that JSON says exactly, and blobs.
+"""Pack a value into a tree of plain JSON values, and blobs.
 
-Rule: the type must be exactly what the tree will say; whatever is merely like it is tagged, or refused by its place.
+Invariant: JSON represents a value untagged only if the value has exactly that type. A value of any other type is tagged
+with its form, or refused.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from nbflow.store.rows import Blob
 _SIMPLE: frozenset[type] = frozenset({str, bool, type(None)})
 _NO_TEXT: frozenset[type] = frozenset({bool, type(None)})
 _INT, _FLOAT, _STR = frozenset({int}), frozenset({float}), frozenset({str})
-# Under the least limit that Python can be given for digits of an int (640), so any session reads what another wrote.
+# Below the smallest limit that can be set for the digits of an int (640), so that every session can read the text.
 _BIG = 2**1024
 _PLAIN_BASES = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 
@@ -44,7 +45,7 @@ def blob_hash(codec: str, data: bytes) -> str:
 
 
 class Packer:
-    """Packs one value. `path` leads to where it is; `inline` puts what would be a blob into the tree itself."""
+    """Packs one value. `path` leads to the current part; `inline` puts blobs into the tree itself."""
 
     __slots__ = ("_inline", "_named", "_root", "_simple", "blobs", "classes", "path")
 
@@ -52,7 +53,7 @@ class Packer:
         self, classes: Classes, *, inline: bool = False, path: list[Step] | None = None, root: str = ""
     ) -> None:
         self.classes, self._inline, self._root = classes, inline, root
-        # Each text has to be looked at only where the process knows of a secret.
+        # Texts are checked only if the process knows a secret.
         self._simple = _NO_TEXT if secrets.are_known() else _SIMPLE
         self._named = secrets.has_names()
         self.path: list[Step] = path if path is not None else []
@@ -60,15 +61,15 @@ class Packer:
 
     @property
     def is_inside(self) -> bool:
-        """Whether the values are inside a blob."""
+        """Whether the packed values are inside a blob."""
         return self._inline
 
     def inside(self) -> Packer:
-        """Return a packer for values inside a blob, which names no other: what refers to blobs would not be found."""
+        """Return a packer for values inside a blob. They refer to no blobs, because such references are not found."""
         return Packer(self.classes, inline=True, path=self.path, root=self._root)
 
     def tree(self, value: Any) -> Any:
-        """Return the value as plain JSON where that is exact, else tagged."""
+        """Return the value as plain JSON if that is exact, else as a tagged object."""
         kind = type(value)
         if kind in self._simple:
             return value
@@ -85,7 +86,7 @@ class Packer:
         return self._tagged(value, kind)
 
     def items(self, values: Iterable[Any], step: str | None = None) -> list[Any]:
-        """Return the trees of values in order, each placed by its index, or all by `step`."""
+        """Return the trees of values in order; the path to each ends with its index, or with `step`."""
         listed = list(values)
         self._deeper(0 if step is None else Said(step))
         if _is_plain(listed, self._simple):
@@ -102,7 +103,7 @@ class Packer:
         return trees
 
     def fields(self, values: Mapping[str, Any], *, lead: str | None = None) -> dict[str, Any]:
-        """Return the trees of values by key, each placed by its key, or by a `lead` and it, as `.name`."""
+        """Return the trees of values by key; the path to each ends with its key, after `lead` if given, as `.name`."""
         self._deeper("")
         trees = {}
         for key, value in values.items():
@@ -131,7 +132,7 @@ class Packer:
         return trees
 
     def blob(self, codec: str, data: bytes) -> dict[str, Any]:
-        """Keep data as a blob; return what stands for it in the tree."""
+        """Add a blob; return the reference to it for the tree."""
         if self._inline:
             return {"$": "inline", "codec": codec, "v": base64.b64encode(data).decode()}
         blob = blob_of(codec, data)
@@ -139,7 +140,7 @@ class Packer:
         return {"$": "blob", "hash": blob.hash}
 
     def secret(self, value: Any) -> dict[str, Any]:
-        """Return what stands for a secret in the tree: its name and type, and nothing of its value."""
+        """Return the tree of a secret: its name and type, without its value."""
         secrets.learn_value(value)
         name = value.name if type(value) is secrets.Redacted else self._root + "".join(map(_step, self.path))
         return {"$": "secret", "n": name.removeprefix("."), "k": secrets.kind_of(value)}
@@ -153,7 +154,7 @@ class Packer:
         if secrets.is_secret(value):
             return self.secret(value)
         codec, form = self.classes.codec_of(kind), FORMS.get(kind)
-        if form is not None and not self.classes.has_codec(kind):  # a form is nearer than the codec of a base
+        if form is not None and not self.classes.has_codec(kind):  # a form takes precedence over a base's codec
             return {"$": form.tag, **form.dump(value, self)}
         if codec is not None:
             return self.blob(codec.name, codec.bytes_of(value))
@@ -174,14 +175,14 @@ def _is_object(value: dict[Any, Any]) -> bool:
 
 
 def _step(step: Step) -> str:
-    """Return a step of a secret's name, as people write it: `.key`, `[3]`."""
+    """Return a step of a secret's name: `.key` or `[3]`."""
     if isinstance(step, int):
         return f"[{step}]"
     return step if isinstance(step, Said) else f".{step}"
 
 
 def _is_plain(values: list[Any], simple: frozenset[type]) -> bool:
-    """Tell lists that JSON says as they are, without a look at each item by Python code."""
+    """Return whether JSON represents all items of a list exactly, without a Python loop over the items."""
     kinds = set(map(type, values))
     if kinds <= simple:
         return True
@@ -191,11 +192,11 @@ def _is_plain(values: list[Any], simple: frozenset[type]) -> bool:
 
 
 def _shown(key: Any) -> str:
-    """Return a key for a place; of a user's own type only the type, whose `__repr__` may do anything."""
+    """Return a key for a path; for a user's class only the class's name, because its `__repr__` may do anything."""
     if type(key) is str:
         return short(key)
     if type(key) is int:
-        return str(key) if abs(key) < 10**18 else "int"  # a longer one may be more than Python writes
+        return str(key) if abs(key) < 10**18 else "int"  # Python may refuse to print a longer one
     return repr(key)[:60] if type(key) in (float, bool, type(None), bytes) else type(key).__name__[:60]
 
 
@@ -203,12 +204,12 @@ def _no_form(value: Any, kind: type) -> str:
     cure = "register one with nbflow.register_codec"
     base = next((base for base in _PLAIN_BASES if isinstance(value, base)), None)
     if base is not None:
-        return f"is {a(kind)}, which would come back as a mere {base.__name__}, so it has no stored form; {cure}"
+        return f"is {a(kind)}, which would be restored as a plain {base.__name__}, so it has no stored form; {cure}"
     return f"is {a(kind)}, which has no stored form; {cure}"
 
 
 def dump_foreign(value: Any, kind: type, packer: Packer) -> dict[str, Any] | None:
-    """Return the tree of a value of a library, None where neither it nor a base is of one that is known here."""
+    """Return the tree of a library's value; None if neither its class nor a base belongs to a known library."""
     for base in kind.__mro__:
         dump = _DUMPS.get(base.__module__.partition(".")[0])
         if dump is not None:

@@ -1,24 +1,10 @@
-"""Frames, series and indices of pandas as one Arrow stream each, the columns of a large one apart.
+"""Codecs of pandas frames, series and indices, as one Arrow stream each; large columns are separate blobs.
 
-Rule: columns go by position, and all that Arrow does not say of them (names of any kind, the index, exact types) is in
-the stream's metadata, in the form of this package, so that pandas reads no metadata of a store's.
-
-
-One column of pandas to an Arrow array and back, by a form for each kind of type.
-
-Rule: what Arrow alone would change is kept beside it, in the column's `spec`: a JSON object with its `form`. The type
-that comes back is built from the spec, by a row of the table here, never by pandas from a name.
-
-
-Columns of pandas that hold Python objects or texts.
-
-Rule: a cell comes back of its own type, None apart from NaN; a cell of any kind is stored as a value inside the frame.
-
-
-The scalars of pandas, which rows of frames are full of.
-
-Rule: a moment is kept in its own unit, so that none is cut short.
-
+Columns are identified by position. The metadata of the stream has, in the form of this package, everything that Arrow
+does not represent: names of any type, the index, exact types. So pandas interprets no metadata from a store. The type
+of a column is built from its `spec`, a JSON object with a `form`, by a row of the tables at the end, never by pandas
+from a name. Each cell of a column of objects is restored with its type, and None differs from NaN. A time is stored in
+the unit that it has, so that none is truncated.
 """
 
 from __future__ import annotations
@@ -72,7 +58,7 @@ def dump_pandas(value: Any, packer: Packer) -> dict[str, Any]:
 
 
 def _freq(index: Any) -> str | None:
-    """Return the name of the step that an index of moments keeps, None where it keeps none."""
+    """Return the name of the frequency of a datetime or timedelta index, None without one."""
     pandas = need("pandas")
     if type(index) not in (pandas.DatetimeIndex, pandas.TimedeltaIndex) or index.freq is None:
         return None
@@ -87,7 +73,7 @@ def _is_index(value: Any) -> bool:
 
 
 class _Writer:
-    """Gathers the columns of one stream."""
+    """Collects the columns of one stream."""
 
     def __init__(self, packer: Packer) -> None:
         self._packer, self._inner = packer, packer.inside()
@@ -107,14 +93,14 @@ class _Writer:
         self._flags(series)
 
     def index(self, index: Any) -> dict[str, Any]:
-        """Return what tells an index; its levels become columns, but for a range, which needs none."""
+        """Return the description of an index, and add its levels as columns; a range needs none."""
         if not _is_index(index):
             raise Refused(f"has {a(type(index))} as its index, which has no stored form")
         names = self._inner.items(list(index.names), " as a name")
         if type(index).__name__ == "RangeIndex":
             return {"range": [index.start, index.stop, index.step], "names": names}
         if type(index).__name__ == "MultiIndex":
-            # As categories: the values of a level where some are missing would be of another type.
+            # As categories: missing values would change the type of a level's values.
             for place, (codes, level) in enumerate(zip(index.codes, index.levels, strict=True)):
                 self._add(need("pandas").Categorical.from_codes(codes, categories=level), f"index {place}")
             return {"levels": index.nlevels, "names": names}
@@ -137,7 +123,7 @@ class _Writer:
             self.meta["unique"] = True
 
     def tree(self) -> dict[str, Any]:
-        """Return what refers to the stream, and to the columns that are stored apart."""
+        """Return the tree: references to the stream and to the split columns."""
         arrow = need("pyarrow")
         fields = [arrow.field(name, array.type) for name, array in zip(self._names, self._arrays, strict=True)]
         check_types(arrow.schema(fields))
@@ -152,7 +138,7 @@ class _Writer:
 
 
 def load_pandas(data: bytes, unpacker: Unpacker, apart: SplitColumns = ()) -> Any:
-    """Return the frame, series or index of a stream, and of the columns that were stored apart."""
+    """Return the frame, series or index of a stream and of its split columns."""
     check_stream(data)
     with need("pyarrow").ipc.open_stream(data) as reader:
         check_types(reader.schema)
@@ -171,7 +157,7 @@ def load_pandas(data: bytes, unpacker: Unpacker, apart: SplitColumns = ()) -> An
 
 
 def _value(meta: dict[str, Any], index: Any, columns: Sequence[Any], unpacker: Unpacker) -> Any:
-    """Return the value of what is left of the columns once the index has taken its own."""
+    """Return the value of the columns that remain after those of the index."""
     pandas = need("pandas")
     match meta.get("kind"):
         case None:
@@ -191,7 +177,7 @@ def _value(meta: dict[str, Any], index: Any, columns: Sequence[Any], unpacker: U
 
 
 def _index(meta: dict[str, Any], columns: list[Any], unpacker: Unpacker) -> Any:
-    """Return the index, and take its levels from the front of the columns."""
+    """Return the index; remove its levels from the front of the columns."""
     pandas = need("pandas")
     names = unpacker.items(unpacker.want(meta, "names", list))
     if "range" in meta:
@@ -235,7 +221,7 @@ def dump_column(values: Any, packer: Packer) -> tuple[Any, Spec]:
 
 
 def _check_type(dtype: Any, array: Any, spec: Spec, packer: Packer) -> None:
-    """Refuse a column whose type does not come back: what a type is told by differs between versions of pandas."""
+    """Refuse a column whose type is not restored: the parameters of types differ between versions of pandas."""
     from nbflow.store.codecs.unpacker import Unpacker  # which itself is built on this module
 
     found = load_column(array.slice(0, 0), spec, Unpacker(packer.classes, _no_blob, None)).dtype
@@ -348,7 +334,7 @@ def _load_arrow(array: Any, spec: Spec, unpacker: Unpacker) -> Any:
 
 
 def dump_objects(values: Any, packer: Packer) -> tuple[Any, Spec]:
-    """Return texts as texts; of other objects each cell is packed by itself."""
+    """Return the array and spec of a column of objects: texts as texts, other cells packed one by one."""
     arrow, cells = need("pyarrow"), list(values)
     if set(map(type, cells)) <= {str, type(None)}:
         try:
@@ -366,23 +352,23 @@ def dump_objects(values: Any, packer: Packer) -> tuple[Any, Spec]:
 
 def _objects(cells: list[Any]) -> Any:
     array = need("numpy").empty(len(cells), dtype=object)
-    for index, cell in enumerate(cells):  # not all at once: numpy would spread cells that are sequences
+    for index, cell in enumerate(cells):  # one by one: numpy would spread cells that are sequences
         array[index] = cell
     return array
 
 
 def load_texts(array: Any, spec: Spec, unpacker: Unpacker) -> Any:
-    """Return a column of objects that are all texts or None."""
+    """Return a column of objects that are texts or None."""
     return _objects(array.to_pylist())
 
 
 def load_cells(array: Any, spec: Spec, unpacker: Unpacker) -> Any:
-    """Return a column of objects of any kind."""
+    """Return a column of objects of any type."""
     return _objects(unpacker.items([decode(text) for text in array.to_pylist()]))
 
 
 def dump_strings(values: Any, packer: Packer) -> tuple[Any, Spec]:
-    """Return a column of the type for texts."""
+    """Return the array and spec of a column of pandas' string type."""
     arrow, dtype = need("pyarrow"), values.dtype
     spec = {"form": "strings", "storage": dtype.storage, "nan": dtype.na_value is not need("pandas").NA}
     try:
@@ -393,7 +379,7 @@ def dump_strings(values: Any, packer: Packer) -> tuple[Any, Spec]:
 
 
 def load_strings(array: Any, spec: Spec, unpacker: Unpacker) -> Any:
-    """Return a column of the type for texts, of the same storage and with the same missing value."""
+    """Return a column of pandas' string type, with the same storage and the same missing value."""
     pandas, storage = need("pandas"), unpacker.want(spec, "storage", str)
     if unpacker.want(spec, "nan", bool) and storage != "pyarrow_numpy":  # a name of one such type before pandas 3
         return pandas.StringDtype(storage, na_value=float("nan")).__from_arrow__(array)
@@ -404,7 +390,7 @@ _UNITS = ("s", "ms", "us", "ns")
 
 
 def dump_scalar(value: Any, packer: Packer) -> dict[str, Any] | None:
-    """Return the tree of a Timestamp, Timedelta, NaT or NA, None for anything else."""
+    """Return the tree of a Timestamp, Timedelta, NaT or NA; None for any other value."""
     pandas = need("pandas")
     if value is pandas.NaT:
         return {"$": "pd.NaT"}
@@ -425,10 +411,10 @@ def _zone(value: Any, packer: Packer) -> dict[str, Any]:
 
 
 def zone_name(zone: Any) -> str:
-    """Return the name by which pandas finds a time zone again, of pytz too.
+    """Return the name of a time zone of zoneinfo or pytz, by which pandas can restore it.
 
     Raises:
-        Refused: It has none.
+        Refused: The zone has no such name.
     """
     pandas = need("pandas")
     name = str(zone)

@@ -1,6 +1,6 @@
-"""Frames and series of polars as Arrow streams, which it writes and reads by itself, the columns of a large one apart.
+"""Codecs of polars frames and series, as Arrow streams that polars writes and reads; large columns are separate blobs.
 
-Rule: what is written is read back at once and must say the same columns and types; what does not is refused.
+A written stream is read back at once. A frame whose columns or types differ then is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CODEC, _FRAME, _SERIES = "arrow.polars", b"F", b"S"
 
 
 def dump_polars(value: Any, packer: Packer) -> dict[str, Any]:
-    """Return the tree of a frame or series, whose data is a blob: a letter for which it is, and the stream."""
+    """Return the tree of a frame or series. Its blob is a letter, which distinguishes the two, and the stream."""
     polars = need("polars")
     if type(value) is polars.DataFrame:
         lead, frame = _FRAME, value
@@ -50,7 +50,7 @@ def dump_polars(value: Any, packer: Packer) -> dict[str, Any]:
 
 def _dump_column(polars: Any, column: Any, packer: Packer) -> list[dict[str, Any]]:
     dtype = column.dtype
-    # Each chunk of another column might have a dictionary of its own.
+    # Chunks of a column of any other type might each contain a dictionary.
     simple = dtype.is_numeric() or dtype.is_temporal() or dtype in (polars.Boolean, polars.String, polars.Binary)
     rows = len(column)
     spans = chunk_spans(rows, column.estimated_size()) if simple else [(0, rows)]
@@ -69,7 +69,7 @@ def _checked(polars: Any, frame: Any) -> bytes:
 def _written(polars: Any, frame: Any) -> bytes:
     written = io.BytesIO()
     try:
-        # The oldest layout holds just the rows of a slice, so equal frames have one hash.
+        # The oldest layout has only the rows of a slice, so that equal frames have equal hashes.
         frame.write_ipc_stream(written, compression="uncompressed", compat_level=polars.CompatLevel.oldest())
     except (Exception, polars.exceptions.PanicException) as error:
         raise Refused(f"is a frame of polars that Arrow cannot say: {str(error)[:200]}") from error
@@ -80,12 +80,12 @@ def _read(polars: Any, data: bytes) -> Any:
     check_stream(data)
     try:
         return polars.read_ipc_stream(io.BytesIO(data))
-    except polars.exceptions.PanicException as error:  # which is no Exception
+    except polars.exceptions.PanicException as error:  # no subclass of Exception
         raise Refused(f"is a frame of polars that cannot be read: {str(error)[:200]}") from None
 
 
 def load_polars(data: bytes, unpacker: Unpacker, apart: SplitColumns = ()) -> Any:
-    """Return the frame or series of a blob, and of the columns that were stored apart."""
+    """Return the frame or series of a blob and of its split columns."""
     polars = need("polars")
     lead, frame = data[:1], _read(polars, data[1:])
     if apart:

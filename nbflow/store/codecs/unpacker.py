@@ -1,7 +1,8 @@
-"""Turns trees and blobs back into values.
+"""Unpack trees and blobs into values.
 
-Rule: a store is data. A tag names a form that is known here, a class one that the session knows, a blob's codec one of
-these or the user's own; nothing is imported, called or allocated because a text says so.
+Invariant: what a store holds is data. A tag names a form of this package, a class is one that the session knows, and
+the codec of a blob is one of this package or the user's own. No text in a store causes an import, a call or an
+allocation beyond these.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from nbflow.store.rows import Blob
 
 T = TypeVar("T")
 _MOST_REPEATED = 2**30
-_REPEATS = 32  # frames share columns, and each frame has its own copy of them
+_REPEATS = 32  # frames share columns, and each restored frame has its own copy
 
 
 class Unpacker:
-    """Unpacks one value, or a state of them. `path` leads to where it is; `top` is the path's length at a value."""
+    """Unpacks a value or a state. `path` leads to the current part; `top` is the path's length at a whole value."""
 
     def __init__(
         self, classes: Classes, blobs: Callable[[str], Blob], notes: list[str] | None, *, top: int = 0,
@@ -39,19 +40,19 @@ class Unpacker:
         self.classes = classes
         self.path: list[Step] = []
         self.degraded = False
-        """Whether a class was not known, so that what should be hashable may be a dict."""
+        """Whether an object was restored as a dict, which is not hashable as the object may have been."""
         self._blobs, self._notes, self._top, self._supply = blobs, notes, top, supply
         self._in_json = False
         self._seen: set[str] = set()
         self._repeated = self._columns = 0
 
     def note(self, line: str) -> None:
-        """Say once what came back as something else than it was."""
+        """Add a note about a value that was restored as something else than it was, once."""
         if self._notes is not None and line not in self._notes:
             self._notes.append(line)
 
     def value(self, node: Any) -> Any:
-        """Return the value that a tree stands for."""
+        """Return the value of a tree."""
         kind = type(node)
         if kind is list:
             return self.items(node)
@@ -60,7 +61,7 @@ class Unpacker:
         return self._tagged(node) if "$" in node else self.fields(node)
 
     def items(self, nodes: list[Any], step: str | None = None) -> list[Any]:
-        """Return the values of trees in order, each placed by its index, or all by `step`."""
+        """Return the values of trees in order; the path to each ends with its index, or with `step`."""
         self._deeper(0 if step is None else Said(step))
         values = []
         for index, node in enumerate(nodes):
@@ -73,7 +74,7 @@ class Unpacker:
         return values
 
     def fields(self, nodes: dict[str, Any], *, lead: str | None = None) -> dict[str, Any]:
-        """Return the values of trees by key, each placed by its key, or by a `lead` and it."""
+        """Return the values of trees by key; the path to each ends with its key, after `lead` if given."""
         self._deeper("")
         values = {}
         for key, node in nodes.items():
@@ -85,7 +86,7 @@ class Unpacker:
         return values
 
     def pairs(self, nodes: list[Any]) -> list[tuple[Any, Any]]:
-        """Return keys and values from `[key, value]` trees."""
+        """Return the keys and values of `[key, value]` trees."""
         self._deeper(0)
         pairs = []
         for index, node in enumerate(nodes):
@@ -97,25 +98,29 @@ class Unpacker:
         return pairs
 
     def hashed(self, kind: Callable[[Any], T], parts: Iterable[Any], *, else_: Callable[[Any], Any] = list) -> T | Any:
-        """Return `kind(parts)`; a list of the parts where an unknown class left a dict that cannot be hashed."""
+        """Return `kind(parts)`; a list of the parts if one is a dict in place of an object, and cannot be hashed."""
         listed = list(parts)
         try:
             return kind(listed)
         except TypeError:
             if not self.degraded:
                 raise
-        self.note("a set or dict came back as a list, because its items or keys are of a class that is not known here")
+        self.note("a set or dict was restored as a list, because its items or keys are of a class not known here")
         return else_(listed)
 
     def want(self, node: dict[str, Any], key: str, kind: type[T]) -> T:
-        """Return a part of a tagged object, which must be exactly of this type."""
+        """Return a part of a tagged object.
+
+        Raises:
+            Refused: The part is not exactly of type `kind`.
+        """
         part = node.get(key)
         if type(part) is not kind:
             raise Refused(f"has {key!r} of type {type(part).__name__}, where {kind.__name__} was written")
         return part
 
     def tree_of(self, text: str) -> Any:
-        """Return the value of a text; one without tags is as JSON says it."""
+        """Return the value of a text; without tags, the decoded JSON itself."""
         tree = decode(text)
         return self.value(tree) if TAG in text else tree
 
@@ -152,7 +157,7 @@ class Unpacker:
         blob = self._fetch(name)
         if blob.codec != "json":
             return self._load(blob.codec, blob.data, f"blob {name[:12]}")
-        # A value is one text at most; were blobs of JSON to name others, forty of them could say 2**40 items.
+        # A value has one JSON blob at most. If JSON blobs could refer to others, forty could expand to 2**40 items.
         if self._in_json or len(self.path) > self._top:
             raise Refused(f"names the JSON blob {name[:12]} inside a value, which is never written")
         self._in_json = True
@@ -177,7 +182,11 @@ class Unpacker:
         return blob
 
     def content(self, node: Any, codec: str) -> bytes:
-        """Return the data of a blob that a part of a value refers to, which must be of this codec."""
+        """Return the data of the blob that a part of a value refers to.
+
+        Raises:
+            Refused: The part is no reference, or the blob has another codec.
+        """
         if type(node) is not dict or node.get("$") != "blob":
             raise Refused("has a part that is not the reference to a blob that was written")
         name = self.want(node, "hash", str)
@@ -215,7 +224,7 @@ def load_foreign(codec: str, data: bytes, what: str, unpacker: Unpacker) -> Any:
     except Refused:
         raise
     except Exception as error:
-        # Over hostile bytes a library may raise anything, and it is one thing to a user.
+        # A library may raise any error for hostile bytes, and all mean the same to a user.
         told = " ".join(words(error).split())[:200]
         raise Refused(f"is in {what} of the codec {codec!r}, which cannot be read: {told}") from error
 
@@ -241,7 +250,7 @@ def _load_frame(node: dict[str, Any], unpacker: Unpacker) -> Any:
         return load_split_frame(node, unpacker, _FRAMES)
     except Refused:
         raise
-    except Exception as error:  # as for a blob, below
+    except Exception as error:  # as in `load_foreign`
         told = " ".join(words(error).split())[:200]
         raise Refused(f"is a frame of which a column cannot be read: {told}") from error
 
