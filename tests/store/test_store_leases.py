@@ -212,7 +212,7 @@ def test_an_owner_that_was_taken_for_dead_writes_nothing_more_and_other_runs_go_
     refused = stale.append("r1", 1, lambda: batch(1, 5))
     written = stale.append("r2", 1, lambda: batch(1, 2))
 
-    with pytest.raises(RunStateError, match=r"run 'r1' was taken over by process \d+ on .*; it goes on there"):
+    with pytest.raises(RunStateError, match=r"run 'r1' was taken over by process \d+ on .*; it continues there"):
         refused.result(WAIT_S)
     assert written.result(WAIT_S)
     assert (seqs(thief, "r1"), seqs(thief, "r2")) == ([1], [1, 2])

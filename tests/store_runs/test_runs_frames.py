@@ -180,4 +180,4 @@ def test_without_pyarrow_one_notice_a_run_names_the_extra() -> None:
     (line,) = [line for line in done.stdout.splitlines() if "not stored" in line]
     assert "'first' of the initial state was not stored" in line
     assert "pip install -e '.[frames]'" in line
-    assert "every frame" in line
+    assert "every other frame" in line
