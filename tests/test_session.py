@@ -64,6 +64,16 @@ def test_a_graph_needs_a_name_and_a_text_that_reads(own: Session) -> None:
     assert own.graphs == {}
 
 
+def test_an_unknown_reducer_is_refused_at_the_definition_with_those_known(own: Session) -> None:
+    with pytest.raises(
+        GraphError, match=r"'n' names unknown reducer 'extand'; did you mean 'extend'.*known reducers: "
+    ) as raised:
+        own.graph("g", "add\nreduce n with extand")
+
+    assert "append" in str(raised.value)
+    assert "g" not in own.graphs
+
+
 def test_defining_again_replaces_the_graph(own: Session) -> None:
     own.graph("g", "add")
     own.graph("g", "add -> pass")

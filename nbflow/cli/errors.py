@@ -109,8 +109,10 @@ def guarded() -> Iterator[None]:
                 stream.flush()
     except OSError as error:
         _discard()
+        if error.errno == errno.EPIPE:  # the reader has all that it wanted; a command that failed keeps its code
+            sys.exit(error.__context__.code if isinstance(error.__context__, SystemExit) else 0)
         where = "the output" if error.filename is None else str(error.filename)
-        _end("" if error.errno == errno.EPIPE else f"{where} cannot be used: {error.strerror or error}")
+        _end(f"{where} cannot be used: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - whatever it is, a person is to read a sentence
         _end(f"an error that nbflow does not expect: {type(error).__name__}: {error}{_place_of(error)}")
 
@@ -126,11 +128,10 @@ def _discard() -> None:
                 os.dup2(null, stream.fileno())
 
 
-def _end(message: str) -> None:
-    if message:
-        with suppress(OSError):
-            sys.stderr.write(f"nbflow: {message}\n")
-            sys.stderr.flush()
+def _end(message: str) -> NoReturn:
+    with suppress(OSError):
+        sys.stderr.write(f"nbflow: {message}\n")
+        sys.stderr.flush()
     sys.exit(1)
 
 

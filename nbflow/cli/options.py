@@ -76,11 +76,10 @@ def _assignment(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), parse_constant(value)
     except NotationError as error:
-        if value.lstrip()[:1] in ("[", "{") and "nested" in error.problem:
-            raise NbflowError(f"--set {key.strip()}: {error.problem}; --state takes it from a file") from None
         if _looks_like_data(value):
             raise NbflowError(
-                f"--set {key.strip()}: {error.problem}; to give it as a text, put it in quotes inside the value"
+                f"--set {key.strip()}: {error.problem}; --state takes data from a file, and quotes inside the value "
+                "make it a text"
             ) from None
         return key.strip(), value
 

@@ -6,6 +6,7 @@ say what its tools do.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from nbflow.cli.store_location import store_url
 from nbflow.errors import GraphError, NbflowError, SecretsNeededError
 from nbflow.program.origin import file_of, origin_of
 from nbflow.program.program import register_modules
+from nbflow.secrets import KEYS_VARIABLE, variable_of
 from nbflow.session import Session, current
 from nbflow.settings import Durability, settings
 
@@ -46,13 +48,21 @@ Kept = Annotated[
 AllowUnstored = Annotated[
     bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
 ]
+NewSecret = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret", metavar="KEY",
+        help="A key of the initial state whose value is secret: from NBFLOW_SECRET_KEY in the environment, else asked "
+        "for on a terminal, else a line of standard input; may be given again.",
+    ),
+]  # fmt: skip
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute what `cache` would reuse, and keep that.")]
 
 
 def run(
     file: File, graph: Graph = None, set_: Keys = None, state: StateFile = None, tools: Tools = None,
     max_parallel: MaxParallel = None, durability: Kept = None, allow_unstored: AllowUnstored = False,
-    no_cache: NoCache = False, as_json: AsJson = False,
+    no_cache: NoCache = False, secret: NewSecret = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
 
@@ -70,16 +80,27 @@ def run(
         session = _session_beside(file)
         program = open_program(file, tools or [])
         definition = picked(program, graph)
-        initial = {**state_file(state), **assignments(set_)}
+        initial = {**state_file(state), **assignments(set_), **_new_secrets(secret or [])}
 
         async def begin() -> Run:
-            return session.start(
+            started = session.start(
                 definition.name, initial,
                 max_parallel=max_parallel, durability=durability, allow_unstored=allow_unstored or None,
                 cache=not no_cache,
             )  # fmt: skip
+            for notice in [*session.lint(definition.name, given=initial), *session.unread(definition.name, initial)]:
+                tell(f"warning: {notice}")
+            return started
 
         carry(begin, print_result, session)
+
+
+def _new_secrets(keys: list[str]) -> dict[str, str]:
+    """Return the secrets of a new run by key, and let this process treat these keys as secret everywhere."""
+    values = {key: os.environ.get(variable_of(key)) or _secret(key) for key in keys}
+    if values:
+        os.environ[KEYS_VARIABLE] = ",".join(filter(None, [os.environ.get(KEYS_VARIABLE), *values]))
+    return values
 
 
 def _session_beside(file: Path) -> Session:
@@ -94,7 +115,7 @@ RunId = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="Its id or the beginning of it; by default the last unfinished.",
+        help="Its id or the beginning of it; by default the last unfinished, and to fork the last.",
         show_default=False,
         autocompletion=resumable_run,
     ),
@@ -148,7 +169,7 @@ def resume(
         at = None if from_ is None else parse_place(from_)
         store_url()
         session.history.folder = here
-        row = _row(session, run)
+        row = _row(session, run, unfinished=at is None and not edits)
         for line in session.take_notices():
             tell(line)
         _load_tools(row, file, tools or [], here)
@@ -178,9 +199,10 @@ def _secret(name: str) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _row(session: Session, run_id: str | None) -> RunRow:
+def _row(session: Session, run_id: str | None, *, unfinished: bool) -> RunRow:
+    """Return the row of a run; without an id, that of the last unfinished one, or to fork, of the last one."""
     store = session.history.open()
-    return store.head(session.default_run_id(unfinished=True) if run_id is None else run_id).result().row
+    return store.head(session.default_run_id(unfinished=unfinished) if run_id is None else run_id).result().row
 
 
 def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) -> None:

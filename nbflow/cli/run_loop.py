@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.live import Live
 from rich.text import Text
 
@@ -58,9 +59,11 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
     except asyncio.CancelledError:
         run.cancel("by Ctrl-C")
         await following
-    except OSError:
+    except OSError as error:
         run.cancel("as what it prints cannot be written")
         await run.wait()
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(1) from None  # the reader has gone, so no message reaches it
         raise
     for line in session.take_notices():
         tell(line)

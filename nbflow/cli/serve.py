@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,26 +61,40 @@ def serve(
         require_server()
         _check(file, workers)
         listening = bound(host, port)
-        own = public_address(*listening.getsockname()[:2])
-        environment = {**os.environ, "NBFLOW_HOST": host, "NBFLOW_TOKEN": token or secrets.token_urlsafe(24)}
-        told = {"address": own, "token": environment["NBFLOW_TOKEN"]}
-        told["url"] = page_address(told["address"], told["token"])
-        logins = exits.enter_context(TemporaryDirectory(prefix="nbflow-login-"))
-        environment["NBFLOW_LOGINS"] = logins
-        # What is said here often goes to a log, where a token that was given does not belong; a link is good for once.
-        given = token is not None and token != "" and not sys.stderr.isatty()
+        logins = Path(exits.enter_context(TemporaryDirectory(prefix="nbflow-login-")))
+        served = _Served(public_address(*listening.getsockname()[:2]), token or secrets.token_urlsafe(24))
+        environment = {"NBFLOW_HOST": host, "NBFLOW_TOKEN": served.token, "NBFLOW_LOGINS": str(logins)}
+        # Standard error often goes to a log, where a token that the user gave does not belong; a login link works once.
+        hidden = bool(token) and not sys.stderr.isatty()
 
         def tell_served() -> None:
-            tell(f"{file.name} is served at {login_address(own, Path(logins)) if given else told['url']}")
+            tell(f"{file.name} is served at {login_address(served.address, logins) if hidden else served.url}")
 
         supervisor = Supervisor(
-            file, tools or [], listening, workers=workers, reload=reload, environment=environment,
-            # For a program once, as its line is; for people at each reload.
-            on_ready=tell_served if print_alone is None else cache(partial(print_alone, told)),
-            drain=partial(drain_time, environment["NBFLOW_TOKEN"]),
+            file, tools or [], listening, workers=workers, reload=reload, environment={**os.environ, **environment},
+            # A program gets one line of JSON; people get a line at each reload.
+            on_ready=tell_served if print_alone is None else cache(partial(print_alone, served.data())),
+            drain=partial(drain_time, served.token),
         )  # fmt: skip
         code = supervisor.run()
     raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The address of a server, and the token that its requests must bring."""
+
+    address: str
+    token: str
+
+    @property
+    def url(self) -> str:
+        """The address that opens the page."""
+        return page_address(self.address, self.token)
+
+    def data(self) -> dict[str, str]:
+        """Return the address, the token and the URL, as `--json` prints them."""
+        return {"address": self.address, "token": self.token, "url": self.url}
 
 
 def _check(file: Path, workers: int) -> None:

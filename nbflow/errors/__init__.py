@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -151,20 +151,32 @@ class InitialStateError(NbflowError):
     `faults` maps each key to a sentence that names a node that needs it.
     """
 
-    def __init__(self, graph: str, missing: Mapping[str, str], given: Iterable[str]) -> None:
+    def __init__(
+        self, graph: str, missing: Mapping[str, str], given: Iterable[str], silent: Mapping[str, Sequence[str]]
+    ) -> None:
         given = [key for key in given if isinstance(key, str)]
         self.graph = graph
         self.faults = {
-            key: f"node {node!r} needs it, and no node before that one writes it" for key, node in missing.items()
+            key: f"node {node!r} needs it, and no node before that one writes it{silent_hint(silent.get(key, ()))}"
+            for key, node in missing.items()
         }
+        hint = silent_hint(list(dict.fromkeys(chain.from_iterable(silent.values()))))
         needed = name_list(f"{key!r} (node {node!r})" for key, node in missing.items())
         near = next(filter(None, (did_you_mean(key, missing) for key in given)), "")
         known = name_list(repr(key) if len(key) <= 80 else f"{key[:80]!r}…" for key in given)
         super().__init__(
             f"graph {graph!r} cannot start without {needed}\n"
             f"  give {'it' if len(missing) == 1 else 'them'} in the initial state, or as params of nodes; "
-            f"keys given: {known}{near}"
+            f"keys given: {known}{near}{hint}"
         )
+
+
+def silent_hint(tools: Sequence[str]) -> str:
+    """Return, as the end of a message, which tools return nothing; an empty text for no tools."""
+    if not tools:
+        return ""
+    verb = "returns" if len(tools) == 1 else "return"
+    return f"; {name_list(tools, most=3)} {verb} nothing (is a 'return' missing?)"
 
 
 class RunNotFoundError(NbflowError, LookupError):

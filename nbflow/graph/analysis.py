@@ -11,13 +11,13 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from nbflow.conditions.operations import FUNCTIONS
-from nbflow.errors import did_you_mean, name_list
+from nbflow.errors import did_you_mean, name_list, silent_hint
 from nbflow.functions.arguments import STATE
 from nbflow.graph.hidden_inputs import HiddenInput, hidden_inputs
 from nbflow.graph.model import EdgeDefinition, GraphDefinition, NodeDefinition
 from nbflow.graph.needs import Flow
 from nbflow.graph.traversal import components
-from nbflow.graph.writes import repeated_keys
+from nbflow.graph.writes import changed_in_place, repeated_keys, returns_nothing
 from nbflow.names import by_identifier, identifier
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def lint(
         _no_way_out(graph, flow),
         _unprovided(graph, flow, given),
         _repeated(graph, registry),
+        _lost_changes(flow),
         _ignored(flow),
         _hidden(graph, flow, given),
         _shadowing(graph, registry, flow.reached),
@@ -125,6 +126,20 @@ def _repeated(graph: GraphDefinition, registry: ToolRegistry) -> Iterator[str]:
             yield (
                 f"node {node.node_id!r} returns {key!r} with the value that it was given in it, and the reducer "
                 f"{adding[key]!r} adds it to that value once more; return only what is new"
+            )
+
+
+def _lost_changes(flow: Flow) -> Iterator[str]:
+    """Name nodes whose tools change a parameter in place and return nothing, so that the change is lost (rule 9)."""
+    for node in flow.nodes.values():
+        spec = flow.spec(node)
+        if spec is None or node.map is not None or not returns_nothing(spec):
+            continue
+        for name in changed_in_place(spec):
+            back = "the keys that it changes" if name == STATE and spec.takes_state else f"{{{name!r}: {name}}}"
+            yield (
+                f"node {node.node_id!r}: tool {spec.name!r} changes {name!r} in place and returns nothing, so the "
+                f"change is lost, because a tool works on a copy; return {back}"
             )
 
 
@@ -231,7 +246,7 @@ def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | N
                 near = did_you_mean(name, written.names() | start)
                 yield (
                     f"node {node.node_id!r} needs {name!r}, which no path provides{near}; "
-                    f"give it at the start ({name}=…), or as a param"
+                    f"give it at the start ({name}=…), or as a param{silent_hint(flow.silent_before(node.node_id))}"
                 )
 
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from nbflow.errors import ConditionError, InitialStateError
+from nbflow.errors import ConditionError, InitialStateError, did_you_mean
 from nbflow.functions.arguments import STATE
 from nbflow.graph.model import END, EdgeDefinition, GraphDefinition, NodeDefinition, reachable
 from nbflow.graph.traversal import before, walk
-from nbflow.graph.writes import written_keys
+from nbflow.graph.writes import returns_nothing, written_keys
 from nbflow.names import by_identifier, identifier
 from nbflow.state import MISSING
 
@@ -234,6 +234,45 @@ class Flow:
         bits = self._before[node_id]
         return None if bits & _DOUBT else Written(self._numbers, bits)
 
+    def silent_before(self, node_id: str) -> list[str]:
+        """Return the tools that return nothing among those of nodes that may run before a node."""
+        earlier = walk(self.into[node_id], self.into) & self.reached
+        specs = [self.spec(node) for name, node in self.nodes.items() if name in earlier and name != node_id]
+        return list(dict.fromkeys(spec.name for spec in specs if spec is not None and self._is_silent(spec.name)))
+
+    def _is_silent(self, tool: str) -> bool:
+        return self._tool_writes(tool) == frozenset() and returns_nothing(self._registry.get(tool))
+
+    @cached_property
+    def known_keys(self) -> frozenset[str] | None:
+        """The keys that nodes and conditions read or write, or that have a reducer; None where any key may be read."""
+        known = {identifier(key) for key in self._graph.reducers} | set(self.written_by_some)
+        for node in self.nodes.values():
+            spec, inner = self.spec(node), self._subgraph(node)
+            if inner is None and (spec is None or _reads_whole_state(spec)):
+                return None
+            if inner is not None and inner.known_keys is None:
+                return None
+            known |= {wish.name for wish in self.wishes(node)} | ((inner and inner.known_keys) or frozenset())
+        for edge in self._graph.edges:
+            if edge.condition is not None:
+                names = _names_in(edge.condition, self._registry)
+                if not names or "state" in edge.condition:
+                    return None
+                known |= names
+        return frozenset(known)
+
+    @cached_property
+    def needed_keys(self) -> frozenset[str]:
+        """The keys of `asked`, with those of the subgraphs in `inner`."""
+        return self.asked_keys.union(*(inner.needed_keys for inner in self.inner.values()))
+
+    @cached_property
+    def missing(self) -> Callable[[frozenset[str]], dict[str, str]]:
+        """`missing_keys` of this graph, remembered: many nodes may run one subgraph with the same keys."""
+        found = lru_cache(maxsize=64)(lambda given: missing_keys(self, given))
+        return lambda given: found(given & self.needed_keys)
+
     @cached_property
     def _before(self) -> dict[str, int]:
         error = self._bits(frozenset({"error"}) if any(edge.type == "error" for edge in self._graph.edges) else ())
@@ -335,6 +374,11 @@ def _inner_first(root: str, graphs: Mapping[str, GraphDefinition]) -> tuple[list
     return order, recurring
 
 
+def _reads_whole_state(spec: ToolSpec) -> bool:
+    whole = spec.parameters.whole
+    return spec.takes_state and not (whole is not None and whole.fields)
+
+
 def _names_in(condition: str, registry: ToolRegistry) -> frozenset[str]:
     from nbflow.conditions import compile_condition
 
@@ -365,6 +409,7 @@ def _help(spec: ToolSpec, param: str) -> str:
     return told[1].strip() if told else f"{spec.name}: {spec.doc}" if spec.doc else ""
 
 
+_MOST_NOTICES = 10
 _MOST_KEYS = 50
 """Keys of one error that are looked at one by one."""
 
@@ -385,7 +430,7 @@ class InitialStateCheck:
 
     def missing(self, given: Collection[str]) -> dict[str, str]:
         """Return the keys that an initial state lacks to complete a run, each with a node that needs it."""
-        return missing_keys(self._flow, frozenset(identifier(key) for key in given if isinstance(key, str)))
+        return self._flow.missing(frozenset(identifier(key) for key in given if isinstance(key, str)))
 
     def refuse_missing(self, given: Collection[str]) -> None:
         """Refuse an initial state, by its keys, that lacks some without which no run can complete.
@@ -394,7 +439,15 @@ class InitialStateCheck:
             InitialStateError: It names these keys and the nodes that need them.
         """
         if missing := self.missing(given):
-            raise InitialStateError(self._graph.name, missing, given)
+            silent = {key: found for key, node in missing.items() if (found := self._flow.silent_before(node))}
+            raise InitialStateError(self._graph.name, missing, given, silent)
+
+    def unread(self, given: Collection[str]) -> list[str]:
+        """Return a notice for each key of an initial state that no node and no condition of the graph reads."""
+        known = self._flow.known_keys
+        keys = () if known is None else [key for key in given if isinstance(key, str) and identifier(key) not in known]
+        name = f" of {self._graph.name}" if self._graph.name else ""
+        return [f"no node{name} reads {key!r}{did_you_mean(key, known or ())}" for key in keys[:_MOST_NOTICES]]
 
 
 def missing_keys(flow: Flow, given: frozenset[str]) -> dict[str, str]:
@@ -428,8 +481,9 @@ def _lacking(flow: Flow, given: frozenset[str]) -> Iterator[tuple[str, list[str]
     for name, inner in flow.inner.items():
         before = flow.written_before(name)
         if before is not None:
-            params = map(identifier, flow.nodes[name].params)
-            if keys := list(missing_keys(inner, given | before.names() | frozenset(params))):
+            params = frozenset(map(identifier, flow.nodes[name].params))
+            written = frozenset(key for key in inner.needed_keys if key in before)
+            if keys := list(inner.missing(given | written | params)):
                 yield name, keys
 
 

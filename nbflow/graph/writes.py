@@ -1,6 +1,7 @@
-"""Which keys a tool writes, as far as its source tells without running it.
+"""What a tool writes, as far as its source shows without a run.
 
-Rule: where the source leaves any doubt the answer is None, so that a warning built on it is worth reading.
+Invariant: where the source leaves any doubt the answer is None or empty, so that a warning that is built on it is worth
+reading.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _PLAIN = (int, float, str, bool, bytes, list, tuple, set)
 
 
 def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
-    """Return the keys that a tool writes; None where that cannot be told from the source.
+    """Return the keys that a tool writes; None where the source does not show them.
 
-    Among the keys, None stands for the name of the node, to which a value goes that is no dict.
+    Among the keys, None stands for the id of the node: a value that is no dict is written to the key of that name.
     """
     annotation = annotations_of(spec.function).get("return") if isinstance(spec.function, FunctionType) else None
     if annotation in _PLAIN or annotation in {kind.__name__ for kind in _PLAIN}:
@@ -45,7 +46,7 @@ def _keys_in(source: str) -> frozenset[str | None] | None:
         return None
     returned = list(_returned(function))
     if not returned and isinstance(function.body[-1], ast.Raise):
-        return None  # unfinished, or meant to fail: whoever skips the node gives an output in its place
+        return None  # unfinished, or meant to fail: a person who skips the node supplies its output
     keys: set[str | None] = set()
     for value in returned:
         found = _keys_of(value)
@@ -55,8 +56,65 @@ def _keys_in(source: str) -> frozenset[str | None] | None:
     return frozenset(keys)
 
 
+def returns_nothing(spec: ToolSpec) -> bool:
+    """Return whether the source of a tool has no `return` with a value, where its annotation does not say None."""
+    function = _function_of(spec)
+    if function is None or _yields(function) or isinstance(function.body[-1], ast.Raise):
+        return False
+    says_none = isinstance(function.returns, ast.Constant) and function.returns.value is None
+    return not says_none and all(value is None for value in _returned(function))
+
+
+_CHANGES = frozenset(
+    "add append clear discard extend insert pop popitem remove reverse setdefault sort update".split()  # noqa: SIM905
+)
+
+
+def changed_in_place(spec: ToolSpec) -> list[str]:
+    """Return the parameters whose values the source of a tool changes in place.
+
+    Those are the targets of `name[…] = …`, `name[…] += …`, `del name[…]`, and the objects of calls such as
+    `name.append(…)` and `name.sort_values(…, inplace=True)`, unless the function assigns the name itself.
+    """
+    function = _function_of(spec)
+    if function is None:
+        return []
+    nodes = list(ast.walk(function))
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    changed = {name for node in nodes if (name := _changed_by(node)) is not None} - assigned
+    return [param.name for param in spec.params if param.name in changed] + [STATE] * (
+        spec.takes_state and STATE in changed
+    )
+
+
+def _changed_by(node: ast.AST) -> str | None:
+    """Return the name of the object that a node of a source changes in place."""
+    match node:
+        case ast.Subscript(value=of, ctx=ast.Store() | ast.Del()):
+            while isinstance(of, ast.Subscript | ast.Attribute):  # such as `df.loc[…]`
+                of = of.value
+            return of.id if isinstance(of, ast.Name) else None
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), keywords=keywords)):
+            inplace = any(
+                keyword.arg == "inplace" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+                for keyword in keywords
+            )
+            return name if inplace or method in _CHANGES else None
+    return None
+
+
+def _function_of(spec: ToolSpec) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """Return the tree of a tool's function; None where its source cannot be read or is no `def`."""
+    if spec.source is None:
+        return None
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        function = next(iter(parse_module(spec.source).body), None)
+        return function if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    return None
+
+
 def _yields(function: ast.AST) -> bool:
-    """Return whether the function itself, not one inside it, yields."""
+    """Return whether the function itself, and not a function inside it, yields."""
     return any(
         isinstance(child, ast.Yield | ast.YieldFrom) or (not isinstance(child, _INNER) and _yields(child))
         for child in ast.iter_child_nodes(function)
@@ -64,17 +122,13 @@ def _yields(function: ast.AST) -> bool:
 
 
 def repeated_keys(spec: ToolSpec) -> frozenset[str]:
-    """Return the keys that a tool returns with the value that it was given of that key in them.
+    """Return the keys whose returned value starts with the value that the tool was given for that key.
 
-    That is the value of its parameter of that name, or `state["key"]`, `state.get("key")` or, of a model, `state.key`.
-
-    Under a reducer that adds, such as `extend`, these updates repeat what the key holds already (SEMANTICS rule 11).
+    The given value is the parameter of that name, or `state["key"]`, `state.get("key")` or, of a model, `state.key`.
+    Under a reducer that adds, such as `extend`, such an update repeats what the key has already (SEMANTICS rule 11).
     """
-    function = None
-    if spec.source is not None:
-        with suppress(SyntaxError, ValueError):
-            function = next(iter(parse_module(spec.source).body), None)
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    function = _function_of(spec)
+    if function is None:
         return frozenset()
     names = {param.name for param in spec.params}
     has_state = spec.takes_state
@@ -90,7 +144,7 @@ def repeated_keys(spec: ToolSpec) -> frozenset[str]:
 
 
 def _first_of(value: ast.expr) -> ast.expr:
-    """Return what a sum or a list begins with; any other value itself."""
+    """Return the first part of a sum or a list; any other value itself."""
     match value:
         case ast.BinOp(left=left, op=ast.Add()):
             return _first_of(left)
@@ -116,7 +170,7 @@ def _reads(value: ast.expr, key: str) -> bool:
 
 
 def _returned(function: ast.AST) -> Iterator[ast.expr | None]:
-    """Give what the function's own return statements return, not those of functions inside it."""
+    """Yield the values of the function's own return statements, and not those of functions inside it."""
     for child in ast.iter_child_nodes(function):
         if isinstance(child, ast.Return):
             yield child.value

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 from nbflow import session
@@ -116,7 +117,8 @@ class DefinitionMagics(Magics):
             for old, definition in self._cells.outdated("graph", {name: graph}).items():
                 if here.graphs.get(old) is definition:
                     del here.graphs[old]
-            _show_warnings(here.lint(name))
+            if not _loads_file(self._shell):  # a command shows them, with the keys of its initial state
+                _show_warnings(here.lint(name))
             return here.show(name)
 
 
@@ -136,6 +138,13 @@ def _functions(names: list[str], body: Body, namespace: dict[str, Any]) -> dict[
     if not names and not public:
         raise ToolError("the cell defines no function to register; write `def name(...):` without a leading _")
     return {name: namespace[name] for name in names or public if name in namespace}
+
+
+def _loads_file(shell: InteractiveShell) -> bool:
+    """Return whether the shell runs the cells of a file for a command or a server."""
+    from nbflow.program.notebook_shell import FileShell
+
+    return isinstance(shell, FileShell)
 
 
 def _show_warnings(warnings: list[str]) -> None:

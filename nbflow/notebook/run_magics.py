@@ -265,10 +265,13 @@ class RunMagics(Magics):
             raise UsageError(f"{name_list(map(repr, twice))} is set on the magic's line and in the cell; set it once")
 
         async def start(state: dict[str, Any]) -> Run:
-            return session.current().start(
+            here = session.current()
+            run = here.start(
                 options.name, state, max_parallel=options.max_parallel, durability=options.durability,
                 allow_unstored=options.allow_unstored, cache=not options.no_cache, breaks=options.breaks,
             )  # fmt: skip
+            here.history.notices += here.unread(options.name, state)
+            return run
 
         namespace = names_for(self._shell, local_ns)
         return Order(

@@ -13,7 +13,9 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -47,6 +49,7 @@ def load_notebook(path: str | Path) -> Loaded:
     cells = code_cells(path)
     loaded, sifting = Loaded(current()), Sifting()
     with _shell_in(path.parent) as shell:
+        shell.compile.notebook = path.name
         for number, cell in enumerate(cells, start=1):
             shell.execution_count = number
             reading = read_cell(shell.transform_cell, cell["source"])
@@ -90,12 +93,34 @@ def _line_of(shell: InteractiveShell, error: BaseException) -> str:
     return f"line {line}: " if line else ""
 
 
-def _exit() -> None:
-    raise SystemExit
+class _CellCompiler(CachingCompiler):
+    """A compiler that names code by the file and the cell, so that tracebacks show where to look."""
+
+    notebook = "notebook"
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Return the name of a cell's code in tracebacks; angle brackets mark it as the name of no file."""
+        return f"<{self.notebook}, cell {number}>"
+
+
+class FileShell(InteractiveShell):
+    """The IPython shell that runs the cells of a file: errors are raised, and nothing is shown for a person."""
+
+    compile: _CellCompiler
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(compiler_class=_CellCompiler, **options)  # type: ignore[no-untyped-call]  # IPython is untyped
+
+    def _showtraceback(self, etype: object, evalue: object, stb: object) -> None:
+        """Show nothing: `load_notebook` raises the error."""
+
+    def ask_exit(self) -> None:
+        """Do what `exit()` and `quit()` in a cell do here: fail the cell."""
+        raise SystemExit
 
 
 @contextlib.contextmanager
-def _shell_in(folder: Path) -> Iterator[InteractiveShell]:
+def _shell_in(folder: Path) -> Iterator[FileShell]:
     """Create an IPython shell in a folder, with nbflow loaded and without a history on disk; remove it at the end.
 
     Raises:
@@ -107,9 +132,7 @@ def _shell_in(folder: Path) -> Iterator[InteractiveShell]:
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.automagic = False  # a cell `run` is a name, and not %run
-        shell = InteractiveShell.instance(config=config, ipython_dir=home, ast_node_interactivity="none")
-        shell._showtraceback = lambda *_: None  # type: ignore[method-assign]  # the error is raised instead
-        shell.ask_exit = _exit  # type: ignore[attr-defined]  # what `exit()` and `quit()` call
+        shell = FileShell.instance(config=config, ipython_dir=home, ast_node_interactivity="none")
         warnings.filterwarnings("ignore", message="To exit: use")  # what IPython says of a SystemExit
         load_ipython_extension(shell)
         sys.path.insert(0, str(folder))
@@ -118,4 +141,4 @@ def _shell_in(folder: Path) -> Iterator[InteractiveShell]:
                 yield shell
         finally:
             unload_ipython_extension(shell)
-            InteractiveShell.clear_instance()
+            FileShell.clear_instance()

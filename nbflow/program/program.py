@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nbflow.errors import NbflowError
+from nbflow.errors import GraphError, NbflowError, NotationError
 from nbflow.errors.failures import text_of
-from nbflow.program.text_file import check_there, read_text
+from nbflow.program.text_file import FileError, check_there, read_text
 from nbflow.session import Session, current
 
 if TYPE_CHECKING:
@@ -46,13 +46,16 @@ def open_program(path: Path, modules: list[str]) -> Program:
         NbflowError: The file or a module cannot be read, or a cell failed.
     """
     session = current()
-    check_there(path)
+    _check_file(path)
     register_modules(modules)
     if path.suffix == ".ipynb":
         return _notebook(path)
     graphs = _graphs(path)
     for name, graph in graphs.items():
-        session.graph(name, graph)
+        try:
+            session.graph(name, graph)
+        except GraphError as error:
+            raise FileError(path, str(error)) from error
     return Program(session, list(graphs))
 
 
@@ -64,7 +67,7 @@ def export_program(path: Path) -> Module:
     """
     from nbflow.program.export import export_cells, export_graphs
 
-    check_there(path)
+    _check_file(path)
     if path.suffix != ".ipynb":
         return export_graphs(_graphs(path), path.name)
     from IPython.core.inputtransformer2 import TransformerManager
@@ -75,11 +78,30 @@ def export_program(path: Path) -> Module:
     return export_cells(code_cells(path), transformer.transform_cell, path.name)
 
 
+def _check_file(path: Path) -> None:
+    """Refuse a path that is no file, or a Python module, which defines tools and no graphs."""
+    check_there(path)
+    if path.suffix == ".py":
+        raise NbflowError(
+            f"{path} is a Python module, which defines tools; give it as --tools {path}, and as FILE a notebook, "
+            "a .flow text or a graph in JSON"
+        )
+
+
 def _graphs(path: Path) -> dict[str, GraphDefinition]:
-    """Return the graphs of a text by their names; a graph without a name is named after the file."""
+    """Return the graphs of a text by their names; a graph without a name is named after the file.
+
+    Raises:
+        FileError: The text cannot be read; the error names the file and the line.
+    """
     from nbflow.notation import read_flow
 
-    return {graph.name or identifier(path.stem): graph for graph in read_flow(read_text(path))}
+    try:
+        return {graph.name or identifier(path.stem): graph for graph in read_flow(read_text(path))}
+    except NotationError as error:
+        raise FileError(path, str(error), separator=", ") from error
+    except GraphError as error:
+        raise FileError(path, str(error)) from error
 
 
 def register_modules(names: list[str]) -> None:

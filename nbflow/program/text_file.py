@@ -22,9 +22,9 @@ _MARKS = (
 class FileError(NbflowError):
     """A file cannot be read; `problem` says why."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, *, separator: str = ": ") -> None:
         self.path, self.problem = path, problem
-        super().__init__(f"{path}: {problem}")
+        super().__init__(f"{path}{separator}{problem}")
 
 
 def check_there(path: Path) -> None:

@@ -11,6 +11,7 @@ from nbflow.errors import GraphError, GraphNotFoundError, StoreError
 from nbflow.graph import GraphDefinition
 from nbflow.names import identifier
 from nbflow.secrets import Supply
+from nbflow.state import resolve
 from nbflow.store.rows import GraphRow
 from nbflow.tools import ToolRegistry
 
@@ -61,7 +62,7 @@ class GraphRegistry:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, or one with another name.
+            GraphError: It defines no valid graph, one with another name, or one with an unknown reducer.
         """
         if not name.strip():
             raise GraphError("a graph of a session needs a name")
@@ -73,6 +74,7 @@ class GraphRegistry:
             if data.name not in ("", name):
                 raise GraphError(f"it is defined as {name!r} and its own name is {data.name!r}; use one name for both")
             graph = data.model_copy(update={"name": name})
+        resolve(graph.reducers, self._tools.reducers)
         self.graphs[name] = graph
         return graph
 
@@ -118,6 +120,14 @@ class GraphRegistry:
         # A tool that was changed in place may no longer need these keys, which only a new check finds.
         check = self._checks[graph.name] = self._new_check(graph)
         check.refuse_missing(given)
+
+    def unread(self, name: str, given: Collection[str]) -> list[str]:
+        """Return a notice for each key that nothing in a graph reads, as `Session.unread` does."""
+        graph = self.find(name)
+        known = self._checks.get(graph.name)
+        if known is None or not known.is_of(graph, self.graphs):
+            known = self._new_check(graph)
+        return known.unread(given)
 
     def _new_check(self, graph: GraphDefinition) -> InitialStateCheck:
         from nbflow.graph.needs import InitialStateCheck

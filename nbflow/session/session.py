@@ -116,7 +116,7 @@ class Session:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, or one with another name.
+            GraphError: It defines no valid graph, one with another name, or one with an unknown reducer.
         """
         return self._graphs.define(name, source)
 
@@ -143,6 +143,14 @@ class Session:
             GraphError: There is no such graph.
         """
         return self._graphs.needs(name)
+
+    def unread(self, name: str, given: Collection[str]) -> list[str]:
+        """Return a notice for each key of an initial state that no node and no condition of a graph reads.
+
+        Raises:
+            GraphError: There is no such graph.
+        """
+        return self._graphs.unread(name, given)
 
     def stored_graphs(self, name: str | None = None) -> list[StoredGraph]:
         """Return the stored versions of one graph or of all, by name, newest first; none without a store. Blocks.

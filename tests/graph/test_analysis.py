@@ -266,3 +266,49 @@ def test_subgraphs_that_many_run_are_looked_into_once(registry: ToolRegistry) ->
     found = lint(graphs["g0"], registry, graphs)
 
     assert found == []
+
+
+def test_a_tool_without_a_return_is_named_where_a_key_is_not_provided(registry: ToolRegistry) -> None:
+    registry.register("silent", lambda path: None)
+
+    def forgets(path: str) -> Any:
+        code = path  # noqa: F841 - never returned
+
+    registry.register("forgets", forgets)
+
+    (warning,) = warnings("forgets -> check", registry, given={"path": 1})
+
+    assert warning.endswith("or as a param; forgets returns nothing (is a 'return' missing?)")
+
+
+def test_a_value_changed_in_place_and_not_returned_is_named(registry: ToolRegistry) -> None:
+    def clean(df: Any, rows: Any, other: Any, state: dict[str, Any]) -> Any:
+        df["x"] = 1
+        df.drop(columns="y", inplace=True)
+        rows.append(1)
+        state["n"] = 2
+        other = [other]
+        other[0] = 3
+
+    registry.register("clean", clean)
+
+    assert [
+        warning.partition(", so")[0]
+        for warning in warnings("clean", registry, given=dict.fromkeys(("df", "rows", "other")))
+    ] == [
+        f"node 'clean': tool 'clean' changes {name!r} in place and returns nothing" for name in ("df", "rows", "state")
+    ]
+
+
+def test_a_change_in_place_that_is_returned_or_meant_is_not_named(registry: ToolRegistry) -> None:
+    def returned(df: Any) -> Any:
+        df["x"] = 1
+        return {"df": df}
+
+    def meant(log: Any) -> None:
+        log.append("sent")
+
+    registry.register("returned", returned)
+    registry.register("meant", meant)
+
+    assert warnings("returned -> meant", registry, given={"df": 1, "log": 1}) == []

@@ -9,6 +9,8 @@ import pydantic
 import pytest
 
 from nbflow.errors import ExecutionError, GraphError, InitialStateError
+from nbflow.graph import needs
+from nbflow.graph.needs import Flow
 from nbflow.session import Session
 
 
@@ -179,3 +181,52 @@ def test_what_fails_for_another_reason_fails_as_before() -> None:
 
     with pytest.raises(ExecutionError, match="broken"):
         asyncio.run(main())
+
+
+def test_a_tool_without_a_return_is_named_where_a_key_is_missing() -> None:
+    def load(pages: int) -> Any:
+        rows = ["a"] * pages  # noqa: F841 - never returned
+
+    session = session_of("pass")
+    session.tool(load)
+    session.graph("g", "load -> score")
+
+    with pytest.raises(InitialStateError) as caught:
+        start(session, pages=1)
+
+    assert str(caught.value).endswith("keys given: 'pages'; load returns nothing (is a 'return' missing?)")
+    assert caught.value.faults["rows"].endswith("; load returns nothing (is a 'return' missing?)")
+
+
+def test_nodes_that_run_one_subgraph_with_the_same_keys_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    look = needs.missing_keys
+
+    def counted(flow: Flow, given: frozenset[str]) -> dict[str, str]:
+        looked.append(",".join(flow.nodes))
+        return look(flow, given)
+
+    session = session_of(
+        "\n".join(f"n{n} = graph sub\nn{n} -> n{n + 1}" for n in range(50)) + "\nn50 = pass", sub="fetch -> score"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("nbflow.graph.needs.missing_keys", counted)
+        with pytest.raises(InitialStateError):
+            start(session)
+
+    assert looked.count("fetch,score") <= 2  # before the first one, and where the first one has written its keys
+
+
+def test_a_key_that_no_node_and_no_condition_reads_is_named() -> None:
+    session = session_of("fetch -> score if go\ninner = graph sub\nscore -> inner", sub="publish")
+
+    assert session.unread("g", {"pages": 1, "go": True, "title": "t", "bonus": 1}) == []
+    assert session.unread("g", {"pagse": 1, "other": 2}) == [
+        "no node of g reads 'pagse'; did you mean 'pages'?",
+        "no node of g reads 'other'",
+    ]
+
+
+@pytest.mark.parametrize("text", ["fetch -> whole", "fetch -> score if state", "fetch -> nowhere"])
+def test_no_key_is_named_where_a_node_may_read_any(text: str) -> None:
+    assert session_of(text).unread("g", {"other": 1}) == []
