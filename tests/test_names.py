@@ -97,7 +97,7 @@ def test_two_params_and_two_reducers_that_become_one_are_faults_that_name_both()
     for fault in caught.value.faults:
         assert "'\\xb5'" in fault
         assert "'\\u03bc'" in fault
-    with pytest.raises(NotationError, match="stands twice"):
+    with pytest.raises(NotationError, match="appears twice"):
         read_graph(f"a = t({MICRO}=1, {MU}=2)")
 
 
@@ -197,7 +197,7 @@ def test_tools_predicates_and_reducers_are_found_under_either_name() -> None:
 
 def test_the_run_line_reads_keys_in_the_form() -> None:
     assert parse_run_line(f"g {MICRO}=1").assignments == ((MU, "1"),)
-    with pytest.raises(NotationError, match="stands twice"):
+    with pytest.raises(NotationError, match="appears twice"):
         parse_run_line(f"g {MICRO}=1 {MU}=2")
 
 

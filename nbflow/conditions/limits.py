@@ -1,6 +1,6 @@
-"""The bounds of the condition language and the refusal every part of it raises.
+"""The bounds of the condition language, and the exception that its parts raise.
 
-Rule: what a condition may cost is bounded by its text and by the state as it is, never by a number that is in either.
+Invariant: the length of a condition and the size of the state bound its cost; a number in either does not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAX_DIGITS = 300  # of round(): a float has no more
 
 
 class Refused(Exception):  # noqa: N818 - it becomes a ConditionError as soon as the source is known
-    """What is wrong, and its column (from 0) where the one who raises knows it."""
+    """A condition is refused: the problem, and the column (from 0) if it is known."""
 
     def __init__(self, problem: str, column: int | None = None) -> None:
         self.problem, self.column = problem, column

@@ -39,7 +39,7 @@ _PLAIN = _NUMBERS | {str, type(None)}
 _WALKED = frozenset({list, tuple, dict, set, frozenset, str, bytes})
 _JOINED = (str, bytes, list, tuple)
 
-Budget = list[int]  # one number: how many elements this evaluation may still make
+Budget = list[int]  # one number: the elements that this evaluation may still make
 
 
 def type_name(value: object) -> str:
@@ -48,13 +48,13 @@ def type_name(value: object) -> str:
 
 
 def is_array(value: object) -> bool:
-    """Tell whether a value is an array, series, frame or tensor: these have a size and the array protocol."""
+    """Return whether a value is an array, series, frame or tensor, which have a size and the array protocol."""
     kind = type(value)
     return hasattr(kind, "__array__") and hasattr(kind, "__len__") and not issubclass(kind, (str, bytes))
 
 
 def missing(name: object, what: str, keys: Iterable[object]) -> Refused:
-    """Return the refusal of a key that is not there, with those that are."""
+    """Return the refusal of a missing key, which lists the keys there are."""
     known = [str(key) if type(key) in ATOMS else f"a {type_name(key)}" for key in keys]
     near = did_you_mean(name, known) if type(name) is str else ""
     return Refused(f"{_shown(name)} is not in {what}, which has {name_list(known)}{near}")
@@ -71,10 +71,10 @@ def _shown(value: object) -> str:
 
 
 def key(owner: Any, written: str, name: str = "") -> Any:
-    """Return what `owner.name` means in a condition: a key of a dict, a declared field of a model or dataclass.
+    """Return `owner.name` of a condition: a key of a dict, or a declared field of a model or dataclass.
 
-    Keys inside values are not normalised: the one as it is `written` comes first, then its normalised `name`, which is
-    given where that is another.
+    Keys inside values are not normalised, so the key `written` is tried first, and then its normalised `name`, which is
+    given where the two differ.
     """
     kind, name = type(owner), name or written
     if kind is dict or issubclass(kind, Mapping):
@@ -108,7 +108,7 @@ def item(owner: Any, index: Any) -> Any:
 
 
 def state_item(state: Mapping[str, Any], index: Any) -> Any:
-    """Return `state[index]` for an index that is known only now."""
+    """Return `state[index]` for an index that is computed."""
     index = state_key(index)
     if index not in state:
         raise missing(index, "the state", state)
@@ -123,7 +123,7 @@ def state_key(index: Any) -> Any:
 
 
 def _check_mapping(owner: Mapping[Any, Any]) -> None:
-    """See that to look a key up runs no code of a class."""
+    """Refuse a mapping whose lookup of a key would run code of a user's class."""
     if type(owner) is dict:
         check_types("indexing", owner, methods=COMPARED)
     else:
@@ -164,7 +164,7 @@ def _charge(budget: Budget, elements: int) -> None:
 
 
 def add(budget: Budget, left: Any, right: Any) -> Any:
-    """Return `left + right`; what joined strings, lists and tuples hold is charged to the budget."""
+    """Return `left + right`; the elements of joined strings, lists and tuples are charged to the budget."""
     if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
         check("'+'", left, right)
         if isinstance(left, _JOINED) and isinstance(right, _JOINED):
@@ -246,7 +246,7 @@ def _comparison(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any,
 
 
 def _comparable(who: str, left: Any, right: Any) -> None:
-    """See that to compare two values runs no code of a class, and ends."""
+    """Refuse two values whose comparison would run code of a user's class, or would not end."""
     check(who, left, right, methods=COMPARED)
     if type(left) in ATOMS or type(right) in ATOMS:
         check_cells(who, left)
@@ -257,7 +257,7 @@ def _comparable(who: str, left: Any, right: Any) -> None:
 
 
 def single(value: Any) -> Any:
-    """Return a value that is to be compared with one of the condition's own, or looked up among them."""
+    """Return a value that a condition compares with a literal, or looks up in literals."""
     if type(value) not in _PLAIN:
         check("a comparison", value, methods=COMPARED)
         check_cells("a comparison", value)
@@ -265,21 +265,21 @@ def single(value: Any) -> Any:
 
 
 def keyed(value: Any) -> Any:
-    """Return a value that is to be hashed."""
+    """Return a value that a condition hashes."""
     if type(value) not in _PLAIN:
         check_parts("a key", value)
     return value
 
 
 def truthful(value: Any) -> Any:
-    """Return a value whose truth is to be asked."""
+    """Return a value that a condition uses as a truth."""
     if type(value) not in _PLAIN:
         check("its truth", value, methods=TRUTH)
     return value
 
 
 def identical(left: Any, right: Any) -> bool:
-    """Return `left is right` where the right side is None, True or False, which it is known to be only now."""
+    """Return `left is right` where the right side is computed, and is None, True or False."""
     if right is not None and type(right) is not bool:
         raise Refused("'is' is for None, True and False; write ==")
     return left is right
@@ -294,7 +294,7 @@ def _one_array_at_most(left: object, right: object) -> None:
 
 
 def contains(item: Any, values: Any) -> bool:
-    """Return `item in values`; what has no size, as a generator, would be consumed and is refused."""
+    """Return `item in values`; values without a size, such as generators, are refused, as they would be consumed."""
     check("'in'", item, methods=COMPARED)
     check("'in'", values)
     if type(item) not in _PLAIN:
@@ -315,7 +315,7 @@ def contains(item: Any, values: Any) -> bool:
 
 
 def _walkable(who: str, values: Any) -> Collection[Any]:
-    """Return `values` if they have a size, and a bounded one where it may be more than what is in memory."""
+    """Return `values` if they have a size, which is bounded where it may exceed the elements in memory."""
     check(repr(who), values)
     if type(values) in _WALKED:
         return values  # type: ignore[no-any-return]
@@ -346,7 +346,7 @@ def _single(who: str, compute: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def whole(state: Any) -> Any:
-    """Return the state as a value: of a class that is not trusted, which may be any mapping, as a dict."""
+    """Return the state as a value; a mapping of a class that is not trusted is converted to a dict."""
     return state if not own_methods(type(state)) else {key: state[key] for key in state}
 
 

@@ -1,13 +1,12 @@
-"""Which values a condition may work on: those whose operations run no code of a user's class, and come to an end.
+"""The values that conditions may work on: operations on them run no code of a user's class, and end.
 
-Rule: an operation is refused before it is begun. A class is looked at once: who defines its special methods? Extension
-types, the standard library and the libraries of arrays, frames and models may; so may what `dataclass` and `attrs`
-generate, which compare fields. A class of anybody else that brings a method of its own may loop, sleep or lie about its
-size, and a condition is evaluated on the event loop.
+Conditions are evaluated on the event loop, where the special method of a user's class may loop, sleep, or return a
+wrong size. So each class is examined once: special methods are allowed from extension types, the standard library, the
+libraries of arrays, frames and models, and from `dataclass` and `attrs`, whose generated methods compare fields.
 
-What is compared part by part is walked first, each shared part once. Compared by Python, a list that holds another
-twice takes it twice, so 24 lists, each of which holds the next twice, come to 16 million comparisons. So the number of
-parts as they are compared is worked out, and refused where it is far above the number that there are in memory.
+Values that Python compares part by part are walked first, each shared part once. Python compares a shared part as often
+as it occurs: 24 lists, each of which contains the next one twice, make 16 million comparisons. The walk computes the
+number of parts that Python would compare, and the operation is refused if that is far above the number in memory.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _own: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
 
 
 def own_methods(kind: type) -> frozenset[str]:
-    """Return the names of the special methods that a user's class brings to a type."""
+    """Return the names of the special methods that user classes define for a type."""
     known = _own.get(kind)
     if known is None:
         known = _own[kind] = frozenset(_find_own(kind))
@@ -72,7 +71,7 @@ def _find_own(kind: type) -> Iterable[str]:
 
 
 def _is_known(base: type) -> bool:
-    """Return whether a class is an extension's, or is what a module that is trusted has by the class's name."""
+    """Return whether a class is an extension type, or the object of that name in a trusted module."""
     if not base.__flags__ & _HEAP_TYPE:
         return True
     module = base.__module__
@@ -97,12 +96,12 @@ def _is_generated(base: type, method: object) -> bool:
 
 
 def check(who: str, *values: object, methods: frozenset[str] = ANY) -> None:
-    """Refuse values whose classes bring methods of their own, before an operation or a function calls these."""
+    """Refuse values whose user classes define methods that an operation or a function would call."""
     check_types(who, values, methods=methods)
 
 
 def check_types(who: str, values: Iterable[object], *, methods: frozenset[str] = ANY) -> None:
-    """Refuse values among which there is one that `check` refuses; what they hold is not looked at."""
+    """Refuse values of which `check` refuses one; their parts are not examined."""
     kinds = set(map(type, values))
     for kind in () if kinds <= _BUILT_IN else kinds - _BUILT_IN:
         if own := own_methods(kind) & methods:
@@ -113,11 +112,13 @@ def check_types(who: str, values: Iterable[object], *, methods: frozenset[str] =
 
 
 def check_parts(who: str, *values: object, methods: frozenset[str] = COMPARED) -> None:
-    """Refuse values that hold what `check` refuses, or so much that is shared that to compare it would not end.
+    """Refuse values with parts that `check` refuses, or with so many shared parts that a comparison would not end.
 
-    Of several values, the smallest bounds what is compared.
+    Of several values, the smallest bounds the comparison.
     """
-    bounded = [_Walk(who, methods).is_bounded(value) for value in values]  # of all, as each may hold what is refused
+    bounded = [
+        _Walk(who, methods).is_bounded(value) for value in values
+    ]  # all of them, because each may contain a refused part
     if not any(bounded):
         raise Refused(
             f"{who} would look at more than {MAX_ELEMENTS} parts of {type(values[0]).__name__}, which are the same "
@@ -126,24 +127,24 @@ def check_parts(who: str, *values: object, methods: frozenset[str] = COMPARED) -
 
 
 def check_cells(who: str, value: object) -> None:
-    """Refuse an array, series or frame that holds objects which `check` refuses."""
+    """Refuse an array, series or frame that contains objects which `check` refuses."""
     check_types(who, _cells(value), methods=COMPARED)
 
 
 class _Walk:
-    """One walk through a value, which looks at each part of it once."""
+    """One walk through a value that visits each part once."""
 
     def __init__(self, who: str, methods: frozenset[str]) -> None:
         self._who, self._methods = who, methods
         self._sizes: dict[int, int] = {}
         self._parts = 0
-        self._kept: list[Collection[object]] = []  # what is looked at must keep its id
+        self._visited: list[Collection[object]] = []  # references, so that no id is reused
 
     def is_bounded(self, value: object) -> bool:
-        """Return whether Python, which takes a shared part again and again, has not far more to compare than there is.
+        """Return whether Python, which compares shared parts repeatedly, compares about as many parts as there are.
 
         Raises:
-            Refused: A class that brings methods of its own is among the parts.
+            Refused: A part has a user class that defines special methods.
         """
         check(self._who, value, methods=self._methods)
         path: list[tuple[object, list[object], list[object]]] = []
@@ -163,7 +164,7 @@ class _Walk:
             return
         parts = _parts(value)
         check_types(self._who, parts, methods=self._methods)
-        self._kept.append(parts)
+        self._visited.append(parts)
         self._parts += 1 + len(parts)
         self._sizes[id(value)] = 1 + len(parts)  # until its parts are known; for good where it holds itself
         deep = [part for part in parts if type(part) not in ATOMS]
@@ -172,7 +173,7 @@ class _Walk:
 
 
 def _parts(value: object) -> list[object]:
-    """Return what is compared where a value is; nothing where the value itself is all."""
+    """Return the parts of a value that Python compares; an empty list for a value without parts."""
     kind = type(value)
     if issubclass(kind, dict):
         return [*dict.keys(value), *dict.values(value)]  # type: ignore[arg-type]  # mypy does not narrow by the type
@@ -214,7 +215,7 @@ def _cells(value: object) -> list[object]:
 
 
 def _attributes(value: object) -> list[object]:
-    """Return what an instance keeps in its dict and in its slots, without a call of any method of its class."""
+    """Return the values in the dict and the slots of an instance, without calling a method of its class."""
     found = list(_dict_of(value).values())
     for base in type(value).__mro__:
         slots = [slot for slot in base.__dict__.values() if isinstance(slot, MemberDescriptorType)]
@@ -223,7 +224,7 @@ def _attributes(value: object) -> list[object]:
 
 
 def stored(owner: object, name: str) -> Any:
-    """Return a field from where instances keep it: their dict, their slots, or the class for a plain default."""
+    """Return a field of an instance from its dict, its slots, or its class for a plain default."""
     values = _dict_of(owner)
     if name in values:
         return values[name]

@@ -1,6 +1,7 @@
-"""Graphs as data: what a definition may say, and what is wrong with one.
+"""Graphs as data: their models, their validation, and analyses of them.
 
-Rule: a `GraphDefinition` that exists is sound in itself; what depends on tools or other graphs is checked when it runs.
+Invariant: a `GraphDefinition` that exists is valid in itself. Its references to tools and other graphs are checked when
+it runs.
 """
 
 from nbflow.graph.model import END as END

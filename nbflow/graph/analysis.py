@@ -1,7 +1,6 @@
-"""What a graph looks like from above: its networkx form, and what is likely wrong with it.
+"""Analyses of whole graphs: the networkx form, and warnings about likely mistakes.
 
-Rule: warnings only; nothing here refuses a graph. This is the one place that imports networkx, and only for who asks
-for that form: it takes long to load.
+Nothing here refuses a graph. networkx is imported only when its form is requested, because it takes long to load.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MAX_WARNINGS = 100  # listed; the nearest names that each looks for take long am
 
 
 def to_networkx(graph: GraphDefinition) -> networkx.MultiDiGraph[str]:
-    """Return the graph as a MultiDiGraph; an edge's key is its index, END is a node where an edge leads to it."""
+    """Return a graph as a MultiDiGraph whose edge keys are indices; END is a node if an edge leads to it."""
     import networkx
 
     drawn: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=graph.name)
@@ -48,12 +47,13 @@ def lint(
     *,
     given: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Return warnings, a sentence each; of more than 100, the first.
+    """Return at most 100 warnings, a sentence each.
 
     They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
-    updates that repeat what a key with a reducer holds, params that a tool does not take, parameters `state` without an
-    annotation where there is a key of that name, parameters with reserved names, keys written in a subgraph that only
-    this graph reduces, and what cached tools read that the cache cannot see.
+    updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool changes in
+    place and does not return, parameters `state` without an annotation where there is a key of that name, parameters
+    with reserved names, keys written in a subgraph that only this graph reduces, and what cached tools read that the
+    cache cannot see.
 
     `given` are keys of the initial state; None if they are not known.
     """
@@ -93,7 +93,7 @@ def _unreachable(graph: GraphDefinition, reached: set[str]) -> Iterator[str]:
 
 
 def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
-    """Name the cycles that only a limit can end: no edge leaves them, and none inside depends on a condition."""
+    """Name the cycles that only their limit ends: no edge leaves them, and no inner edge depends on a condition."""
     found = list(components([node.node_id for node in graph.nodes], flow.into))
     number = {name: at for at, circle in enumerate(found) for name in circle}
     inside: list[list[EdgeDefinition]] = [[] for _ in found]
@@ -117,7 +117,7 @@ def _no_way_out(graph: GraphDefinition, flow: Flow) -> Iterator[str]:
 
 
 def _repeated(graph: GraphDefinition, registry: ToolRegistry) -> Iterator[str]:
-    """Name updates that a reducer adds to the value which they contain already."""
+    """Name updates that contain the value to which a reducer adds them."""
     adding = {key: name for key, name in graph.reducers.items() if name in ("append", "extend", "add")}
     for node in graph.nodes if adding else ():
         if node.tool is None or node.map is not None or node.tool not in registry:
@@ -144,7 +144,7 @@ def _lost_changes(flow: Flow) -> Iterator[str]:
 
 
 def _ignored(flow: Flow) -> Iterator[str]:
-    """Name the params of nodes that their tools do not take, and the parameters that there are."""
+    """Name the params of nodes that their tools do not take, with the parameters of these tools."""
     for node in flow.nodes.values():
         spec = flow.spec(node)
         if spec is None or not node.params or spec.takes_kwargs or spec.takes_state:
@@ -159,9 +159,9 @@ def _ignored(flow: Flow) -> Iterator[str]:
 
 
 def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:
-    """Name nodes whose parameter `state` gets the whole state, where there also is a key of that name.
+    """Name nodes whose parameter `state` receives the whole state although there is a key of that name.
 
-    Its annotation tells which of the two a tool means, so one that has none may mean the key.
+    The annotation of the parameter selects one of the two, so a parameter without one may be meant for the key.
     """
     for node in flow.nodes.values():
         spec = flow.spec(node)
@@ -178,10 +178,10 @@ def _hidden(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None)
 
 
 def _reduced_outside(graph: GraphDefinition, flow: Flow, graphs: Mapping[str, GraphDefinition]) -> Iterator[str]:
-    """Name keys that a subgraph writes and that only the graph around it reduces (SEMANTICS rule 21)."""
+    """Name keys that a subgraph writes and that only the outer graph reduces (SEMANTICS rule 21)."""
     for node in flow.nodes.values():
         inner = graphs.get(node.graph or "")
-        if inner is None or node.map is not None:  # what is written inside an item of a map is no update
+        if inner is None or node.map is not None:  # writes inside an item of a map are no updates
             continue
         written = flow.written_inside(node)
         for key in sorted(written & graph.reducers.keys() - inner.reducers.keys()):
@@ -194,7 +194,7 @@ def _reduced_outside(graph: GraphDefinition, flow: Flow, graphs: Mapping[str, Gr
 
 
 def _unseen(flow: Flow) -> Iterator[str]:
-    """Name what tools of nodes with `cache` read that the cache cannot see."""
+    """Name the inputs of tools of nodes with `cache` that the cache cannot see."""
     read: dict[str, list[HiddenInput]] = {}
     for node in flow.nodes.values():
         spec = flow.spec(node) if node.cache else None
@@ -204,39 +204,39 @@ def _unseen(flow: Flow) -> Iterator[str]:
             read[spec.name] = hidden_inputs(spec)
         found = read[spec.name]
         if found:
-            told = name_list((f"{each.what} ({each.place})" for each in found), most=6)
+            listed = name_list((f"{each.what} ({each.place})" for each in found), most=6)
             yield (
                 f"node {node.node_id!r} has cache=true, and the cache does not see what its tool {node.tool!r} reads "
-                f"besides its arguments: {told}; when that changes the old output is used again; pass it as an "
+                f"besides its arguments: {listed}; when that changes the old output is used again; pass it as an "
                 "argument, or take cache=true away"
             )
 
 
 def _cycle(edges: Sequence[EdgeDefinition]) -> list[str]:
-    """Return the nodes of a cycle among edges between nodes that all lead to each other, the first again at its end."""
+    """Return the nodes of one cycle in the edges of a component; the first node is repeated at the end."""
     onward: dict[str, str] = {}
     for edge in edges:
         onward.setdefault(edge.from_node, edge.to_node)
-    way = {edges[0].from_node: 0}
+    position = {edges[0].from_node: 0}
     name = onward[edges[0].from_node]
-    while name not in way:
-        way[name] = len(way)
+    while name not in position:
+        position[name] = len(position)
         name = onward[name]
-    return [*list(way)[way[name] :], name]
+    return [*list(position)[position[name] :], name]
 
 
 def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:
-    """Name parameters that nothing before the node can provide.
+    """Name parameters that no earlier node can provide.
 
-    Where the initial state is not known, what an entry node asks for is taken to be in it; where the source of a tool
-    before the node does not tell what it writes, nothing is said.
+    Where the initial state is unknown, the keys that entry nodes need count as given. There is no warning where an
+    earlier tool's source does not show what it writes.
     """
     if given is None:
         entries = [flow.nodes[entry] for entry in graph.entries()]
         start = {wish.name for entry in entries for wish in flow.wishes(entry) if wish.required}
     else:
         start = set(map(identifier, given))
-    for node in flow.nodes.values():  # what no path reaches never runs, and is told of already
+    for node in flow.nodes.values():
         missing = [wish.name for wish in flow.wishes(node) if wish.required and wish.name not in start]
         written = flow.written_before(node.node_id) if missing else None
         if written is None:

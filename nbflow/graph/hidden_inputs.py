@@ -1,8 +1,8 @@
-"""What a tool reads besides its arguments and its code, so that a cache of its outputs cannot see a change of it.
+"""Inputs of a tool besides its arguments and its code, which a cache of its outputs cannot see change.
 
-The sources of the tool and of the user's own functions that it names are read, and nothing runs. A name is resolved by
-what the function finds under it, an import inside of it by the module's name. What is only known at run time, such as
-the method of an object, is known by its name alone, so this lists what is likely, and never all that there may be.
+The sources of the tool and of the user functions that it names are read; nothing runs. A name is resolved in the
+function's scope, an import inside the function by the name of the module. A method of an object that exists only at run
+time is recognised by its name alone, so the list has likely inputs, and may be incomplete.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbflow.tools import ToolSpec
 
 MOST = 200
-"""Functions that are read for one tool."""
+"""The most functions that are read for one tool."""
 
 _READS: dict[str, str] = {
     "the environment": r"os\.getenvb?$",
@@ -58,12 +58,12 @@ _READS: dict[str, str] = {
 _PATTERNS = [(what, re.compile(pattern)) for what, pattern in _READS.items()]
 _WITHOUT_A_SEED = re.compile(r"numpy\.random\.(default_rng|RandomState|SeedSequence)$|random\.Random$")
 _MODULES = {"posix": "os", "nt": "os", "_io": "io", "_socket": "socket", "_random": "random"}
-"""Modules that define what users import from another."""
+"""Modules whose objects users import from another module."""
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenInput:
-    """A thing that a tool reads: what it is, such as `files`, and how its code writes it; `via` names a helper."""
+    """An input: its kind, such as `files`, the expression that reads it, and the helper function that does."""
 
     what: str
     written: str
@@ -71,12 +71,12 @@ class HiddenInput:
 
     @property
     def place(self) -> str:
-        """How the code writes it, and in which function where that is not the tool itself."""
+        """The expression, and the function that contains it if that is not the tool itself."""
         return f"{self.written} in {self.via}" if self.via else self.written
 
 
 def hidden_inputs(spec: ToolSpec) -> list[HiddenInput]:
-    """Return what a tool reads that a cache cannot see, in the order of its code, each once."""
+    """Return the inputs of a tool that a cache cannot see, in the order of its code, each once."""
     function = entered_by(spec.function)
     return list(dict.fromkeys(_Reader().read(function, ""))) if function is not None else []
 
@@ -86,7 +86,7 @@ class _Reader:
     met: set[int] = field(default_factory=set)
 
     def read(self, function: FunctionType, via: str) -> Iterator[HiddenInput]:
-        """Yield what a function reads, and then what those do that it names."""
+        """Yield the inputs of a function, and then those of the functions that it names."""
         function = entered_by(inspect.unwrap(function)) or function
         if id(function) in self.met or len(self.met) >= MOST:
             return
@@ -121,14 +121,14 @@ def _tree_of(function: Callable[..., Any]) -> ast.AST | None:
 
 
 def _walked(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield what runs when a function is called: not its decorators, defaults and annotations."""
+    """Yield the nodes of a function's body, without its decorators, defaults and annotations."""
     parts = tree.body if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) else [tree]
     for part in parts:
         yield from ast.walk(part)
 
 
 def _is_part(node: ast.AST, tree: ast.AST) -> bool:
-    """Return whether an attribute is taken of a node, so that the longer expression is the one to be named."""
+    """Return whether a node is the object of an attribute, so that the longer expression is the one to name."""
     return any(isinstance(each, ast.Attribute) and each.value is node for each in ast.walk(tree))
 
 
@@ -138,7 +138,7 @@ def _written(node: ast.AST) -> str:
 
 
 class _Scope:
-    """What names mean inside a function."""
+    """Resolves names and dotted expressions inside a function."""
 
     def __init__(self, function: FunctionType, tree: ast.AST) -> None:
         self._function = function
@@ -148,7 +148,7 @@ class _Scope:
         self._local = {*code.co_varnames, *code.co_cellvars} - self._imported.keys()
 
     def value(self, node: ast.AST) -> Any:
-        """Return what an expression of names and dots means outside the call; None where that is not known."""
+        """Return the object that a dotted expression refers to outside the call; None if it is unknown."""
         if isinstance(node, ast.Name):
             if node.id in self._local or node.id in self._imported:
                 return None
@@ -160,18 +160,18 @@ class _Scope:
         return None
 
     def path(self, node: ast.AST) -> str:
-        """Return the dotted name of what an expression means, such as `os.environ`; `?` stands for what is unknown."""
+        """Return the dotted name of the object of an expression, such as `os.environ`; unknown parts are `?`."""
         if isinstance(node, ast.Name) and node.id in self._imported:
             return self._imported[node.id]
         if (value := self.value(node)) is not None and (path := _path_of(value)):
             return path
         if isinstance(node, ast.Attribute):
             return f"{self.path(node.value)}.{node.attr}"
-        # An instance of a class is as the class, so that Path("x").read_text is known.
+        # An instance counts as its class, so that Path("x").read_text is known.
         return self.path(node.func) if isinstance(node, ast.Call) else "?"
 
     def called(self, call: ast.Call) -> str | None:
-        """Return what a call reads that a cache cannot see."""
+        """Return the kind of hidden input that a call reads, or None."""
         path = self.path(call.func)
         if not call.args and not call.keywords and _WITHOUT_A_SEED.match(path):
             return "random numbers"
@@ -196,7 +196,7 @@ def _public(module: str) -> str:
 
 
 def _imports(tree: ast.AST, function: FunctionType) -> Iterator[tuple[str, str]]:
-    """Yield the names that imports inside of a function bind, with what they mean."""
+    """Yield the names that imports inside a function bind, with their dotted names."""
     for node in _walked(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

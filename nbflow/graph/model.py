@@ -1,6 +1,6 @@
 """The pydantic models of a graph: the JSON that users store and send.
 
-Rule: every key beyond a node's id and tool and an edge's two ends is optional, and unknown keys are refused.
+Invariant: only the id and tool of a node and the two ends of an edge are required, and unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 END = validation.END
 AS_STORED: dict[str, Any] = {"names": "as stored"}
-"""The context of validation that leaves names as they are: those of a stored graph are those of its runs' events."""
+"""The validation context of stored graphs: names are not normalised, because the events of their runs use them."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -49,11 +49,11 @@ class _Part(BaseModel):
 
 
 class NodeDefinition(_Part):
-    """One node: what it runs, and how.
+    """A node: the tool or subgraph that it runs, and its options.
 
-    `tool` or `graph` (a subgraph's name) says what runs. `retries`, `backoff`, `timeout` and `executor` that are not
-    set explicitly are taken from the tool's own defaults. `backoff` and `timeout` are seconds. `errors` says what a map
-    does with items that are errors of a map with `on_error` `collect`: they stay in their places, or are left out.
+    Exactly one of `tool` and `graph` (the name of a subgraph) is set. The tool's defaults apply where `retries`,
+    `backoff`, `timeout` or `executor` is not set explicitly. `backoff` and `timeout` are seconds. `errors` is for maps
+    over the result of a map with `on_error` `collect`: items that are errors stay in the list, or are dropped.
     """
 
     model_config = ConfigDict(json_schema_extra=_ONE_OF_TWO)
@@ -78,7 +78,7 @@ class NodeDefinition(_Part):
 
 
 class EdgeDefinition(_Part):
-    """One edge; `to_node` is a node's id or `END`. An edge with a condition and no type is conditional."""
+    """An edge; `to_node` is the id of a node, or `END`. An edge with a condition and no type is conditional."""
 
     from_node: str
     to_node: str
@@ -90,9 +90,9 @@ class EdgeDefinition(_Part):
     @classmethod
     def _with_its_condition(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(condition := data.get("condition"), str):
-            kept = validation.one_line(condition)
-            if kept is not condition or "type" not in data:
-                return {"type": "conditional", **data, "condition": kept}
+            flat = validation.one_line(condition)
+            if flat is not condition or "type" not in data:
+                return {"type": "conditional", **data, "condition": flat}
         return data
 
 
@@ -100,7 +100,7 @@ class GraphDefinition(_Part):
     """A graph as users write it, in JSON or in the notation.
 
     Raises:
-        GraphError: Anything is wrong with it; one error lists every fault, each with where it is and what was known.
+        GraphError: The definition has faults; one error lists all of them, each with its position and the known names.
     """
 
     name: str = ""
@@ -140,29 +140,29 @@ class GraphDefinition(_Part):
         """Return the graph that a text in the notation, or in JSON, defines.
 
         Raises:
-            NotationError: The text cannot be read; it says where and what was expected.
-            GraphError: It reads, but defines no sound graph.
+            NotationError: The text cannot be parsed; the error names the position and what was expected.
+            GraphError: The text can be parsed, and the graph is not valid.
         """
         from nbflow.notation import read_graph
 
         return read_graph(text, name=name)
 
     def to_text(self) -> str:
-        """Return the graph in the notation, such that `from_text` gives an equal one."""
+        """Return the graph in the notation; `from_text` of it is an equal graph."""
         from nbflow.notation import to_text
 
         return to_text(self)
 
     def to_networkx(self) -> networkx.MultiDiGraph[str]:
-        """Return a `networkx.MultiDiGraph`: nodes and edges carry their definition's fields as attributes."""
+        """Return the graph as a `networkx.MultiDiGraph` whose nodes and edges have the fields of their definitions."""
         from nbflow.graph.analysis import to_networkx
 
         return to_networkx(self)
 
     def entries(self) -> tuple[str, ...]:
-        """Return the nodes where a run starts.
+        """Return the nodes where a run starts: `entry_node`, else all nodes with outgoing and without incoming edges.
 
-        That is the one named; else every node that has an edge out and none coming in; else the first node.
+        Without any of these it is the first node.
         """
         if self.entry_node is not None:
             return (self.entry_node,)
@@ -173,7 +173,7 @@ class GraphDefinition(_Part):
 
 
 def reachable(graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> dict[str, GraphDefinition]:
-    """Return the subgraphs that a graph names, and those that these name."""
+    """Return the subgraphs of a graph, and their subgraphs, by name."""
     found: dict[str, GraphDefinition] = {}
     left = [graph]
     while left:

@@ -1,7 +1,15 @@
-"""Which keys a graph needs at its start: what its nodes ask for that nothing before them writes.
+"""The keys that a graph needs in its initial state: those that nodes read and that no earlier node writes.
 
-Rule: nothing runs to find out. Where a source does not tell what its tool writes, a parameter without a default counts
-as written, and one with a default does not.
+The sources of the tools are read; nothing runs. Where a source does not show what its tool writes, a parameter without
+a default counts as written, and one with a default does not.
+
+The check of an initial state finds the keys without which no run can complete. Invariant: a run that could complete is
+never refused. So a key counts as missing only where every path through the graph starts a node that needs it, no
+earlier node may have written it, and no error edge handles the failure. A key with a default, of the item of a map, or
+in the node's params is never missing, and neither is a key that only a condition reads.
+
+"A run may end from here without starting one of these nodes" is a least fixed point, computed from the ends backwards.
+A loop that no edge leaves ends by its limit, which is a failure.
 """
 
 from __future__ import annotations
@@ -29,15 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A key of the state that a graph asks for.
+    """A key of the state that a graph reads.
 
     Attributes:
         name: The key.
-        annotation: Its type as the tool's parameter has it; Any where that says none.
-        default: What the tool takes without it, or MISSING.
-        required: Whether the graph cannot run without it.
-        nodes: The nodes that ask for it.
-        help: What it is, as the tool's docstring says it.
+        annotation: The annotation of the tool's parameter, or Any.
+        default: The default of the tool's parameter, or MISSING.
+        required: Whether the graph cannot run without the key.
+        nodes: The nodes that read the key.
+        help: The description of the key in the tool's docstring.
     """
 
     name: str
@@ -49,7 +57,7 @@ class Need:
 
 
 def _joined(needs: list[Need]) -> Need:
-    """Return the need of all nodes that ask for one key; what the first of them says counts."""
+    """Return one need for all nodes that read a key; the first annotation, default and help that are set count."""
     first = needs[0]
     return Need(
         first.name,
@@ -77,18 +85,18 @@ class Written:
 
 
 _DOUBT = 1
-"""The bit for keys that nobody can tell."""
+"""The bit of a node whose written keys are unknown."""
 
 
 def needs(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> list[Need]:
-    """Return the keys to begin with, those first that it cannot run without; subgraphs are looked into."""
+    """Return the keys that a graph reads from its initial state, required ones first; subgraphs are included."""
     return Flow(graph, registry, graphs).needs()
 
 
 class Flow:
-    """What each node of a graph asks for and writes, and who may have run before it.
+    """The keys that each node of a graph reads and writes, and the nodes that may run before it.
 
-    `nested` are the flows of the subgraphs, where this one is looked at for a graph that runs it.
+    `nested` has the flows of all subgraphs; it is given where this graph is itself a subgraph.
     """
 
     def __init__(
@@ -116,7 +124,7 @@ class Flow:
 
     @cached_property
     def reached(self) -> set[str]:
-        """The entries and all that a path from them leads to."""
+        """The entries and all nodes that paths from them reach."""
         return walk(self.entries, self._out)
 
     @cached_property
@@ -125,16 +133,16 @@ class Flow:
         return {node.node_id: node for node in self._graph.nodes if node.node_id in self.reached}
 
     def first_of(self, names: Collection[str]) -> set[str]:
-        """Return those of some nodes that a run may start without having started another of them."""
-        ways = {name: () if name in names else targets for name, targets in self._out.items()}
-        return walk(self.entries, ways) & set(names)
+        """Return those of some nodes that a run may start before any other of them."""
+        onward = {name: () if name in names else targets for name, targets in self._out.items()}
+        return walk(self.entries, onward) & set(names)
 
     @cached_property
     def asked(self) -> dict[str, frozenset[str]]:
         """The keys, by node, without which a tool or a map fails its node for good; only nodes that have some.
 
-        Left out are subgraphs, nodes whose failure an error edge handles, and what the items of a map need, as its list
-        may be empty.
+        Subgraphs and nodes whose failure an error edge handles are left out, and so are the keys that the items of a
+        map need, because its list may be empty.
         """
         required = cache(self._required)
         found: dict[str, frozenset[str]] = {}
@@ -154,7 +162,7 @@ class Flow:
 
     @cached_property
     def unwritten(self) -> dict[str, frozenset[str]]:
-        """The keys of `asked` that certainly no node writes before the one that asks starts for the first time."""
+        """The keys of `asked` that no node can have written when the node that reads them starts for the first time."""
         found: dict[str, frozenset[str]] = {}
         for name, asked in self.asked.items():
             known = self.written_before(name)
@@ -183,7 +191,7 @@ class Flow:
         return all(edge.type != "error" for edge in self.edges_of(name))
 
     def needs(self) -> list[Need]:
-        """Return what the graph asks of the state that it begins with."""
+        """Return the keys that the graph reads from its initial state, required ones first."""
         return self._needs
 
     @cached_property
@@ -200,7 +208,7 @@ class Flow:
         return sorted(map(_joined, found.values()), key=lambda need: not need.required)
 
     def wishes(self, node: NodeDefinition) -> list[Need]:
-        """Return what a node takes from the state, its own params and a map's item left out."""
+        """Return the keys that a node reads from the state; its params and the item of its map are no keys."""
         spec = self.spec(node)
         inner = self._subgraph(node)
         asked = inner.needs() if inner else _params(spec) if spec else []
@@ -211,26 +219,26 @@ class Flow:
         wishes = [replace(need, nodes=(node.node_id,)) for need in asked if need.name not in given]
         if node.map is not None:
             items = next((need.annotation for need in asked if need.name == bound), Any)
-            told = f"a list; node {node.node_id!r} runs once for each of its items"
-            wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), told))  # type: ignore[valid-type]
+            text = f"a list; node {node.node_id!r} runs once for each of its items"
+            wishes.append(Need(node.map, list[items], MISSING, True, (node.node_id,), text))  # type: ignore[valid-type]
         return wishes
 
     def written_inside(self, node: NodeDefinition) -> frozenset[str]:
-        """Return the keys that the nodes of a subgraph write, as far as their sources tell; none for a tool."""
+        """Return the keys that the nodes of a subgraph write, as far as their sources show; none for a tool."""
         inner = self._subgraph(node)
         return frozenset() if inner is None else inner.written_by_some
 
     @cached_property
     def written_by_some(self) -> frozenset[str]:
-        """The keys that its nodes write, without those of nodes of which the sources do not tell."""
+        """The keys that the nodes write, as far as their sources show."""
         return frozenset[str]().union(*filter(None, map(self.writes, self.nodes)))
 
     def spec(self, node: NodeDefinition) -> ToolSpec | None:
-        """Return the tool of a node; None for a subgraph, and for a tool that is not known."""
+        """Return the tool of a node; None for a subgraph or an unknown tool."""
         return self._registry.get(node.tool) if node.tool is not None and node.tool in self._registry else None
 
     def written_before(self, node_id: str) -> Written | None:
-        """Return the keys that may be written when a node starts for the first time; None where that is in doubt."""
+        """Return the keys that may be written when a node starts for the first time; None if they are unknown."""
         bits = self._before[node_id]
         return None if bits & _DOUBT else Written(self._numbers, bits)
 
@@ -300,7 +308,7 @@ class Flow:
 
     @cached_property
     def written(self) -> frozenset[str] | None:
-        """The keys that a run of the graph may write; None where that is in doubt."""
+        """The keys that a run of the graph may write; None if they are unknown."""
         written = [self.writes(name) for name in self.nodes]
         return None if None in written else frozenset().union(*filter(None, written))
 
@@ -312,7 +320,7 @@ class Flow:
         return None if node.graph is None else self._nested.flow(node.graph, self._name)
 
     def _read_by_conditions(self) -> Iterator[Need]:
-        """Yield what conditions read that nothing before them writes, with certainty."""
+        """Yield the keys that conditions read and that no earlier node can have written."""
         for edge in self._graph.edges:
             if edge.condition is None or edge.from_node not in self.reached:
                 continue
@@ -322,15 +330,15 @@ class Flow:
             for name in sorted(_names_in(edge.condition, self._registry) - own):
                 if name in known:
                     continue
-                told = f"read by the condition {edge.condition!r}"
-                yield Need(name, Any, MISSING, False, (edge.from_node,), told)
+                text = f"read by the condition {edge.condition!r}"
+                yield Need(name, Any, MISSING, False, (edge.from_node,), text)
 
 
 class _Nested:
-    """The flows of a graph's subgraphs, and of theirs, one for each however many nodes run it.
+    """The flows of all direct and indirect subgraphs, one for each graph, however many nodes run it.
 
-    A graph that runs itself, by others too, cannot run. A node that begins what it is inside of counts as if its graph
-    were not known.
+    A graph that contains itself cannot run, so a node that would run a graph inside itself counts as a node of an
+    unknown graph.
     """
 
     def __init__(self, graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]) -> None:
@@ -340,7 +348,7 @@ class _Nested:
         self._settled = False
 
     def flow(self, name: str, within: str) -> Flow | None:
-        """Return the flow of a graph that a node of another runs; None where it is not known, or runs that other."""
+        """Return the flow of the subgraph `name` of `within`; None if it is unknown, or contains `within`."""
         if not self._settled:
             self._settled = True
             for flow in self._flows.values():  # inner ones first, so that deep nests do not recurse
@@ -349,7 +357,7 @@ class _Nested:
 
 
 def _inner_first(root: str, graphs: Mapping[str, GraphDefinition]) -> tuple[list[str], set[tuple[str, str]]]:
-    """Return the names of graphs, each after those that it runs, and which runs which while it is run by it."""
+    """Return the names of graphs, each after its subgraphs, and the pairs (outer, inner) that close a recursion."""
     runs = {
         name: [node.graph for node in graph.nodes if node.graph is not None and node.graph in graphs]
         for name, graph in graphs.items()
@@ -384,7 +392,7 @@ def _names_in(condition: str, registry: ToolRegistry) -> frozenset[str]:
 
     try:
         return compile_condition(condition, registry.predicates).names
-    except ConditionError:  # it calls a predicate that is not registered yet
+    except ConditionError:  # the condition calls a predicate that is not registered yet
         return frozenset()
 
 
@@ -396,26 +404,26 @@ def _params(spec: ToolSpec) -> list[Need]:
 
 
 def _fields(spec: ToolSpec) -> list[Need]:
-    """Return the keys that a tool takes for the model that its parameter `state` is annotated as."""
+    """Return the fields of the model that annotates a tool's parameter `state`."""
     whole = spec.parameters.whole
-    told = _help(spec, STATE)
+    text = _help(spec, STATE)
     fields = () if whole is None else whole.fields
-    return [Need(field.name, field.annotation, field.default, field.required, (), told) for field in fields]
+    return [Need(field.name, field.annotation, field.default, field.required, (), text) for field in fields]
 
 
 def _help(spec: ToolSpec, param: str) -> str:
-    """Return what the docstring says of a parameter (`name: what it is`), else what the tool does."""
-    told = re.search(rf"^\s+{param}\s*(?:\([^)]*\))?:\s*(.+)$", inspect.getdoc(spec.function) or "", re.MULTILINE)
-    return told[1].strip() if told else f"{spec.name}: {spec.doc}" if spec.doc else ""
+    """Return the line of a docstring that describes a parameter (`name: text`), else the tool's summary."""
+    found = re.search(rf"^\s+{param}\s*(?:\([^)]*\))?:\s*(.+)$", inspect.getdoc(spec.function) or "", re.MULTILINE)
+    return found[1].strip() if found else f"{spec.name}: {spec.doc}" if spec.doc else ""
 
 
 _MOST_NOTICES = 10
 _MOST_KEYS = 50
-"""Keys of one error that are looked at one by one."""
+"""Keys of one error that are examined one by one."""
 
 
 class InitialStateCheck:
-    """Checks the initial states of one graph; what it finds out of the graph is kept for the next state."""
+    """Checks the initial states of one graph; the analysis of the graph is reused for each state."""
 
     def __init__(
         self, graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str, GraphDefinition]
@@ -425,18 +433,18 @@ class InitialStateCheck:
         self._flow, self._revision = Flow(graph, registry, self._graphs), registry.revision
 
     def is_of(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> bool:
-        """Return whether it is of a graph as that is now: with the same tools and subgraphs."""
+        """Return whether the check is valid for a graph with its present tools and subgraphs."""
         return self._graph is graph and self._revision == self._registry.revision and self._graphs == graphs
 
     def missing(self, given: Collection[str]) -> dict[str, str]:
-        """Return the keys that an initial state lacks to complete a run, each with a node that needs it."""
+        """Return the required keys that an initial state lacks, each with a node that needs it."""
         return self._flow.missing(frozenset(identifier(key) for key in given if isinstance(key, str)))
 
     def refuse_missing(self, given: Collection[str]) -> None:
-        """Refuse an initial state, by its keys, that lacks some without which no run can complete.
+        """Refuse an initial state that lacks keys without which no run can complete.
 
         Raises:
-            InitialStateError: It names these keys and the nodes that need them.
+            InitialStateError: Keys are missing; the error names them and the nodes that need them.
         """
         if missing := self.missing(given):
             silent = {key: found for key, node in missing.items() if (found := self._flow.silent_before(node))}
@@ -456,7 +464,7 @@ def missing_keys(flow: Flow, given: frozenset[str]) -> dict[str, str]:
     if not lacking or _may_end(flow, lacking):
         return {}
     nodes = _by_key(lacking)
-    # A key that only some ways need is not named beside one that all need.
+    # A key that only some paths need is not named beside one that all paths need.
     if certain := [key for key in list(nodes)[:_MOST_KEYS] if not _may_end(flow, nodes[key])]:
         return {key: nodes[key][0] for key in certain}
     first = flow.first_of(lacking)
@@ -464,7 +472,7 @@ def missing_keys(flow: Flow, given: frozenset[str]) -> dict[str, str]:
 
 
 def _by_key(lacking: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Return the nodes by the keys that they lack."""
+    """Return, for each key, the nodes that lack it."""
     nodes: dict[str, list[str]] = defaultdict(list)
     for node, keys in lacking.items():
         for key in keys:
@@ -473,7 +481,7 @@ def _by_key(lacking: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
 
 
 def _lacking(flow: Flow, given: frozenset[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the nodes that fail for want of keys, and these keys."""
+    """Yield the nodes that fail because keys are missing, with these keys."""
     if not flow.asked_keys <= given:
         for name, unwritten in flow.unwritten.items():
             if keys := sorted(unwritten - given):
@@ -518,7 +526,7 @@ def _may_end(flow: Flow, without: Collection[str]) -> bool:
 
 
 def _outcomes(edges: Collection[EdgeDefinition], *, every: bool) -> Iterator[list[str]]:
-    """Yield the sets of targets among which one firing of a node chooses."""
+    """Yield the sets of targets of which one firing of a node takes one set."""
     normal = [edge.to_node for edge in edges if edge.type == "normal"]
     yield normal
     if not every:

@@ -1,6 +1,7 @@
-"""Secrets among the params of nodes: left out where a graph is stored, put back where it is to run.
+"""Secrets in the params of nodes: removed where a graph is stored, restored before it runs.
 
-Rule: what stands for a secret says its name, so that a graph read back cannot run with it by mistake.
+Invariant: the placeholder of a secret contains its name, so that a graph that was read back cannot run with the
+placeholder as a value.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ PLACEHOLDER = "$secret"
 
 
 def without_secrets(graph: GraphDefinition, mask: str | None = None) -> GraphDefinition:
-    """Return a graph with `{"$secret": NAME}`, or a mask, for each secret in a param; itself where there is none."""
+    """Return a graph with `{"$secret": NAME}`, or a mask, in place of each secret in its params."""
     nodes = [(node, _without(node.params, "", mask)) for node in graph.nodes]
     if all(params is node.params for node, params in nodes):
         return graph
-    kept = [node if params is node.params else node.model_copy(update={"params": params}) for node, params in nodes]
-    return graph.model_copy(update={"nodes": tuple(kept)})
+    masked = [node if params is node.params else node.model_copy(update={"params": params}) for node, params in nodes]
+    return graph.model_copy(update={"nodes": tuple(masked)})
 
 
 def _without(value: Any, name: str, mask: str | None) -> Any:
-    """Return a value less its secrets; the value itself where it has none."""
+    """Return a value without its secrets; the value itself if it has none."""
     if isinstance(value, dict):
         parts = {key: _part(key, part, f"{name}.{key}".removeprefix("."), mask) for key, part in value.items()}
         return value if all(parts[key] is value[key] for key in value) else parts
@@ -55,7 +56,7 @@ def _stand_in(value: Any, name: str, mask: str | None) -> Any:
 
 
 def with_secrets(value: Any, supply: Supply) -> Any:
-    """Return a graph's plain data with the secrets that `supply` has; those that it lacks it names."""
+    """Return the plain data of a graph with the secrets of `supply`, which records the names of those it lacks."""
     if isinstance(value, dict):
         name = value.get(PLACEHOLDER)
         if isinstance(name, str):
@@ -66,7 +67,7 @@ def with_secrets(value: Any, supply: Supply) -> Any:
 
 
 def lacking(params: Mapping[str, Any]) -> Iterator[str]:
-    """Give the names of the secrets that a node's params still lack."""
+    """Yield the names of the placeholders in a node's params."""
     left: list[Any] = [params]
     while left:
         value = left.pop()

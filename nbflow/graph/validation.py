@@ -1,6 +1,6 @@
-"""What can be wrong with a graph, found on the plain data, so that one look lists every fault.
+"""Validation of a graph's plain data, so that one error lists every fault.
 
-Rule: a check never stops at the first fault, and never trusts the shape of what it reads.
+Invariant: a check does not stop at the first fault, and trusts no shape of the data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAP_ONLY = {"as": None, "into": None, "limit": None, "on_error": "fail", "error
 
 
 def size_fault(name: str, size: int) -> str | None:
-    """Return why a graph, with its subgraphs, is too large to compile, or None."""
+    """Return the fault of a graph that is too large to compile with its subgraphs; None for any other."""
     if size <= MAX_SIZE:
         return None
     return f"graph {name!r:.80} has {size} nodes and edges, with those of its subgraphs; {MAX_SIZE} are the most"
@@ -37,7 +37,7 @@ def size_of(raw: Mapping[str, Any]) -> int:
 
 
 def as_plain(data: Any) -> dict[str, Any]:
-    """Return the graph's data with models turned into dicts; {} for what is no mapping."""
+    """Return the data of a graph with models converted to dicts; an empty dict for data that is no mapping."""
     if not isinstance(data, Mapping):
         return {}
     plain = dict(data)
@@ -52,7 +52,7 @@ def _plain_part(item: Any) -> Any:
 
 
 def field_faults(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
-    """Return pydantic's complaints as sentences that name the node or edge and what is allowed."""
+    """Return pydantic's errors as sentences that name the node or edge, and the allowed values."""
     entries = error.errors(include_url=False)[:MAX_FAULTS]
     return [_field_fault(entry["loc"], entry["msg"], entry["type"], entry.get("input"), raw) for entry in entries]
 
@@ -85,7 +85,7 @@ def _place(part: str, index: Any, raw: Mapping[str, Any]) -> str:
 
 
 def structure_faults(raw: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with ids, edges, options and conditions; of more than 100 faults, the first."""
+    """Return the faults of ids, edges, options and conditions, at most 100."""
     nodes = [node for node in _dicts(raw, "nodes") if isinstance(node.get("node_id"), str)]
     known = dict.fromkeys(node["node_id"] for node in nodes)
     faults = ["a graph needs at least one node"] if "nodes" in raw and not raw["nodes"] else []
@@ -119,13 +119,13 @@ def _repeated_ids(ids: list[str]) -> list[str]:
     faults = []
     for index, node_id in enumerate(ids):
         if node_id in first:
-            faults.append(f"node id {node_id!r:.80} stands twice, as node {first[node_id]} and node {index}")
+            faults.append(f"node id {node_id!r:.80} appears twice, as node {first[node_id]} and node {index}")
         first.setdefault(node_id, index)
     return faults
 
 
 def id_fault(node_id: str) -> str | None:
-    """Return why a string cannot be a node's id, or None. `/`, `[` and `]` build the paths of nested runs."""
+    """Return why a string is no valid id of a node, or None. `/`, `[` and `]` separate the parts of a node's path."""
     if node_id.isidentifier() and node_id != END:
         return None
     if not node_id or node_id != node_id.strip():
@@ -138,7 +138,7 @@ def id_fault(node_id: str) -> str | None:
 
 
 def node_faults(node: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with one node's id and with its options together."""
+    """Return the faults of one node's id, and of its options in combination."""
     name = node["node_id"]
     faults = []
     if why := id_fault(name):
@@ -161,7 +161,7 @@ def _text(value: Any) -> str | None:
 
 
 class _Edges:
-    """Looks at edges one by one; equal conditions are compiled once."""
+    """Validates edges one by one, and each distinct condition once."""
 
     def __init__(self, known: dict[str, None]) -> None:
         self.known = known
@@ -169,7 +169,7 @@ class _Edges:
         self.conditions: dict[str, str | None] = {}
 
     def faults(self, edge: Mapping[str, Any], index: int) -> list[str]:
-        """Return what is wrong with the edge at `index`, with what was seen before it."""
+        """Return the faults of the edge at `index`, which may repeat an earlier one."""
         source, target, condition = edge["from_node"], edge["to_node"], edge.get("condition")
         condition = one_line(condition) if isinstance(condition, str) else condition
         kind = edge.get("type", "normal" if condition is None else "conditional")
@@ -180,7 +180,7 @@ class _Edges:
         faults += [f"names unknown node {name!r:.80}{_known(name, self.known)}" for name in unknown]
         same = (source, target, _text(kind), _text(condition))
         if self.seen.setdefault(same, index) != index:
-            faults.append(f"stands twice, as edge {self.seen[same]} too; take one away")
+            faults.append(f"appears twice, as edge {self.seen[same]} too; take one away")
         if fault := self._condition_fault(kind, condition):
             faults.append(fault)
         if not faults:
@@ -206,14 +206,14 @@ class _Edges:
 
 
 def one_line(condition: str) -> str:
-    """Return a condition as it is kept: a line's end is a space, and at the ends there is no white space."""
+    """Return a condition on one line: line ends become spaces, and white space at both ends is removed."""
     if "\n" in condition or "\r" in condition:
         condition = condition.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
     return condition.strip(WHITE)
 
 
 def condition_fault(condition: str) -> ConditionError | None:
-    """Return why a condition cannot be read, or None; which predicates there are is known only when the graph runs."""
+    """Return the error of a condition that cannot be parsed, or None. Predicates are looked up when the graph runs."""
     try:
         conditions.check(condition)
     except ConditionError as error:

@@ -104,14 +104,14 @@ def mapping(items: list[tuple[Token, Any]]) -> dict[Any, Any]:
     """Return the dict that key tokens and values spell.
 
     Raises:
-        Fault: A key is no constant, or stands twice.
+        Fault: A key is no constant, or appears twice.
     """
     spelt: dict[Any, Any] = {}
     seen: dict[Any, int] = {}
     for token, value in items:
         key = _SCALARS[token.type](token)
         if key in seen:
-            raise Fault(f"the key {key!r} stands twice", token.start, earlier=seen[key])
+            raise Fault(f"the key {key!r} appears twice", token.start, earlier=seen[key])
         seen[key], spelt[key] = token.start, value
     return spelt
 
@@ -232,7 +232,7 @@ def node_options(settings: list[Setting]) -> dict[str, Any]:
     """Return a node's options by the names of its JSON.
 
     Raises:
-        Fault: An option is unknown, stands twice, or has a value it does not take.
+        Fault: An option is unknown, appears twice, or has a value it does not take.
     """
     return _read(settings, "node", _NODE, _EDGE)
 
@@ -241,7 +241,7 @@ def edge_limit(settings: list[Setting]) -> int | None:
     """Return the limit of an edge, None where it has none of its own.
 
     Raises:
-        Fault: An option is unknown, stands twice, or has a value it does not take.
+        Fault: An option is unknown, appears twice, or has a value it does not take.
     """
     return _read(settings, "edge", _EDGE, _NODE).get("max")
 
@@ -263,7 +263,7 @@ def _read(settings: list[Setting], part: str, known: dict[str, Reader], others: 
         if option not in known:
             raise Fault(_unknown(option, part, known, others), name_token.start)
         if option in seen:
-            raise Fault(f"the option {option!r} stands twice", name_token.start, earlier=seen[option])
+            raise Fault(f"the option {option!r} appears twice", name_token.start, earlier=seen[option])
         seen[option] = name_token.start
         read[option] = known[option](option, value_token)
     return read

@@ -104,7 +104,7 @@ def _option_value(scene: _Scene) -> str | None:
             return f"the option {last.text!r} has no value; write '{last.text}=…'"
         if token.type == "RPAR":
             return f"params are named, and {last.text!r} names no value; write '{last.text}=…'"
-        return f"{_shown(token)} stands where '=' should; did you mean '{last.text}={_word(token)}'?"
+        return f"{_shown(token)} is where '=' should be; did you mean '{last.text}={_word(token)}'?"
     if last.type == "EQ" and token.type in ("RSQB", "RPAR", "COMMA"):
         name = scene.before[-2].text
         return f"{name!r} has no value after its '='"
@@ -141,7 +141,7 @@ def _computed(scene: _Scene) -> str | None:
 
 def _second_value(scene: _Scene) -> str | None:
     if not scene.before:
-        return f"a value does not begin with {_shown(scene.token)}"
+        return f"a value does not start with {_shown(scene.token)}"
     return _computed(scene._replace(expected={"COMMA", "$END"})) or "one value is expected, and this is a second one"
 
 
@@ -154,10 +154,10 @@ def _odd_start(scene: _Scene) -> str | None:
     first = {
         "ARROW": "no node before '->'; a chain begins with a node: 'a -> b'",
         "AMP": "no node before '&'; write 'a & b -> c'",
-        "COND": "a line does not begin with 'if'; write 'a -> b if …'",
-        "ELSE": "'else' stands on the line of its 'if', 'a -> b if … else c', or behind an arrow: 'a -> else c'",
-        "ON_ERROR": "a line does not begin with 'on error'; write 'a -> b on error'",
-        "LSQB": "options stand after the node or edge they belong to: 'fetch [retries=3]'",
+        "COND": "a line does not start with 'if'; write 'a -> b if …'",
+        "ELSE": "'else' is on the line of its 'if', 'a -> b if … else c', or after an arrow: 'a -> else c'",
+        "ON_ERROR": "a line does not start with 'on error'; write 'a -> b on error'",
+        "LSQB": "options follow the node or edge they belong to: 'fetch [retries=3]'",
     }
     return first.get(scene.token.type)
 
@@ -200,7 +200,7 @@ def _two_names(scene: _Scene) -> str | None:
     if word.lower() in ("elif", "elseif"):
         return f"there is no {word!r}; each condition has its line, and they are tried in order: 'a -> c if …'"
     if word.lower() in ("when", "where", "unless", "while") and chain:
-        return f"{word!r} begins no condition; did you mean '{'if not' if word.lower() == 'unless' else 'if'}'?"
+        return f"{word!r} starts no condition; did you mean '{'if not' if word.lower() == 'unless' else 'if'}'?"
     if last.type == "NAME" and "EQ" not in scene.types:
         near = get_close_matches(last.text[:40], _STATEMENTS, 1) if len(scene.before) == 1 else []
         meant = "".join(f" or '{statement} {word}'" for statement in near)
@@ -215,17 +215,17 @@ def _tails(scene: _Scene) -> str | None:
     said = {"COND": "'if'", "ELSE": "'else'", "ON_ERROR": "'on error'", "LSQB": "'['"}[token.type]
     if "ARROW" not in types:
         if token.type == "LSQB" and "AMP" in types:
-            return "options are given to one node, on a line of its own: 'fetch [retries=3]'"
+            return "options are given to one node, on a separate line: 'fetch [retries=3]'"
         if token.type == "LSQB" and "RSQB" in types:
-            return "options stand in one bracket: '[retries=3, timeout=10]'"
+            return "options go in one bracket: '[retries=3, timeout=10]'"
         return None if token.type == "LSQB" else _no_arrow(scene, said)
     if "RSQB" in types:
-        return "options stand in one bracket" if said == "'['" else f"{said} stands after the options, which come last"
+        return "options go in one bracket" if said == "'['" else f"{said} comes after the options, which are last"
     if token.type == "ELSE":
         return "'else' without an 'if' before it; write 'a -> b if … else c'"
     if "ELSE" in types:
-        what = "no condition of its own" if token.type == "COND" else "no 'on error'"
-        return f"'else' takes {what}; give it a line of its own"
+        what = "no condition" if token.type == "COND" else "no 'on error'"
+        return f"'else' takes {what}; give it a separate line"
     return "an error edge has no condition" if token.type == "COND" else None
 
 
@@ -233,7 +233,7 @@ def _no_arrow(scene: _Scene, said: str) -> str:
     names = [token.text for token in scene.before]
     if scene.token.type == "COND" and "->" in scene.token.text:
         condition, target = (part.strip()[:40] for part in scene.token.text.split("->", 1))
-        return f"the condition stands behind the arrow; did you mean '{names[0]} -> {target} if {condition}'?"
+        return f"the condition comes after the arrow; did you mean '{names[0]} -> {target} if {condition}'?"
     tail = "on error" if scene.token.type == "ON_ERROR" else "if …" + " else c" * (scene.token.type == "ELSE")
     return f"no arrow before {said}; write '{names[0]} -> b {tail}'"
 
@@ -241,13 +241,13 @@ def _no_arrow(scene: _Scene, said: str) -> str:
 def _after_tail(scene: _Scene) -> str | None:
     last, token, types = scene.last, scene.token, scene.types
     if token.type in ("ARROW", "AMP") and "ARROW" not in types and {"EQ", "RSQB", "RPAR"} & set(types):
-        return f"a node is declared on a line of its own; begin a new one with '{scene.before[0].text} {token.text} …'"
+        return f"a node is declared on a separate line; start a new one with '{scene.before[0].text} {token.text} …'"
     if token.type in ("ARROW", "AMP"):
         tail = next((at for at, type_ in enumerate(types) if type_ in ("COND", "ELSE", "ON_ERROR", "LSQB")), 0)
         ended = "its options" if types[tail] == "LSQB" else _shown(scene.before[tail])
-        return f"a chain ends with {ended}; begin a new line with '{scene.before[tail - 1].text} {token.text} …'"
+        return f"a chain ends with {ended}; start a new line with '{scene.before[tail - 1].text} {token.text} …'"
     if token.type in ("LPAR", "EQ") and last.type == "NAME" and ("ARROW" in types or "AMP" in types):
-        return f"a node is declared on a line of its own: '{last.text}{'(…)' if token.type == 'LPAR' else ' = …'}'"
+        return f"a node is declared on a separate line: '{last.text}{'(…)' if token.type == 'LPAR' else ' = …'}'"
     return None
 
 
@@ -258,9 +258,9 @@ def _signs(scene: _Scene) -> str | None:
     if token.type == "COLON":
         return "':' means nothing here; did you mean '='?" if len(scene.before) == 1 else None
     if token.type == "NUMBER":
-        return f'a bare name does not begin with {token.text[0]!r}; if it is a name, write "{token.text[:40]}"'
+        return f'a bare name does not start with {token.text[0]!r}; if it is a name, write "{token.text[:40]}"'
     if token.type in ("SEP", "$END") and "AMP" in scene.types and "ARROW" not in scene.types:
-        return f"no arrow after {last.text!r}; nodes side by side go on to another: 'a & b -> c'"
+        return f"no arrow after {last.text!r}; parallel nodes lead to another node: 'a & b -> c'"
     return None
 
 
@@ -291,7 +291,7 @@ def unreadable(text: str, sign: str, at: int, *, inside: bool) -> Fault:
     if sign in ("==", ":=") or sign.startswith("==="):
         return Fault(f"{sign[:8]!r} gives no value; did you mean '='?", at)
     if sign == "//":
-        return Fault("'//' begins no comment; did you mean '#'?", at)
+        return Fault("'//' starts no comment; did you mean '#'?", at)
     if sign.startswith("<") and len(sign) > 1:
         return Fault(f"{sign[:8]!r} is no arrow; arrows point to the right: '->', with the nodes swapped", at)
     if set(sign) <= set("-=~>") and not (inside and sign in "-+"):
@@ -306,7 +306,7 @@ def _not_a_number(sign: str, *, inside: bool) -> str:
         return f"{sign!r} is no number; times are in seconds: write {seconds:g}"
     if inside:
         return f'{sign[:40]!r} is neither a number nor a name; if it is text, write "{sign[:40]}"'
-    return f'a bare name does not begin with {sign[0]!r}; if {sign[:40]!r} is a name, write "{sign[:40]}"'
+    return f'a bare name does not start with {sign[0]!r}; if {sign[:40]!r} is a name, write "{sign[:40]}"'
 
 
 def odd_character(word: str, index: int, start: int) -> Fault:
@@ -317,7 +317,7 @@ def odd_character(word: str, index: int, start: int) -> Fault:
     if odd in _QUOTES:
         return Fault(f"{odd!r} is no quote here; did you mean '\"'?", at)
     if len(word) <= 40 and odd.isprintable():
-        return Fault(f'{odd!r} stands in no bare name; if it belongs to the name, write "{word}"', at)
+        return Fault(f'{odd!r} cannot be in a bare name; if it belongs to the name, write "{word}"', at)
     return Fault(_odd(odd), at)
 
 
@@ -327,10 +327,10 @@ def _odd(character: str) -> str:
 
 
 _IN_CONDITION = (
-    (re.compile(r"->"), "a condition ends its chain; go on in a new line"),
+    (re.compile(r"->"), "a condition ends its chain; continue on a new line"),
     (re.compile(r"\b(elif|elseif)\b"), "each condition has its line, and they are tried in order: 'a -> c if …'"),
-    (re.compile(r"\bon[ _-]?error\b"), "an error edge has no condition; write 'a -> b on error' on a line of its own"),
-    (re.compile(r"\bthen\b"), "the target stands before the condition: 'a -> b if …'"),
+    (re.compile(r"\bon[ _-]?error\b"), "an error edge has no condition; write 'a -> b on error' on a separate line"),
+    (re.compile(r"\bthen\b"), "the target comes before the condition: 'a -> b if …'"),
     (re.compile(r"\bif\b"), "one arrow has one 'if'; each condition has its line, and they are tried in order"),
 )
 

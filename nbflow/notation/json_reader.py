@@ -94,7 +94,7 @@ def _refused_piece(text: str) -> Fault:
         elif sign == ":" and before is not None and objects:
             key = json.loads(before.group())
             if key in objects[-1]:
-                return Fault(f"the key {key[:40]!r} stands twice", before.start(), earlier=objects[-1][key])
+                return Fault(f"the key {key[:40]!r} appears twice", before.start(), earlier=objects[-1][key])
             objects[-1][key] = before.start()
         elif sign[0] in "-0123456789NI":
             try:

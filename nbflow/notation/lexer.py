@@ -147,7 +147,7 @@ def _track(token: Token, opened: list[Token]) -> None:
         if not opened or opened[-1].start < 0:
             raise Fault(f"{sign!r} closes no bracket", token.start)
         if (wanted := _CLOSER[opened.pop().text]) != sign:
-            raise Fault(f"{sign!r} stands where {wanted!r} should close the bracket", token.start)
+            raise Fault(f"{sign!r} is where {wanted!r} should close the bracket", token.start)
 
 
 def _check_word(token: Token) -> None:
@@ -162,7 +162,7 @@ def _keyword(text: str, token: Token, before: str, *, inside: bool) -> tuple[Tok
     end = start + len(word)
     if inside:
         if word in ("if", "else"):
-            raise Fault(f'{word!r} as a name stands in quotes: "{word}"', start)
+            raise Fault(f'{word!r} as a name needs quotes: "{word}"', start)
     elif word == "if":
         condition, end = _condition(text, start, end)
         return condition, end

@@ -96,10 +96,10 @@ def _sections(read: Iterable[Statement]) -> Iterable[tuple[str, list[Statement]]
     for statement in read:
         if isinstance(statement, Line) and statement.kind == "header":
             if current and not headers:
-                raise Fault("statements stand above this first 'graph NAME'; move it to the top", statement.start)
+                raise Fault("there are statements above this first 'graph NAME'; move it to the top", statement.start)
             name = constants.name(statement.words[0])
             if name in headers:
-                raise Fault(f"the graph {name!r} stands twice", statement.start, earlier=headers[name])
+                raise Fault(f"the graph {name!r} appears twice", statement.start, earlier=headers[name])
             headers[name] = statement.start
             current = sections[name] = []
         else:
@@ -171,7 +171,7 @@ class _GraphReader:
         limit = constants.edge_limit(chain.options) if chain.options else None
         for tokens, names in groups[:-1]:
             if END in names:
-                raise Fault("paths end at END; nothing goes on from it", tokens[names.index(END)].start)
+                raise Fault("paths end at END; no edge leaves it", tokens[names.index(END)].start)
         for (_, sources), (tokens, targets) in pairwise(groups[:-1]):
             self._connect(sources, targets, {"type": "normal"}, tokens[0])
         (_, sources), (tokens, targets) = groups[-2:]
@@ -185,8 +185,8 @@ class _GraphReader:
             return
         if len(targets) > 1:
             raise Fault(
-                f"a condition has one target, for the first that is true goes alone; let it go to a node "
-                f"that goes on to both: '{targets[0]}_and_{targets[1]} = pass'",
+                f"a condition has one target, because only the first true condition is taken; let it lead to a node "
+                f"that leads to both: '{targets[0]}_and_{targets[1]} = pass'",
                 tokens[1].start,
             )
         self.conditions.append(chain.condition)
@@ -205,7 +205,7 @@ class _GraphReader:
             for target in targets:
                 same = (source, target, kind, condition)
                 if same in self._seen:
-                    raise Fault(f"the edge '{_edge(*same)}' stands twice", place.start, earlier=self._seen[same])
+                    raise Fault(f"the edge '{_edge(*same)}' appears twice", place.start, earlier=self._seen[same])
                 self._seen[same] = place.start
                 self.edges.append({"from_node": source, "to_node": target, **tail})
 
@@ -231,7 +231,7 @@ class _GraphReader:
         for token, value in params:
             name = constants.name(token)
             if name in seen:
-                raise Fault(f"the param {name!r} stands twice", token.start, earlier=seen[name])
+                raise Fault(f"the param {name!r} appears twice", token.start, earlier=seen[name])
             seen[name], read[name] = token.start, value
         return read
 
@@ -257,14 +257,14 @@ class _GraphReader:
 
     def _once(self, line: Line, what: str, key: Any) -> None:
         if key in self._seen:
-            raise Fault(f"{what} stands twice", line.start, earlier=self._seen[key])
+            raise Fault(f"{what} appears twice", line.start, earlier=self._seen[key])
         self._seen[key] = line.start
 
     def _check_entry(self) -> None:
         entry = self.settings.get("entry_node")
         if entry is not None and entry not in self.nodes:
             known = f"{did_you_mean(entry, self.nodes)}; nodes: {name_list(self.nodes)}"
-            raise Fault(f"'entry' names {entry[:40]!r}, which no other line does{known}", self._entry)
+            raise Fault(f"'entry' names {entry[:40]!r}, which no other line names{known}", self._entry)
 
     def _check_elses(self) -> None:
         conditional = {edge["from_node"] for edge in self.edges if "condition" in edge} if self._elses else set()
@@ -274,7 +274,7 @@ class _GraphReader:
             if self.nodes[source].get("route") == "all":
                 raise Fault(
                     f"{source!r} has route=all and takes every edge that holds, so nothing is 'else' there; "
-                    f"write the edge on a line of its own",
+                    f"write the edge on a separate line",
                     at,
                 )
 

@@ -64,7 +64,7 @@ def parse_run_line(line: str) -> RunLine:
             if key := _KEY.match(line, at, end):
                 name_of_key = identifier(key[1])
                 if name_of_key in assignments:
-                    raise Fault(f"the key {name_of_key!r} stands twice", at, earlier=columns[name_of_key])
+                    raise Fault(f"the key {name_of_key!r} appears twice", at, earlier=columns[name_of_key])
                 columns[name_of_key] = at
                 assignments[name_of_key], at = _expression(line, key, end)
             elif option := _OPTION.match(line, at, end):
@@ -143,7 +143,7 @@ def _expression(line: str, key: re.Match[str], end: int) -> tuple[str, int]:
     ends = (stop for stop in _stops(line, start, end) if stop[0] == ";" or stop[0].isspace())
     for tries, (sign, at) in enumerate(ends):
         if sign == ";":
-            raise Fault("';' stands only at the line's end, where it hides the result", at)
+            raise Fault("';' is allowed only at the end of the line, where it hides the result", at)
         problem = _refusal(line, key[1], start, at)
         if problem is None:
             return line[start:at].strip(), at
@@ -203,11 +203,11 @@ def _stray(line: str, at: int, end: int) -> Fault:
     if line[at] == ",":
         return Fault("',' separates nothing here; put a space between two keys", at)
     if line[at] == ";":
-        return Fault("';' stands only at the line's end, where it hides the result", at)
+        return Fault("';' is allowed only at the end of the line, where it hides the result", at)
     if found := re.compile(r"([^\W\d]\w*+)\s*+==").match(line, at, end):
         return Fault(f"'==' gives no value; did you mean '{found[1]}=…'?", at)
     if line[at] == "-":
-        return Fault("an option begins with '--'", at)
+        return Fault("an option starts with '--'", at)
     word = re.compile(r"\S*+").match(line, at, end)
     said = word.group()[:40] if word else ""
     bare = said if said.isidentifier() else "key"

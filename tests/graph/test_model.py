@@ -154,7 +154,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"nodes": [{"node_id": " a", "tool": "t"}]}, "node id ' a' is empty or has white space at its ends; choose another"),
     ({"nodes": [{"node_id": "a/b", "tool": "t"}]}, "node id 'a/b' holds '/', '[', ']', a control character or a line separator; choose another"),
     ({"nodes": [{"node_id": "a\nb", "tool": "t"}]}, "node id 'a\\nb' holds '/', '[', ']', a control character or a line separator; choose another"),
-    ({"nodes": [NODE, NODE]}, "node id 'a' stands twice, as node 0 and node 1"),
+    ({"nodes": [NODE, NODE]}, "node id 'a' appears twice, as node 0 and node 1"),
     ({"nodes": [NODE, B], "entry_node": "c"}, f"entry_node names unknown node 'c'; {KNOWN}"),
     ({"nodes": [NODE], "max_iterations": 0}, "max_iterations: input should be greater than or equal to 1, got 0"),
     ({"nodes": [NODE], "reducers": {"x": 1}}, "reducers.x: input should be a valid string, got 1"),
@@ -167,7 +167,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (edge(type="conditional"), "edge 0 'a -> b' is conditional and has no condition; give it one, or make it normal"),
     (edge(type="normal", condition="x"), "edge 0 'a -> b' is of type 'normal', which has no condition; make it conditional, or take the condition away"),
     (edge(type="error", condition="x"), "edge 0 'a -> b' is of type 'error', which has no condition; make it conditional, or take the condition away"),
-    ({"nodes": [NODE, B], "edges": [{"from_node": "a", "to_node": "b"}] * 2}, "edge 1 'a -> b' stands twice, as edge 0 too; take one away"),
+    ({"nodes": [NODE, B], "edges": [{"from_node": "a", "to_node": "b"}] * 2}, "edge 1 'a -> b' appears twice, as edge 0 too; take one away"),
     ({"nodes": [NODE, B], "edges": [{"to_node": "b"}]}, "edge 0: 'from_node' is missing"),
 ]  # fmt: skip
 
@@ -216,7 +216,7 @@ def test_one_error_lists_every_fault_each_with_its_place() -> None:
     for words in (
         "retries: ",
         "'speed'",
-        "stands twice",
+        "appears twice",
         "unknown node 'nowhere'",
         "has no condition",
         "read",

@@ -91,8 +91,8 @@ def test_options_of_an_arrow_with_else_are_those_of_both_its_edges() -> None:
 
 
 def test_a_tail_ends_its_line_and_options_come_last() -> None:
-    assert "begin a new line with 'b -> …'" in refused("a -> b on error -> c")
-    assert "'if' stands after the options, which come last" in refused("a -> b [max=5] if x")
+    assert "start a new line with 'b -> …'" in refused("a -> b on error -> c")
+    assert "'if' comes after the options, which are last" in refused("a -> b [max=5] if x")
 
 
 # 3. Conditions
@@ -149,7 +149,7 @@ def test_a_fault_in_a_condition_is_shown_at_its_own_column(text: str, line: int,
 def test_a_condition_has_one_target() -> None:
     assert refused("a -> b & c if x") == (
         "line 1, column 10: a condition has one target, for the first that is true goes alone; "
-        "let it go to a node that goes on to both: 'b_and_c = pass'"
+        "let it go to a node that leads to both: 'b_and_c = pass'"
     )
 
 
@@ -187,7 +187,7 @@ def test_else_is_always_written() -> None:
 def test_entry_names_a_node_of_another_line() -> None:
     assert read_graph("entry b\na -> b").entry_node == "b"
     assert refused("entry abd\nabc -> x") == (
-        "line 1, column 7: 'entry' names 'abd', which no other line does; did you mean 'abc'?; nodes: abc, x"
+        "line 1, column 7: 'entry' names 'abd', which no other line names; did you mean 'abc'?; nodes: abc, x"
     )
 
 
@@ -293,22 +293,22 @@ def test_what_comes_from_the_tool_unless_it_is_set_is_written_when_it_is_set() -
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a -> b\n\na -> b", "line 3, column 6: the edge 'a -> b' stands twice, on lines 1 and 3; keep one"),
+        ("a -> b\n\na -> b", "line 3, column 6: the edge 'a -> b' appears twice, on lines 1 and 3; keep one"),
         ("a -> b if x\na -> b if x",
-         "line 2, column 6: the edge 'a -> b if x' stands twice, on lines 1 and 2; keep one"),
-        ("a & a -> b", "line 1, column 10: the edge 'a -> b' stands twice, both on line 1; keep one"),
+         "line 2, column 6: the edge 'a -> b if x' appears twice, on lines 1 and 2; keep one"),
+        ("a & a -> b", "line 1, column 10: the edge 'a -> b' appears twice, both on line 1; keep one"),
         ("a -> b on error\ra -> b on error",
-         "line 2, column 6: the edge 'a -> b on error' stands twice, on lines 1 and 2; keep one"),
+         "line 2, column 6: the edge 'a -> b on error' appears twice, on lines 1 and 2; keep one"),
         ("a\na = b", "line 2, column 1: the node 'a' is declared twice, on lines 1 and 2; keep one"),
         ("reduce k with x\nreduce k with x",
-         "line 2, column 1: the reducer of 'k' stands twice, on lines 1 and 2; keep one"),
+         "line 2, column 1: the reducer of 'k' appears twice, on lines 1 and 2; keep one"),
         ("a [retries=1,\nretries=1]",
-         "line 2, column 1: the option 'retries' stands twice, on lines 1 and 2; keep one"),
-        ("a(x=1,\n'x'=1)", "line 2, column 1: the param 'x' stands twice, on lines 1 and 2; keep one"),
-        ("a(x={1: 1,\n1: 2})", "line 2, column 1: the key 1 stands twice, on lines 1 and 2; keep one"),
-        ("entry a\na\nentry a", "line 3, column 1: 'entry' stands twice, on lines 1 and 3; keep one"),
+         "line 2, column 1: the option 'retries' appears twice, on lines 1 and 2; keep one"),
+        ("a(x=1,\n'x'=1)", "line 2, column 1: the param 'x' appears twice, on lines 1 and 2; keep one"),
+        ("a(x={1: 1,\n1: 2})", "line 2, column 1: the key 1 appears twice, on lines 1 and 2; keep one"),
+        ("entry a\na\nentry a", "line 3, column 1: 'entry' appears twice, on lines 1 and 3; keep one"),
         ("max_iterations 5\na\nmax_iterations 5",
-         "line 3, column 1: 'max_iterations' stands twice, on lines 1 and 3; keep one"),
+         "line 3, column 1: 'max_iterations' appears twice, on lines 1 and 3; keep one"),
     ],
 )  # fmt: skip
 def test_what_stands_twice_is_refused_with_both_lines(text: str, problem: str) -> None:
@@ -432,8 +432,8 @@ def test_the_magics_name_wins_and_another_inside_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"nodes": [],\n "nodes": []}', "line 2, column 2: the key 'nodes' stands twice, on lines 1 and 2; keep one"),
-        ('{"nodes": [{"a": 1, "a": 2}]}', "line 1, column 21: the key 'a' stands twice, both on line 1; keep one"),
+        ('{"nodes": [],\n "nodes": []}', "line 2, column 2: the key 'nodes' appears twice, on lines 1 and 2; keep one"),
+        ('{"nodes": [{"a": 1, "a": 2}]}', "line 1, column 21: the key 'a' appears twice, both on line 1; keep one"),
         ('{"x": NaN}', "line 1, column 7: NaN is refused as a number: it is not finite, or too long"),
         ('{"x": [1e999]}', "line 1, column 8: 1e999 is refused as a number: it is not finite, or too long"),
         ('{"nodes": [],}', "line 1, column 13: this is no JSON: the ',' before '}' is one too many"),
@@ -486,8 +486,8 @@ def test_a_file_may_be_json_of_one_graph_or_a_list() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a\ngraph x\nb", "line 2, column 1: statements stand above this first 'graph NAME'; move it to the top"),
-        ("graph x\na\ngraph x\nb", "line 3, column 1: the graph 'x' stands twice, on lines 1 and 3; keep one"),
+        ("a\ngraph x\nb", "line 2, column 1: there are statements above this first 'graph NAME'; move it to the top"),
+        ("graph x\na\ngraph x\nb", "line 3, column 1: the graph 'x' appears twice, on lines 1 and 3; keep one"),
         ("graph x\ngraph y\na", "line 1, column 1: the graph 'x' is empty; write at least one node under it"),
         ("# text", "line 1, column 1: there is no node here; write for instance 'fetch -> parse'"),
     ],
