@@ -107,14 +107,23 @@ def guarded() -> Iterator[None]:
             # What cannot be written is met here, and not when Python ends, which reports it by itself.
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
+    except SystemExit as ended:
+        if not _is_broken_pipe(ended.__context__):
+            raise
+        _discard()  # the reader has all that it wanted, where typer exits with code 1
+        sys.exit(0)
     except OSError as error:
         _discard()
-        if error.errno == errno.EPIPE:  # the reader has all that it wanted; a command that failed keeps its code
+        if _is_broken_pipe(error):  # a command that failed keeps its exit code
             sys.exit(error.__context__.code if isinstance(error.__context__, SystemExit) else 0)
         where = "the output" if error.filename is None else str(error.filename)
         _end(f"{where} cannot be used: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - whatever it is, a person is to read a sentence
         _end(f"an error that nbflow does not expect: {type(error).__name__}: {error}{_place_of(error)}")
+
+
+def _is_broken_pipe(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
 
 
 def _discard() -> None:

@@ -122,7 +122,7 @@ MESSAGES = [
     ('a -> b error', 8, "'error' is no tail of an arrow; did you mean 'on error'?"),
     ('a -> b if x on error', 13,
      "an operator is missing before 'on'; an error edge has no condition; write 'a -> b on error' on a "
-     "line of its own"),
+     "separate line"),
     ('a -> b on error if x', 17, 'an error edge has no condition'),
     ('a on error', 3, "no arrow before 'on error'; write 'a -> b on error'"),
     ('a -> b else c', 8, "'else' without an 'if' before it; write 'a -> b if … else c'"),
@@ -130,8 +130,8 @@ MESSAGES = [
     ('else c', 1, "'else' is on the line of its 'if', 'a -> b if … else c', or after an arrow: 'a -> else c'"),
     ('a -> b -> else c', 16, "'else' needs a condition on 'b': 'a -> b if … else c'"),
     ('a -> b & c if x', 10,
-     "a condition has one target, because only the first true condition is taken; let it lead to a node that goes "
-     "on to both: 'b_and_c = pass'"),
+     "a condition has one target, because only the first true condition is taken; let it lead to a node that leads "
+     "to both: 'b_and_c = pass'"),
     ('a -> END -> b', 6, 'paths end at END; no edge leaves it'),
     ('END -> b', 1, 'paths end at END; no edge leaves it'),
     ('END = x', 1, 'END is where paths end, not a node; choose another name'),
@@ -194,7 +194,7 @@ MESSAGES = [
     ('a -> else b', 11, "'else' needs a condition on 'a': 'a -> b if … else c'"),
     ('a [route=all]; a -> b if x else c', 33,
      "'a' has route=all and takes every edge that holds, so nothing is 'else' there; write the edge on a "
-     "line of its own"),
+     "separate line"),
     ('a -> b if x [max=1, max=2]', 21, "the option 'max' appears twice, both on line 1; keep one"),
     ('a = b c', 7, "'c' is not expected here; expected '(', '[' or the line's end"),
     ('a -> [b, c]', 6, "a node is missing between '->' and '['; nodes side by side are joined by '&': 'a -> b & c'"),

@@ -148,8 +148,8 @@ def test_a_fault_in_a_condition_is_shown_at_its_own_column(text: str, line: int,
 
 def test_a_condition_has_one_target() -> None:
     assert refused("a -> b & c if x") == (
-        "line 1, column 10: a condition has one target, for the first that is true goes alone; "
-        "let it go to a node that leads to both: 'b_and_c = pass'"
+        "line 1, column 10: a condition has one target, because only the first true condition is taken; "
+        "let it lead to a node that leads to both: 'b_and_c = pass'"
     )
 
 
