@@ -1,6 +1,6 @@
-"""What happens in a run, in the one form that the store, the WebSocket and the views share.
+"""The events of a run, in the form that the store, the WebSocket and the views share, and the statuses of a run.
 
-Rule: events are facts in the past. `seq` starts at 1 and has no gaps; whatever can be derived from events is not one.
+Invariant: `seq` starts at 1 and has no gaps. An event is a fact of the past; data that follows from events is no event.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nbflow.secrets import masked_repr
 
 
 class Status(StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     RUNNING = "running"
     WAITING = "waiting"
@@ -53,7 +53,7 @@ ENDINGS = {
     Kind.EXECUTION_ERROR: Status.FAILED,
     Kind.EXECUTION_CANCELLED: Status.CANCELLED,
 }
-"""The events that end a run, and how it stands then."""
+"""The events that end a run, and the status that each leads to."""
 
 
 _FOR_REPLAY = frozenset({"rules"})

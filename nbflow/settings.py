@@ -1,6 +1,6 @@
-"""What a user may set once for all runs, by environment variables.
+"""Settings for all runs, from environment variables.
 
-Rule: an argument of a call wins over a setting; a setting that is not understood is refused, and never passed over.
+Invariant: an argument of a call overrides a setting; an invalid setting raises an error and is never ignored.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     durability: Durability = "async"
-    """Whether runs are kept: each event before what follows from it, in groups behind the run, or not at all."""
+    """When events are stored: before whatever depends on them starts, in groups behind the run, or not at all."""
     database_url: str | None = None
-    """Where: a URL of SQLAlchemy; by default a file under `.nbflow/` beside the notebook."""
+    """The URL of the store for SQLAlchemy; by default a file under `.nbflow/` beside the notebook."""
     allow_unstored: bool = False
-    """Whether a run kept with `sync` goes on where a value cannot be stored."""
+    """Whether a run with `sync` continues after a value that cannot be stored."""
     large_value: ByteSize = Field(ByteSize(64 * 2**20), gt=0)
-    """From which size on a value is named in a notice, as bytes or a text such as `200MB`."""
+    """The size from which a notice names a value, in bytes or as a text such as `200MB`."""
     retain_runs: int = Field(50, ge=0)
-    """How many runs that have ended stay in memory, beside the last one; the store still has the others."""
+    """The number of ended runs that stay in memory, beside the last one; the store has the others."""
     retain_bytes: ByteSize = Field(ByteSize(32 * 2**20), ge=0)
-    """How many bytes they may take, about, as bytes or a text such as `100MB`."""
+    """The estimated size of these runs at most, in bytes or as a text such as `100MB`."""
     prune_keep_last: int | None = Field(None, ge=1)
-    """How many runs stay when a store is opened; by default all."""
+    """The number of newest runs to retain when the store is opened; by default all."""
     prune_older_than_days: float | None = Field(None, gt=0)
-    """How old the others have to be to go; by default they go whatever their age."""
+    """The age from which other runs are deleted, in days; by default at any age."""
 
     @field_validator("database_url")
     @classmethod
     def _is_understood(cls, url: str | None) -> str | None:
-        """Refuse a URL that names no store; not as a ValueError, whose report pydantic would give, password and all."""
+        """Refuse a URL that names no store; with no ValueError, since pydantic's report of one has the password."""
         try:
             return url if url is None or parsed(url) else None
         except StoreError as error:
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 
 
 def settings() -> Settings:
-    """Return the settings as the environment has them now.
+    """Return the current settings.
 
     Raises:
         NbflowError: One of them has a value that is not allowed.
@@ -66,7 +66,7 @@ _NAMES = tuple(_PREFIX + name.upper() for name in Settings.model_fields)
 
 @lru_cache(maxsize=1)
 def _as_set(_: tuple[str | None, ...]) -> Settings:
-    """Read the settings anew where a variable has changed: it takes as long as a short run does."""
+    """Read the settings; cached until a variable changes, since reading takes as long as a short run."""
     try:
         return Settings()
     except ValidationError as error:
@@ -74,7 +74,7 @@ def _as_set(_: tuple[str | None, ...]) -> Settings:
 
 
 def setting_error(error: ValidationError) -> NbflowError:
-    """Return in words which setting has a value that is not allowed; of a token's value nothing is told."""
+    """Return the error that names an invalid setting and its value, except the value of a token."""
     first = error.errors(include_url=False)[0]
     name = _PREFIX + "_".join(map(str, first["loc"])).upper()
     value = "not allowed" if name.endswith("_TOKEN") else repr(first.get("input"))

@@ -27,7 +27,7 @@ from nbflow.values import own
 
 
 class Missing(Enum):
-    """The type of `MISSING`, which stands where a key has no value."""
+    """The type of `MISSING`, the value of a key that has none."""
 
     MISSING = "MISSING"
 
@@ -40,13 +40,13 @@ MISSING: Final = Missing.MISSING
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """Stands in a state for a value that could not be stored; `why` is the reason that was said then."""
+    """The placeholder in a state for a value that could not be stored; `why` is the reason."""
 
     why: str
 
 
 Fold = Callable[[Any, Sequence[Any]], Any]
-"""What the scheduler calls: the value so far (or MISSING) and the updates in order; gives the new value."""
+"""Takes the value so far (or MISSING) and the updates in order; returns the new value."""
 
 
 def _append(value: Any, updates: Sequence[Any]) -> Any:
@@ -259,7 +259,7 @@ class PathState(Mapping[str, Any]):
         return layer_mark(self.layer, key)
 
     def fork(self) -> PathState:
-        """Return a path that starts where this one stands; both go on by themselves."""
+        """Return a path with the same state; the two are independent from then on."""
         if self.values_:
             self.layer = Layer(self.layer, self.values_, self.marks)
             self.values_, self.marks = {}, {}

@@ -1,6 +1,6 @@
-"""Rows under headings, as plain text, as HTML and as a frame of pandas.
+"""Tables: rows under headings, as plain text, as HTML and as a frame of pandas.
 
-Rule: a cell is one bounded line; whatever stands in it is data and never markup.
+Invariant: a cell is one line of bounded length, and its content is never interpreted as markup.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _values.fillvalue = "…"
 
 
 class Table:
-    """Rows of text under headings; `note` is a sentence below them, such as that there are more rows."""
+    """Rows of text under headings; `note` is a sentence below them, for example about rows that were left out."""
 
     def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
         self.headings, self.rows, self.note = tuple(headings), [tuple(map(_line, row)) for row in rows], note
@@ -77,7 +77,7 @@ class Records(list[Row], ABC):
 
 
 def shown(value: Any) -> str:
-    """Return a value in short, for a cell; one that has no repr is named by its type."""
+    """Return a short text of a value for a cell; the name of its type if its repr raises."""
     try:
         return mask(_values.repr(hidden(value)))
     except Exception:  # noqa: BLE001 - a value's own code may raise anything, and must not spoil the table

@@ -1,6 +1,7 @@
-"""Every error a user can meet, in one tree.
+"""The errors of nbflow, in one tree.
 
-Rule: a message says what was wrong, where, what was known, and what to do; the exception keeps the parts as attributes.
+Invariant: a message says what was wrong, where, what was known, and what to do; the exception has these parts as
+attributes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class GraphNotFoundError(GraphError, LookupError):
 
 
 class NotationError(NbflowError):
-    """A text could not be read; keeps the line and column (from 1) and draws a caret under the place."""
+    """A text could not be parsed; the message has the line and column (from 1), and a caret under the position."""
 
     def __init__(self, problem: str, *, line: int = 1, column: int = 1, source_line: str = "") -> None:
         self.problem, self.line, self.column, self.source_line = problem, line, column, source_line
@@ -54,9 +55,9 @@ class NotationError(NbflowError):
 
 
 class ConditionError(NbflowError):
-    """A condition could not be read or evaluated.
+    """A condition could not be parsed or evaluated.
 
-    `column` (from 1) is the place in `source`; `node` and `result` are set when a run ended by it.
+    `column` (from 1) is the position in `source`; `node` and `result` are set when it ended a run.
     """
 
     def __init__(self, problem: str, *, source: str = "", column: int | None = None) -> None:
@@ -79,7 +80,7 @@ def _excerpt(source: str, column: int | None, width: int = 100) -> str:
 
 
 class NameClashError(NbflowError):
-    """Two names are one in the form that Python gives identifiers; `names` are they as they were written."""
+    """Two names are equal after Python's normalisation of identifiers; `names` has both as they were written."""
 
     def __init__(self, what: str, first: str, second: str, name: str) -> None:
         self.names = (first, second)
@@ -107,7 +108,7 @@ class NodeError(ExecutionError):
 
 
 class LoopError(ExecutionError):
-    """An edge on a cycle was to be taken more often than its limit allows."""
+    """An edge on a cycle exceeded its limit."""
 
     def __init__(self, node: str, target: str, limit: int, *, edge_type: str = "normal") -> None:
         self.target, self.limit = target, limit
@@ -134,14 +135,14 @@ class StateConflictError(ExecutionError):
 
 
 class ExecutionCancelled(ExecutionError):  # noqa: N818 - the field's name for it, as in asyncio.CancelledError
-    """The run was stopped before its end; `reason` tells by whom or what, such as `by you`."""
+    """The run was cancelled; `reason` names the cause, such as `by you`."""
 
     def __init__(self, message: str, *, reason: str = "") -> None:
         self.reason = reason
         super().__init__(f"{message} {reason}".strip())
 
     def _render_traceback_(self) -> list[str]:
-        """Show one line in a notebook: where the loop stood when a person pressed Stop tells nothing."""
+        """Show one line in a notebook: the traceback of the event loop is of no use after a person pressed Stop."""
         return [f"ExecutionCancelled: {self}"]
 
 
@@ -259,13 +260,13 @@ class RecordedError(NbflowError):
 
 
 def words(error: BaseException) -> str:
-    """Return what an exception says, known secrets masked.
+    """Return the message of an exception, with known secrets masked.
 
-    One whose own `__str__` fails must not take the run down with it.
+    An exception whose `__str__` raises must not end the run, so its message is replaced.
     """
     from nbflow.secrets import mask
 
     try:
         return mask(str(error))
     except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
-        return f"(its words cannot be had: __str__ raised {type(worse).__name__})"
+        return f"(no message: __str__ raised {type(worse).__name__})"

@@ -1,7 +1,7 @@
-"""What an exception says, with its notes, the errors of its group, its causes and its contexts.
+"""The text and data of an exception, with its notes, the errors of its group, its causes and its contexts.
 
-Rule: every face shows an error by `text_of`, and keeps the errors of a group as data by `errors_of`. Both are bounded,
-whatever a tool raises: chains that lead back to themselves, groups of any size and depth.
+Invariant: notebook, command line and server all show `text_of` an error. Text and data are bounded for every exception,
+also for chains that lead back to themselves and for groups of any size and depth.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _errors(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _notes(error: BaseException) -> list[str]:
-    """Return what `add_note` added; like Python, take anything that a user put there."""
+    """Return the notes of an exception; like Python, accept any object that a user put there."""
     notes = error.__dict__.get("__notes__")
     if notes is None:
         return []
@@ -203,7 +203,7 @@ def _formatted(failure: Failure, frames: Frames) -> traceback.TracebackException
 
 
 def _alone(failure: Failure) -> BaseException:
-    """Return a stand-in that says the same, but has neither errors nor a source."""
+    """Return an exception with the same text and notes, but without a group and a cause."""
     error = failure.error
     alone: BaseException = Exception(failure.text)
     if isinstance(error, SyntaxError):
@@ -215,7 +215,7 @@ def _alone(failure: Failure) -> BaseException:
 
 
 def node_error(node: str, error: BaseException) -> BaseException:
-    """Return what ends a run or fails a subgraph when a tool raised: a NodeError that names the node's path."""
+    """Return the error that ends a run or fails a subgraph after a tool raised: a NodeError with the node's path."""
     if isinstance(error, ExecutionError | ConditionError):
         return error
     told = words(error) if isinstance(error, RecordedError) else f"{type(error).__name__}: {text_of(error)}"
@@ -225,7 +225,7 @@ def node_error(node: str, error: BaseException) -> BaseException:
 
 
 def error_data(node: str, error: BaseException) -> dict[str, Any]:
-    """Return what an error edge puts under `error` in the state.
+    """Return the data that an error edge writes to the key `error` of the state.
 
     It has the keys `node` (its path), `type` and `message` and, where the error is an exception group, `errors`, a list
     of `{"type", "message"}` that have `errors` in turn.

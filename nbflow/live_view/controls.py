@@ -1,7 +1,7 @@
-"""What a page asks to be done to a run: the buttons, forms and breakpoints of the live view.
+"""The commands that a page sends to a run: the buttons, forms and breakpoints of the live view.
 
-Rule: a page is trusted with nothing but the protocol. What the run refuses is told in its own words, and what is not in
-the protocol is passed over.
+Invariant: only messages of the protocol have an effect; others are ignored. If the run refuses a command, the page gets
+the message of the error.
 """
 
 from __future__ import annotations
@@ -18,45 +18,45 @@ STOPPED = "by you"
 
 
 class Reopen(Protocol):
-    """Brings back a run that has ended."""
+    """Resumes or forks a run that has ended."""
 
     def __call__(
         self, message: Message, *, at: int | None = None, state: Mapping[str, Any] | None = None,
         then: Callable[[Run], None] | None = None,
     ) -> None:  # fmt: skip
-        """Go on with the run, or fork it, where its page shows it, soon; `then` is done before anything of it runs."""
+        """Schedule a resume or a fork, and show it on the page; `then` is called before any task of it starts."""
 
 
 class Commands:
     """The commands of one run, live or read from a store.
 
     Args:
-        run: What they are done to; on its loop, where it has one.
-        reopen: Brings back a run that has ended.
-        tell: Is called with what the page should know of it.
+        run: The run; commands are executed on its loop, if it has one.
+        reopen: Resumes or forks a run that has ended.
+        send: Called with each message for the page.
     """
 
-    def __init__(self, run: RunRecord, reopen: Reopen, tell: Callable[[Message], None]) -> None:
-        self._run, self._reopen, self._tell = run, reopen, tell
+    def __init__(self, run: RunRecord, reopen: Reopen, send: Callable[[Message], None]) -> None:
+        self._run, self._reopen, self._send = run, reopen, send
 
     @property
     def _live(self) -> Run | None:
         return self._run if isinstance(self._run, Run) and self._run.result is None else None
 
     def act(self, message: Message) -> None:
-        """Do what a message asks."""
+        """Execute the command of a message, or send the page the refusal."""
         try:
             if self._live is not None:
                 self._steer(self._live, message)
             else:
                 self._go_on(message)
         except NbflowError as error:
-            self._tell(refusal(message, error))
+            self._send(refusal(message, error))
 
-    def tell_breaks(self) -> None:
-        """Tell the page where there are breakpoints."""
+    def send_breaks(self) -> None:
+        """Send the page the nodes with breakpoints."""
         if self._live is not None:
-            self._tell({"type": "breaks", "nodes": sorted(self._live.breaks)})
+            self._send({"type": "breaks", "nodes": sorted(self._live.breaks)})
 
     def _steer(self, run: Run, message: Message) -> None:
         match message:
@@ -70,7 +70,7 @@ class Commands:
                 run.cancel(STOPPED)
             case {"name": "break", "node": str(node), "on": bool(on)}:
                 run.break_at(node, on=on)
-                self.tell_breaks()
+                self.send_breaks()
             case {"name": "retry", "node": str(node)}:
                 run.retry(node)
             case {"name": "skip", "node": str(node), **rest}:
@@ -88,7 +88,7 @@ class Commands:
                 self._reopen(message, then=lambda run: run.skip(node, rest.get("output")))
             case {"name": "pause" | "continue" | "step" | "stop" | "break" | "answer"}:
                 raise not_active(
-                    self._run, "goes on in another process, or its process has ended; once it has, it can be resumed"
+                    self._run, "is active in another process, or its process has ended; after that it can be resumed"
                 )
             case _:
                 self._fork(message)
@@ -100,13 +100,13 @@ class Commands:
 
 
 def not_active(run: RunRecord, elsewhere: str) -> RunStateError:
-    """Return why nothing can be done here to a run: it has ended, or else it is `elsewhere`, as that says."""
+    """Return the error for a command to a run that is not active here: it has ended, or else `elsewhere` says why."""
     ended = f"has ended with status {run.status}"
     return RunStateError(f"run {run.id} {elsewhere if run.result is None else ended}")
 
 
 def refusal(message: Message, error: NbflowError) -> dict[str, Any]:
-    """Return what a page is told of a command that was refused."""
+    """Return the message for the page about a command that was refused."""
     told = {key: message[key] for key in ("node", "question", "view") if key in message}
     faults = {"errors": error.faults} if isinstance(error, AnswerError) else {}
     return {"type": "refused", "name": message.get("name"), "message": words(error), **told, **faults}

@@ -1,8 +1,9 @@
-"""A page that shows a run: what it is sent, and what becomes of what it says, over any wire.
+"""A page that shows a run, over any transport: a widget or a WebSocket.
 
-Rule: everything happens on the run's own loop. What thread a message comes in on is the wire's matter, so it is
-only handed over. A page goes on showing what it was turned to: a run, its next sitting, whoever resumed it, or a fork
-that was made here. A page whose run was released from memory reads the run again when somebody asks for something.
+Invariant: messages of the page are handled on the loop of the run; `receive` passes them to it from any thread.
+
+A page follows its run through later resumes, whoever starts them, until it shows another run, such as a fork that was
+started on it. If its run is released from memory, the page reads the run again for the next message.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ Reopen = Callable[[str, int | None, Mapping[str, Any] | None], Awaitable[Run]]
 
 
 MOST_UNHEARD = 100
-"""Messages that wait while a run is read again; of more the oldest are dropped."""
+"""The most messages that wait while a run is read again; the oldest of more are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rereading:
-    """How a page gets a run again that was released from memory.
+    """How a page reads a run again that was released from memory.
 
-    `read` returns the run by its id, with its fold not yet fed; it may block. `retain` takes the run once it is shown.
+    Attributes:
+        read: Returns the run by its id, and its fold without events; it may block.
+        retain: Called with the run once it is displayed.
     """
 
     read: Callable[[str], tuple[RunRecord, RunView]]
@@ -44,15 +47,15 @@ class Page:
     """One page, and the feed of the run that it shows now.
 
     Args:
-        run: What it shows first; make the page on its loop.
-        view: The run's fold, not yet fed.
-        send: Called with each message of the view protocol, on the loop of the run it tells of.
+        run: The first run; create the page on its loop.
+        view: The fold of the run, without events.
+        send: Called with each message of the view protocol, on the loop of the run.
         describe: Returns the first line of a tool's documentation.
-        reopen: Goes on with a run that has ended, or forks it.
-        home: The loop where a run goes on that the page brings back; without one it brings back none.
-        returns: The session's list of those who are told of a run that goes on again.
-        on_run: Called with a run that the page is to show from now on, before anything of it has run.
-        again: Gets a run again that was released; without it no run is released.
+        reopen: Resumes or forks a run.
+        home: The loop on which the page resumes runs; without it the page resumes none.
+        returns: The functions of the session that are called with a run that resumes.
+        on_run: Called with the run to show from now on, before any of its tasks starts.
+        again: Reads a released run again; without it the run is not released.
     """
 
     def __init__(
@@ -71,17 +74,17 @@ class Page:
 
     @property
     def feed(self) -> Feed:
-        """The feed of the run that it shows; not while that run is released."""
-        assert self._feed is not None  # noqa: S101 - only who lets it be released has to ask `asleep` before
+        """The feed of the displayed run; there is none while that run is released."""
+        assert self._feed is not None  # noqa: S101 - a caller with `again` checks `asleep` first
         return self._feed
 
     @property
     def asleep(self) -> bool:
-        """Whether its run is released, and read again when somebody asks for something."""
+        """Whether the run is released; the next message reads it again."""
         return self._feed is None
 
     def show(self, run: RunRecord, view: RunView) -> None:
-        """Show another run from now on, and of it what was looked at; call on its loop."""
+        """Show another run from now on, with the same nodes inspected; call on its loop."""
         inspecting = [] if self._feed is None else self._feed.inspecting
         if self._feed is not None:
             self._feed.leave()
@@ -98,7 +101,7 @@ class Page:
         return feed
 
     def release(self, run: RunRecord) -> None:
-        """Refer to a run no longer, if it is the one that is shown; the page has what it was sent."""
+        """Drop the reference to a run, if it is the displayed one; the page keeps its content."""
         feed = self._feed
         if feed is not None and feed.run is run and self._again is not None:
             feed.leave()
@@ -106,7 +109,7 @@ class Page:
             self._feed = None
 
     def receive(self, message: Any) -> None:
-        """Act on what the page says, soon; from any thread."""
+        """Schedule the handling of a message from the page; call in any thread."""
         feed = self._feed
         if feed is None:
             self._ask_again(message)
@@ -121,7 +124,7 @@ class Page:
             feed.handle(message)
 
     def _ask_again(self, message: Any) -> None:
-        """Have a message answered once the run is read again; a page that only opens has got all it needs."""
+        """Read the run again for a message; a page that only reports `ready` has its content already."""
         if isinstance(message, Mapping) and message.get("type") == "ready":
             self._at_home(self._on_ready)
             return
@@ -170,7 +173,7 @@ class Page:
             self._on_run(run)
 
     def leave(self) -> None:
-        """Tell the page nothing more; what runs goes on. Call on the run's loop."""
+        """Send the page nothing more; the run continues. Call on its loop."""
         if self._returned in self._returns:
             self._returns.remove(self._returned)
         if self._feed is not None:
@@ -193,24 +196,24 @@ class Page:
             except NbflowError as error:
                 self._send(refusal(message, error))
 
-        def begin() -> None:
+        def schedule() -> None:
             task = asyncio.ensure_future(go_on())
             self._reopening.add(task)
             task.add_done_callback(self._reopening.discard)
 
         if self._home is not None:
-            self._home.call_soon_threadsafe(begin)
+            self._home.call_soon_threadsafe(schedule)
 
 
 def _first(run: Run, action: Callable[[Run], None]) -> None:
-    """Do something to a run that is to be done before anything of it runs; without that it is not to run at all."""
+    """Apply a command to a run before any of its tasks starts; cancel the run if the command is refused."""
     try:
         action(run)
     except NbflowError:
-        run.cancel("as it was not to run so")
+        run.cancel("as the command that resumed it was refused")
         raise
 
 
 def scene_of(run: RunRecord) -> dict[str, Any]:
-    """Return what a page is to draw of a run."""
+    """Return the scene of a run: the layout that a page draws."""
     return dict(scene(run.graph, subgraphs=run.subgraphs, run_id=run.id))

@@ -1,7 +1,7 @@
-"""A run as one page follows it: its events folded into patches, and what the page says acted upon.
+"""The feed of one page: it folds the events of a run into patches, and handles the messages of the page.
 
-Rule: everything happens on the run's own loop, where it has one. A run that has ended, or was read from a store, only
-answers.
+Invariant: everything happens on the loop of the run, if it has one. The feed of a run that has ended, or was read from
+the store, only answers messages.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from nbflow.view.values.time_limit import Previews
 
 _NAME = 40
 _VIEWS = 16
-"""Views of one page that are told of what they look at; of those that went nobody says so."""
+"""The most views of one page that get the data of their inspected node; a closed view is not reported."""
 
 
 class Feed:
-    """Tells one listener what changed, at most 30 times a second, and less often where that would slow the run.
+    """Sends one page the changes of a run, at most 30 times a second, and less often if that would slow the run.
 
     Args:
         run: The run to follow.
-        view: Its fold, not yet fed.
+        view: Its fold, without events.
         send: Called on the run's loop with each message of the view protocol.
         describe: Returns the first line of a tool's documentation.
-        reopen: Brings the run back once it has ended, for the page's buttons.
+        reopen: Resumes or forks the run once it has ended.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Feed:
         self._previews = Previews()
         self._within = Within(run, view.locate, self._previews)
         self._inspected: dict[str | None, str] = {}
-        """By view: one page may have several, of which each looks at a node of its own, or a part of one."""
+        """The inspected node by view: one page may have several views, each with its own node or part of a node."""
         self._bound_to: set[str] = set()
         self._backlog = Backlog(view, run.events)
         self._pace = Pace()
@@ -57,22 +57,22 @@ class Feed:
 
     @property
     def inspecting(self) -> list[Message]:
-        """What the page asked for of the nodes that its views look at."""
+        """The `inspect` messages of the nodes that the views show."""
         return [{"type": "inspect", "node": node, **_named(view)} for view, node in self._inspected.items()]
 
     @property
     def snapshot(self) -> dict[str, Any]:
-        """The whole view as it stands now."""
+        """The whole view, with all events so far."""
         self._backlog.fold()
         return self._view.snapshot(time.time())
 
     def start(self) -> None:
-        """Begin to follow the run; call on its loop."""
+        """Start to follow the run; call on its loop."""
         if self._live is not None:
             self._live.on_change(self._changed)
 
     def _changed(self) -> None:
-        # The first change after a quiet time goes at once, with all that happens in the same turn of the loop.
+        # The first change after a quiet period is sent at once, with all changes of the same turn of the loop.
         assert self._live is not None  # noqa: S101 - only a run that lives changes
         self._live.loop.call_later(self._pace.wait(self._live.loop.time()), self._flush)
 
@@ -83,27 +83,27 @@ class Feed:
         self._pace.begin(loop.time(), self._backlog.grown())
         try:
             self._backlog.fold_piece()
-            self._tell_changes()
-        finally:  # what goes wrong with one change leaves those after it to be told
+            self._send_changes()
+        finally:  # an error in one change does not stop later ones
             self._pace.end(loop.time(), self._view.seq - seen)
             if self._backlog.left and self._view.seq > seen:
                 self._changed()
             elif self._live.result is None:
                 self._live.on_change(self._changed)
 
-    def _tell_changes(self) -> None:
+    def _send_changes(self) -> None:
         touched = self._bound_to & self._view.touched
         patch = self._view.take_patch(time.time())
         if patch is not None:
             self._send(patch)
         if touched:
-            self._tell_inspected()
+            self._send_inspected()
 
     def close(self) -> dict[str, Any]:
-        """Send what is left to send after the run's end, and the last snapshot; return it."""
+        """Send the remaining changes and the last snapshot after the end of the run; return the snapshot."""
         if self._live is not None and not self._closed:
             self._backlog.fold()
-            self._tell_changes()
+            self._send_changes()
         self._closed = True
         last = self.snapshot
         self._send(last)
@@ -114,11 +114,11 @@ class Feed:
         self._closed = True
 
     def handle(self, message: Any) -> None:
-        """Act on a message from the page; what is not in the protocol is passed over. Call on the run's loop."""
+        """Handle a message from the page; others than those of the protocol are ignored. Call on the run's loop."""
         match message:
             case {"type": "ready"}:
                 self._send(self.snapshot)
-                self._commands.tell_breaks()
+                self._commands.send_breaks()
                 self.on_ready()
             case {"type": "inspect", "node": str() | None as node} if message.get("at") is None:
                 self._inspect(node, message)
@@ -145,9 +145,9 @@ class Feed:
             self._inspected[view] = node
         if len(self._inspected) > _VIEWS:
             del self._inspected[next(iter(self._inspected))]
-        self._tell_inspected()
+        self._send_inspected()
 
-    def _tell_inspected(self) -> None:
+    def _send_inspected(self) -> None:
         self._bound_to = set()
         told = {path: data for path in {*self._inspected.values()} if (data := self._looked_at(path)) is not None}
         for view, path in self._inspected.items():
@@ -155,7 +155,7 @@ class Feed:
                 self._send({"type": "inspector", "node": path, "data": told[path], **_named(view)})
 
     def _looked_at(self, path: str) -> dict[str, Any] | None:
-        """Return what is shown of a node, or of a part of a map or subgraph; None for what the run does not have."""
+        """Return the inspector data of a node, or of a part of a map or subgraph; None if the run has no such node."""
         if path in self._view.nodes:
             data = inspect(self._view, self.run.graph, path, previews=self._previews)
             data["timing"] |= self._share(path)
@@ -172,7 +172,7 @@ class Feed:
             data["doc"] = self._describe(data["tool"])
 
     def _share(self, node: str) -> dict[str, Any]:
-        """Return which part of the critical path a node is; `more` says that this takes another question to tell."""
+        """Return the share of the critical path that a node has; `more` is true if another message is needed for it."""
         told = self._lookups.answer({"type": "share", "node": node}) or {}
         return {"share": told.get("share"), "more": told.get("more", False)}
 
@@ -182,6 +182,6 @@ def _named(view: str | None) -> dict[str, str]:
 
 
 def _of_view(message: Any) -> dict[str, str]:
-    """Return what tells to which of a page's views an answer is: what the question said of it."""
+    """Return the view of a message as a field of its answer; an empty dict without one."""
     view = message.get("view") if isinstance(message, Mapping) else None
     return {"view": view} if isinstance(view, str) and len(view) <= _NAME else {}

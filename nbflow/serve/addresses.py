@@ -16,10 +16,10 @@ BACKLOG = 2_048
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket at an address, which processes begun from here may share.
+    """Return a socket that is bound to an address and that child processes inherit.
 
     Raises:
-        NbflowError: It cannot be had, such as one that is taken.
+        NbflowError: The address cannot be bound, for example because it is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
@@ -35,7 +35,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def public_address(host: str, port: int) -> str:
-    """Return where a person's browser finds a server of this process: behind JupyterHub, by the way of its proxy."""
+    """Return the address at which a browser reaches a server of this process; behind JupyterHub, that of its proxy."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
     if prefix is None:
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
@@ -45,11 +45,11 @@ def public_address(host: str, port: int) -> str:
 
 
 def proxied_names() -> tuple[str, ...]:
-    """Return the names that a browser calls a server of this process by when JupyterHub's proxy is between; `*` is any.
+    """Return the host names of requests that come through JupyterHub's proxy; `*` allows any, none without a proxy.
 
-    The proxy hands on the browser's `Host`. Any name is safe where the hub does not tell its own: a page whose name was
-    made to lead here (DNS rebinding) comes with its own name, and a browser sends it no cookie of another name, so that
-    without the token it gets nothing but `/health`.
+    The proxy forwards the browser's `Host`. Any name is safe if the hub does not say its own: a page of another name
+    that resolves to this address (DNS rebinding) gets no cookie of the real name from the browser, and without the
+    token it can read only `/health`.
     """
     if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
         return ()
@@ -57,19 +57,19 @@ def proxied_names() -> tuple[str, ...]:
 
 
 def page_address(address: str, token: str) -> str:
-    """Return the address that lets a person into the page, whatever is in the token."""
+    """Return the address of the page with the token, which is quoted."""
     return f"{address}?token={quote(token, safe='')}"
 
 
 def login_address(address: str, folder: Path) -> str:
-    """Return an address that lets one person into the page, once; `folder` is where workers look for what is unused."""
+    """Return an address that logs one person in, once; the workers look up unused codes in `folder`."""
     code = token_urlsafe(24)
     (folder / sha256(code.encode()).hexdigest()).touch()
     return f"{address}?login={code}"
 
 
 def redeem_login(folder: Path, code: str) -> bool:
-    """Return whether a login link is unused, and use it up: of several workers one finds its file."""
+    """Return whether the code of a login link is unused, and delete it: only one of several workers finds its file."""
     try:
         (folder / sha256(code.encode("utf-8", "replace")).hexdigest()).unlink()
     except OSError:

@@ -1,6 +1,6 @@
-"""A session served from within its own process: what `%flow_serve` and `session.serve` do.
+"""Serve a session from its own process, as `%flow_serve` and `session.serve` do.
 
-Rule: the server lives on the loop that runs its runs, and takes nothing from the process: no signal, no log.
+Invariant: the server runs on the loop of the runs, and changes nothing in the process: no signal handler, no logging.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ _NEEDED = ("fastapi", "uvicorn", "websockets", "httpx", "prometheus_client")
 class Served:
     """A session that is served.
 
-    `url` is its page's address with the token, `address` the same without; `token_is_new` tells that nobody gave it.
+    Attributes:
+        address: The address of the page.
+        url: The same with the token.
+        token_is_new: Whether the token was generated, as nobody set one.
     """
 
     def __init__(self, session: Session, settings: dict[str, Any]) -> None:
         options = _imported("nbflow.server.options").options(**settings)
         self._socket = bound(options.host, options.port)
-        self._socket.listen(BACKLOG)  # now, so that who calls at once waits for the server and is not refused
+        self._socket.listen(
+            BACKLOG
+        )  # already here, so that an immediate request waits for the server and is not refused
         self._server = _imported("nbflow.server.running").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)
@@ -42,16 +47,16 @@ class Served:
 
     @property
     def running(self) -> bool:
-        """Whether it still takes requests."""
+        """Whether the server accepts requests."""
         return not self._serving.done()
 
     async def stop(self) -> None:
-        """Take no more requests, tell those who watch, and wait until they have gone; runs go on."""
+        """Accept no more requests, close the connections, and wait until they are closed; runs continue."""
         self._server.stop()
         await asyncio.shield(self._serving)
 
     def _ipython_display_(self) -> None:
-        """Show nothing: where it is stands beneath the cell already."""
+        """Display nothing, as the magic has displayed the address already."""
 
     def __repr__(self) -> str:
         return f"<Served at {self.address}>" if self.running else "<Served, stopped>"
@@ -68,11 +73,11 @@ def _imported(name: str) -> Any:
 
 
 def require_server() -> None:
-    """See that the extra is installed, and that of tracing where traces are asked for; load neither without need.
+    """Check that the extra `server` is installed and, if traces are configured, the extra for tracing.
 
     Raises:
-        ImportError: It is not; it says how to get it.
-        NbflowError: Traces are asked for in a way that is not there.
+        ImportError: An extra is not installed; the message has the command that installs it.
+        NbflowError: The configuration of traces is not supported.
     """
     if any(find_spec(name) is None for name in _NEEDED):
         raise ImportError(MISSING)
@@ -81,7 +86,7 @@ def require_server() -> None:
 
 
 def drain_time(token: str) -> float:
-    """Return the seconds that runs get to end once their server is to end; loads much of what a server is made of."""
+    """Return the seconds that active runs get to end when their server shuts down; imports parts of the server."""
     return float(_imported("nbflow.server.options").options(token=token).drain)
 
 

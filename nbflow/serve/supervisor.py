@@ -1,8 +1,10 @@
-"""The processes of `nbflow serve`: workers that share one socket, kept alive, and begun anew when the file changes.
+"""The supervisor of `nbflow serve`: it starts workers that share one socket, and restarts them.
 
-Rule: the socket is this process's, so that no request is lost while a worker goes and another comes. A worker that
-never came to serve is not begun again: its message says why. Whatever a worker does, it ends within a bounded time of
-the request to end: by SIGTERM, then by SIGKILL together with the processes that it started.
+A worker that dies is replaced; all of them are restarted when the file changes.
+
+Invariant: the socket belongs to this process, so no request is lost while one worker replaces another. After several
+workers in a row that ended before they served, none is started any more; their messages say why. A worker ends within a
+bounded time after the request to end: by SIGTERM, then by SIGKILL together with the processes that it started.
 """
 
 from __future__ import annotations
@@ -26,40 +28,40 @@ from nbflow.serve.addresses import BACKLOG
 
 LOOK_S = 0.2
 MOST_FAILED = 3
-"""So many workers in a row that ended before they served, and none is begun any more."""
+"""After this many workers in a row that ended before they served, no more are started."""
 END_S = 10.0
 """Seconds beyond the drain within which a worker ends, before it is killed."""
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
-"""Where workers keep what they count, so that each can tell it for all of them."""
+"""The environment variable with the folder of the workers' metrics, which each worker reports for all of them."""
 
 
 @dataclass(slots=True)
 class Worker:
-    """A process, the end of a pipe where it says that it serves, and that of one which ends with this process."""
+    """A worker process and two pipes: it reports on `ready` that it serves; `life` closes when this process ends."""
 
     process: subprocess.Popen[bytes]
     ready: int
     life: int
     serves: bool = False
 
-    def hear(self) -> bool:
-        """Return whether it came to serve; waits until it does or ends."""
+    def wait_ready(self) -> bool:
+        """Return whether the worker serves; wait until it does or ends."""
         self.serves = self.serves or os.read(self.ready, 1) == b"1"
         return self.serves
 
 
 class Supervisor:
-    """Runs the workers of one file until it is told to end.
+    """Runs the workers of one file until a signal ends it.
 
     Args:
-        file: What they serve.
+        file: The file that they serve.
         tools: Modules with tools.
-        listening: The socket they share; it is bound already.
-        workers: How many.
-        reload: Whether they begin anew when the file changes.
-        environment: What they find in their environment.
+        listening: The socket that they share, bound.
+        workers: The number of workers.
+        reload: Whether they restart when the file changes.
+        environment: Their environment variables.
         on_ready: Called each time when all of them serve.
-        drain: Returns the seconds that runs get to end once the server is to end; called once a worker serves.
+        drain: Returns the seconds that active runs get to end when the server shuts down; called once a worker serves.
     """
 
     def __init__(
@@ -73,70 +75,70 @@ class Supervisor:
         self._siblings: Path | None = None
         self._workers: list[Worker] = []
         self._failed = 0
-        self._told: list[int] = []
+        self._signals: list[int] = []
 
     def run(self) -> int:
         """Serve until SIGTERM, SIGINT or SIGHUP; return the exit code."""
         self._socket.listen(BACKLOG)
         for number in ending_signals():
-            signal.signal(number, self._tell)
+            signal.signal(number, self._on_signal)
         with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
             if self._count > 1:
                 self._siblings = Path(folder)
                 self._environment[COUNTS] = str(self._siblings / "metrics")
                 (self._siblings / "metrics").mkdir()
             try:
-                changed = self._changed_at()  # first, so that a change is seen that comes while the workers start
-                return self._watch(changed) if self._begin_all() else 1
+                changed = self._changed_at()  # read first, so that a change while the workers start is noticed
+                return self._watch(changed) if self._start_all() else 1
             finally:
                 self._end_all()
 
-    def _tell(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # A terminal that is closed sends SIGHUP twice, by its shell and by the kernel; that is no second request.
-        if number != signal.SIGHUP or not self._told:
-            self._told.append(number)
+        if number != signal.SIGHUP or not self._signals:
+            self._signals.append(number)
 
     def _watch(self, changed: int | None) -> int:
-        while not self._told:
+        while not self._signals:
             time.sleep(LOOK_S)
             if self._reload and (now := self._changed_at()) != changed:
                 changed = now
                 self._end_all()
-                if not self._told:
-                    self._begin_all()  # one that fails leaves the socket, and the next change tries again
-            elif not self._mend():
+                if not self._signals:
+                    self._start_all()  # one that fails leaves the socket, and the next change tries again
+            elif not self._replace_dead():
                 return 1
             self._reap()
         return 0
 
     def _reap(self) -> None:
-        """As the first process of a container, take leave of processes whose own parents are gone."""
+        """Reap orphaned processes, as the first process of a container must."""
         workers = {worker.process.pid for worker in self._workers}
         with suppress(ChildProcessError):
-            # Looked at first, as the end of a worker is for `_mend` to see.
+            # WNOWAIT: the end of a worker is reaped by `_replace_dead`, which reads its status.
             while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if found.si_pid in workers:
                     return
                 os.waitpid(found.si_pid, 0)
 
-    def _mend(self) -> bool:
-        """Begin a worker for each that has died; return whether there is any use in going on."""
+    def _replace_dead(self) -> bool:
+        """Start a worker for each that has died; return False if too many in a row ended before they served."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
-            self._gone(worker)
-            # One that served is stood in for, whatever ended it: a run that ends them all is given up in time.
+            self._release(worker)
+            # A worker that served is replaced, whatever ended it. The store gives up a run that kills its owners.
             self._failed = 0 if worker.serves else self._failed + 1
             if self._failed >= MOST_FAILED:
                 print(f"nbflow: {MOST_FAILED} workers in a row ended before they served", file=sys.stderr)  # noqa: T201
                 return False
-            self._begin()
+            self._start()
         return True
 
-    def _begin_all(self) -> bool:
-        """Begin the workers, and wait until they serve; return whether they do."""
+    def _start_all(self) -> bool:
+        """Start the workers and wait until they serve; return whether they do."""
         for _ in range(self._count):
-            self._begin()
-        serving = [self._comes_to_serve(worker) for worker in self._workers]
+            self._start()
+        serving = [self._serves(worker) for worker in self._workers]
         if all(serving):
             self._on_ready()
             self._drain()
@@ -144,7 +146,7 @@ class Supervisor:
         self._end_all()
         return False
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         read, write = os.pipe()
         watched, life = os.pipe()
         command = [sys.executable, "-m", "nbflow.server", str(self._file)]
@@ -153,7 +155,7 @@ class Supervisor:
         if self._siblings is not None:
             command.append(f"--siblings={self._siblings}")
         passed = (self._socket.fileno(), write, watched)
-        # In a process group of its own, so that Ctrl-C reaches the workers once, from here.
+        # A process group for each worker, so that Ctrl-C reaches it once, through this process.
         process = subprocess.Popen(  # noqa: S603 - our own module, by the Python that runs
             command, pass_fds=passed, env=self._environment, start_new_session=True
         )
@@ -161,32 +163,32 @@ class Supervisor:
         os.close(watched)
         self._workers.append(Worker(process, read, life))
 
-    def _comes_to_serve(self, worker: Worker) -> bool:
-        """Wait until a worker says that it serves, or has ended without."""
+    def _serves(self, worker: Worker) -> bool:
+        """Wait until a worker reports that it serves, or has ended; return whether it serves."""
         with selectors.DefaultSelector() as selector:
             selector.register(worker.ready, selectors.EVENT_READ)
             while not selector.select(LOOK_S):
-                if self._told:
+                if self._signals:
                     return False
-        return worker.hear()
+        return worker.wait_ready()
 
     def _end_all(self) -> None:
-        """End the workers by SIGTERM; kill those that are left when their time is over, or at a second request."""
-        # Runs get their time only in workers that have some.
+        """End the workers by SIGTERM; kill those that are left at the deadline, or at a second request."""
+        # Only a worker that serves has runs, which get time to end.
         drain = self._drain() if any(worker.serves for worker in self._workers) else 0.0
         deadline = time.monotonic() + drain + END_S
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:
             self._await_end(worker, deadline)
-            self._gone(worker)
+            self._release(worker)
         self._workers.clear()
 
-    def _gone(self, worker: Worker) -> None:
+    def _release(self, worker: Worker) -> None:
         """Release what belongs to a worker that has ended: its processes, pipes, socket and counts."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.process.pid, signal.SIGKILL)  # else the processes of its tools could keep the port
-        worker.hear()
+        worker.wait_ready()
         os.close(worker.ready)
         os.close(worker.life)
         if self._siblings is not None:
@@ -196,9 +198,9 @@ class Supervisor:
             socket_of(self._siblings, worker.process.pid).unlink(missing_ok=True)  # one that was killed left it
 
     def _await_end(self, worker: Worker, deadline: float) -> None:
-        patience = len(self._told)
+        signals = len(self._signals)
         while worker.process.poll() is None:
-            if len(self._told) > max(1, patience) or time.monotonic() > deadline:
+            if len(self._signals) > max(1, signals) or time.monotonic() > deadline:
                 worker.process.kill()
             with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(LOOK_S)
@@ -207,7 +209,7 @@ class Supervisor:
         try:
             return self._file.stat().st_mtime_ns
         except OSError:
-            return None  # an editor may write it anew by way of another file
+            return None  # an editor may replace the file by another one
 
 
 def ending_signals() -> list[signal.Signals]:
@@ -218,5 +220,5 @@ def ending_signals() -> list[signal.Signals]:
 
 
 def socket_of(siblings: Path, pid: int) -> Path:
-    """Return where a worker listens for what the others hand on."""
+    """Return the path of the socket on which a worker receives the requests that other workers forward."""
     return siblings / f"{pid}.sock"

@@ -1,7 +1,6 @@
-"""Which runs that have ended stay in memory: the newest ones, within a number and a size.
+"""Retain the newest of the runs that ended in memory, up to a number and a size.
 
-Invariant: only this module's references are dropped. A run that somebody else holds, such as a variable of a notebook,
-stays usable in full.
+Invariant: only the references of the session are dropped. A run that a variable of the user refers to stays complete.
 """
 
 from __future__ import annotations
@@ -22,33 +21,33 @@ from nbflow.events import Event
 from nbflow.values.weight import size_of
 
 MOST_EVENTS = 2_000
-"""Events of a run that are looked at to estimate its size."""
+"""The most events of a run that are read to estimate its size."""
 EVENT_BYTES = 300
-"""What an event takes beside its values."""
+"""The size of an event without its values, in bytes."""
 COLLECT_BYTES = 16 * 2**20
-"""So much that was released and is still there, as it is part of reference cycles, is worth a garbage collection."""
+"""After this many bytes of released runs are still alive, as parts of reference cycles, garbage is collected."""
 TRIM_BYTES = 8 * 2**20
-"""After so much was released, freed memory goes back to the system."""
+"""After this many released bytes, freed memory is returned to the operating system."""
 
 
 class Holder(Protocol):
-    """Something that shows runs, and so refers to them."""
+    """An object that displays runs, and so refers to them."""
 
     def release(self, run: RunRecord) -> None:
-        """Refer to a run no longer, if it is the one that is shown."""
+        """Drop the reference to a run, if it is the displayed one."""
 
 
 class Retention:
     """The ended runs of a session, of this process or read from the store, oldest first.
 
     Args:
-        released: Called with a run that is released; the session then drops it.
+        released: Called with a run that is released; the session then drops its reference.
         spared: Returns the run that is never released.
     """
 
     def __init__(self, released: Callable[[RunRecord], None], spared: Callable[[], RunRecord | None]) -> None:
         self.holders: WeakSet[Holder] = WeakSet()
-        """Who else lets go of a run that is released."""
+        """The displays that drop a run when it is released."""
         self._released, self._spared = released, spared
         self._sizes: dict[int, tuple[RunRecord, int]] = {}
         self._lingering = self._freed = 0
@@ -60,11 +59,11 @@ class Retention:
         with self._lock:
             self._sizes.pop(id(run), None)
             self._sizes[id(run)] = run, size
-        with suppress(NbflowError):  # a setting that is not understood; whoever starts the next run hears of it
+        with suppress(NbflowError):  # an invalid setting; the start of the next run reports it
             self._shrink()
 
     def drop(self, run: RunRecord) -> None:
-        """Retain a run no longer that was replaced: it goes on as another object."""
+        """Retain a run no longer, as a resume has replaced the object by another one."""
         with self._lock:
             self._sizes.pop(id(run), None)
 
@@ -79,7 +78,7 @@ class Retention:
             self._collect(left, size)
 
     def _oldest(self, runs: int, size: int) -> tuple[RunRecord, int] | None:
-        """Take out the oldest run that must go; None where all of them may stay."""
+        """Remove and return the oldest run that exceeds the limits, with its size; None if none does."""
         with self._lock:
             if len(self._sizes) <= runs and sum(each for _, each in self._sizes.values()) <= size:
                 return None
@@ -95,7 +94,7 @@ class Retention:
             holder.release(run)
 
     def _collect(self, left: ref[RunRecord], size: int) -> None:
-        """Collect garbage once much of what was released is still there: errors refer to their frames, and back."""
+        """Collect garbage once many released bytes are still alive: errors and their frames refer to each other."""
         self._freed += size
         if left() is not None:
             self._lingering += size
@@ -108,10 +107,10 @@ class Retention:
 
 
 def _trim() -> None:
-    """Give freed memory back to the system.
+    """Return freed memory to the operating system.
 
-    glibc keeps what several threads have allocated and freed: 200 results of 1 MB left 150 MB there. Other C libraries
-    have no such function.
+    glibc does not return what several threads have allocated and freed: after 200 results of 1 MB, 150 MB were left.
+    Other C libraries have no such function.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
@@ -119,7 +118,7 @@ def _trim() -> None:
 
 
 def estimate(run: RunRecord) -> int:
-    """Return about how many bytes the values and events of a run take; looks at a bounded number of them."""
+    """Return an estimate of the bytes of a run's values and events, from a bounded sample of its events."""
     events = run.events
     count = len(events)
     step = -(-count // MOST_EVENTS) or 1

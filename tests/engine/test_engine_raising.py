@@ -77,7 +77,7 @@ def test_an_exception_that_cannot_say_anything_is_told_all_the_same() -> None:
 
     assert done.status == "failed"
     assert done.events[-1].data["error"]["type"] == "MuteError"
-    assert done.logs[0].error == "MuteError: (its words cannot be had: __str__ raised RuntimeError)"
+    assert done.logs[0].error == "MuteError: (no message: __str__ raised RuntimeError)"
 
 
 def test_a_timeout_inside_a_tool_works_and_hits_only_that_tool() -> None:
