@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.engine.terminal import PrintBuffer
 from nbflow.events import Kind
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections import OrderedDict
 
     from nbflow.engine.questions import Form
-    from nbflow.engine.run import Run
     from nbflow.engine.stragglers import ToolThread
     from nbflow.scheduler import Task
 
@@ -39,6 +38,19 @@ Later the interval is a tenth of the time that the attempt has run, so a bar tha
 events."""
 OPEN_LINE_LETTERS = 200
 """The number of characters at the end of an open line that are shown."""
+
+
+class AttemptHost(Protocol):
+    """The members of an execution that its attempts use."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Callable[[], float]
+
+    def log_output(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
+        """Log output or progress of an attempt."""
+
+    def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, data: Mapping[str, Any]) -> Future[Any]:
+        """Ask a person, from any thread; return a future for the data of the answer."""
 
 
 class Attempt:
@@ -67,8 +79,8 @@ class Attempt:
     _fraction: float | None = None
     _shown = ""
 
-    def __init__(self, run: Run, task: Task, started: float, number: int, in_thread: bool = False) -> None:
-        self._run, self._task = run, task
+    def __init__(self, host: AttemptHost, task: Task, started: float, number: int, in_thread: bool = False) -> None:
+        self._host, self._task = host, task
         self.started, self.number = started, number
         self.in_thread = in_thread
         self.said: list[tuple[Kind, str, Any]] = []
@@ -109,7 +121,7 @@ class Attempt:
     def ask(self, form: Form, told: Mapping[str, Any]) -> Future[Any]:
         """Ask a person; return a future for the data of the answer."""
         self._asked += 1
-        return self._run.questions.ask(self, self._task, self._asked, form, told)
+        return self._host.ask(self, self._task, self._asked, form, told)
 
     @contextmanager
     def stopped_clock(self) -> Iterator[None]:
@@ -119,14 +131,14 @@ class Attempt:
         """
         self._stops += 1
         if self._stops == 1 and self.limit is not None and (due := self.limit.when()) is not None:
-            self._left = due - self._run.loop.time()
+            self._left = due - self._host.loop.time()
             self.limit.reschedule(None)
         try:
             yield
         finally:
             self._stops -= 1
             if not self._stops and not self.is_over and self.limit is not None and self._left is not None:
-                self.limit.reschedule(self._run.loop.time() + self._left)
+                self.limit.reschedule(self._host.loop.time() + self._left)
                 self._left = None
 
     def _say(self, kind: Kind, label: str, what: Any) -> None:
@@ -140,7 +152,7 @@ class Attempt:
             return
         self._due = True
         try:
-            self._run.loop.call_soon_threadsafe(self.flush)
+            self._host.loop.call_soon_threadsafe(self.flush)
         except RuntimeError:
             return  # the loop is closed: the run has ended
 
@@ -148,7 +160,7 @@ class Attempt:
         """Log the output since the last flush, adjacent text of one stream as one event."""
         self._due = False
         if self._printed and self._timer is None and not self.is_over:
-            self._timer = self._run.loop.call_later(OPEN_LINE_S, self._show_open_line)
+            self._timer = self._host.loop.call_later(OPEN_LINE_S, self._show_open_line)
         said = self.said[:]
         del self.said[: len(said)]
         if self._task.attempt is not self:
@@ -157,12 +169,12 @@ class Attempt:
             whats = [what for _, _, what in group]
             if kind is Kind.NODE_PROGRESS:
                 for fraction in whats:
-                    self._run.say(self._task, kind, {"progress": fraction, "text": label})
+                    self._host.log_output(self._task, kind, {"progress": fraction, "text": label})
             elif label == PICTURE:
                 for data in whats:
-                    self._run.say(self._task, kind, data)
+                    self._host.log_output(self._task, kind, data)
             else:
-                self._run.say(self._task, kind, {"text": "".join(whats), "stream": label})
+                self._host.log_output(self._task, kind, {"text": "".join(whats), "stream": label})
 
     def end(self) -> None:
         """Log all output, open lines too, and take no more; on the run's loop."""
@@ -177,14 +189,14 @@ class Attempt:
 
     def _show_open_line(self) -> None:
         """Log an open line as progress."""
-        run, text = self._run, ""
+        host, text = self._host, ""
         for buffer in list(self._printed.values()):
             text = buffer.open_line()[-OPEN_LINE_LETTERS:] or text
         if text and text != self._shown:
             self._shown = text
-            run.say(self._task, Kind.NODE_PROGRESS, {"progress": self._fraction, "text": text})
-        wait = max(OPEN_LINE_S, (run.clock() - self.started) / 10)
-        self._timer = run.loop.call_later(wait, self._show_open_line)
+            host.log_output(self._task, Kind.NODE_PROGRESS, {"progress": self._fraction, "text": text})
+        wait = max(OPEN_LINE_S, (host.clock() - self.started) / 10)
+        self._timer = host.loop.call_later(wait, self._show_open_line)
 
 
 class Coming(Attempt):

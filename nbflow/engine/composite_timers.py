@@ -16,21 +16,21 @@ from nbflow.engine.replay import given_of
 from nbflow.event_log import CompletionRecord, ErrorRecord, SkipRecord, StartRecord
 
 if TYPE_CHECKING:
-    from nbflow.engine.run import Run
-    from nbflow.scheduler import Answer, Close, Scheduler, Task
+    from nbflow.engine.execution import Execution
+    from nbflow.scheduler import Close, Command, Scheduler, Task
 
 
-class Composites:
+class CompositeTimers:
     """The open maps and subgraphs of a run; a subgraph has at most one timer, for its timeout or its backoff."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
         self._timers: dict[Task, _Timer] = {}
         self._late: Task | None = None
 
-    def untie(self, run: Run) -> None:
-        """Refer to the run, which has ended, by a weak reference."""
-        self._run = run
+    def release(self, execution: Execution) -> None:
+        """Refer to the execution, which has ended, by a weak reference."""
+        self._execution = execution
 
     def opened(self, task: Task, number: int, now: float) -> None:
         """Log the start of a composite, and start its timeout; the timeout of a map is that of each item."""
@@ -38,8 +38,8 @@ class Composites:
         is_map = definition.map is not None and task.item is None
         given = given_of(task)
         again = max(number, task.tried + 1)
-        self._run.events.add(StartRecord(now, task, again, given, None, number))
-        task.attempt = Attempt(self._run, task, now, again)
+        self._execution.log.add(StartRecord(now, task, again, given, None, number))
+        task.attempt = Attempt(self._execution, task, now, again)
         limit = definition.timeout
         if limit is not None and not is_map:
             late = TimeoutError(f"node {task.name!r} timed out after {limit:g} s; raise timeout= on the node")
@@ -69,7 +69,7 @@ class Composites:
             for timer in timers:
                 timer.start()
 
-    def _too_late(self, scheduler: Scheduler, task: Task, error: BaseException) -> Iterable[Answer]:
+    def _too_late(self, scheduler: Scheduler, task: Task, error: BaseException) -> Iterable[Command]:
         self._late = task
         return scheduler.fail(task, error)
 
@@ -77,20 +77,20 @@ class Composites:
         """Log the end of a composite."""
         task = close.task
         self.forget_timer(task)
-        attempt = self._run.close(task)
+        attempt = self._execution.close(task)
         derived = task is not self._late
         about = now, task, attempt.number, attempt.started
         if close.skipped:
-            self._run.events.add(SkipRecord(*about, close.update))
+            self._execution.log.add(SkipRecord(*about, close.update))
         elif close.error is not None:
-            self._run.events.add(ErrorRecord(*about, close.error, close.handled, derived))
+            self._execution.log.add(ErrorRecord(*about, close.error, close.handled, derived))
         else:
-            self._run.events.add(CompletionRecord(*about, close.update, derived=derived))
+            self._execution.log.add(CompletionRecord(*about, close.update, derived=derived))
 
     def retry(self, task: Task, number: int, error: BaseException, now: float) -> None:
         """Start attempt `number` at a subgraph after its backoff."""
         wait = delay(task.node.definition.backoff, number)
-        self._run.will_retry(task, number - 1, error, wait, now)
+        self._execution.will_retry(task, number - 1, error, wait, now)
         self.forget_timer(task)
         self._in(wait, task, lambda scheduler: scheduler.retry(task))
 
@@ -99,7 +99,7 @@ class Composites:
         waits = task.composite.error is not None and task in self._timers
         if waits:
             self.forget_timer(task)
-            self._run.later(lambda scheduler: scheduler.retry(task))
+            self._execution.decide_later(lambda scheduler: scheduler.retry(task))
         return waits
 
     def forget_timer(self, task: Task) -> None:
@@ -107,12 +107,12 @@ class Composites:
         if timer := self._timers.pop(task, None):
             timer.cancel()
 
-    def _in(self, seconds: float, task: Task, decide: Callable[[Scheduler], Iterable[Answer]]) -> None:
+    def _in(self, seconds: float, task: Task, decide: Callable[[Scheduler], Iterable[Command]]) -> None:
         def due() -> None:
             self._timers.pop(task, None)
-            self._run.later(decide)
+            self._execution.decide_later(decide)
 
-        self._timers[task] = _Timer(self._run.loop, seconds, due)
+        self._timers[task] = _Timer(self._execution.loop, seconds, due)
 
 
 class _Timer:

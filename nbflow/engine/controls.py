@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbflow.scheduler import Task
 
 
-class Hold:
+class Controls:
     """The pause state of one run.
 
     `steps` is the number of tasks that may start while the run is `paused`; `breaks` are the paths of the nodes before

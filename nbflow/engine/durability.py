@@ -19,97 +19,126 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
+
+from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
-    from nbflow.engine.tasks import Workers
+    from nbflow.event_log import EventLog
     from nbflow.scheduler import Task
-
 
 MOST_BEHIND = 10_000
 """The number of events that may wait for a slow disk; each takes a few hundred bytes."""
 
 
-class Keeper(Protocol):
-    """Stores the events of one run. It calls `run.kept` and `run.not_kept` on the run's loop."""
+class EventRecorder(Protocol):
+    """Stores the events of one run. It reports to the gate, on the run's loop."""
 
     strict: bool
     """Whether an event must be stored before any task that follows from it starts."""
 
-    least: int
+    required: int
     """The number of events that must be stored before any task starts."""
 
-    def follow(self, run: Run) -> None:
+    def attach(self, run: Run, gate: DurabilityGate) -> None:
         """Store the events of the run from now on."""
 
-    def keep(self, upto: int) -> None:
-        """Request that the first `upto` events are stored soon."""
+    def request(self, upto: int) -> None:
+        """Store the first `upto` events soon."""
 
 
-class Gate:
-    """Passes ready tasks to the workers; `kept` is the number of stored events."""
+class DurabilityGate:
+    """Passes ready tasks to the workers once the events before them are stored.
 
-    def __init__(self, run: Run, workers: Workers, keeper: Keeper, kept: int) -> None:
-        self.kept = kept
-        self._run, self._workers = run, workers
-        self._keeper: Keeper | None = keeper
-        self._held: deque[tuple[int, Task]] = deque()
+    Args:
+        recorder: Stores the events.
+        log: The event log of the run.
+        stored: The number of events that are stored already.
+        admit: Queues a task with the workers.
+        advanced: Called after the gate has let tasks pass, or all events are stored.
+        failed: Called with the error of the recorder, and whether the run must end by it.
+    """
+
+    def __init__(
+        self,
+        recorder: EventRecorder,
+        log: EventLog,
+        stored: int,
+        admit: Callable[[Task], None],
+        advanced: Callable[[], None],
+        failed: Callable[[NbflowError, bool], None],
+    ) -> None:
+        self.stored = stored
+        self.is_storing = True
+        """Whether the recorder has not failed."""
+        self._recorder: EventRecorder | None = recorder
+        self._log, self._admit, self._advanced, self._failed = log, admit, advanced, failed
+        self._delayed: deque[tuple[int, Task]] = deque()
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def settled(self) -> bool:
         """Whether all events are stored, or the recorder has failed."""
-        return self._keeper is None or self.kept >= len(self._run.events)
+        return not self.is_storing or self.stored >= len(self._log)
 
-    def untie(self, run: Run) -> None:
-        """Refer to the run, which has ended, by a weak reference."""
-        self._run = run
-
-    @property
-    def keeping(self) -> bool:
-        """Whether the recorder still stores events."""
-        return self._keeper is not None
+    def release(self) -> None:
+        """Drop the callbacks and the recorder after the end of the run: without these reference cycles it is freed."""
+        self._recorder = None
+        self._advanced = _nothing
+        self._failed = _no_failure
 
     def add(self, task: Task) -> None:
         """Pass a task to the workers, now or when the events before it are stored."""
-        keeper, upto = self._keeper, len(self._run.events)
-        if keeper is not None and (keeper.strict or self._held or self._behind(keeper)):
-            self._held.append((upto, task))
-            keeper.keep(upto)
+        recorder, upto = self._recorder, len(self._log)
+        if recorder is not None and (recorder.strict or self._delayed or self._is_behind(recorder)):
+            self._delayed.append((upto, task))
+            recorder.request(upto)
         else:
-            self._workers.add(task)
+            self._admit(task)
 
-    def _behind(self, keeper: Keeper) -> bool:
-        return self.kept < keeper.least or len(self._run.events) - self.kept > MOST_BEHIND
+    def _is_behind(self, recorder: EventRecorder) -> bool:
+        return self.stored < recorder.required or len(self._log) - self.stored > MOST_BEHIND
 
-    def advance(self, kept: int) -> None:
+    def advance(self, stored: int) -> None:
         """Record the number of stored events, and pass on the tasks that waited for them."""
-        self.kept = kept
-        self._tell()
-        keeper = self._keeper
-        while self._held:
-            upto, task = self._held[0]
-            if keeper is not None and (upto > kept if keeper.strict else self._behind(keeper)):
-                return
-            self._held.popleft()
-            self._workers.add(task)
+        self.stored = stored
+        self._wake_waiting()
+        recorder = self._recorder
+        while self._delayed:
+            upto, task = self._delayed[0]
+            if recorder is not None and (upto > stored if recorder.strict else self._is_behind(recorder)):
+                break
+            self._delayed.popleft()
+            self._admit(task)
+        self._advanced()
 
-    def open(self) -> None:
-        """Pass all tasks on from now on, after the recorder has failed."""
-        self._keeper = None
-        self._tell()
-        while self._held:
-            self._workers.add(self._held.popleft()[1])
+    def fail(self, error: NbflowError, *, fatal: bool) -> None:
+        """Record that no more events can be stored; `fatal` ends the run by the error."""
+        self._failed(error, fatal)
+        self.is_storing, self._recorder = False, None
+        self._wake_waiting()
+        while self._delayed:
+            self._admit(self._delayed.popleft()[1])
+        self._advanced()
 
     async def reached(self, upto: int) -> None:
         """Wait until the first `upto` events are stored, or the recorder has failed."""
-        while self._keeper is not None and self.kept < upto:
+        while self.is_storing and self.stored < upto:
             self._waiting.append(asyncio.get_running_loop().create_future())
             await self._waiting[-1]
 
-    def _tell(self) -> None:
+    def _wake_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             if not each.done():
                 each.set_result(None)
+
+
+def _nothing() -> None:
+    """Replace the callback of a run that has ended."""
+
+
+def _no_failure(error: NbflowError, fatal: bool) -> None:
+    """Replace the callback of a run that has ended."""

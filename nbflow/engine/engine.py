@@ -15,11 +15,12 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from nbflow.engine.cache import Cache, Caching
-from nbflow.engine.durability import Keeper
+from nbflow.engine.durability import EventRecorder
+from nbflow.engine.execution import Environment
 from nbflow.engine.job import Jobs, check_tools
-from nbflow.engine.replay import Past
+from nbflow.engine.replay import ResumePoint
 from nbflow.engine.result import ExecutionResult
-from nbflow.engine.run import Run, Surroundings, check_node
+from nbflow.engine.run import Run, check_node, start_run
 from nbflow.engine.stragglers import Stragglers, attempt_grace
 from nbflow.errors import ExecutionError
 from nbflow.executors import ThreadExecutor
@@ -85,19 +86,20 @@ class WorkflowEngine:
 
     def start(
         self, graph: GraphDefinition, initial_state: Mapping[str, Any] | None = None, *,
-        max_parallel: int | None = None, run_id: str | None = None, keeper: Keeper | None = None,
-        past: Past | None = None, cache: Callable[[], Cache] | None = None, breaks: Collection[str] = (),
+        max_parallel: int | None = None, run_id: str | None = None, recorder: EventRecorder | None = None,
+        resume_from: ResumePoint | None = None, cache: Callable[[], Cache] | None = None, breaks: Collection[str] = (),
     ) -> Run:  # fmt: skip
         """Start a run on the running loop and return it at once.
 
         Args:
             graph: The graph; a later redefinition does not change the run.
-            initial_state: The state at the start. It is copied, unless `keeper` or `past` is given: then it has
-                normalised names, and nobody else changes its values.
+            initial_state: The state at the start. It is copied, unless `recorder` or `resume_from` is
+                given: then it has normalised names, and no other code changes its values.
             max_parallel: How many nodes may run at once; unlimited by default.
             run_id: The id of the run; a new id by default.
-            keeper: Stores the events of the run.
-            past: The state that a resumed run starts from, replayed on `plan(graph)` with the same initial state.
+            recorder: Stores the events of the run.
+            resume_from: The state that a resumed run starts from, replayed on `plan(graph)` from the same
+                initial state.
             cache: Returns the cache of nodes with the option `cache`; without it, these nodes run like all others.
             breaks: The nodes to pause at, as with `Run.break_at`.
 
@@ -116,7 +118,7 @@ class WorkflowEngine:
         epoch = time.time() - self._clock()
         caching = None if cache is None else Caching(cache, self._threads)
         grace = attempt_grace() if self._grace is None else self._grace
-        around = Surroundings(
+        environment = Environment(
             compiled.jobs,
             self._threads,
             slots,
@@ -128,11 +130,12 @@ class WorkflowEngine:
             caching,
         )
         initial = dict(initial_state or {})
-        if keeper is None and past is None:  # else the caller, which stores or replays the state too, has copied it
+        if recorder is None and resume_from is None:
+            # Otherwise the caller, which also stores or replays the state, has copied it.
             initial = own(normalised(initial, "the initial state"))
-        run = Run(
-            compiled.plan, initial, around,
-            run_id=run_id or self.new_id(), max_parallel=max_parallel, keeper=keeper, past=past,
+        run = start_run(
+            compiled.plan, initial, environment,
+            run_id=run_id or self.new_id(), max_parallel=max_parallel, recorder=recorder, resume_from=resume_from,
         )  # fmt: skip
         for node in breaks:
             run.break_at(node)  # no task starts before the next turn of the loop

@@ -16,16 +16,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.engine.attempt import NODE
 from nbflow.engine.result import Key
 from nbflow.errors import AnswerError, ExecutionError, RunStateError, ToolError, name_list
-from nbflow.events import Kind
+from nbflow.events import Kind, Status
 from nbflow.names import node_path
 from nbflow.secrets import learn_value, revealed
 from nbflow.values import own
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
     from nbflow.engine.attempt import Attempt
-    from nbflow.engine.run import Run
     from nbflow.scheduler import Task
 
 
@@ -212,20 +211,40 @@ class Question:
         return self.task.name
 
 
+class QuestionHost(Protocol):
+    """The members of an execution that its questions use."""
+
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+
+    @property
+    def status(self) -> Status:
+        """The status of the run."""
+
+    def stopped_clocks(self, task: Task) -> AbstractContextManager[None]:
+        """Stop the timeouts of a task's attempt and of the subgraphs around it inside the `with` block."""
+
+    def log_question(self, kind: Kind, task: Task, data: dict[str, Any]) -> int:
+        """Log a question of a task, or the answer; return the `seq` of the event."""
+
+
 class Questions:
     """The questions of one run; `open` are those without an answer, in the order in which they were asked."""
 
-    def __init__(self, run: Run, answers: Mapping[AnswerKey, Any]) -> None:
-        self._run, self._answers = run, dict(answers)
+    def __init__(self, host: QuestionHost, answers: Mapping[AnswerKey, Any]) -> None:
+        self._host, self._answers = host, dict(answers)
         self.open: list[Question] = []
 
-    def untie(self, run: Run) -> None:
-        """Refer to the run, which has ended, by a weak reference."""
-        self._run = run
+    def release(self, host: QuestionHost) -> None:
+        """Refer to the execution, which has ended, by a weak reference."""
+        self._host = host
 
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
         """Ask a question, from any thread; return a future for the data of the answer."""
-        question, loop = Question(task, ordinal, form, told, Future()), self._run.loop
+        question, loop = Question(task, ordinal, form, told, Future()), self._host.loop
         question.answer.add_done_callback(lambda answer: self._answered_or_cancelled(answer, question))
         loop.call_soon_threadsafe(self._asked, attempt, question)
         return question.answer
@@ -239,7 +258,7 @@ class Questions:
             _give(question, known)
             return
         self.open.append(question)
-        question.clocks.enter_context(self._run.stopped_clocks(question.task))
+        question.clocks.enter_context(self._host.stopped_clocks(question.task))
         question.seq = self._tell(Kind.NODE_WAITING, question, question.told)
 
     def answer(self, value: Any, node: str | None, seq: int | None) -> None:
@@ -270,7 +289,7 @@ class Questions:
         """Withdraw a cancelled question; on the run's loop at once, since the tool may return in this turn."""
         if not answer.cancelled():
             return
-        loop = self._run.loop
+        loop = self._host.loop
         if asyncio._get_running_loop() is loop:
             self._withdrawn(question)
         else:
@@ -286,14 +305,16 @@ class Questions:
         found = [each for each in self.open if node in (None, each.node) and seq in (None, each.seq)]
         if len(found) == 1:
             return found[0]
-        run = self._run
+        host = self._host
         if not self.open:
-            raise RunStateError(f"run {run.id} has no open question (status: {run.status})")
+            raise RunStateError(f"run {host.run_id} has no open question (status: {host.status})")
         asking = name_list(f"{each.seq} of {each.node!r}" for each in found or self.open)
         if not found:
             meant = f"question {seq}" if seq is not None else f"the question of {node!r}"
-            raise RunStateError(f"{meant} is not open in run {run.id}; open are {asking}")
-        raise RunStateError(f"run {run.id} asks {len(found)} questions: {asking}; name one by its node or its number")
+            raise RunStateError(f"{meant} is not open in run {host.run_id}; open are {asking}")
+        raise RunStateError(
+            f"run {host.run_id} asks {len(found)} questions: {asking}; name one by its node or its number"
+        )
 
     def _close(self, question: Question) -> None:
         """Remove a question from the open ones, and continue the timeouts that it has stopped."""
@@ -301,7 +322,7 @@ class Questions:
         question.clocks.close()
 
     def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> int:
-        return self._run.told_of(kind, question.task, {"ordinal": question.ordinal, **data})
+        return self._host.log_question(kind, question.task, {"ordinal": question.ordinal, **data})
 
 
 def _key(question: Question) -> AnswerKey:

@@ -16,7 +16,7 @@ from nbflow.engine.result import Key, key_of
 from nbflow.events import ENDINGS, Event, Kind
 from nbflow.functions.arguments import STATE
 from nbflow.names import identifier, key_for
-from nbflow.scheduler import RULES, Answer, Close, Open, Outcome, Plan, Scheduler, Task
+from nbflow.scheduler import RULES, Close, Command, Open, Outcome, Plan, Scheduler, Task
 from nbflow.scheduler.commands import prefix_of
 from nbflow.scheduler.tokens import Routes
 from nbflow.secrets import Redacted
@@ -176,7 +176,7 @@ class Replay:
             left = [key for key in event.data["unchanged"] if key not in event.data["output"] and key in task.path]
             event.data["output"] |= {key: task.path[key] for key in left}
 
-    def _note(self, answers: list[Answer]) -> None:
+    def _note(self, answers: list[Command]) -> None:
         # A map over an empty list ends before the event of its start.
         for answer in answers:
             if isinstance(answer, Open):
@@ -194,9 +194,9 @@ class Replay:
             task = self.scheduler.find(key[0], key[1], node_of(event), key[2])
             data["input"] = {} if task is None else given_of(task) if given is None else given.of(task)
 
-    def standing(self) -> list[Answer]:
+    def open_commands(self) -> list[Command]:
         """Return the commands that continue the run, with `tried` set on each task."""
-        answers = self.scheduler.standing()
+        answers = self.scheduler.open_commands()
         for answer in answers:
             task = answer if isinstance(answer, Task) else getattr(answer, "task", None)
             if task is not None:
@@ -217,15 +217,15 @@ def given_of(task: Task) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ResumePoint:
     """The state that a resumed run starts from: its events so far, and the scheduler that they lead to.
 
-    `kept` is the number of events that the store has, `seconds` the time that the run has run, `told` the data of the
+    `stored` is the number of events that the store has, `seconds` the time that the run has run, `data` the data of the
     event `execution_resumed`.
     """
 
     replay: Replay
     events: Sequence[Event]
-    kept: int = 0
+    stored: int = 0
     seconds: float = 0.0
-    told: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How tasks run: workers take ready tasks, and make attempts with retries, timeouts and streams.
+"""How tasks execution: workers take ready tasks, and make attempts with retries, timeouts and streams.
 
 Workers. An asyncio task per node would cost more than a short tool does. Instead, a *worker* (one asyncio task) steps
 the coroutines of tools itself, one task after the other. A coroutine that ends without waiting costs no asyncio task
@@ -33,7 +33,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.attempt import Attempt, Recalled, current_attempt
-from nbflow.engine.controls import Hold
 from nbflow.engine.figures import take_figures
 from nbflow.engine.generators import Stream, sort_of
 from nbflow.engine.job import Job, check_mutation, delay, fingerprints
@@ -47,7 +46,7 @@ from nbflow.functions.arguments import STATE
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Attempt
-    from nbflow.engine.run import Run
+    from nbflow.engine.execution import Execution
     from nbflow.scheduler import Task
 
 
@@ -63,20 +62,20 @@ MOST_AWAITED = 32
 """The most awaitables that may return each other; a tool that returns them endlessly would block the loop forever."""
 
 
-async def perform(run: Run, task: Task) -> Taken:
+async def perform(execution: Execution, task: Task) -> Taken:
     """Run a task with the retries of its node and return the output of the tool.
 
     Raises:
         Exception: The error of the last attempt; TimeoutError if that attempt took too long.
     """
-    job = run.jobs.of(task.node)
+    job = execution.jobs.of(task.node)
     if job.retries == 0:
-        return await _attempt(run, task, job, 1, 1)
+        return await _attempt(execution, task, job, 1, 1)
     from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
     def told(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        run.retrying(task, state.attempt_number, error, state.next_action.sleep if state.next_action else 0.0)
+        execution.retrying(task, state.attempt_number, error, state.next_action.sleep if state.next_action else 0.0)
 
     attempts = AsyncRetrying(
         stop=stop_after_attempt(job.retries + 1),
@@ -84,7 +83,7 @@ async def perform(run: Run, task: Task) -> Taken:
         # A ToolError means a wrong call, which a retry cannot fix.
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and not isinstance(error, ToolError)),
         before_sleep=told,
-        sleep=partial(run.workers.hold.backoff, task),
+        sleep=partial(execution.controls.backoff, task),
         reraise=True,
     )
     number = 0
@@ -92,72 +91,76 @@ async def perform(run: Run, task: Task) -> Taken:
     async def once() -> Taken:
         nonlocal number
         number += 1
-        return await _attempt(run, task, run.jobs.of(task.node), number, job.retries + 1)
+        return await _attempt(execution, task, execution.jobs.of(task.node), number, job.retries + 1)
 
     return await attempts(once)
 
 
-async def _attempt(run: Run, task: Task, job: Job, number: int, of: int) -> Taken:
+async def _attempt(execution: Execution, task: Task, job: Job, number: int, of: int) -> Taken:
     given = job.arguments(task)
-    if not job.definition.cache or run.caching is None:
-        return await _admitted(run, task, job, given, number, of)
-    place = await run.caching.find(job.spec, given, job.whole is not None)
+    if not job.definition.cache or execution.caching is None:
+        return await _admitted(execution, task, job, given, number, of)
+    place = await execution.caching.find(job.spec, given, job.whole is not None)
     if place is not None and place.cached is not None:
-        return await _recalled(run, task, job, given, number, place.cached)
-    taken = await _admitted(run, task, job, given, number, of)
+        return await _recalled(execution, task, job, given, number, place.cached)
+    taken = await _admitted(execution, task, job, given, number, of)
     if place is not None:
-        await run.caching.keep(place, taken)
+        await execution.caching.keep(place, taken)
     return taken
 
 
-async def _recalled(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, cached: Taken) -> Taken:
+async def _recalled(
+    execution: Execution, task: Task, job: Job, given: dict[str, Any], number: int, cached: Taken
+) -> Taken:
     """Start an attempt and return the cached output at once; the tool is not called."""
-    while not run.workers.hold.passes(task):
-        await run.workers.hold.passed(task)
-    run.started(task, run.clock(), number, given, job, Recalled)
+    while not execution.controls.passes(task):
+        await execution.controls.passed(task)
+    execution.started(task, execution.clock(), number, given, job, Recalled)
     # An output that is not a dict belongs to the key of this node, which may differ from that of the cached call.
-    return await take(run, Handover(run.copies, task, job, given), [cached.output]) if cached.bare else cached
+    return (
+        await take(execution, Handover(execution.copies, task, job, given), [cached.output]) if cached.bare else cached
+    )
 
 
-async def _admitted(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
-    grace = run.loop.time() + run.grace
+async def _admitted(execution: Execution, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
+    grace = execution.loop.time() + execution.grace
     while True:
         if not job.unchanged():  # the function was changed in place while the attempt waited
-            job = run.jobs.of(task.node)
+            job = execution.jobs.of(task.node)
             given = job.arguments(task)
-        slot = run.thread_slots if job.mode == "thread" else nullcontext()
-        if run.stragglers.threads:
-            await run.wait_for_stragglers(task, grace)
+        slot = execution.thread_slots if job.mode == "thread" else nullcontext()
+        if execution.stragglers.threads:
+            await execution.wait_for_stragglers(task, grace)
         # The slot is taken after the wait, so an attempt that waits for an old thread blocks no other node.
         async with slot:
             # After a backoff, or a wait for a thread, the run may have been paused.
-            if (passes := run.workers.hold.passes(task)) and job.unchanged():
-                return await _timed(run, task, job, given, number, of)
+            if (passes := execution.controls.passes(task)) and job.unchanged():
+                return await _timed(execution, task, job, given, number, of)
         if not passes:
-            await run.workers.hold.passed(task)
+            await execution.controls.passed(task)
 
 
-async def _timed(run: Run, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
+async def _timed(execution: Execution, task: Task, job: Job, given: dict[str, Any], number: int, of: int) -> Taken:
     """Make one attempt within its timeout; a later return value or error is dropped (SEMANTICS rule 15a)."""
-    context = run.started(task, run.clock(), number, given, job)
+    context = execution.started(task, execution.clock(), number, given, job)
     attempt = task.attempt
     limit = attempt.limit = asyncio.timeout(job.timeout)
     cause: BaseException | None = None
     try:
         async with limit:
             try:
-                value = await _checked(run, task, job, given, context)
+                value = await _checked(execution, task, job, given, context)
             finally:
                 await give_turns(attempt)
     except GeneratorExit:
         raise
     except BaseException as error:
-        is_late = _is_overdue(attempt, run.loop) or (isinstance(error, TimeoutError) and limit.expired())
+        is_late = _is_overdue(attempt, execution.loop) or (isinstance(error, TimeoutError) and limit.expired())
         if not is_late or _is_cancelled(task, error):
             raise
         cause = error
     else:
-        if not _is_overdue(attempt, run.loop):
+        if not _is_overdue(attempt, execution.loop):
             return value
     less = ", or retry less" if of > 1 else ""
     thread = "; its thread cannot be stopped and still runs" if attempt.thread and attempt.thread.ended is None else ""
@@ -180,7 +183,7 @@ def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _is_cancelled(task: Task, error: BaseException, *, own: int = 0) -> bool:
-    """Return whether an attempt was cancelled from outside: with its run, or with its asyncio task.
+    """Return whether an attempt was cancelled from outside: with its execution, or with its asyncio task.
 
     `own` is the number of cancel requests that came from the timeout of the attempt.
     """
@@ -197,76 +200,76 @@ async def give_turns(attempt: Attempt) -> None:
             await asyncio.sleep(0)
 
 
-async def _checked(run: Run, task: Task, job: Job, given: dict[str, Any], context: Context) -> Taken:
-    handover = Handover(run.copies, task, job, given)
+async def _checked(execution: Execution, task: Task, job: Job, given: dict[str, Any], context: Context) -> Taken:
+    handover = Handover(execution.copies, task, job, given)
     try:
-        return await _watched(run, task, job, handover, context)
+        return await _watched(execution, task, job, handover, context)
     except ValueError as error:
         handover.explain(error)
         raise
 
 
-async def _watched(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
+async def _watched(execution: Execution, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
     given = handover.given
     if not job.checked:
-        return await _call(run, task, job, handover, context)
+        return await _call(execution, task, job, handover, context)
     whole = given[STATE] if job.whole is not None else {}
     seen = {**whole, **{key: value for key, value in given.items() if value is not whole}}
     before = fingerprints(seen)
-    taken = await _call(run, task, job, handover, context)
+    taken = await _call(execution, task, job, handover, context)
     check_mutation(task.name, before, seen)
     return taken
 
 
-async def _call(run: Run, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
+async def _call(execution: Execution, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
     """Call the tool with copies of its arguments; return its output as the engine's own value."""
     if job.mode == "thread":
         stream = Stream(task, handover)
         try:
-            result = await _threaded(run, task, context, partial(_in_thread, job, handover, stream))
+            result = await _threaded(execution, task, context, partial(_in_thread, job, handover, stream))
         finally:
             stream.stopped = True
         if isinstance(result, Taken):
             return result
         task.attempt.thread = None  # the rest of the call runs on the loop
-        return await settled(run, task, job, handover, context, *result)
-    given = await _copied(run, handover, context) if handover.is_heavy else handover.arguments()
-    began, watch = run.clock(), run.workers.watch
+        return await settled(execution, task, job, handover, context, *result)
+    given = await _copied(execution, handover, context) if handover.is_heavy else handover.arguments()
+    began, watch = execution.clock(), execution.workers.watch
     watch.inside = True
     try:
         box = [context.run(partial(job.function, **given))]
     finally:
         watch.inside = False
-        held_loop(run, task, run.clock() - began)
-    return await settled(run, task, job, handover, context, box)
+        held_loop(execution, task, execution.clock() - began)
+    return await settled(execution, task, job, handover, context, box)
 
 
-async def _copied(run: Run, handover: Handover, context: Context) -> dict[str, Any]:
+async def _copied(execution: Execution, handover: Handover, context: Context) -> dict[str, Any]:
     """Return the arguments of a tool, copied off the loop.
 
     Python copies one value at a time, however many threads there are, so attempts take turns. A waiting attempt holds
     no copy, and usually finds a snapshot after its wait, from which it copies on the loop.
     """
-    async with run.copies.turn:
+    async with execution.copies.turn:
         if handover.is_heavy:
-            given: dict[str, Any] = await run.threads.submit(context, handover.arguments)
+            given: dict[str, Any] = await execution.threads.submit(context, handover.arguments)
             return given
     return handover.arguments()
 
 
-async def take(run: Run, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
+async def take(execution: Execution, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
     """Take the return value of a tool, or one yielded `part`; in a thread if copying or comparing takes long."""
     function = handover.part if part else handover.take
     if handover.is_heavy_to_take(box[0]):
-        taken: Taken = await run.threads.submit(copy_context(), partial(function, box))
+        taken: Taken = await execution.threads.submit(copy_context(), partial(function, box))
         return taken
     return function(box)
 
 
-async def draw_figures(run: Run, attempt: Attempt | None) -> None:
+async def draw_figures(execution: Execution, attempt: Attempt | None) -> None:
     """Take the figures that a tool left open, in a thread."""
     if attempt is not None and attempt.figures:
-        await run.threads.submit(copy_context(), partial(take_figures, attempt))
+        await execution.threads.submit(copy_context(), partial(take_figures, attempt))
 
 
 def _in_thread(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
@@ -294,7 +297,13 @@ def _called(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[
 
 
 async def settled(
-    run: Run, task: Task, job: Job, handover: Handover, context: Context, box: list[Any], awaited: bool = False
+    execution: Execution,
+    task: Task,
+    job: Job,
+    handover: Handover,
+    context: Context,
+    box: list[Any],
+    awaited: bool = False,
 ) -> Taken:
     """Await and consume the result of a call until it is a value; return it as the engine's own value.
 
@@ -304,47 +313,49 @@ async def settled(
     for _ in range(MOST_AWAITED):
         match sort_of(box[0], awaited=awaited):
             case "value":
-                return await take(run, handover, box)
+                return await take(execution, handover, box)
             case "awaitable":
-                box = [await _stepwise(run, task, context, _awaited(box.pop()))]
+                box = [await _stepwise(execution, task, context, _awaited(box.pop()))]
                 awaited = True
             case "async generator":
-                coroutine = _streamed(run, handover, Stream(task, handover), box.pop())
-                taken: Taken = await _stepwise(run, task, context, coroutine)
+                coroutine = _streamed(execution, handover, Stream(task, handover), box.pop())
+                taken: Taken = await _stepwise(execution, task, context, coroutine)
                 return taken
             case "generator":
-                return await _consumed(run, task, job, Stream(task, handover), context, box.pop())
+                return await _consumed(execution, task, job, Stream(task, handover), context, box.pop())
     if inspect.iscoroutine(box[0]):
         box[0].close()
     raise ToolError(f"node {task.name!r}: awaiting its tool gave something to await {MOST_AWAITED} times over")
 
 
-async def _consumed(run: Run, task: Task, job: Job, stream: Stream, context: Context, generator: Any) -> Taken:
+async def _consumed(
+    execution: Execution, task: Task, job: Job, stream: Stream, context: Context, generator: Any
+) -> Taken:
     """Consume a generator: in a thread, or on the loop if the node asks for that."""
     taken: Taken
     if job.stays_on_loop:
-        taken = await _stepwise(run, task, context, stream.consume_in_turns(generator))
+        taken = await _stepwise(execution, task, context, stream.consume_in_turns(generator))
         return taken
     # An attempt in a thread has its slot already.
-    async with nullcontext() if job.mode == "thread" else run.thread_slots:
+    async with nullcontext() if job.mode == "thread" else execution.thread_slots:
         task.attempt.in_thread = True
         try:
-            taken = await _threaded(run, task, context, partial(stream.consume, generator))
+            taken = await _threaded(execution, task, context, partial(stream.consume, generator))
         finally:
             stream.stopped = True
     return taken
 
 
-async def _threaded(run: Run, task: Task, context: Context, function: Callable[[], Any]) -> Any:
+async def _threaded(execution: Execution, task: Task, context: Context, function: Callable[[], Any]) -> Any:
     """Call a function in a thread; the thread may outlive the attempt."""
     attempt: Attempt = task.attempt
     thread = attempt.thread = ToolThread(function)
-    future = run.threads.submit(context, thread)
+    future = execution.threads.submit(context, thread)
     try:
         return await future
     except asyncio.CancelledError as error:
         expired = attempt.limit is not None and attempt.limit.expired()
-        if _is_cancelled(task, error, own=int(expired)) or _is_overdue(attempt, run.loop):
+        if _is_cancelled(task, error, own=int(expired)) or _is_overdue(attempt, execution.loop):
             raise
         if not future.done() or future.cancelled():
             raise
@@ -355,35 +366,37 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
-async def _stepwise(run: Run, task: Task, context: Context, coroutine: Any) -> Any:
-    began = run.clock()
+async def _stepwise(execution: Execution, task: Task, context: Context, coroutine: Any) -> Any:
+    began = execution.clock()
     try:
-        finished, value = first_step(context, coroutine, run.workers.watch)
+        finished, value = first_step(context, coroutine, execution.workers.watch)
     finally:
-        held_loop(run, task, run.clock() - began)
-    return value if finished else await rest_of(run, task, context, coroutine, value)
+        held_loop(execution, task, execution.clock() - began)
+    return value if finished else await rest_of(execution, task, context, coroutine, value)
 
 
-async def _streamed(run: Run, handover: Handover, stream: Stream, generator: Any) -> Taken:
+async def _streamed(execution: Execution, handover: Handover, stream: Stream, generator: Any) -> Taken:
     """Stream the text of an async generator; its output is the yielded dicts, else the whole text."""
     async with aclosing(generator):
         async for piece in generator:
             if stream.is_update(piece):
-                stream.add(await take(run, handover, [piece], part=True))
+                stream.add(await take(execution, handover, [piece], part=True))
     return stream.result()
 
 
-def rest_of(run: Run, task: Task, context: Context, coroutine: Any, waits_for: Any) -> Awaitable[Any]:
+def rest_of(execution: Execution, task: Task, context: Context, coroutine: Any, waits_for: Any) -> Awaitable[Any]:
     """Run the rest of a tool, after its first step."""
-    return rest(context, coroutine, waits_for, run.clock, partial(held_loop, run, task), run.workers.watch)
+    return rest(
+        context, coroutine, waits_for, execution.clock, partial(held_loop, execution, task), execution.workers.watch
+    )
 
 
-def held_loop(run: Run, task: Task, seconds: float) -> None:
+def held_loop(execution: Execution, task: Task, seconds: float) -> None:
     """Record a step that blocked the loop for long; warn once per attempt if the tool's own code did that."""
     if seconds <= BLOCKED_S:
         return
     attempt = task.attempt
-    held = run.workers.watch.held(seconds)
+    held = execution.workers.watch.held(seconds)
     if held > BLOCKED_S and not (attempt is not None and attempt.warned):
         logger.warning(
             "node %r blocked the event loop for %.2f s; make its tool a plain function, so that it runs in a thread, "
@@ -403,15 +416,15 @@ MOST_SPARES = 64
 class Workers:
     """Runs tasks in the order in which they became ready, at most `most` at once; see the module docstring."""
 
-    def __init__(self, run: Run, most: int | None) -> None:
-        self.hold = Hold()
-        self._run = run
+    def __init__(self, execution: Execution, most: int | None) -> None:
+        self.controls = execution.controls
+        self._execution = execution
         self._room = 1 << 62 if most is None else most
         self._ready: deque[Task] = deque()
         self._waiting: dict[Task, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
         self._spares, self._crew = 0, 1
-        self._breath = run.clock()
+        self._breath = execution.clock()
         self.watch = watch_here()
         self.context = copy_context()
 
@@ -420,9 +433,9 @@ class Workers:
         """Whether no worker runs."""
         return not self._all
 
-    def untie(self, run: Run) -> None:
-        """Refer to the run, which has ended, by a weak reference."""
-        self._run = run
+    def release(self, execution: Execution) -> None:
+        """Refer to the execution, which has ended, by a weak reference."""
+        self._execution = execution
 
     def add(self, task: Task) -> None:
         """Queue a task."""
@@ -436,20 +449,20 @@ class Workers:
 
     def step(self) -> bool:
         """Let one task start during a pause; return False if no task is ready."""
-        stopped = None if self._ready else self.hold.stopped()
+        stopped = None if self._ready else self.controls.stopped()
         if stopped is not None:
-            self.hold.let_through(stopped)
+            self.controls.let_through(stopped)
         elif self._ready:
-            self.hold.steps += 1
+            self.controls.steps += 1
             self.wake()
         return stopped is not None or bool(self._ready)
 
     def wake(self) -> None:
         """Create spare workers if tasks are ready and no spare exists."""
-        if self._ready and not self._spares and self._room > 0 and (self.hold.steps or not self.hold.paused):
+        if self._ready and not self._spares and self._room > 0 and (self.controls.steps or not self.controls.paused):
             self._spares = min(self._crew, len(self._ready), self._room)
             for place in range(self._spares):
-                worker = self._run.loop.create_task(self._work(first=place == 0), context=self.context.copy())
+                worker = self._execution.loop.create_task(self._work(first=place == 0), context=self.context.copy())
                 self._all.add(worker)
                 worker.add_done_callback(self._left)
 
@@ -461,7 +474,7 @@ class Workers:
     async def _work(self, *, first: bool) -> None:
         self._spares -= 1
         if first:
-            self._breath = self._run.clock()
+            self._breath = self._execution.clock()
         if self.watch.asleep:
             self.watch.wake()
         if not self._ready:
@@ -473,13 +486,13 @@ class Workers:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - e.g. of a reducer; a KeyboardInterrupt would stop the loop
-            self._run.broke(error)
+            self._execution.abort(error)
 
     async def _run_ready(self) -> None:
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 - it is one
-        ready, clock, hold = self._ready, self._run.clock, self.hold
-        while ready and self._room > 0 and (hold.steps or not hold.paused):
+        ready, clock, controls = self._ready, self._execution.clock, self.controls
+        while ready and self._room > 0 and (controls.steps or not controls.paused):
             now = clock()
             if now - self._breath > BREATH_S:
                 self._crew = 1
@@ -492,10 +505,10 @@ class Workers:
                 self._breath = now = clock()
                 if self.watch.asleep:
                     self.watch.wake()
-                if not ready or self._room <= 0 or (hold.paused and not hold.steps):
+                if not ready or self._room <= 0 or (controls.paused and not controls.steps):
                     return
             task = ready.popleft()
-            if (hold.paused or hold.breaks) and task.live and self._stops(task):
+            if (controls.paused or controls.breaks) and task.live and self._stops(task):
                 continue
             if ready and not self._spares:
                 self.wake()
@@ -506,15 +519,15 @@ class Workers:
 
     def _stops(self, task: Task) -> bool:
         """Pause before a task at a breakpoint, and put it back; a paused run uses up a step instead."""
-        hold, at = self.hold, self.hold.breaks_at(task)
-        if hold.paused:
-            hold.steps -= 1
+        controls, at = self.controls, self.controls.breaks_at(task)
+        if controls.paused:
+            controls.steps -= 1
         elif at is None:
             return False
-        hold.let_through(task)
-        if not hold.paused:
+        controls.let_through(task)
+        if not controls.paused:
             self._ready.appendleft(task)
-            self._run.pause(at)
+            self._execution.pause(at)
             return True
         return False
 
@@ -522,55 +535,55 @@ class Workers:
         """Remove a worker that has ended; cancel the run if the worker was cancelled from outside."""
         self._all.discard(worker)
         if worker.cancelled():
-            self._run.cancel("with the task that ran it")
-        self._run.worker_left()
+            self._execution.stop("with the task that ran it")
+        self._execution.check_ended()
 
     def _begin(self, task: Task, now: float) -> Coroutine[Any, Any, Taken] | None:
         """Run a task until it waits for the first time; return its rest as a coroutine, None if it has ended."""
-        run, handover = self._run, None
+        execution, handover = self._execution, None
         try:
-            job = run.jobs.of(task.node)
-            if not job.quick or run.stragglers.threads:
-                return perform(run, task)
+            job = execution.jobs.of(task.node)
+            if not job.quick or execution.stragglers.threads:
+                return perform(execution, task)
             given = job.arguments(task) if job.asks else {}
             arguments = plain_arguments(job, given)
             if arguments is None:
-                handover = Handover(run.copies, task, job, given)
+                handover = Handover(execution.copies, task, job, given)
                 if handover.is_heavy:
-                    return perform(run, task)
+                    return perform(execution, task)
                 arguments = handover.arguments()
-            context = run.started(task, now, 1, given, job)
+            context = execution.started(task, now, 1, given, job)
             attempt: Attempt = task.attempt
             coroutine = job.function(**arguments)
             finished, value = first_step(context, coroutine, self.watch)
         except BaseException as error:  # noqa: BLE001 - any exception of a tool is a failure of its node
-            seconds = run.clock() - now
-            held_loop(run, task, seconds)
+            seconds = execution.clock() - now
+            held_loop(execution, task, seconds)
             if handover is not None:
                 handover.explain(error)
             if seconds > BLOCKED_S:
                 return _raising(error)
-            run.failed(task, error)
+            execution.failed(task, error)
             return None
-        end = run.clock()
+        end = execution.clock()
         blocked = end - now > BLOCKED_S
         if blocked:
-            held_loop(run, task, end - now)
+            held_loop(execution, task, end - now)
         elif finished and handover is None and not attempt.figures and is_plain_update(task, given, value):
-            run.completed(task, value.copy(), (), end)
+            execution.completed(task, value.copy(), (), end)
             return None
         if handover is None:
             state = arguments.get(STATE)
-            handover = Handover(run.copies, task, job, given, state if isinstance(state, WholeState) else None)
+            handover = Handover(execution.copies, task, job, given, state if isinstance(state, WholeState) else None)
         if not finished:
-            waits = rest_of(run, task, context, coroutine, value)
-            return _rest(handover, waits, partial(settled, run, task, job, handover, context, awaited=True))
+            waits = rest_of(execution, task, context, coroutine, value)
+            return _rest(handover, waits, partial(settled, execution, task, job, handover, context, awaited=True))
         if sort_of(value, awaited=True) != "value":
-            return settled(run, task, job, handover, context, [value], awaited=True)
+            return settled(execution, task, job, handover, context, [value], awaited=True)
         box = [value]
         del value
         if blocked or handover.is_heavy_to_take(box[0]):
-            return take(run, handover, box)
+            return take(execution, handover, box)
         self._end(task, handover, box, end)
         return None
 
@@ -579,13 +592,13 @@ class Workers:
         try:
             taken = handover.take(box)
         except Exception as error:  # noqa: BLE001 - an error about the value is a failure of the node
-            self._run.failed(task, error)
+            self._execution.failed(task, error)
         else:
-            self._run.completed(task, taken.output, taken.unchanged, end)
+            self._execution.completed(task, taken.output, taken.unchanged, end)
 
     async def _go_on(self, task: Task, waits: Coroutine[Any, Any, Taken], worker: asyncio.Task[None]) -> None:
         """Await a task that waits, while spare workers run other tasks."""
-        run = self._run
+        execution = self._execution
         self._room -= 1
         self._waiting[task] = worker
         if not task.live:
@@ -593,7 +606,7 @@ class Workers:
         try:
             try:
                 taken = await waits
-                await draw_figures(run, task.attempt)
+                await draw_figures(execution, task.attempt)
             finally:
                 if task.live and task.attempt is not None:
                     await give_turns(task.attempt)
@@ -601,14 +614,14 @@ class Workers:
             self._free(task, worker)
             if task.live and worker.cancelling():
                 raise  # cancelled from outside; otherwise the tool itself raised the error
-            run.failed(task, error)
+            execution.failed(task, error)
         except BaseException as error:  # noqa: BLE001 - as above
             self._free(task, worker)
-            run.failed(task, error)
+            execution.failed(task, error)
         else:
             self._free(task, worker)
             cached = type(task.attempt) is Recalled
-            run.completed(task, taken.output, taken.unchanged, run.clock(), cached=cached)
+            execution.completed(task, taken.output, taken.unchanged, execution.clock(), cached=cached)
 
     def _free(self, task: Task, worker: asyncio.Task[None]) -> None:
         self._room += 1

@@ -3,9 +3,9 @@
 Invariant: nothing here awaits, reads a clock or touches a store. A replay uses the same methods as a live run.
 """
 
-from nbflow.scheduler.commands import Answer as Answer
 from nbflow.scheduler.commands import Cancel as Cancel
 from nbflow.scheduler.commands import Close as Close
+from nbflow.scheduler.commands import Command as Command
 from nbflow.scheduler.commands import EdgeTaken as EdgeTaken
 from nbflow.scheduler.commands import EdgeUntaken as EdgeUntaken
 from nbflow.scheduler.commands import Ended as Ended

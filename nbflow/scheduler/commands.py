@@ -185,4 +185,4 @@ class Ended:
     error: BaseException | None = None
 
 
-Answer = Task | Cancel | Open | Close | Retry | EdgeTaken | EdgeUntaken | Ended
+Command = Task | Cancel | Open | Close | Retry | EdgeTaken | EdgeUntaken | Ended

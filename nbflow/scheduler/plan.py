@@ -15,7 +15,7 @@ from nbflow.graph import END, EdgeDefinition, GraphDefinition, NodeDefinition, r
 from nbflow.graph.traversal import components
 from nbflow.graph.validation import MAX_NESTING, size_fault
 from nbflow.scheduler.commands import EdgeTaken
-from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
+from nbflow.scheduler.reachability import Loop, Reachability, Structure, analyse
 from nbflow.state import Fold, resolve
 
 _HASTE = {"race": 0, "first": 1, "each": 1, "all": 2}
@@ -98,9 +98,9 @@ class Plan:
         """The number of edges on a cycle."""
 
     @cached_property
-    def holds(self) -> Holds:
+    def reachability(self) -> Reachability:
         """The masks of the positions that can delay a node; computed when two positions are live for the first time."""
-        return Holds(self._structure)
+        return Reachability(self._structure)
 
     def link(self) -> None:
         """Find the loops; set the limit of each edge and the counters that it resets."""

@@ -319,7 +319,7 @@ class Positions:
         return (int.from_bytes(self._bytes[: (mask.bit_length() + 7) >> 3], "little") & mask).bit_length() - 1
 
 
-class Holds:
+class Reachability:
     """The masks of the running and of the pending positions that can delay each node.
 
     The mask of a part of a region (`Structure`) is the union, over the parts that lead to it, of their nodes and their

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from nbflow.errors import RecordedError, RunStateError, name_list
 from nbflow.scheduler import composites
-from nbflow.scheduler.commands import Answer, Ended, Open, Retry, Step, Task, steps_of
+from nbflow.scheduler.commands import Command, Ended, Open, Retry, Step, Task, steps_of
 from nbflow.scheduler.composites import MapRun, SubRun
 from nbflow.scheduler.plan import Plan
 from nbflow.scheduler.tokens import GraphRun, Out, Routes
@@ -56,13 +56,13 @@ class Scheduler:
         self._initial = dict(state)
         self._later: deque[Callable[[Out], None]] = deque()
 
-    def begin(self) -> list[Answer]:
+    def begin(self) -> list[Command]:
         """Start the run."""
         out: Out = []
         self.root.begin(out)
         return self._drained(out)
 
-    def complete(self, task: Task, value: Any) -> list[Answer]:
+    def complete(self, task: Task, value: Any) -> list[Command]:
         """Complete a task with its update; an item of a map with its result."""
         if not task.live:
             return []
@@ -73,7 +73,7 @@ class Scheduler:
             composites.item_completed(self, task, value, out)
         return self._drained(out) if self._later else out
 
-    def fail(self, task: Task, error: BaseException) -> list[Answer]:
+    def fail(self, task: Task, error: BaseException) -> list[Command]:
         """Fail a task after its last retry, or fail an attempt at a subgraph."""
         out: Out = []
         if not task.live:
@@ -88,7 +88,7 @@ class Scheduler:
             composites.item_failed(self, task, error, out)
         return self._drained(out)
 
-    def skip(self, task: Task, value: Any) -> list[Answer]:
+    def skip(self, task: Task, value: Any) -> list[Command]:
         """Complete a task with the output that a person gave; cancel the tasks inside a map or a subgraph."""
         if not task.live:
             return []
@@ -98,22 +98,22 @@ class Scheduler:
         composites.skipped(self, task, value, out)
         return self._drained(out)
 
-    def retry(self, task: Task) -> list[Answer]:
+    def retry(self, task: Task) -> list[Command]:
         """Start the next attempt at a subgraph, after a `Retry` command and its backoff."""
         out: Out = []
         if task.live:
             composites.begin_subgraph(self, task, out, attempt=task.composite.attempt + 1)
         return self._drained(out)
 
-    def stop(self, error: BaseException) -> list[Answer]:
+    def stop(self, error: BaseException) -> list[Command]:
         """End the run by an error from outside the graph; cancel all live tasks."""
         out: Out = []
         self.root.stop(error, out)
         return self._drained(out)
 
-    def untie(self) -> None:
+    def release(self) -> None:
         """Drop the callbacks of the outermost run after its end: without this reference cycle it is freed at once."""
-        self.root.untie()
+        self.root.release()
 
     def edit(self, update: dict[str, Any]) -> None:
         """Write keys into every live token, also in subgraphs, as a write that has seen all other writes.
@@ -153,7 +153,7 @@ class Scheduler:
             self.apply(outcome, f"outcome {number} of the log")
         return self.leaves()
 
-    def apply(self, outcome: Outcome, place: str, routes: Routes | None = None) -> list[Answer]:
+    def apply(self, outcome: Outcome, place: str, routes: Routes | None = None) -> list[Command]:
         """Apply one outcome of a log and return the commands that follow.
 
         Args:
@@ -175,9 +175,9 @@ class Scheduler:
         self.routes.clear()
         return answers
 
-    def standing(self) -> list[Answer]:
+    def open_commands(self) -> list[Command]:
         """Return the commands that continue the run after a replay: open composites, running tasks, or the end."""
-        answers: list[Answer] = []
+        answers: list[Command] = []
         for task in self.tasks():
             inside = task.composite
             answers.append(task if inside is None else Open(task, getattr(inside, "attempt", 1)))
@@ -185,7 +185,7 @@ class Scheduler:
                 answers.append(Retry(task, inside.attempt + 1, inside.error))
         return self._drained(answers) if self.ended is None else [self.ended]
 
-    def _feed(self, task: Task, outcome: Outcome) -> list[Answer]:
+    def _feed(self, task: Task, outcome: Outcome) -> list[Command]:
         out: Out = []
         if outcome.kind == "retried":
             # The failure inside that led to the retry may be missing in the log, or be derived and applied already.

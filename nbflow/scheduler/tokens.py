@@ -31,7 +31,7 @@ from typing import Any
 
 from nbflow.errors import ConditionError, ExecutionError, LoopError
 from nbflow.errors.failures import error_data, node_error
-from nbflow.scheduler.commands import Answer, Cancel, EdgeTaken, EdgeUntaken, Step, Task
+from nbflow.scheduler.commands import Cancel, Command, EdgeTaken, EdgeUntaken, Step, Task
 from nbflow.scheduler.merging import merge, overlaid
 from nbflow.scheduler.plan import EdgePlan, NodePlan, Plan
 from nbflow.scheduler.reachability import Positions
@@ -39,7 +39,7 @@ from nbflow.state import PathState
 
 Arrival = tuple[int, tuple[int, ...], PathState]
 """A token at a node: the index of its edge, the order of the firing that it came from, its state."""
-Out = list[Answer]
+Out = list[Command]
 
 
 class Marking(ABC):
@@ -90,7 +90,7 @@ class Marking(ABC):
             arrived.append(arrival)
             return False
         self._arrived[node.index] = [arrival]
-        self._pending.flip(self.plan.holds.position[node.index])
+        self._pending.flip(self.plan.reachability.position[node.index])
         self._live += 1
         return True
 
@@ -107,7 +107,7 @@ class Marking(ABC):
             self._instances[index] -= 1
             if self._instances[index]:
                 return []
-        self._running.flip(self.plan.holds.position[index])
+        self._running.flip(self.plan.reachability.position[index])
         self._live -= 1
         return self._watchers.pop(index, [])
 
@@ -143,15 +143,15 @@ class Marking(ABC):
             self._solo.path.settle()
 
     def _unpend(self, index: int) -> list[Arrival]:
-        self._pending.flip(self.plan.holds.position[index])
+        self._pending.flip(self.plan.reachability.position[index])
         self._live -= 1
         return self._arrived.pop(index)
 
     def _start_if_free(self, node: NodePlan, out: Out) -> None:
-        running, pending = self.plan.holds.masks(node.index)
+        running, pending = self.plan.reachability.masks(node.index)
         holder = max(self._running.last_of(running), self._pending.last_of(pending))
         if holder >= 0:
-            self._watchers.setdefault(self.plan.holds.node_at(holder), []).append(node.index)
+            self._watchers.setdefault(self.plan.reachability.node_at(holder), []).append(node.index)
             return
         arrivals = self._arrived[node.index]
         if len(arrivals) > 1:
@@ -180,14 +180,14 @@ class Marking(ABC):
         return freed
 
     def _cancel_rivals(self, node: NodePlan, out: Out) -> list[int]:
-        running, pending = self.plan.holds.masks(node.index)
+        running, pending = self.plan.reachability.masks(node.index)
         freed: list[int] = []
         for task in list(self.active.values()):
-            if running >> self.plan.holds.position[task.node.index] & 1 and task.node is not node:
+            if running >> self.plan.reachability.position[task.node.index] & 1 and task.node is not node:
                 out.extend(Cancel(each) for each in unfold(task))
                 freed += self._leave(task)
         for index in list(self._arrived):
-            if pending >> self.plan.holds.position[index] & 1:
+            if pending >> self.plan.reachability.position[index] & 1:
                 self._unpend(index)
                 freed += self._watchers.pop(index, [])
         return freed
@@ -213,7 +213,7 @@ class Marking(ABC):
         else:
             visits = self._visits[node.index] = self._visits[node.index] + 1
             order = (visits,)
-        if self._running.add(self.plan.holds.position[node.index]):
+        if self._running.add(self.plan.reachability.position[node.index]):
             self._live += 1
         task = self.active[firing] = Task(self, node, firing, path, order)
         if node.composite:
@@ -285,7 +285,7 @@ class GraphRun(Marking):
         self._serial = 0
         self._counts = [0] * plan.counted
 
-    def untie(self) -> None:
+    def release(self) -> None:
         """Drop the callbacks of a run that has ended: without these reference cycles it is freed at once."""
         self._open, self._on_end = _opens_nothing, _ends_nothing
 

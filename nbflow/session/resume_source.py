@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.record import RunRecord
-from nbflow.engine.replay import Past, Replay, is_decided, lacks, rules_of
+from nbflow.engine.replay import Replay, ResumePoint, is_decided, lacks, rules_of
 from nbflow.errors import GraphError, RunStateError, did_you_mean, name_list
 from nbflow.events import ENDINGS, Event, Kind, Status
 from nbflow.graph import GraphDefinition, reachable
@@ -160,7 +160,7 @@ async def find_source(
         if not fork or known.loop is not asyncio.get_running_loop():
             raise RunStateError(f"run {known.id} is still {known.status} here; cancel it, or wait for its end")
         events = list(known.events)
-        await known.until_kept(len(events))
+        await known.until_stored(len(events))
         head = (await asyncio.to_thread(session_store.open().head(known.id).result)) if stored else None
         return Source(known.id, known.name, known, events, head)
     if known is not None:
@@ -267,7 +267,7 @@ async def recompute(engine: WorkflowEngine, plan: Plan, source: Source, upto: in
 
 def past_of(
     source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool, routes_from_log: bool = False
-) -> Past:  # fmt: skip
+) -> ResumePoint:  # fmt: skip
     """Return the state that a run starts from: its events, replayed on the present graph.
 
     With `routes_from_log` the replay takes the edges that the events name, and evaluates no condition: it may read a
@@ -287,10 +287,10 @@ def past_of(
         learn(edits)
         resumed["edited"] = own(dict(edits))
         replay.scheduler.edit(resumed["edited"])
-    return Past(replay, events, kept=upto, seconds=seconds_of(events), told=resumed)
+    return ResumePoint(replay, events, stored=upto, seconds=seconds_of(events), data=resumed)
 
 
-def check_classes(session_store: SessionStore, source: Source, past: Past, registry: ToolRegistry) -> None:
+def check_classes(session_store: SessionStore, source: Source, past: ResumePoint, registry: ToolRegistry) -> None:
     """Refuse to resume where a tool would get a dict of fields instead of an object whose class is missing.
 
     Raises:
@@ -311,7 +311,7 @@ def check_classes(session_store: SessionStore, source: Source, past: Past, regis
     raise RunStateError("\n".join([f"run {source.id} cannot resume yet:", *lines, *more]))
 
 
-def read_secrets(past: Past, registry: ToolRegistry) -> set[str]:
+def read_secrets(past: ResumePoint, registry: ToolRegistry) -> set[str]:
     """Return the names of the secrets that are missing in values which a task still to run may read."""
     parts = readable_values(past.replay.scheduler.root, registry)
     return {missing.name for part in parts for missing in redacted_in(part.value)}

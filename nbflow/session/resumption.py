@@ -19,7 +19,7 @@ from nbflow.secrets import Supply
 from nbflow.session.run_registry import RunRegistry
 
 if TYPE_CHECKING:
-    from nbflow.engine.replay import Past
+    from nbflow.engine.replay import ResumePoint
     from nbflow.session.resume_source import Source
     from nbflow.store import Store
     from nbflow.store.cache import OutputCache
@@ -135,7 +135,7 @@ class Resumer:
         return resume_source.read_secrets(past, self._engine.registry)
 
     async def _start(
-        self, source: Source, graph: GraphDefinition, past: Past, breaks: Collection[str], supply: Supply, *,
+        self, source: Source, graph: GraphDefinition, past: ResumePoint, breaks: Collection[str], supply: Supply, *,
         fork: bool,
     ) -> Run:  # fmt: skip
         store, recorder = self._open_store(), None
@@ -149,12 +149,12 @@ class Resumer:
                     strict=source.head.row.durability == "sync", fork=(source.id, past),
                 )  # fmt: skip
             else:
-                recorder = await self._claimed_recorder(source, past.kept)
+                recorder = await self._claimed_recorder(source, past.stored)
                 if recorder is None:
                     return await self.reopen(run_id, breaks=breaks, secrets=supply.given)
             self._runs.expect_stored(run_id)
         run = self._engine.start(
-            graph, source.initial, run_id=run_id, keeper=recorder, past=past if past.events else None,
+            graph, source.initial, run_id=run_id, recorder=recorder, resume_from=past if past.events else None,
             cache=self._outputs, breaks=breaks,
         )  # fmt: skip
         self._runs.add(run, None if recorder is None else recorder.begun)

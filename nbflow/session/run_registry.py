@@ -92,7 +92,7 @@ class RunRegistry:
         if isinstance(run, Run) and self.live.get(run.id) is run:
             del self.live[run.id]
             self._released[run.id] = run
-            if not (self.is_stored(run) and run.is_kept):
+            if not (self.is_stored(run) and run.is_stored):
                 self._lost[run.id] = None
                 if len(self._lost) > MOST_LOST:
                     del self._lost[next(iter(self._lost))]
@@ -134,7 +134,7 @@ class RunRegistry:
 
     def is_resumable(self, run: Run) -> bool:
         """Return whether the store has all events of a run, so that another process can resume it."""
-        return self.is_stored(run) and run.is_kept and self._open_store().lasts
+        return self.is_stored(run) and run.is_stored and self._open_store().lasts
 
     def read(self, run_id: str) -> RunRecord:
         """Return a run by its id or the beginning of it, from this process or from the store. Blocks.

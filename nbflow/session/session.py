@@ -234,7 +234,7 @@ class Session:
             )
             self._runs.expect_stored(run_id)
         run = self.engine.start(
-            graph, initial, max_parallel=max_parallel, run_id=run_id, keeper=recorder,
+            graph, initial, max_parallel=max_parallel, run_id=run_id, recorder=recorder,
             cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
         self._runs.add(run, None if recorder is None else recorder.begun)

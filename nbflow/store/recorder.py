@@ -26,6 +26,7 @@ from nbflow.store.rows import Batch, Ending, NewRun
 
 if TYPE_CHECKING:
     from nbflow.engine import Run
+    from nbflow.engine.durability import DurabilityGate
     from nbflow.store.store import Store
 
 
@@ -94,7 +95,7 @@ class Recorder:
         self.strict = strict
         # A resumed run starts nothing before its resumption is stored, so that a task which kills every process it
         # runs in leaves an event of each.
-        self.least = kept + 1 if make is None else 0
+        self.required = kept + 1 if make is None else 0
         self._store, self._opener, self._make = store, opened, make
         self._codecs, self._encoder = codecs, Encoder(codecs, notices.sizes)
         self._allowed = allow_unstored or not strict
@@ -107,15 +108,15 @@ class Recorder:
         self.begun: Future[None] = Future()
         """Done when the run is in the store and so outlives this process; failed if it cannot be stored."""
 
-    def follow(self, run: Run) -> None:
+    def attach(self, run: Run, gate: DurabilityGate) -> None:
         """Start to store the events of a run as they are appended."""
-        self._run = run
+        self._run, self._gate = run, gate
         if self._store is None:
             threading.Thread(target=self._open, name="nbflow-open", daemon=True).start()
         else:
             self._begin(self._store)
 
-    def keep(self, upto: int) -> None:
+    def request(self, upto: int) -> None:
         """Store the first `upto` events soon: with the commit under way, or with the next one."""
         self._next()
 
@@ -201,7 +202,7 @@ class Recorder:
         while self._unstored:  # the writer's thread may append to it at the same time
             seq, node, key, why = self._unstored.popleft()
             self._notices.unstored(f"{key!r} of node {node!r} (event {seq})", why)
-        self._run.kept(upto)
+        self._gate.advance(upto)
 
     def _give_up(self, error: BaseException) -> None:
         if self._over:
@@ -212,7 +213,7 @@ class Recorder:
             told.__cause__, error = error, told
         if not self.begun.done():
             self.begun.set_exception(error)
-        self._run.not_kept(error, fatal=self.strict or isinstance(error, RunStateError))
+        self._gate.fail(error, fatal=self.strict or isinstance(error, RunStateError))
         if self._store is not None:
             self._let_go(self._store)
 

@@ -24,7 +24,7 @@ from nbflow.store.rows import NewRun
 from nbflow.tools import ToolRegistry
 
 if TYPE_CHECKING:
-    from nbflow.engine.replay import Past
+    from nbflow.engine.replay import ResumePoint
     from nbflow.store.store import Store
 
 
@@ -105,7 +105,7 @@ class SessionStore:
 
     def recorder(
         self, run_id: str, graph: GraphDefinition, subgraphs: Mapping[str, GraphDefinition],
-        initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, Past] | None = None,
+        initial: Mapping[str, Any], started: float, *, strict: bool, fork: tuple[str, ResumePoint] | None = None,
         allow_unstored: bool | None = None,
     ) -> Recorder:  # fmt: skip
         """Return the recorder of a new run.
@@ -126,7 +126,7 @@ class SessionStore:
         self._refuse_place()
         inner = reachable(graph, subgraphs)
         parent, past = fork or (None, None)
-        seq, nodes = (past.kept, count_completed(past.events)) if past else (None, 0)
+        seq, nodes = (past.stored, count_completed(past.events)) if past else (None, 0)
         told = RunNotices(run_id, settings().large_value, self.notices.append)
         notebook = self.notebook()
 

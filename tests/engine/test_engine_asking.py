@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from running import engine_of, graph, kinds, others, rows, until
 
 from nbflow import Run, ask
-from nbflow.engine.replay import Past, Replay
+from nbflow.engine.replay import Replay, ResumePoint
 from nbflow.errors import AnswerError, ExecutionCancelled, ExecutionError, NodeError, RunStateError
 from nbflow.events import Kind
 
@@ -476,7 +476,7 @@ def test_a_run_that_goes_on_asks_only_what_was_not_answered() -> None:
         replay = Replay(engine.plan(definition), {})
         replay.feed(events)
 
-        again = engine.start(definition, past=Past(replay, events))
+        again = engine.start(definition, resume_from=ResumePoint(replay, events))
         await until(lambda: again.asking)
         assert [(question.told["question"], question.ordinal) for question in again.asking] == [("second?", 2)]
         again.answer("new")

@@ -11,7 +11,8 @@ import pytest
 from running import engine_of, graph, kinds, others, rows, until
 
 from nbflow import Run
-from nbflow.engine import run as run_module
+from nbflow.engine import execution as execution_module
+from nbflow.engine.durability import DurabilityGate
 from nbflow.errors import NodeError
 
 
@@ -92,7 +93,7 @@ def test_a_tool_that_swallows_its_cancellation_is_dropped_with_what_it_returns(o
 def test_a_tool_that_never_ends_is_given_up_after_a_while_and_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(run_module, "CLEANUP_S", 0.02)
+    monkeypatch.setattr(execution_module, "CLEANUP_S", 0.02)
     released = asyncio.Event()
 
     async def endless() -> None:
@@ -144,22 +145,22 @@ def test_a_cancelled_sync_tool_is_not_waited_for_and_the_log_says_that_its_threa
 def test_a_run_that_waits_for_its_store_alone_names_no_node_as_cancelled(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(run_module, "CLEANUP_S", 0.02)
+    monkeypatch.setattr(execution_module, "CLEANUP_S", 0.02)
 
     class Late:
         """Keeps everything 0.1 s late."""
 
-        strict, least = False, 0
+        strict, required = False, 0
 
-        def follow(self, run: Run) -> None:
-            run.loop.call_later(0.1, lambda: run.kept(len(run.events)))
+        def attach(self, run: Run, gate: DurabilityGate) -> None:
+            run.loop.call_later(0.1, lambda: gate.advance(len(run.events)))
 
-        def keep(self, upto: int) -> None: ...
+        def request(self, upto: int) -> None: ...
 
     async def brief() -> None: ...
 
     async def main() -> None:
-        started = engine_of(brief).start(graph("brief"), keeper=Late())
+        started = engine_of(brief).start(graph("brief"), recorder=Late())
         with caplog.at_level(logging.WARNING, logger="nbflow"):
             await started
         assert started.status == "completed"

@@ -10,7 +10,7 @@ import pytest
 from running import engine_of, finished, graph, run
 
 from nbflow import Run
-from nbflow.engine.replay import Past, Replay
+from nbflow.engine.replay import Replay, ResumePoint
 from nbflow.errors import NodeError
 from nbflow.events import Kind
 
@@ -193,7 +193,7 @@ def test_a_run_resumed_after_a_handled_group_has_the_same_error_in_its_state() -
         replay = Replay(engine.plan(definition), {})
         upto = next(event.seq for event in first.events if event.kind is Kind.NODE_ERROR)
         replay.feed(first.events[:upto])
-        second = engine.start(definition, {}, past=Past(replay, first.events[:upto], told={}))
+        second = engine.start(definition, {}, resume_from=ResumePoint(replay, first.events[:upto], data={}))
         await second.wait()
         return first, second
 

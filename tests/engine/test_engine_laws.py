@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from running import others
 
 from nbflow import GraphDefinition, Run, ToolRegistry, WorkflowEngine
-from nbflow.scheduler import Answer, Cancel, Ended, Scheduler, Task, compile_plan
+from nbflow.scheduler import Cancel, Command, Ended, Scheduler, Task, compile_plan
 
 Work = Callable[[str, Mapping[str, Any]], Any]
 REDUCERS = {"log": "append", "total": "add", "seen": "merge"}
@@ -66,7 +66,7 @@ def by_scheduler(graph: GraphDefinition) -> tuple[Any, ...]:
     queue: list[Task] = []
     ended: list[Ended] = []
 
-    def carry_out(answers: list[Answer]) -> None:
+    def carry_out(answers: list[Command]) -> None:
         for answer in answers:
             if isinstance(answer, Task):
                 queue.append(answer)

@@ -69,14 +69,14 @@ def test_a_run_paused_at_once_has_started_nothing() -> None:
 def test_only_a_running_run_can_be_paused_and_only_a_paused_one_continued() -> None:
     async def main() -> None:
         started = engine_of(quick).start(graph("quick"))
-        with pytest.raises(RunStateError, match=f"run {started.id} is running; only one that is paused can be running"):
+        with pytest.raises(RunStateError, match=rf"run {started.id} is not paused \(status: running\)"):
             started.unpause()
         started.pause()
-        with pytest.raises(RunStateError, match="is paused; only one that is running can be paused"):
+        with pytest.raises(RunStateError, match=r"is not running \(status: paused\)"):
             started.pause()
         started.unpause()
         await started
-        with pytest.raises(RunStateError, match="is completed; only one that is running can be paused"):
+        with pytest.raises(RunStateError, match=r"is not running \(status: completed\)"):
             started.pause()
 
     asyncio.run(main())

@@ -11,7 +11,7 @@ import pytest
 from running import engine_of, graph, kinds
 
 from nbflow import Run, WorkflowEngine
-from nbflow.engine.replay import Past, Replay
+from nbflow.engine.replay import Replay, ResumePoint
 from nbflow.engine.result import key_of
 from nbflow.errors import NodeError
 from nbflow.events import Event, Kind
@@ -52,10 +52,10 @@ SUB = {"sub": "a -> many -> b\na = add(by=10)\nb = add(by=100)\nmany = double [m
 START = {"n": 0, "xs": [1, 2, 3]}
 
 
-def past_of(engine: WorkflowEngine, definition: GraphDefinition, events: Sequence[Event], **told: Any) -> Past:
+def past_of(engine: WorkflowEngine, definition: GraphDefinition, events: Sequence[Event], **told: Any) -> ResumePoint:
     replay = Replay(engine.plan(definition), START)
     replay.feed(events)
-    return Past(replay, events, told=told)
+    return ResumePoint(replay, events, data=told)
 
 
 def whole(engine: WorkflowEngine, definition: GraphDefinition) -> Run:
@@ -67,9 +67,9 @@ def whole(engine: WorkflowEngine, definition: GraphDefinition) -> Run:
     return asyncio.run(main())
 
 
-def resumed(engine: WorkflowEngine, definition: GraphDefinition, past: Past) -> Run:
+def resumed(engine: WorkflowEngine, definition: GraphDefinition, past: ResumePoint) -> Run:
     async def main() -> Run:
-        run = engine.start(definition, START, past=past)
+        run = engine.start(definition, START, resume_from=past)
         await run.wait()
         return run
 
@@ -240,7 +240,7 @@ def test_the_time_of_all_sittings_is_added_up(setting: tuple[WorkflowEngine, Gra
     engine, definition = setting
     events = list(whole(engine, definition).events)
     past = past_of(engine, definition, events[:4])
-    run = resumed(engine, definition, Past(past.replay, past.events, seconds=100.0))
+    run = resumed(engine, definition, ResumePoint(past.replay, past.events, seconds=100.0))
     assert run.result is not None
     assert run.result.execution_time > 100.0
     assert run.started_at == events[0].time

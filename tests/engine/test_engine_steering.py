@@ -115,7 +115,7 @@ def test_a_try_whose_backoff_ends_during_a_pause_is_a_step() -> None:
 
 def test_only_a_paused_run_with_something_ready_goes_by_steps() -> None:
     async def then(run: Run) -> None:
-        with pytest.raises(RunStateError, match="is running; only one that is paused goes by steps"):
+        with pytest.raises(RunStateError, match=r"is not paused \(status: running\)"):
             run.step()
         await until(lambda: started(run))
         run.pause()
@@ -292,7 +292,7 @@ def test_the_next_try_can_be_had_at_once(text: str) -> None:
 def test_what_does_not_wait_for_a_try_is_not_tried_again() -> None:
     async def then(run: Run) -> None:
         await until(lambda: started(run))
-        with pytest.raises(RunStateError, match=r"node 'stuck' of run .* does not wait for another try"):
+        with pytest.raises(RunStateError, match=r"node 'stuck' of run .* does not wait for another attempt"):
             run.retry("stuck")
         run.skip("stuck")
 

@@ -108,7 +108,7 @@ def test_after_the_grace_it_starts_with_a_row_and_a_line_that_say_the_old_one_st
     assert stuck.begun[1] < stuck.ended[1]
     assert (line.node, line.data["stream"], line.data["attempt"]) == ("work", "stderr", 2)
     assert line.data["text"] == (
-        "attempt 2 started though the thread of an earlier attempt still runs, after waiting 0.05 s "
+        "attempt 2 started although the thread of an earlier attempt still runs, after waiting 0.05 s "
         "(NBFLOW_ATTEMPT_GRACE); what an earlier one returns or prints is dropped\n"
     )
     assert [row.overlaps for row in done.logs] == [False, True]

@@ -12,7 +12,7 @@ from typing import Any
 
 from nbflow.errors.failures import error_data
 from nbflow.graph import GraphDefinition
-from nbflow.scheduler import Answer, Cancel, Ended, Outcome, Plan, Retry, Scheduler, Task, compile_plan
+from nbflow.scheduler import Cancel, Command, Ended, Outcome, Plan, Retry, Scheduler, Task, compile_plan
 
 Tool = Callable[[Task], tuple[float, Any]]
 """Gives how long it takes, and the update or the exception."""
@@ -51,7 +51,7 @@ class Drive:
     tie: Tie | None = None
     now: float = 0.0
     log: list[Outcome] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[Command] = field(default_factory=list)
     starts: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     ends: list[tuple[float, str]] = field(default_factory=list)
     cancelled: list[tuple[float, str]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Drive:
     _queue: list[tuple[float, Any, int, Any]] = field(default_factory=list)
     _pushed: int = 0
 
-    def carry_out(self, answers: list[Answer]) -> None:
+    def carry_out(self, answers: list[Command]) -> None:
         """Start, stop and note what the scheduler says."""
         self.answers += answers
         for answer in answers:

@@ -12,7 +12,7 @@ from oracle_graph import Edge, Graph, Node, Shape
 from nbflow.errors import GraphError
 from nbflow.graph import GraphDefinition
 from nbflow.scheduler import compile_plan
-from nbflow.scheduler.reachability import Holds, Loop, Structure, analyse
+from nbflow.scheduler.reachability import Loop, Reachability, Structure, analyse
 
 Pairs = list[tuple[int, int]]
 
@@ -71,7 +71,7 @@ def test_the_loops_of_a_random_graph_are_those_of_the_definition(seed: int) -> N
 @pytest.mark.parametrize("seed", range(150))
 def test_what_holds_a_node_back_is_what_can_still_reach_it_in_this_round(seed: int, keeps_all: bool) -> None:
     count, edges, entries = random_graph(Random(seed))
-    shape, holds = shape_of(count, edges, entries), Holds(found_of(count, edges, entries))
+    shape, holds = shape_of(count, edges, entries), Reachability(found_of(count, edges, entries))
     holds._keeps_all = keeps_all
     live = sorted(reached(count, edges, entries), key=lambda node: Random(seed + node).random())
     for node in live:
@@ -139,7 +139,7 @@ def test_to_find_what_holds_back_each_node_takes_steps_in_proportion_too(
 ) -> None:
     def ask_all(size: int) -> Callable[[], Any]:
         plan = compile_plan(shape(size))
-        return lambda: [plan.holds.masks(node.index) for node in reversed(plan.nodes)]
+        return lambda: [plan.reachability.masks(node.index) for node in reversed(plan.nodes)]
 
     assert lines(ask_all(1200)) < 6 * lines(ask_all(300))
 

@@ -68,7 +68,7 @@ def test_what_goes_on_elsewhere_is_told_as_the_store_has_it(tmp_path: Path) -> N
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
 
         told = await here.read(run.id)
 
@@ -102,7 +102,7 @@ def test_what_goes_on_elsewhere_is_stopped_there(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
 
         await here.cancel(run.id)
         await other.wait()
@@ -117,7 +117,7 @@ def test_what_ended_here_and_died_elsewhere_is_taken_over(tmp_path: Path) -> Non
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
         there.session.history.close()  # with it goes what tells that its process lives
 
         await _adopt(here, set())

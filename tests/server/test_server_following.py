@@ -21,13 +21,13 @@ def test_a_run_of_another_process_is_read_again_only_once_more_has_happened(tmp_
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
         known = await here.read(run.id)
         assert await newer(here, known) is None
 
         other.answer("yes")
         await other.wait()
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
 
         found = await newer(here, known)
         assert found is not None
@@ -45,7 +45,7 @@ def test_who_watches_is_given_a_run_of_another_process_once_for_each_state_of_it
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
-        await other.until_kept(len(other.events))
+        await other.until_stored(len(other.events))
         watching = asyncio.ensure_future(watched(run.id))
         await asyncio.sleep(4 * POLL_S)
         other.answer("yes")
@@ -62,7 +62,7 @@ def test_who_watches_is_given_a_run_of_another_process_once_for_each_state_of_it
 def test_what_was_read_is_folded_beside_the_loop(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
-        await run.until_kept(len(run.events))
+        await run.until_stored(len(run.events))
         read, others = await there.read(run.id), asyncio.Event()
         asyncio.get_running_loop().call_soon(others.set)
 

@@ -39,7 +39,7 @@ async def asks(run: Run) -> None:
 
 
 async def kept(run: Run) -> None:
-    await run.until_kept(len(run.events))
+    await run.until_stored(len(run.events))
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_a_run_that_ends_after_its_store_was_closed_is_not_said_to_be_lost(caplo
 
         made.graph("g", "pass -> waits")
         run = made.start("g")
-        await run.until_kept(2)
+        await run.until_stored(2)
         await asyncio.to_thread(made.history.close)
         run.cancel()
         await run.wait()
