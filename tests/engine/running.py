@@ -1,6 +1,6 @@
-"""What the engine's tests share: engines made of plain functions, and what they ask of a run.
+"""Helpers of the engine's tests: engines made of plain functions, and queries on runs.
 
-Rule: everything is real: real loops, real threads, real tools.
+Invariant: nothing is a mock: the tests use real loops, real threads and real tools.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def engine_of(*tools: Callable[..., Any], graphs: Mapping[str, str] | None = Non
 def run(
     text: str, *tools: Callable[..., Any], graphs: Mapping[str, str] | None = None, **state: Any
 ) -> ExecutionResult:
-    """Run a graph to its end on a loop of its own."""
+    """Run a graph to its end on a new loop."""
 
     async def main() -> ExecutionResult:
         return await engine_of(*tools, graphs=graphs).execute(graph(text), state)
@@ -70,7 +70,7 @@ class VirtualTime(asyncio.SelectorEventLoop):
 
 
 def finished(text: str, *tools: Callable[..., Any], graphs: Mapping[str, str] | None = None, **state: Any) -> Run:
-    """Run a graph to its end, good or bad, on a loop of its own; return the run."""
+    """Run a graph to its end, by completion or failure, on a new loop; return the run."""
     return asyncio.run(_finish(engine_of(*tools, graphs=graphs), text, state))
 
 
@@ -102,7 +102,7 @@ def others() -> set[asyncio.Task[Any]]:
 
 
 def kinds(run: Run) -> list[str]:
-    """Return what happened, as `kind node`."""
+    """Return the events, as `kind node`."""
     return [f"{event.kind} {event.node}" if event.node else f"{event.kind}" for event in run.events]
 
 

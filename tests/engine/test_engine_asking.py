@@ -1,4 +1,4 @@
-"""A tool waits for a person: what is asked, what is taken for an answer, and what is asked again."""
+"""A tool waits for a person: the question, the accepted answers, and the questions after a retry or a resume."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_tool_waits_for_an_answer_and_gets_it() -> None:
     assert answer == {**place, "answer": "yes"}
 
 
-def test_a_run_waits_only_where_nothing_else_goes_on() -> None:
+def test_a_run_is_waiting_only_if_nothing_else_is_running() -> None:
     gate: list[asyncio.Event] = []
 
     async def slow() -> None:
@@ -107,7 +107,7 @@ def test_a_run_waits_only_where_nothing_else_goes_on() -> None:
     asyncio.run(main())
 
 
-def test_a_question_can_be_a_node_of_its_own() -> None:
+def test_a_question_can_be_a_separate_node() -> None:
     async def then(run: Run) -> None:
         assert run.asking[0].told["details"] == "all tests pass"
         run.answer("no")
@@ -460,7 +460,7 @@ def test_another_try_gets_the_answers_that_were_given() -> None:
     assert len(told(run, Kind.NODE_WAITING)) == 1
 
 
-def test_a_run_that_goes_on_asks_only_what_was_not_answered() -> None:
+def test_a_resumed_run_asks_only_what_has_no_answer() -> None:
     async def two() -> list[Any]:
         return [await ask("first?"), await ask("second?")]
 

@@ -1,4 +1,4 @@
-"""How a tool is called: where it runs, what it is given, and what its value becomes."""
+"""The call of a tool: its thread or loop, its arguments, and the use of its value."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_node_may_choose_the_other_executor() -> None:
     assert state["b"] == threading.current_thread().name
 
 
-def test_the_loop_goes_on_while_a_sync_tool_runs() -> None:
+def test_the_loop_is_free_while_a_sync_tool_runs() -> None:
     loop_went_on = threading.Event()
 
     def waits_for_the_loop() -> bool:

@@ -1,4 +1,4 @@
-"""Cancellation from outside: of whoever awaits a run, reads its events, or of the loop's tasks."""
+"""Cancellation from outside: of the code that awaits a run, of a reader of its events, or of asyncio tasks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _result(started: Run) -> Any:
     return await started
 
 
-def test_cancelling_the_awaiting_task_cancels_the_run_and_goes_on_as_it_is() -> None:
+def test_cancelling_the_awaiting_task_cancels_the_run_and_is_raised_unchanged() -> None:
     async def main() -> None:
         started = await begun(SIDE_BY_SIDE, forever, idles)
         waiter = asyncio.create_task(_result(started))
@@ -104,7 +104,7 @@ def test_leaving_the_loop_over_the_events_cancels_the_run() -> None:
     asyncio.run(main())
 
 
-def test_cancelling_whoever_reads_the_events_cancels_the_run() -> None:
+def test_cancelling_the_reader_of_the_events_cancels_the_run() -> None:
     cleaned = []
 
     async def tidy() -> None:

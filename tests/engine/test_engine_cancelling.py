@@ -1,4 +1,4 @@
-"""Cancellation: from wherever it comes, it reaches what runs, is told, and leaves no task behind."""
+"""Cancellation from any place reaches the running nodes, is logged, and leaves no asyncio task behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def begun(text: str, *tools: Any, **options: Any) -> Run:
     return started
 
 
-def test_cancelling_a_run_raises_execution_cancelled_in_whoever_awaits() -> None:
+def test_cancelling_a_run_raises_execution_cancelled_in_the_awaiting_code() -> None:
     async def main() -> None:
         started = await begun(SIDE_BY_SIDE, forever, idles)
         waiter = asyncio.create_task(_result(started))
@@ -53,7 +53,7 @@ async def _result(started: Run) -> Any:
     return await started
 
 
-def test_what_ran_is_told_and_logged_as_cancelled() -> None:
+def test_running_nodes_get_events_and_log_rows_as_cancelled() -> None:
     async def main() -> None:
         started = await begun(SIDE_BY_SIDE, forever, idles)
         started.cancel()

@@ -102,7 +102,7 @@ def test_a_function_set_back_to_what_its_source_says_has_the_hash_of_before() ->
     assert registry.get("work").source_hash == had
 
 
-def test_an_unchanged_function_keeps_its_spec_whatever_its_closure_holds() -> None:
+def test_an_unchanged_function_retains_its_spec_for_any_closure() -> None:
     count = 0
 
     async def work() -> int:

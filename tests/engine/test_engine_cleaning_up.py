@@ -1,4 +1,4 @@
-"""What a cancelled tool still does: it may clean up, and cannot hold the run up for ever."""
+"""A cancelled tool may clean up, and the end of the run waits for it for a limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a tool runs, and what it finds there: its node, its context variables, its task."""
+"""The context of a tool: its node, its context variables, its asyncio task."""
 
 from __future__ import annotations
 

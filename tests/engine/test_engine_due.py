@@ -1,4 +1,4 @@
-"""What came due while a tool held the loop: it counts when the tool returns, whatever that returns (rule 15a)."""
+"""A timeout or cancellation that became due while a tool blocked the loop counts when the tool returns (rule 15a)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ TOOLS = [at_once, after_a_wait, raises, streams]
 
 
 @pytest.mark.parametrize("tool", [*TOOLS, swallows, breaks_while_it_ends], ids=lambda tool: tool.__name__)
-def test_an_attempt_past_its_time_has_failed_by_it_whatever_it_returned_or_raised(tool: Callable[..., Any]) -> None:
+def test_an_attempt_past_its_timeout_has_failed_for_any_value_or_error(tool: Callable[..., Any]) -> None:
     done = finished(
         f"t = {tool.__name__} [timeout=0.05, retries=1]", tool
     )  # fmt: skip

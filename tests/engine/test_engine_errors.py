@@ -1,4 +1,4 @@
-"""What a run raises: the error that ended it, with its cause and its result."""
+"""The error that a run raises, with its cause and its result."""
 
 from __future__ import annotations
 

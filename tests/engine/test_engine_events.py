@@ -1,4 +1,4 @@
-"""Events: which there are, in which order, and what each says."""
+"""Events: their kinds, their order, and their data."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def test_the_events_of_a_chain_come_in_order_and_in_this_form() -> None:
     ]  # fmt: skip
 
 
-def test_a_condition_that_holds_is_told_with_the_values_it_read() -> None:
+def test_a_true_condition_is_logged_with_the_values_it_read() -> None:
     (taken,) = (e for e in events("add -> pass if n > 0 and n < 9", add, n=1) if e["event"] == "edge_taken")
 
     assert (taken["type"], taken["condition"], taken["values"]) == ("conditional", "n > 0 and n < 9", {"n": 2})
 
 
-def test_a_failure_is_told_with_its_type_message_place_and_traceback() -> None:
+def test_a_failure_is_logged_with_its_type_message_position_and_traceback() -> None:
     told = events("broken", broken, n=1)
 
     assert [event["event"] for event in told] == ["execution_start", "node_start", "node_error", "execution_error"]
@@ -103,7 +103,7 @@ def test_a_failure_is_told_with_its_type_message_place_and_traceback() -> None:
     assert told[2]["duration_ms"] >= 0
 
 
-def test_execution_error_names_the_node_and_keeps_what_the_run_had_reached() -> None:
+def test_execution_error_names_the_node_and_has_the_state_reached() -> None:
     last = events("add -> broken", add, broken, n=1)[-1]
 
     assert last["result"] == {"n": 2}
@@ -127,7 +127,7 @@ def test_nodes_inside_are_named_by_their_path() -> None:
     assert started == ["m", "m[0]", "m[1]", "m[0]/add", "m[1]/add", "sub", "sub/add"]
 
 
-def test_edges_inside_are_told_by_the_path_of_their_source_and_ids_within() -> None:
+def test_inner_edges_are_logged_with_the_path_of_their_source_and_inner_ids() -> None:
     done = finished("sub = graph inner", add, graphs={"inner": "add -> pass"}, n=0)
 
     (edge,) = [event for event in done.events if event.kind == "edge_taken"]
@@ -152,7 +152,7 @@ def test_plain_values_make_events_of_plain_json() -> None:
         assert json.loads(json.dumps(event)) == event
 
 
-def test_what_ran_when_a_process_died_is_told_so_where_its_run_was_ended_from_outside() -> None:
+def test_nodes_that_ran_when_a_process_died_are_logged_so_if_the_run_was_ended_from_outside() -> None:
     begun = {"firing": 1, "attempt": 1, "input": {}}
     ended = Event(Kind.EXECUTION_CANCELLED, 2, 9.0, None, {"reason": "by nbflow cancel"})
 

@@ -1,4 +1,4 @@
-"""What an exception says beside its message appears wherever an error does: notes, groups, causes and contexts."""
+"""Notes, groups, causes and contexts of an exception appear everywhere that the error does."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_other_errors_have_the_three_keys_alone() -> None:
     assert run("noted -> pass on error", noted).state["error"].keys() == {"node", "type", "message"}
 
 
-def test_what_except_star_leaves_is_told_with_its_causes() -> None:
+def test_the_rest_after_except_star_is_shown_with_its_causes() -> None:
     error = run("starred -> pass on error", starred).state["error"]
 
     assert [each["type"] for each in error["errors"]] == ["RuntimeError", "ExceptionGroup"]
@@ -156,7 +156,7 @@ def test_what_except_star_leaves_is_told_with_its_causes() -> None:
     assert "ValueError: a" in error["errors"][0]["message"]
 
 
-def test_a_group_of_a_maps_item_and_of_a_subgraph_is_told_too() -> None:
+def test_a_group_of_a_maps_item_and_of_a_subgraph_is_shown_too() -> None:
     collected = run("g = nested [map=xs, on_error=collect]", of_item, xs=[1], nested=None)
     inner = run("g = graph sub\ng -> pass on error", nested, graphs={"sub": "nested"})
 
@@ -255,7 +255,7 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     "tool", [wide, deep, long_chain, many_notes, odd_notes, odd_truth, unspeakable], ids=lambda tool: tool.__name__
 )
-def test_whatever_a_tool_raises_what_is_told_of_it_is_bounded(tool: Callable[..., Any]) -> None:
+def test_the_shown_text_of_any_error_is_bounded(tool: Callable[..., Any]) -> None:
     ended = finished(tool.__name__, tool)
 
     error = failed_with(ended)

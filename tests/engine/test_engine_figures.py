@@ -1,4 +1,4 @@
-"""Figures that tools draw with pyplot: each tool has its own, and those it leaves open are pictures of its node."""
+"""Figures that tools draw with pyplot are separate, and the open ones become pictures of the node."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_a_figure_that_the_tool_returns_stays_usable() -> None:
     assert len(pictures(run, "tool")) == 1
 
 
-def test_pictures_are_bounded_in_number_and_size_and_what_is_left_out_is_told() -> None:
+def test_pictures_are_bounded_in_number_and_size_and_the_omitted_ones_are_logged() -> None:
     def tool() -> None:
         for _ in range(figures.MOST + 3):
             fill("red")
@@ -250,7 +250,7 @@ def test_a_large_figure_is_made_smaller() -> None:
     assert max(picture["width"], picture["height"]) <= figures.SIDE
 
 
-def test_a_figure_that_cannot_be_drawn_is_told_and_fails_nothing() -> None:
+def test_a_figure_that_cannot_be_drawn_is_logged_and_fails_nothing() -> None:
     def tool() -> None:
         plt.figure()
         plt.title("$\\notthere$")
@@ -295,7 +295,7 @@ def test_pyplot_is_imported_by_nobody_else_and_prepared_where_a_tool_imports_it(
     assert done.stdout.splitlines() == ["False", "1 []", "SourceFileLoader"]
 
 
-def test_uninstalling_leaves_pyplot_as_it_was() -> None:
+def test_uninstalling_restores_pyplot() -> None:
     from matplotlib._pylab_helpers import Gcf
 
     finished("pass")

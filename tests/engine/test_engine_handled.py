@@ -1,4 +1,4 @@
-"""A failure is handled where something takes it, and only such a one is replayed."""
+"""A failure is handled if an error edge or a map takes it, and only a handled one is replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tool is, is judged by what its call gives, whatever decorator or object it came through."""
+"""The object that a call returns decides how a tool is consumed, through any decorator or callable."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ WAYS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
 @pytest.mark.parametrize("executor", ["auto", "inline", "thread"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("tool", [words, lines, waits, later, old_coroutine])
-def test_a_body_has_run_when_its_call_is_over_whatever_it_came_through(
+def test_a_body_has_run_when_its_call_is_over_through_any_wrapper(
     tool: Callable[..., Any], way: str, executor: str
 ) -> None:
     if tool is later and way.startswith("async"):
@@ -193,7 +193,7 @@ def test_a_sync_generator_that_an_async_tool_gives_runs_in_a_thread() -> None:
     assert run("gives", gives).state == {"in_thread": True}
 
 
-def test_each_update_counts_as_it_was_when_it_was_yielded() -> None:
+def test_each_update_counts_with_its_value_when_it_was_yielded() -> None:
     def again() -> Iterator[dict[str, Any]]:
         seen: list[int] = []
         row: dict[str, Any] = {}

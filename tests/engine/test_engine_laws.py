@@ -1,4 +1,4 @@
-"""Laws: what the engine comes to does not depend on when anything happens, and is what the scheduler comes to."""
+"""Laws: the result of the engine does not depend on timing, and equals that of the scheduler."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_how_long_nodes_take_does_not_change_what_a_run_comes_to(graph: GraphDef
 
 @settings(max_examples=60)
 @given(graphs(), st.integers(0, 30))
-def test_a_run_cancelled_at_any_moment_is_told_to_its_end(graph: GraphDefinition, turns: int) -> None:
+def test_a_run_cancelled_at_any_moment_is_logged_to_its_end(graph: GraphDefinition, turns: int) -> None:
     registry = ToolRegistry()
     for node in graph.nodes:
         registry.register(node.node_id, tool(node.node_id, lambda: 0.0))

@@ -1,4 +1,4 @@
-"""How many run at once: threads of an engine, nodes of a run, items of a map."""
+"""Limits of parallelism: threads of an engine, nodes of a run, items of a map."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_room_that_a_loser_of_a_race_held_is_given_back() -> None:
     assert gauge.total == 6
 
 
-def test_room_is_kept_over_a_pause() -> None:
+def test_the_limit_holds_over_a_pause() -> None:
     gauge = Gauge()
 
     async def work() -> None:

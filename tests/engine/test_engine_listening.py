@@ -1,4 +1,4 @@
-"""Following a run: its events as they happen, and a call when there are more."""
+"""Following a run: its events as they happen, and a callback at the next one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_reading_the_events_ends_after_an_error_without_raising_and_leaves_nothi
     asyncio.run(main())
 
 
-def test_events_are_given_while_the_run_goes_on() -> None:
+def test_events_are_yielded_while_the_run_is_running() -> None:
     async def main() -> None:
         gate = asyncio.Event()
 

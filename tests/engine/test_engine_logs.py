@@ -67,7 +67,7 @@ def test_rows_come_in_the_order_of_their_starts_and_firings_are_numbered_by_it()
     assert stamps == sorted(stamps)
 
 
-def test_the_input_of_a_tool_that_takes_the_state_is_the_state_as_it_was() -> None:
+def test_the_input_of_a_tool_that_takes_the_state_is_the_state_at_its_start() -> None:
     async def spoils(state: dict[str, Any]) -> None:
         state["x"] = "spoilt"
 
@@ -156,7 +156,7 @@ def test_a_map_over_a_subgraph_logs_what_each_item_was_given() -> None:
     ]
 
 
-def test_attempts_at_a_subgraph_have_rows_and_scopes_of_their_own() -> None:
+def test_attempts_at_a_subgraph_have_separate_rows_and_scopes() -> None:
     done = finished("sub = graph inner [retries=1]", even, graphs={"inner": "even"}, n=1)
 
     assert [(row.node_id, row.status, row.attempt, row.scope) for row in done.logs] == [
@@ -167,7 +167,7 @@ def test_attempts_at_a_subgraph_have_rows_and_scopes_of_their_own() -> None:
     ]
 
 
-def test_a_run_that_goes_on_shows_what_has_started() -> None:
+def test_a_running_run_shows_the_started_nodes() -> None:
     async def main() -> None:
         gate = asyncio.Event()
 

@@ -18,7 +18,7 @@ async def naps() -> None:
     await asyncio.sleep(0.02)
 
 
-def test_a_run_keeps_the_graphs_that_it_was_started_with() -> None:
+def test_a_run_retains_the_graphs_that_it_was_started_with() -> None:
     async def main() -> None:
         graphs = {"inner": graph("add", "inner")}
         registry = ToolRegistry()

@@ -1,4 +1,4 @@
-"""Maps and subgraphs as they run: retries, backoff, timeouts, limits, and what comes of failures inside."""
+"""Maps and subgraphs at run time: retries, backoff, timeouts, limits, and failures inside."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def alert(error: dict[str, str]) -> dict[str, Any]:
 # maps
 
 
-def test_results_come_in_the_order_of_the_list_whatever_ends_first() -> None:
+def test_results_have_the_order_of_the_list_in_any_order_of_ends() -> None:
     async def slower_first(n: int) -> int:
         await asyncio.sleep(0.02 - n / 100)
         return n
@@ -84,7 +84,7 @@ def test_a_tool_without_a_parameter_for_the_item_fails_the_node() -> None:
         run("m = double [map=items, as=x]", double, items=[1], n=2)
 
 
-def test_what_an_item_returns_is_kept_as_it_is_and_updates_no_key() -> None:
+def test_the_result_of_an_item_is_its_value_unchanged_and_updates_no_key() -> None:
     async def updates(n: int) -> dict[str, int]:
         return {"n": n}
 

@@ -1,4 +1,4 @@
-"""What a tool owns, what it gives up, and what it updates: SEMANTICS rule 9, through the engine."""
+"""SEMANTICS rule 9 in the engine: the values that a tool owns, those that it hands over, and its updates."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_state_is_handed_to_the_caller_as_a_copy() -> None:
 # what a tool returns it gives up
 
 
-def test_a_list_that_a_tool_retains_and_returns_each_time_is_logged_as_it_was() -> None:
+def test_a_list_that_a_tool_retains_and_returns_each_time_is_logged_with_its_items_then() -> None:
     kept: list[int] = []
 
     async def grow(n: int = 0) -> dict[str, Any]:

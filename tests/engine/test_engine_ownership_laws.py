@@ -1,4 +1,4 @@
-"""Laws of SEMANTICS rule 9: tools that change values in place come to what pure ones come to, whenever and wherever."""
+"""Laws of SEMANTICS rule 9: tools that change values in place have the results of pure tools, also after a resume."""
 
 from __future__ import annotations
 

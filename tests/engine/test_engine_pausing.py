@@ -1,4 +1,4 @@
-"""Pause: nothing new starts, what runs goes on."""
+"""Pause: no node starts, and running nodes continue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def quick() -> int:
     return 1
 
 
-def test_what_runs_goes_on_and_nothing_new_starts_until_it_is_unpaused() -> None:
+def test_running_nodes_continue_and_none_starts_until_it_is_unpaused() -> None:
     gate: list[asyncio.Event] = []
 
     async def first() -> int:
@@ -40,7 +40,7 @@ def test_what_runs_goes_on_and_nothing_new_starts_until_it_is_unpaused() -> None
     asyncio.run(main())
 
 
-def test_pausing_and_going_on_are_events() -> None:
+def test_pausing_and_continuing_are_events() -> None:
     async def main() -> list[str]:
         started = engine_of(quick).start(graph("quick"))
         started.pause()

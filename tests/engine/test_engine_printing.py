@@ -1,4 +1,4 @@
-"""What the threads print that a tool starts itself reaches its node, in whole lines; after its end it does not."""
+"""Text of threads that a tool starts reaches its node in whole lines, until the end of the node."""
 
 # ruff: noqa: T201 - what is printed is what is tested
 
@@ -199,7 +199,7 @@ def test_handlers_of_before_the_capture_follow_it_and_are_put_back() -> None:
         assert (followed, handler.stream) == (True, stream)
 
 
-def test_a_pool_works_for_whoever_gave_it_the_call() -> None:
+def test_a_pool_works_for_the_submitter_of_the_call() -> None:
     with captured() as cell, ThreadPoolExecutor(1) as pool, ThreadPool(1) as other:
 
         def first() -> None:
@@ -254,7 +254,7 @@ def test_items_of_a_map_print_whole_lines() -> None:
         assert all(text.endswith("\n") for text in said(run, f"fan[{item}]"))
 
 
-def test_open_lines_of_several_threads_are_lines_of_their_own_at_the_end() -> None:
+def test_open_lines_of_several_threads_are_separate_lines_at_the_end() -> None:
     def tool() -> None:
         for number in range(3):
             thread = threading.Thread(target=print, args=(number,), kwargs={"end": ""})
@@ -311,7 +311,7 @@ def test_a_bar_in_motion_is_shown_now_and_then() -> None:
     assert said(run, "tool") == ["step 119"]
 
 
-def test_a_thread_that_goes_on_after_its_node_prints_to_the_cell() -> None:
+def test_a_thread_that_outlives_its_node_prints_to_the_cell() -> None:
     ended, printed = threading.Event(), threading.Event()
 
     def late() -> None:

@@ -1,4 +1,4 @@
-"""What a tool raises is its node's failure, whatever it is; what it keeps to itself hits nobody else."""
+"""Any error that a tool raises is a failure of its node, and affects nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def raising(error: Callable[[], BaseException], *, waits: bool) -> Callable[...,
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, ValueError])
 @pytest.mark.parametrize("how", ["at once", "after a wait", "in a thread", "with retries", "with a timeout"])
-def test_whatever_a_tool_raises_by_itself_is_its_nodes_failure(error: type[BaseException], how: str) -> None:
+def test_any_error_that_a_tool_raises_is_its_nodes_failure(error: type[BaseException], how: str) -> None:
     def in_thread() -> None:
         raise error("by itself")
 
@@ -65,7 +65,7 @@ def test_what_no_coroutine_can_raise_is_wrapped_when_a_thread_raised_it(error: t
     assert type(caught.value.__cause__.__cause__) is error
 
 
-def test_an_exception_that_cannot_say_anything_is_told_all_the_same() -> None:
+def test_an_exception_without_a_readable_text_is_shown_too() -> None:
     class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("mute")

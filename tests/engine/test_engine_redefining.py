@@ -1,4 +1,4 @@
-"""A tool is looked up at each attempt, so a redefined one is used by whatever starts after it."""
+"""A tool is looked up at each attempt, so every later attempt uses a redefined one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_retry_uses_the_tool_as_it_is_then() -> None:
     asyncio.run(main())
 
 
-def test_what_has_started_goes_on_with_the_function_it_had() -> None:
+def test_a_started_attempt_continues_with_the_function_it_had() -> None:
     async def main() -> None:
         engine = engine_of()
         engine.registry.register("work", version(1))
@@ -89,7 +89,7 @@ def test_a_tool_may_become_sync_in_the_midst_of_a_run() -> None:
     asyncio.run(main())
 
 
-def test_node_start_tells_the_version_and_a_hash_of_the_source() -> None:
+def test_node_start_has_the_version_and_a_hash_of_the_source() -> None:
     async def one() -> int:
         return 1
 
@@ -111,7 +111,7 @@ def test_node_start_tells_the_version_and_a_hash_of_the_source() -> None:
     assert len(one_hash) == 12
 
 
-def test_a_predicate_registered_anew_is_used_by_the_next_run() -> None:
+def test_a_predicate_registered_again_is_used_by_the_next_run() -> None:
     async def main() -> list[dict[str, Any]]:
         engine = engine_of(version(1))
         definition = graph("pass -> tool if wanted()")

@@ -1,4 +1,4 @@
-"""What can be refused is refused before anything starts."""
+"""Errors that can be found before the run are raised before any node starts."""
 
 from __future__ import annotations
 

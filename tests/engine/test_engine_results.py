@@ -1,4 +1,4 @@
-"""What a run leaves: its result, or the error that ended it."""
+"""The result of a run, or the error that ended it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_initial_state_is_not_changed_and_is_optional() -> None:
     assert given == {"n": 1}
 
 
-def test_a_run_tells_what_it_is_while_it_runs_and_afterwards() -> None:
+def test_a_run_shows_its_status_while_it_runs_and_afterwards() -> None:
     async def main() -> None:
         engine = engine_of(add, naps)
         definition = graph("add -> naps", name="counting")
@@ -74,7 +74,7 @@ def test_a_run_tells_what_it_is_while_it_runs_and_afterwards() -> None:
     asyncio.run(main())
 
 
-def test_ids_of_runs_differ_unless_told() -> None:
+def test_ids_of_runs_differ_unless_given() -> None:
     async def main() -> None:
         engine = engine_of()
         assert engine.start(graph("pass")).id != engine.start(graph("pass")).id

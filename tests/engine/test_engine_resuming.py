@@ -1,4 +1,4 @@
-"""Going on from any prefix of a run's events: the same end, and nothing done twice."""
+"""A run resumed from any prefix of its events has the same end, and repeats nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def setting() -> tuple[WorkflowEngine, GraphDefinition]:
     return engine_of(add, left, right, double, odd, graphs=SUB), graph(TEXT)
 
 
-def test_any_prefix_of_its_events_goes_on_to_the_same_end_and_runs_nothing_twice(
+def test_any_prefix_of_its_events_resumes_to_the_same_end_and_runs_nothing_twice(
     setting: tuple[WorkflowEngine, GraphDefinition],
 ) -> None:
     engine, definition = setting
@@ -113,7 +113,7 @@ def test_a_replay_of_all_events_is_the_live_state_at_each_of_them(
     assert run.at(halfway).nodes["maps"] == "running"
 
 
-def test_attempts_go_on_counting_and_what_the_process_left_open_is_told_as_cancelled(
+def test_attempts_continue_counting_and_open_attempts_of_a_dead_process_are_logged_as_cancelled(
     setting: tuple[WorkflowEngine, GraphDefinition],
 ) -> None:
     engine, definition = setting
@@ -124,7 +124,7 @@ def test_attempts_go_on_counting_and_what_the_process_left_open_is_told_as_cance
     assert rows == [("cancelled", 1), ("completed", 2)]
 
 
-def test_a_failed_run_goes_on_from_its_failed_node_once_the_tool_is_mended() -> None:
+def test_a_failed_run_resumes_from_its_failed_node_once_the_tool_is_fixed() -> None:
     engine = engine_of(add, odd)
     definition = graph("add -> odd -> b\nb = add")
     failed = whole(engine, definition)
@@ -149,7 +149,7 @@ def test_an_edit_of_a_fork_is_seen_by_what_runs_next(setting: tuple[WorkflowEngi
     past = past_of(engine, definition, events[: begun - 1])
     edit: Mapping[str, Any] = {"n": 40}
     past.replay.scheduler.edit(dict(edit))
-    past.told["edited"] = edit
+    past.data["edited"] = edit
     run = resumed(engine, definition, past)
     assert run.state["n"] == 41
     assert run.at(len(run.events)).state["n"] == 41
@@ -163,7 +163,7 @@ def edited(engine: WorkflowEngine, text: str, until: tuple[Kind, str], **edit: A
     seq = next(event.seq for event in events if (event.kind, event.node) == until)
     past = past_of(engine, definition, events[:seq])
     past.replay.scheduler.edit(edit)
-    past.told["edited"] = edit
+    past.data["edited"] = edit
     return resumed(engine, definition, past)
 
 
@@ -193,7 +193,7 @@ def test_a_map_fails_over_what_a_fork_writes_and_is_no_list() -> None:
     ("each", "ended"),
     [("add", "m[0]"), ("graph sub", "m[0]/b"), ("graph deep", "m[0]/s/b"), ("graph maps", "m[0]/k[0]")],
 )
-def test_a_map_of_which_anything_has_ended_keeps_its_list(each: str, ended: str) -> None:
+def test_a_map_with_an_ended_item_retains_its_list(each: str, ended: str) -> None:
     graphs = {"sub": "b -> c\nb = add\nc = pass", "deep": "s = graph sub", "maps": "k = add [map=xs, as=n]"}
     text = f"add -> m\nm = {each} [map=xs, as=n, limit=1]"
     run = edited(engine_of(add, graphs=graphs), text, (Kind.NODE_COMPLETE, ended), xs=[9])
@@ -216,7 +216,7 @@ def test_a_subgraph_that_took_too_long_replays_as_a_failure_from_outside() -> No
         assert (run.state["n"], run.state["error"]["type"]) == (1, "TimeoutError")
 
 
-def test_a_retry_of_a_subgraph_that_had_begun_is_not_begun_again() -> None:
+def test_a_started_retry_of_a_subgraph_is_not_started_again() -> None:
     tries: list[int] = []
 
     async def flaky(n: int) -> dict[str, int]:

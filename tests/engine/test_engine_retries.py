@@ -1,4 +1,4 @@
-"""Attempts: how many, how far apart, and what ends them."""
+"""Attempts: their number, the time between them, and the errors that end them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_sync_tools_are_retried_too() -> None:
     assert run("flaky [retries=5]", flaky).state == {"flaky": 3}
 
 
-def test_a_retry_is_told_with_the_attempt_to_come_its_delay_and_the_error() -> None:
+def test_a_retry_is_logged_with_the_next_attempt_its_delay_and_the_error() -> None:
     done = finished("flaky [retries=1, backoff=0.01]", failing(1))
 
     (event,) = [event for event in done.events if event.kind == "node_retry"]

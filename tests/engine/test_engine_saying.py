@@ -1,4 +1,4 @@
-"""What a tool prints and how far it says it is: told in order, before its end, and for the right attempt."""
+"""Printed text and progress of a tool: logged in order, before its end, and for the right attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from running import engine_of, finished, graph, say
 from nbflow import Run, progress
 
 
-def test_printed_text_and_progress_are_told_in_the_order_in_which_they_came() -> None:
+def test_printed_text_and_progress_are_logged_in_their_order() -> None:
     async def talks() -> None:
         say("one ")
         say("two\n")

@@ -1,4 +1,4 @@
-"""Text that overwrites itself: what a terminal shows in the end is what is passed on, in whole lines."""
+"""Text that overwrites itself is logged in whole lines, as a terminal shows it in the end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_plain_line_is_passed_on_at_once() -> None:
     assert screen.write("plain\n") == "plain\n"
 
 
-def test_whatever_is_written_what_is_retained_is_bounded() -> None:
+def test_the_retained_text_is_bounded_for_any_writes() -> None:
     random.seed(1)
     screen = Screen()
     parts = [

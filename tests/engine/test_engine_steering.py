@@ -1,4 +1,4 @@
-"""Steps, breakpoints, skipping and trying again at once."""
+"""Steps, breakpoints, skips, and retries without backoff."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_a_person_gives_the_output_of_a_node_that_runs(output: Any, state: dict[
     assert rows(run)[0] == ("stuck", "completed", 1)
 
 
-def test_a_node_that_has_not_begun_may_be_skipped_and_never_runs() -> None:
+def test_a_node_that_has_not_started_may_be_skipped_and_never_runs() -> None:
     async def then(run: Run) -> None:
         run.pause()
         run.skip("bad", {"x": 1})
@@ -277,7 +277,7 @@ def test_a_node_that_does_not_run_cannot_be_skipped() -> None:
 
 
 @pytest.mark.parametrize("text", ["bad [retries=1, backoff=60]", "bad = graph failing [retries=1, backoff=60]"])
-def test_the_next_try_can_be_had_at_once(text: str) -> None:
+def test_the_next_attempt_can_start_at_once(text: str) -> None:
     async def main() -> None:
         run = engine_of(bad, graphs={"failing": "bad"}).start(graph(text))
         await until(lambda: any(e.kind is Kind.NODE_RETRY for e in run.events))

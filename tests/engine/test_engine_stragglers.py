@@ -61,7 +61,7 @@ def test_a_retry_waits_for_the_thread_of_the_attempt_that_timed_out() -> None:
 def test_a_start_that_waits_long_for_a_thread_says_so(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbflow.engine.run.WAIT_UNNOTICED_S", 0.05)
+    monkeypatch.setattr("nbflow.engine.execution.WAIT_UNNOTICED_S", 0.05)
 
     finished("work [timeout=0.05, retries=1]", Stuck(0.5).tool())
 
@@ -109,7 +109,7 @@ def test_after_the_grace_it_starts_with_a_row_and_a_line_that_say_the_old_one_st
     assert (line.node, line.data["stream"], line.data["attempt"]) == ("work", "stderr", 2)
     assert line.data["text"] == (
         "attempt 2 started although the thread of an earlier attempt still runs, after waiting 0.05 s "
-        "(NBFLOW_ATTEMPT_GRACE); what an earlier one returns or prints is dropped\n"
+        "(NBFLOW_ATTEMPT_GRACE); the values and the text of earlier attempts are dropped\n"
     )
     assert [row.overlaps for row in done.logs] == [False, True]
     assert "started although the thread of an earlier attempt still ran" in str(done.logs.table())

@@ -1,4 +1,4 @@
-"""Async generators as tools: their text is told as it comes."""
+"""Async generators as tools: their text is logged piece by piece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from running import engine_of, finished, graph, others, run
 
 
-def test_a_generators_text_is_its_value_and_is_told_as_it_comes() -> None:
+def test_a_generators_text_is_its_value_and_is_logged_piece_by_piece() -> None:
     async def streams() -> AsyncIterator[str]:
         for word in ("to", " be"):
             yield word

@@ -1,4 +1,4 @@
-"""Threads of sync tools: used again, never waited for."""
+"""Threads of sync tools are reused, and nothing waits for their end."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_threads_are_used_again() -> None:
     assert len(set(done.state.values())) <= 2
 
 
-def test_an_executor_gives_the_value_or_raises_and_keeps_the_context() -> None:
+def test_an_executor_returns_the_value_or_raises_in_the_given_context() -> None:
     async def main() -> None:
         threads = ThreadExecutor()
 

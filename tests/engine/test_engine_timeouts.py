@@ -74,7 +74,7 @@ def test_a_timed_out_tool_may_clean_up() -> None:
     assert cleaned == [True]
 
 
-def test_a_timeout_does_not_begin_before_there_is_a_thread() -> None:
+def test_a_timeout_does_not_start_before_there_is_a_thread() -> None:
     def holds_the_thread() -> None:
         time.sleep(1.2)
 

@@ -1,4 +1,4 @@
-"""The loop stays alive: turns between short tools, and a warning where a tool takes the loop for itself."""
+"""The loop stays responsive: turns between short tools, and a warning for a tool that blocks it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_however_short_the_tools_the_loop_gets_a_turn_every_10_ms(text: str) -> 
     assert turns >= seconds / LONGEST_S
 
 
-def test_many_branches_side_by_side_do_not_each_take_a_breath_of_their_own() -> None:
+def test_many_branches_side_by_side_share_their_turns_of_the_loop() -> None:
     async def nothing() -> None: ...
 
     text = "pass -> " + " & ".join(f"b{i}" for i in range(100))
@@ -101,9 +101,7 @@ def test_items_of_a_long_map_give_the_loop_its_turns() -> None:
 
 @pytest.mark.parametrize("options", ["", "[timeout=60]"])
 @pytest.mark.parametrize("when", ["first", "after a wait", "before it fails"])
-def test_a_tool_that_keeps_the_loop_for_itself_is_named(
-    caplog: pytest.LogCaptureFixture, options: str, when: str
-) -> None:
+def test_a_tool_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFixture, options: str, when: str) -> None:
     async def greedy() -> None:
         if when == "after a wait":
             await asyncio.sleep(0)

@@ -1,6 +1,6 @@
 """Drives the scheduler in virtual time: no clock, no loop, the same order on every machine.
 
-Rule: of what ends at the same moment, the firing that started first comes first.
+Invariant: of tasks that end at the same moment, the firing that started first comes first.
 """
 
 from __future__ import annotations

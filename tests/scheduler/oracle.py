@@ -1,7 +1,7 @@
-"""A second reading of what a run means: naive, slow, and as near to the sentences of the rules as can be.
+"""A second implementation of the rules of a run: naive, slow, and as close to their text as possible.
 
-Rule: nothing here is clever, and nothing is shared with the scheduler. Who saw which writes is a set, what can still
-reach a node is searched for anew each time, and all that is pending is looked at after everything that happens.
+Invariant: the oracle shares no code with the scheduler and has no optimisation. The writes that a token has seen are a
+set, reachability is searched again each time, and every pending node is tested after every event.
 """
 
 from __future__ import annotations

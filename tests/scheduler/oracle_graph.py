@@ -1,6 +1,6 @@
-"""What the oracle knows of a graph: who can still reach whom in a round, by searching anew with the heads taken out.
+"""Reachability in a round for the oracle, by a new search in the graph without the heads of its loops.
 
-Rule: as the oracle, nothing here is clever, and nothing is shared with the scheduler.
+Invariant: like the oracle, this shares no code with the scheduler and has no optimisation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Random graphs with random tools, for the scheduler and for the oracle.
 
-Rule: what a tool does is a function of its node, the number of its start and the state it sees; so two who agree on
+Invariant: a tool is a function of its node, the number of its start and its state. So two implementations that agree on
 these agree on everything.
 """
 
@@ -36,7 +36,7 @@ INITIAL: dict[str, Any] = {"x": 0, "n": 0, "log": ["init"]}
 
 @dataclass(frozen=True)
 class Kinds:
-    """What may occur in a graph."""
+    """The features that a random graph may have."""
 
     joins: tuple[str, ...] = ("all", "all", "all", "all", "first", "race", "each")
     failures: float = 0.08
@@ -72,7 +72,7 @@ class Case:
         })  # fmt: skip
 
     def drive(self) -> Drive:
-        """Return the scheduler's run, not begun yet."""
+        """Return the scheduler's run before its start."""
         visits: dict[int, int] = {}
 
         def tool(task: Task) -> tuple[float, Any]:
@@ -120,7 +120,7 @@ def _entries(random: Random, count: int, edges: tuple[Edge, ...]) -> tuple[int, 
 
 
 def random_tool(random: Random, count: int, kinds: Kinds) -> Tool:
-    """Return what the nodes do: which keys they write, how long they take, when they fail."""
+    """Return the tools of the nodes: the keys they write, their durations, their failures."""
     durations = [[random.choice([0, 1, 1, 2, 3, 5, 8]) for _ in range(3)] for _ in range(count)]
     fails = [{n for n in range(1, 4) if random.random() < kinds.failures} for _ in range(count)]
     keys = [

@@ -1,6 +1,6 @@
-"""Structured graphs: sequences, parallel splits, choices and loops inside each other, with what must come of them.
+"""Structured graphs: sequences, parallel splits, choices and loops inside each other, with their expected results.
 
-Rule: the critical path and the number of rounds are computed from the structure alone, never from a run.
+Invariant: the critical path and the number of rounds are computed from the structure alone, never from a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a failure does: error edges, the end of the run, what is cancelled, what is kept."""
+"""Failures: error edges, the end of the run, the cancelled nodes, and the retained completions."""
 
 from harness import computes, prepare, raises, resume, run, takes
 

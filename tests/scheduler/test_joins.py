@@ -1,4 +1,4 @@
-"""When a node that was reached starts: `all`, `first`, `race`, `each`."""
+"""The start of a node that a token has reached: `all`, `first`, `race`, `each`."""
 
 from harness import Tool, computes, raises, run, takes
 
@@ -150,7 +150,7 @@ def test_stragglers_run_on_and_their_failure_counts_like_any_other() -> None:
     assert str(drive.error) == "node 'c' failed: ValueError: broken"
 
 
-def test_race_cancels_whatever_can_still_reach_it_tokens_and_writes_with_it() -> None:
+def test_race_cancels_every_position_that_can_still_reach_it_with_tokens_and_writes() -> None:
     drive = run("a -> b & c -> d\nd [join=race]", {"b": takes(2, x=1), "c": takes(5, y=2)})
     assert drive.cancelled == [(3, "c")]
     assert drive.state == {"x": 1}
@@ -168,7 +168,7 @@ def test_race_leaves_alone_what_cannot_reach_it() -> None:
     assert drive.makespan == 10
 
 
-def test_a_race_begins_before_what_it_cancels_of_the_same_completion() -> None:
+def test_a_race_starts_before_the_nodes_of_the_same_completion_that_it_cancels() -> None:
     for text in ("a -> x & r", "a -> r & x"):
         drive = run(text + "\nx -> r\nr [join=race]")
         assert drive.order == "a r"
@@ -181,13 +181,13 @@ def test_race_in_a_loop_cancels_only_what_can_reach_it_in_this_round() -> None:
     assert drive.started("r") == [2, 5]
 
 
-def test_what_waited_for_a_cancelled_position_goes_on() -> None:
+def test_a_node_that_waited_for_a_cancelled_position_starts() -> None:
     # j waits for c, which the race cancels.
     drive = run("a -> b & c & d\nb -> r\nc -> r & j\nd -> j\nr [join=race]\n", {"b": takes(3), "c": takes(9)})
     assert drive.started("j") == [4]
 
 
-def test_what_waited_for_a_cancelled_pending_node_goes_on() -> None:
+def test_a_node_that_waited_for_a_cancelled_pending_node_starts() -> None:
     # p has been reached by x and waits for w; j waits for p; the race cancels both w and p.
     text = "a -> b & w & x & d\nb -> r\nw & x -> p -> r & j\nd -> j\nr [join=race]"
     drive = run(text, {"b": takes(3), "w": takes(9)})
@@ -213,14 +213,14 @@ def test_keys_that_instances_of_each_write_need_a_reducer() -> None:
     assert str(drive.error).startswith("two firings of 'd' wrote 'x' side by side, and it is not known at the join 'e'")
 
 
-def test_what_starts_on_arrival_starts_before_joins_are_looked_at_whatever_the_order_of_edges() -> None:
+def test_nodes_that_start_on_arrival_start_before_joins_are_tested_in_any_order_of_edges() -> None:
     # The head goes round at once, so n waits for it: the same for both orders of the edges.
     for edges in ("e -> n\ne -> e if k < 3", "e -> e if k < 3\ne -> n"):
         drive = run(f"e [join=each, route=all]\n{edges}\nn -> e if false\nentry e", {"e": counts("k")})
         assert drive.order == "e e e n"
 
 
-def test_every_token_is_told_once_and_in_order() -> None:
+def test_every_token_is_reported_once_and_in_order() -> None:
     drive = run("a -> b & c -> d")
     taken = [(a.edge.source.id, a.edge.definition.to_node) for a in drive.answers if isinstance(a, EdgeTaken)]
     assert taken == [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")]

@@ -1,4 +1,4 @@
-"""What holds of every run, tried on random graphs in virtual time."""
+"""Laws of every run, tested on random graphs in virtual time."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def composite(random: Random) -> tuple[GraphDefinition, dict[str, GraphDefinitio
 
 
 def composite_drive(random: Random) -> Drive:
-    """Return a drive of such a graph that has not begun; what its tools do depends on the state and the item alone."""
+    """Return a drive of such a graph before its start; its tools depend on the state and the item alone."""
     definition, graphs = composite(random)
     timed = state_tool(random, 12, WAITING)(random)
     plan = compile_plan(definition, graphs=graphs)
@@ -82,7 +82,7 @@ START = {**INITIAL, "xs": [1, 2, 3]}
 
 
 def live(drive: Drive) -> list[tuple[Any, ...]]:
-    """What runs: scope, firing, item, node, and the state it sees."""
+    """Return the running tasks: scope, firing, item, node, and the state of each."""
     return sorted(
         ((t.scope, t.firing, -1 if t.item is None else t.item, t.node.id, repr(sorted(t.path.items())))
          for t in drive.scheduler.leaves()),
@@ -90,7 +90,7 @@ def live(drive: Drive) -> list[tuple[Any, ...]]:
 
 
 def assert_prefixes_replay(drive: Drive, start: dict[str, Any]) -> None:
-    """Run a drive that has begun, and replay each prefix of its log."""
+    """Run a started drive, and replay each prefix of its log."""
     seen = [(live(drive), drive.scheduler.state())]
 
     def look(drive: Drive) -> None:
@@ -110,7 +110,7 @@ def assert_prefixes_replay(drive: Drive, start: dict[str, Any]) -> None:
 
 @several
 @given(random=RANDOMS)
-def test_any_prefix_of_a_log_replays_to_the_live_state_and_goes_on_to_the_same_end(random: Random) -> None:
+def test_any_prefix_of_a_log_replays_to_the_live_state_and_continues_to_the_same_end(random: Random) -> None:
     case = random_case(random, WAITING)
     timed = state_tool(random, len(case.graph.nodes), WAITING)(random)
     drive = prepare(case.definition(), state=INITIAL, default=lambda task: timed(task.node.index, 0, dict(task.path)))
@@ -129,7 +129,7 @@ def test_any_prefix_of_a_log_of_maps_and_subgraphs_replays(random: Random) -> No
 
 @several
 @given(random=RANDOMS)
-def test_a_full_log_replays_whatever_the_joins(random: Random) -> None:
+def test_a_full_log_replays_for_all_joins(random: Random) -> None:
     drive = begun(random_case(random, EVERY)).run()
     assert drive.ended is not None
     again = resume(drive, drive.log, INITIAL)
@@ -185,7 +185,7 @@ def test_whenever_something_is_live_something_runs(random: Random) -> None:
 
 @several
 @given(random=RANDOMS)
-def test_maps_and_subgraphs_never_stand_still(random: Random) -> None:
+def test_maps_and_subgraphs_never_deadlock(random: Random) -> None:
     drive = composite_drive(random)
     drive.carry_out(drive.scheduler.begin())
     drive.run()

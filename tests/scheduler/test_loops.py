@@ -1,4 +1,4 @@
-"""The loops of a graph are those that their definition gives, and to find them takes time near linear in its size."""
+"""The loops of a graph follow their definition, and are found in near linear time."""
 
 from collections.abc import Callable, Iterator
 from random import Random

@@ -1,4 +1,4 @@
-"""What counts in a loop, what its limit does, and where the way out is."""
+"""Loops: the counted edges, the effect of the limit, and the edge out of the loop."""
 
 from harness import computes, raises, run, takes
 
@@ -43,13 +43,13 @@ def test_each_edge_counts_for_itself() -> None:
     assert drive.order.endswith("d")
 
 
-def test_an_inner_loops_counts_start_anew_each_time_it_is_entered_from_outside() -> None:
+def test_an_inner_loops_counts_start_again_each_time_it_is_entered_from_outside() -> None:
     text = "o -> i\ni -> i if n % 3 > 0 [max=2]\ni -> e\ne -> o if n < 9 [max=2]\ne -> END"
     drive = run(text, {"i": computes(lambda s: {"n": s.get("n", 0) + 1})})
     assert drive.order == "o i i i e o i i i e o i i i e"
 
 
-def test_an_outer_loops_counts_do_not_start_anew() -> None:
+def test_an_outer_loops_counts_do_not_start_again() -> None:
     text = "o -> i\ni -> i if n % 2 > 0 [max=1]\ni -> e\ne -> o [max=2]"
     drive = run(text, {"i": computes(lambda s: {"n": s.get("n", 0) + 1})})
     assert isinstance(drive.error, LoopError)

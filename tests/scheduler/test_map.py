@@ -36,7 +36,7 @@ def test_a_dict_that_an_item_returns_updates_no_key() -> None:
     assert drive.state == {"xs": [1, 2], "m": [{"x": 1}, {"x": 1}]}
 
 
-def test_results_stand_in_the_order_of_the_list_whatever_ends_first() -> None:
+def test_map_results_have_the_order_of_the_list_in_any_order_of_ends() -> None:
     drive = run("m [map=xs]", {"m": squares(durations=(5, 1, 3))}, state=ITEMS)
     assert drive.state["m"] == [1, 4, 9]
     assert drive.makespan == 5
@@ -240,7 +240,7 @@ def test_a_log_of_before_replays_by_its_own_rules() -> None:
         Scheduler(plan, ITEMS).replay(log)
 
 
-def test_an_edited_list_with_errors_begins_a_map_again_that_nothing_of_has_ended() -> None:
+def test_an_edited_list_with_errors_starts_a_map_again_if_no_item_has_ended() -> None:
     drive = prepare("a -> n\nn [map=ys]", {"n": squares()}, state={"ys": [1, ERROR]})
     drive.carry_out(drive.scheduler.begin())
     (a,) = drive.scheduler.leaves()
@@ -264,7 +264,7 @@ def through(values: list[object], broken: set[int], node: str, *, drops: bool) -
     st.lists(st.tuples(st.sets(st.integers(0, 5)), st.booleans(), st.integers(1, 3)), min_size=1, max_size=4),
     st.lists(st.integers(1, 5), min_size=1, max_size=5),
 )
-def test_maps_after_each_other_do_as_the_rules_say_whatever_ends_first_and_so_does_each_replay(
+def test_maps_after_each_other_follow_the_rules_in_any_order_of_ends_and_so_does_each_replay(
     values: list[object], maps: list[tuple[set[int], bool, int]], durations: list[int]
 ) -> None:
     lines, tools, expected, key = [], {}, values, "xs"

@@ -1,4 +1,4 @@
-"""What paths see, and what becomes of their writes where they meet."""
+"""The writes that a path sees, and the merge of writes where paths join."""
 
 import operator
 from typing import Any
@@ -12,7 +12,7 @@ from nbflow.scheduler import compile_plan
 SPLIT = "a -> b & c -> d"
 
 
-def test_the_same_write_that_comes_by_two_branches_stays() -> None:
+def test_the_same_write_on_two_branches_stays() -> None:
     assert run(SPLIT, {"a": takes(1, x=1)}).state == {"x": 1}
 
 
@@ -108,13 +108,13 @@ def test_a_reducer_folds_at_every_write_along_one_path() -> None:
     assert drive.state == {"x": [0, 1, 2]}
 
 
-def test_over_no_value_append_and_extend_begin_with_a_list_and_the_others_take_the_update() -> None:
+def test_over_no_value_append_and_extend_start_with_a_list_and_the_others_take_the_update() -> None:
     tools = {"a": takes(1, p=1, q=[1], r=1, s={"k": 1}, t=1)}
     text = "a\nreduce p with append\nreduce q with extend\nreduce r with add\nreduce s with merge\nreduce t with last"
     assert run(text, tools).state == {"p": [1], "q": [1], "r": 1, "s": {"k": 1}, "t": 1}
 
 
-def test_a_reducer_leaves_the_value_it_is_given_as_it_was() -> None:
+def test_a_reducer_does_not_change_the_value_it_is_given() -> None:
     start = [0]
     run("a\nreduce x with extend", {"a": takes(1, x=[1])}, state={"x": start})
     assert start == [0]
@@ -140,7 +140,7 @@ def test_on_one_edge_updates_come_in_the_order_of_the_firings() -> None:
     assert drive.state == {"n": 3, "x": [0, 1, 2]}
 
 
-def test_instances_of_each_come_in_the_order_of_the_edges_they_came_by() -> None:
+def test_instances_of_each_have_the_order_of_their_edges() -> None:
     text = "a -> b & c -> d -> e\nd [join=each]\nreduce x with append"
     tools = {"b": takes(5, who="b"), "c": takes(1, who="c"), "d": computes(lambda s: {"x": s["who"]})}
     assert run(text + "\nreduce who with last", tools).state["x"] == ["b", "c"]

@@ -1,6 +1,6 @@
-"""The scheduler and a naive second reading of the rules agree on random graphs.
+"""The scheduler and a naive second implementation of the rules agree on random graphs.
 
-They agree on every start, its moment and the state it saw, and on the final state or the error.
+They agree on every start, its moment and its state, and on the final state or the error.
 """
 
 from random import Random

@@ -1,4 +1,4 @@
-"""A log fed into the same methods that a live run uses: every prefix, skipped and edited, and what does not fit."""
+"""A log applied through the methods of a live run: every prefix, skips, edits, and outcomes that do not fit."""
 
 import pytest
 from harness import Drive, computes, prepare, raises, resume, run, takes
@@ -12,7 +12,7 @@ def prefixes(drive: Drive, state: dict[str, object] | None = None) -> list[Drive
     return [resume(drive, drive.log[:n], state).run() for n in range(len(drive.log) + 1)]
 
 
-def test_any_prefix_of_a_log_replays_and_goes_on_to_the_same_end() -> None:
+def test_any_prefix_of_a_log_replays_and_continues_to_the_same_end() -> None:
     text = "a -> b & c -> d\nd -> a if n < 3\nd -> e\nreduce log with append"
     tools = {"b": takes(1, log="b"), "c": takes(2, log="c"), "d": computes(lambda s: {"n": s["n"] + 1})}
     drive = run(text, tools, state={"n": 0})
@@ -41,7 +41,7 @@ def test_an_unhandled_failure_is_not_in_the_log_and_its_node_runs_again() -> Non
     assert again.order == "b"
 
 
-def test_finished_items_of_a_map_are_kept() -> None:
+def test_finished_items_of_a_map_are_retained() -> None:
     tools = {"m": lambda task: (1, ValueError("no") if task.value == 3 else task.value * 2)}
     drive = run("m [map=xs, limit=1]", tools, state={"xs": [1, 2, 3]})
     assert [(o.item, o.value) for o in drive.log] == [(0, 2), (1, 4)]
@@ -65,7 +65,7 @@ def test_a_failure_inside_a_subgraph_that_the_outer_node_takes_replays() -> None
     assert [again.state for again in prefixes(drive)] == [drive.state] * (len(drive.log) + 1)
 
 
-def test_a_log_goes_on_with_a_later_attempt_at_a_subgraph() -> None:
+def test_a_log_continues_with_a_later_attempt_at_a_subgraph() -> None:
     drive = prepare("a -> s -> z\ns = graph g [retries=3]", graphs={"g": "p -> q"})
     log = [
         Outcome("completed", "", 1, "a", None, {}),
@@ -126,7 +126,7 @@ def test_a_subgraph_or_a_map_may_be_skipped_as_a_whole() -> None:
     assert (task.node.id, dict(task.path)) == ("z", {"xs": [1, 2], "y": 2, "m": ["by", "hand"]})
 
 
-def test_a_subgraph_that_failed_from_outside_for_good_replays_whatever_its_retries() -> None:
+def test_a_subgraph_that_failed_from_outside_replays_for_any_number_of_retries() -> None:
     drive = prepare("s = graph g [retries=2]\ns -> z on error", graphs={"g": "p"})
     late = {"node": "s", "type": "TimeoutError", "message": "late"}
     (task,) = drive.scheduler.replay([Outcome("failed", "", 1, "s", None, late)])

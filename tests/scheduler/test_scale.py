@@ -1,4 +1,4 @@
-"""Large runs end, take a number of steps that grows as they do, and are as deep as they like."""
+"""Large runs end, take a number of steps proportional to their size, and may have any depth."""
 
 import sys
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_a_loop_of_a_hundred_thousand_firings_costs_the_same_at_its_end() -> Non
     assert task.firing == 100_001
 
 
-def test_a_loop_with_branches_keeps_nothing_of_its_rounds() -> None:
+def test_a_loop_with_branches_retains_nothing_of_its_rounds() -> None:
     text = "h -> a & b -> j\nj -> h if n < 3000 [max=3000]\nj -> END\nmax_iterations 3000"
     drive = run(text, {"a": takes(1, x=1), "j": lambda task: (1, {"n": task.path["n"] + 1})}, state={"n": 0})
     assert drive.state == {"n": 3000, "x": 1}

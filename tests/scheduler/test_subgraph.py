@@ -1,4 +1,4 @@
-"""A node that is a graph: a run of its own within the run."""
+"""A node that is a graph: a nested run."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_the_parents_reducers_hold_outside() -> None:
     assert drive.state == {"log": [0, "p"]}
 
 
-def test_a_conflict_inside_needs_a_reducer_of_its_own() -> None:
+def test_a_conflict_inside_needs_a_separate_reducer() -> None:
     sub = {"g": "p -> q & r -> t"}
     tools = {"q": takes(1, x=1), "r": takes(1, x=2)}
     drive = run(SUB + "\nreduce x with append", tools, graphs=sub)

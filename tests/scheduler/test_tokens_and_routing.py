@@ -1,4 +1,4 @@
-"""Where a run starts, which edges are taken, where paths end."""
+"""The start of a run, the edges taken, and the ends of paths."""
 
 from harness import raises, run, takes
 
@@ -21,14 +21,14 @@ def test_without_an_entry_and_without_such_a_node_the_first_gets_the_token() -> 
     assert drive.order == "a b"
 
 
-def test_several_entries_are_as_if_a_pass_node_stood_before_them() -> None:
+def test_several_entries_behave_like_successors_of_a_pass_node() -> None:
     roots = run("a -> c\nb -> c", {"a": takes(1, x=1), "b": takes(2, y=2)}, state={"z": 0})
     split = run("s -> a & b -> c", {"s": takes(0), "a": takes(1, x=1), "b": takes(2, y=2)}, state={"z": 0})
     assert roots.saw("a") == roots.saw("b") == split.saw("b") == [{"z": 0}]
     assert roots.state == split.state == {"x": 1, "y": 2, "z": 0}
 
 
-def test_the_walk_that_finds_heads_begins_at_the_entries_in_order() -> None:
+def test_the_walk_that_finds_heads_starts_at_the_entries_in_order() -> None:
     # b and c are a cycle entered at both; the walk from a meets c first, so c is its head and waits for b.
     drive = run("a -> c\nx -> b\nb -> c\nc -> b if false")
     assert drive.order == "a x b c"
@@ -61,7 +61,7 @@ def test_route_all_takes_every_true_conditional_edge_and_every_normal_edge_in_th
     assert drive.order == "a b c e"
 
 
-def test_edges_are_taken_in_the_order_of_the_definition_whatever_their_type() -> None:
+def test_edges_of_all_types_are_taken_in_the_order_of_the_definition() -> None:
     drive = run("a [route=all]\na -> z\na -> b if n > 1\na -> y", state={"n": 3})
     assert drive.order == "a z b y"
 

@@ -1,4 +1,4 @@
-"""Recorded scientific workflows take as long as their critical path, as nothing in them waits at a barrier."""
+"""Recorded scientific workflows take as long as their critical path, since no branch waits at a barrier."""
 
 import json
 from pathlib import Path

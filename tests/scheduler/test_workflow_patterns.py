@@ -80,7 +80,7 @@ def implicit_termination() -> None:
 def instances_without_synchronization() -> None:
     text = "spawn [route=all]\nspawn -> work\nspawn -> spawn if n < 3\nwork [join=each]\nentry spawn"
     drive = run(text, {"spawn": computes(lambda s: {"n": s["n"] + 1}), "work": takes(9)}, state={"n": 0})
-    # Each begins when it is spawned and ends by itself; nothing waits for them but the end of the run.
+    # Each starts when it is spawned; only the end of the run waits for them.
     assert drive.started("work") == [1, 2, 3]
     assert drive.makespan == 12
 
@@ -97,7 +97,7 @@ def instances_known_when_begun() -> None:
 
 
 def instances_known_while_running() -> None:
-    # While instances run, further ones are begun; when no more can come, the join starts.
+    # Further instances start while others run; when no more can start, the join starts.
     text = "spawn [route=all]\nspawn -> work\nspawn -> spawn if n < 3\nwork [join=each]\nwork -> z\nentry spawn"
     drive = run(text, {"spawn": computes(lambda s: {"n": s["n"] + 1}, 4), "work": takes(5)}, state={"n": 0})
     assert drive.started("work") == [4, 8, 12]

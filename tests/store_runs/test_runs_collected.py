@@ -83,8 +83,8 @@ def resumed(run_id: str, **how: Any) -> tuple[Run, list[str], Any]:
 def of_before(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let runs begin as they did before rules were noted: a map gives its tool the errors as values."""
     with monkeypatch.context() as patched:
-        patched.setattr("nbflow.engine.run.Scheduler", partial(Scheduler, rules=1))
-        patched.setattr("nbflow.engine.run.RULES", 1)
+        patched.setattr("nbflow.engine.execution.Scheduler", partial(Scheduler, rules=1))
+        patched.setattr("nbflow.engine.execution.RULES", 1)
         run = failed()
     assert run.state["zs"] == [2, ERROR, 10]
     assert [row.node_id for row in run.logs if row.node_id.startswith("n[")] == ["n[0]", "n[1]", "n[2]"]
