@@ -1,4 +1,4 @@
-"""Immutable types of Python itself."""
+"""The immutable types of Python and its standard library."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ ATOMS: frozenset[type] = frozenset({
 })  # fmt: skip
 """Exact types whose instances are immutable."""
 EXACT = frozenset({int, str, bool, bytes, type(None)})
-"""Types whose `==` distinguishes all of their values, of which each is the same as what it equals."""
+"""Types for which `==` between two instances of one type decides whether they are the same."""

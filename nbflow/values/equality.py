@@ -1,8 +1,14 @@
-"""Whether two values are the same, as SEMANTICS rule 9 defines it.
+"""Comparison of two values (SEMANTICS rule 9).
 
-The same are values of one type with the same parts in the same order: NaN is like NaN, 0.0 unlike -0.0, and a handle is
-the same as itself alone. No `__eq__` of a user's class is called. In doubt two values are not the same: an update that
-changes nothing does less harm than one that is lost.
+Two values are the same if they have the same type and the same parts in the same order. NaN is the same as NaN, 0.0
+differs from -0.0, and a handle is the same as itself only. No `__eq__` of a user's class is called. In doubt two values
+differ: an update that changes nothing does less harm than a lost one.
+
+The comparison assumes that a pair of objects that it has met before is the same. Thus it ends for cycles, and it takes
+linear time for a value that refers to the same part many times. The assumption is safe: if the pair differs anywhere,
+the first visit finds that, and the whole comparison returns False.
+
+Dicts, lists and tuples are compared by recursion for the first 100 levels, everything else with an explicit stack.
 """
 
 from __future__ import annotations
@@ -33,19 +39,20 @@ def same(one: Any, other: Any) -> bool:
 
 
 class _Comparison:
-    """One walk through two values; pairs that are being compared are taken to be the same, as in a cycle."""
+    """One walk through two values."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[int, int]] = set()
+        """The ids of pairs that `holds` has met."""
         self._pairs: dict[int, int] = {}
-        """By the id of a dict, list or tuple, that of what it was compared with last."""
+        """For the id of a dict, list or tuple that `_plain` has met, the id of the object it was compared with last."""
 
     def same(self, one: Any, other: Any) -> bool:
         """Return whether two values are the same."""
         return self._same_parts(one, other, 0)
 
     def holds(self, one: Any, other: Any) -> bool:
-        """Return whether two values, or parts of those that are being compared, are the same."""
+        """Return whether two values are the same, without recursion; also called for parts of these values."""
         stack = [(one, other)]
         while stack:
             if not self._alike(*stack.pop(), stack):
@@ -53,7 +60,7 @@ class _Comparison:
         return True
 
     def _alike(self, one: Any, other: Any, stack: list[tuple[Any, Any]]) -> bool:
-        """Compare two values but for their parts, which are pushed."""
+        """Compare two values without their parts, and push the pairs of parts on the stack."""
         if one is other:
             return True
         cls = type(one)
@@ -79,12 +86,12 @@ class _Comparison:
         return True
 
     def _plain(self, one: Any, other: Any, cls: type, depth: int) -> bool:
-        """Compare two dicts, lists or tuples by recursion; the last levels of deep ones in `holds`."""
+        """Compare two dicts, lists or tuples by recursion; `holds` compares the levels below the 100th."""
         if len(one) != len(other):
             return False
         self._pairs[id(one)] = id(other)
-        if cls is list and (told := same_rows(one, other)) is not None:
-            return told
+        if cls is list and (result := same_rows(one, other)) is not None:
+            return result
         mine, theirs = one, other
         if cls is dict:
             for key, other_key in zip(one, other, strict=True):
@@ -138,7 +145,7 @@ class _Comparison:
         return _push(list(base.__iter__(one)), list(base.__iter__(other)), stack)  # type: ignore[attr-defined]
 
     def _same_sets(self, one: Any, other: Any, base: type) -> bool:
-        """Compare sets: those of exact types by their hashes, all others in the order that they have."""
+        """Compare sets of exact types by their hashes, and all others in their order of iteration."""
         mine, theirs = list(base.__iter__(one)), list(base.__iter__(other))  # type: ignore[attr-defined]
         if EXACT.issuperset(map(type, mine)) and EXACT.issuperset(map(type, theirs)):
             # 1, 1.0 and True are one element of a set and of three types.
@@ -148,7 +155,7 @@ class _Comparison:
 
 
 def _push(mine: list[Any], theirs: list[Any], stack: list[tuple[Any, Any]]) -> bool:
-    """Compare parts that have no parts of their own at once, and push the others."""
+    """Compare parts of exact types at once; push the pairs of all others."""
     if len(mine) != len(theirs):
         return False
     types = set(map(type, mine))
@@ -179,12 +186,12 @@ def _same_atoms(one: Any, other: Any) -> bool:
         return one.tzinfo is other.tzinfo and repr(one.replace(tzinfo=None)) == repr(other.replace(tzinfo=None))
     if isinstance(one, type) or callable(one):
         return False
-    # Their texts say all that they hold: the exponent of a decimal and the fold of a time too, which `==` does not.
+    # `repr` includes the exponent of a decimal and the fold of a time, which `==` ignores.
     return repr(one) == repr(other)
 
 
 def _same_immutables(one: Any, other: Any) -> bool:
-    """Compare two values of a class derived from an immutable one, by what the immutable one has of them."""
+    """Compare two instances of a subclass of an immutable type by the `repr` of that type."""
     if isinstance(one, Enum | type):
         return False
     if is_secret_type(type(one)):

@@ -1,7 +1,7 @@
-"""The kind of a class: whether its instances are immutable, copied part by part, copied by a library, or handles.
+"""The kind of a class: immutable, copied part by part, copied by functions of a library or a codec, or a handle.
 
-The kind of a class is determined once. It depends on the class alone, but for records (dataclasses, attrs classes and
-pydantic models), of which an instance that directly holds a handle is a handle itself.
+The kind of a class is determined once and depends on the class alone, with one exception: an instance of a record class
+(a dataclass, an attrs class or a pydantic model) that directly holds a handle is itself a handle.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _IMMUTABLE_BASES = (
     int, float, complex, str, bytes, Enum, type, date, time, timedelta, tzinfo, Decimal, Fraction, UUID, PurePath
 )  # fmt: skip
 _BASES: tuple[type, ...] = (dict, list, set, frozenset, tuple, deque, bytearray, array)
-"""Built-in containers; a subclass keeps its contents in its base and everything else in attributes."""
+"""Built-in containers. A subclass has its contents in the base class and everything else in attributes."""
 _OPEN = (UserDict, UserList, UserString, ChainMap, SimpleNamespace)
-"""Classes of the standard library that keep their contents in attributes."""
+"""Classes of the standard library that have their contents in attributes."""
 
 Sort = Literal["immutable", "container", "object", "record", "library", "codec", "handle"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How instances of a class are copied and compared.
+    """The way to copy and compare instances of a class.
 
-    `base` is the built-in container whose contents an instance has, if it is one. `slots` are the names of the
-    attributes that an instance keeps outside its `__dict__`. `library` holds the functions for a class of a library,
-    `codec` the user's own functions.
+    `base` is the built-in container that the class is or derives from, if any. `slots` are the names of the attributes
+    outside the `__dict__` of an instance. `library` has the functions for a class of a library such as NumPy, `codec`
+    those of a user's codec.
     """
 
     sort: Sort
@@ -55,14 +55,14 @@ IMMUTABLE = Kind("immutable")
 HANDLE = Kind("handle")
 
 _MOST_KINDS = 4096
-"""Classes whose kind is remembered: a notebook that defines its classes again and again must not retain all of them."""
+"""The number of remembered kinds. A notebook may define its classes again and again, and all of them stay in memory."""
 _kinds: dict[type, Kind] = {}
 _codecs: dict[type, libraries.Functions] = {}
 _types: set[type] = set()
 
 
 def register_codec(cls: type, dump: Callable[[Any], bytes], load: Callable[[bytes], Any]) -> None:
-    """Copy instances of a class, and of its subclasses without a codec of their own, by dumping and loading them."""
+    """Copy instances of a class, and of subclasses that have no other codec, by dumping and loading them."""
 
     def copy(value: Any, _: Callable[[Any], Any]) -> Any:
         return load(dump(value))
@@ -75,7 +75,7 @@ def register_codec(cls: type, dump: Callable[[Any], bytes], load: Callable[[byte
 
 
 def register_type(cls: type) -> None:
-    """Copy instances of a class by their fields, those that directly hold a handle too."""
+    """Copy instances of a class field by field, even if they directly hold a handle."""
     _types.add(cls)
     _kinds.clear()
 
@@ -91,7 +91,7 @@ def kind_of(cls: type) -> Kind:
 
 
 def is_mutable(value: Any) -> bool:
-    """Return whether a value is copied where it crosses a boundary, unless all its parts are immutable."""
+    """Return whether the class of a value is one whose instances are copied between engine and tool."""
     return kind_of(type(value)).sort not in ("immutable", "handle")
 
 
@@ -108,7 +108,7 @@ def _determine(cls: type) -> Kind:
     base = next((base for base in _BASES if issubclass(cls, base)), None)
     if base is not None:
         return Kind("container", base, _slots(cls))
-    # As in a store, a form of nbflow's own is nearer than the codec of a base class.
+    # The codec of a base class comes after the classes that nbflow knows, as in the store.
     codec = next((_codecs[base] for base in cls.__mro__ if base in _codecs), None) if _codecs else None
     if codec is not None:
         return Kind("codec", codec=codec)
@@ -123,7 +123,7 @@ def _is_record(cls: type) -> bool:
 
 
 def _slots(cls: type) -> tuple[str, ...]:
-    """Return the names of the attributes in slots, as `object.__setattr__` takes them."""
+    """Return the names of the attributes in slots, in the mangled form that `object.__setattr__` needs."""
     names: list[str] = []
     for owner in reversed(cls.__mro__):
         own = owner.__dict__.get("__slots__", ())
@@ -138,7 +138,7 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 
 def attributes(value: Any, slots: tuple[str, ...]) -> dict[str, Any]:
-    """Return an instance's attributes, those in slots and those in its `__dict__`, without calling its code."""
+    """Return the attributes of an instance, from slots and `__dict__`, without calling code of its class."""
     found: dict[str, Any] = {}
     for name in slots:
         try:
@@ -151,9 +151,9 @@ def attributes(value: Any, slots: tuple[str, ...]) -> dict[str, Any]:
 
 
 def holds_handle(value: Any, kind: Kind, known: set[int]) -> bool:
-    """Return whether a record directly holds a handle, itself or through a record that it directly holds.
+    """Return whether a field of a record is a handle, or a record of which this holds.
 
-    The ids of records that do not are added to `known`.
+    If not, add the ids of the examined records to `known`, which are skipped the next time.
     """
     waiting, seen = [(value, kind)], {id(value)}
     while waiting:
@@ -173,5 +173,5 @@ def holds_handle(value: Any, kind: Kind, known: set[int]) -> bool:
 
 
 def is_ordered(cls: type) -> bool:
-    """Return whether a subclass of dict keeps its order itself, so that its own methods must fill it."""
+    """Return whether a dict class maintains its order separately, so that only its own methods may add keys."""
     return issubclass(cls, OrderedDict)

@@ -1,7 +1,7 @@
 """Copies and comparisons of arrays, frames and pictures.
 
-A value shows that its library is loaded, so nothing is imported before a value of it appears. Arrays are shared as
-read-only views, and frames as copies that share their columns until one of them is written to.
+A library is imported only after a value of it exists, and then the program has loaded it already. NumPy arrays are
+passed as read-only views, and frames as copies that share their columns until one of them is written to.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ Same = Callable[[Any, Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """How values of a class are copied and compared.
+    """The functions that copy and compare values of a class.
 
-    `copy` takes a value and what copies an object inside it; `same` two values of one type and what compares. `shares`
-    tells whether a copy shares the data of its value, and `is_shared` whether two values have their data in one place;
-    copying, or comparing, them then takes microseconds whatever their size.
+    `copy` takes a value and the function that copies an object inside it. `same` takes two values of one type and the
+    function that compares objects inside them. `shares` returns whether a copy shares the data of the value, and
+    `is_shared` whether two values have the same data in memory; copying or comparing them then takes microseconds, at
+    any size.
     """
 
     copy: Callable[[Any, Own], Any]
@@ -50,7 +51,7 @@ IMMUTABLE = Functions(_identity, _is_identical)
 
 
 def functions_of(cls: type) -> Functions | None:
-    """Return how instances of a library's class are copied and compared; None where no such library is concerned."""
+    """Return the functions for a class of a supported library, or None for any other class."""
     for base in cls.__mro__:
         package = base.__module__.partition(".")[0]
         find = _FINDERS.get(package)
@@ -89,7 +90,7 @@ def is_frozen(array: Any) -> bool:
     at = array
     while isinstance(at, np.ndarray):
         if isinstance(at, np.memmap):
-            return True  # it is never copied, whoever writes to it
+            return True  # memory maps are never copied, even if other code writes to them
         if at.flags.writeable:
             return False
         at = at.base
@@ -97,7 +98,7 @@ def is_frozen(array: Any) -> bool:
 
 
 def freeze(array: Any) -> bool:
-    """Make an array read-only in place; return whether it is one that keeps its own data, and so can be taken.
+    """Make an array read-only in place if it owns its data; return False, without a change, for any other value.
 
     Any value may be passed, and NumPy need not be installed.
     """
@@ -135,7 +136,7 @@ def _is_shareable(array: Any) -> bool:
 
 
 def _is_in_place_of(one: Any, other: Any) -> bool:
-    """Return whether two plain arrays are the same cells of the same memory."""
+    """Return whether two plain arrays have the same cells at the same memory address."""
     return not one.dtype.hasobject and not _is_masked(one) and _place(one) == _place(other)
 
 
@@ -176,7 +177,7 @@ def _same_bytes(one: Any, other: Any) -> bool:
     if one.dtype.itemsize == 0 or one.size == 0:
         return True
     if one.flags.c_contiguous and other.flags.c_contiguous:
-        # As words of the machine where they fill them: a comparison of bytes takes eight times as long.
+        # Compare 8 bytes at a time if the size allows it: a comparison byte by byte takes eight times as long.
         word = np.dtype("u8") if one.nbytes % 8 == 0 else np.dtype("u1")
         left, right = one.reshape(-1).view("u1").view(word), other.reshape(-1).view("u1").view(word)
         return all(
@@ -191,7 +192,7 @@ def _same_bytes(one: Any, other: Any) -> bool:
 
 
 def _pandas(cls: type) -> Functions | None:
-    import pandas as pd  # type: ignore[import-untyped]  # it has no types of its own
+    import pandas as pd  # type: ignore[import-untyped]  # pandas has no type annotations
 
     if issubclass(cls, pd.DataFrame):
         return Functions(_copy_frame, _same_frames, _shares_cells, _share_columns)
@@ -211,7 +212,7 @@ def _same_moments(one: Any, other: Any) -> bool:
 
 
 def _shares_columns() -> bool:
-    """Return whether pandas copies on write, so that a shallow copy is one of its own."""
+    """Return whether pandas copies on write, so that a shallow copy can be changed independently."""
     import pandas as pd
 
     return int(pd.__version__.partition(".")[0]) >= 3 or pd.options.mode.copy_on_write is True
@@ -256,7 +257,7 @@ def _is_object(dtype: Any) -> bool:
 
 
 def _objects(series: Any) -> list[Any] | None:
-    """Return the cells of a column of objects, None where all of them are immutable."""
+    """Return the cells of a column of objects, or None if all of them are immutable."""
     if not _is_object(series.dtype):
         return None
     cells = series.array.tolist() if hasattr(series.array, "tolist") else list(series)
@@ -283,7 +284,7 @@ def _copy_index(index: Any, own: Own) -> Any:
 
 
 def _blocks(frame: Any) -> list[Any] | None:
-    """Return the arrays that hold a frame's columns, None where this pandas keeps them otherwise."""
+    """Return the arrays of a frame and their column numbers, or None if this version of pandas has no blocks."""
     blocks = getattr(getattr(frame, "_mgr", None), "blocks", None)
     if blocks is None:
         return None
@@ -331,7 +332,7 @@ def _same_frame_heads(one: Any, other: Any, same: Same) -> bool:
 
 
 def _more(frame: Any) -> dict[str, Any]:
-    """Return what a subclass of a frame or series retains besides, such as the name of a geometry column."""
+    """Return the additional metadata of a subclass of a frame or series, such as the name of a geometry column."""
     return {name: getattr(frame, name, None) for name in getattr(frame, "_metadata", ()) if name != "name"}
 
 
@@ -372,7 +373,7 @@ def _freq(index: Any) -> Any:
 
 
 def _same_extension(one: Any, other: Any, same: Same) -> bool:
-    """Compare two arrays of pandas cell by cell; of those that NumPy holds, bit by bit."""
+    """Compare two arrays of pandas bit by bit if they wrap NumPy arrays, else cell by cell."""
     import numpy as np
 
     if one is other:
@@ -387,7 +388,7 @@ def _same_extension(one: Any, other: Any, same: Same) -> bool:
 
 
 def _plain_array(array: Any) -> Any:
-    """Return the NumPy array that an array of pandas is a name for, None where it is more than that."""
+    """Return the NumPy array that an array of pandas merely wraps, or None."""
     import numpy as np
 
     if isinstance(array, np.ndarray):
@@ -446,7 +447,7 @@ def _same_columns(one: Any, other: Any, same: Same) -> bool:
     if not one.dtype.is_nested() and not one.dtype.is_float() and one.dtype != pl.Object:
         return bool(one.equals(other, check_dtypes=True, check_names=True, null_equal=True))
     if one.dtype.is_float():
-        # Polars takes 0.0 and -0.0 for equal, and their reciprocals for different.
+        # For Polars 0.0 equals -0.0, but their reciprocals differ.
         zeros = (1 / one).equals(1 / other, null_equal=True)
         return bool(zeros and one.equals(other, null_equal=True))
     return same(one.to_list(), other.to_list())

@@ -1,6 +1,7 @@
-"""Which values take so long to copy or compare that it is done off the event loop (SEMANTICS rule 22).
+"""The cost of values: time to copy or compare them (SEMANTICS rule 22), and memory.
 
-The limits stand for about a millisecond: 2 000 parts of any kind, 10 000 entries of flat containers, 1 MB of an array.
+A value is heavy if a copy may take more than about a millisecond: it has more than 2 000 parts of any kind, more than
+10 000 entries of flat containers, or an array of more than 1 MB. Heavy values are copied outside the event loop.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from nbflow.values.kinds import Kind, attributes, kind_of
 from nbflow.values.rows import are_flat, entries_of
 
 MOST_PARTS = 2_000
-"""Parts that are copied one by one."""
+"""The number of parts that the walk copies in about a millisecond."""
 MOST_ENTRIES = 10_000
-"""Entries of flat containers, which are copied at once."""
+"""The number of entries of flat containers, which are copied by one call, in about a millisecond."""
 MOST_BYTES = 1 << 20
+"""The size of an array or frame that is copied in about a millisecond."""
 
 
 def is_heavy(value: Any) -> bool:
-    """Return whether copying a value may take more than about a millisecond; looks at few of its parts."""
+    """Return whether copying a value may take more than about a millisecond, after at most about 2 000 parts."""
     left, waiting = MOST_PARTS, [value]
     while waiting:
         part = waiting.pop()
@@ -49,10 +51,10 @@ def is_heavy(value: Any) -> bool:
     return False
 
 
-def is_heavy_to_take(value: Any, held: Any) -> bool:
-    """Return whether taking a value over from a tool may take more than about a millisecond.
+def is_heavy_to_take(value: Any, older: Any) -> bool:
+    """Return whether comparing and copying a value that a tool returned may take more than about a millisecond.
 
-    `held` is the engine's own value that the tool was given in its place, with which it is compared first.
+    `older` is the engine's own value under the same key, which the returned value is compared with first.
     """
     cls = type(value)
     if cls in ATOMS:
@@ -62,13 +64,13 @@ def is_heavy_to_take(value: Any, held: Any) -> bool:
         return is_heavy(value)
     if _bytes_of(value) <= MOST_BYTES:
         return False
-    if type(held) is cls and not kind.library.is_shared(value, held):
+    if type(older) is cls and not kind.library.is_shared(value, older):
         return True
     return not kind.library.shares(value)
 
 
 def _flat_entries(value: Any, cls: type) -> int | None:
-    """Return how many entries a flat list or dict, or a list of flat dicts, has; None for any other value."""
+    """Return the number of entries of a flat list or dict, or of a list of flat dicts; None for any other value."""
     if cls is not dict and cls is not list:
         return None
     parts = value.values() if cls is dict else value
@@ -80,7 +82,7 @@ def _flat_entries(value: Any, cls: type) -> int | None:
 
 
 def _copies_much(value: Any, kind: Kind) -> bool:
-    """Return whether an array, a frame or a picture is large, and its copy repeats its data."""
+    """Return whether an array, a frame or a picture is large, and a copy does not share its data."""
     return _bytes_of(value) > MOST_BYTES and not (kind.library is not None and kind.library.shares(value))
 
 
@@ -95,7 +97,7 @@ def _parts(value: Any, cls: type, kind: Kind) -> list[Any]:
 
 
 def _bytes_of(value: Any) -> int:
-    """Return how many bytes an array has, or about how many a frame or a picture has."""
+    """Return the number of bytes of an array, or an estimate for a frame or a picture."""
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
         return size
@@ -107,19 +109,21 @@ def _bytes_of(value: Any) -> int:
 
 
 SAMPLED = 200
-"""Parts of one container that are looked at; the others are taken to be like them."""
+"""The number of parts of one container that are measured; the others count as equally large."""
 MOST_SIZED = 20_000
+"""The number of parts that `size_of` measures in total."""
 _PART = 64
+"""The assumed size of an object in bytes, without its parts."""
 
 
 def size_of(values: Iterable[object], *, scale: int = 1) -> int:
-    """Return about how many bytes some values take, each counted once; a handle counts for almost nothing.
+    """Return an estimate of the memory of some values in bytes, each object counted once.
 
-    At most MOST_SIZED parts are looked at, and of a long container SAMPLED.
+    A handle counts as 64 bytes. At most MOST_SIZED parts are measured, and at most SAMPLED parts of one container.
 
     Args:
-        values: The values.
-        scale: How many times each of the values stands for others like it.
+        values: The values, or a sample of them.
+        scale: If `values` is a sample, the number of values that each of them represents.
     """
     total, left, seen = 0.0, MOST_SIZED, set[int]()
     waiting: list[tuple[Any, float]] = [(value, float(scale)) for value in values]
@@ -131,14 +135,14 @@ def size_of(values: Iterable[object], *, scale: int = 1) -> int:
         seen.add(id(part))
         inner, share, own = _sized(part)
         if own > MOST_BYTES:
-            times = 1.0  # a large value is rare, and is not taken to stand for others
+            times = 1.0  # a large value is rare, so it represents no others
         total += own * times
         waiting.extend((one, times * share) for one in inner)
     return int(total)
 
 
 def _sized(part: Any) -> tuple[list[Any], float, int]:
-    """Return some parts of a value, for how many others each of them stands, and the bytes of the value itself."""
+    """Return a sample of the parts of a value, the number of parts that each represents, and its own bytes."""
     cls = type(part)
     if cls in ATOMS:
         return [], 1.0, sys.getsizeof(part)
@@ -160,7 +164,7 @@ def _sized(part: Any) -> tuple[list[Any], float, int]:
 
 
 def _bytes_of_immutable(part: Any) -> int:
-    """Return how many bytes a text of a class of one's own has, or a table of Arrow."""
+    """Return the number of bytes of an instance of a subclass of str or bytes, or of an Arrow table."""
     if isinstance(part, str | bytes):
         return sys.getsizeof(part)
     size = getattr(part, "nbytes", None)
