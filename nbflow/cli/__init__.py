@@ -1,6 +1,7 @@
-"""The command line: `nbflow run FILE`, `nbflow serve FILE`, and what looks after runs.
+"""The command line: `nbflow run FILE`, `nbflow serve FILE`, and commands for stored runs.
 
-Rule: a command is parse, call the session, show; what goes wrong is one message on standard error and exit code 1.
+A command parses its arguments, calls the session, and shows the result. An error is one message on standard error and
+exit code 1.
 """
 
 
@@ -12,4 +13,4 @@ def main() -> None:
     with guarded():
         from nbflow.cli.app import app
 
-        app(prog_name="nbflow")  # as which a shell completes it, however it was started
+        app(prog_name="nbflow")  # the name that a shell completes, also for `python -m nbflow`

@@ -1,6 +1,6 @@
 """The list of all commands.
 
-Rule: a command is loaded when it is asked for, as what one needs takes the others long to load.
+A command's module is imported when the command is used, because the imports of one would slow down all others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MODULES = {
 
 
 class OnDemand(Mapping[str, Any]):
-    """The commands by name, each made when it is first looked up."""
+    """The commands by name, each created at its first lookup."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
@@ -47,7 +47,7 @@ class Commands(TyperGroup):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.commands = OnDemand()  # type: ignore[assignment]  # nothing is ever added to it
+        self.commands = OnDemand()  # type: ignore[assignment]  # no command is added to it
 
 
 def _command(home: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What a shell may complete: runs of the store, graphs of the store or of FILE.
+"""Completion for shells: runs of the store, graphs of the store or of FILE.
 
-Rule: nothing of a notebook runs, no store is made, and nothing is said. A shell evaluates what it is given, so only
-plain words are given to it.
+Invariant: no cell of a notebook runs, no store is created, and nothing is printed. A shell evaluates the words that it
+receives, so it receives only words without special characters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 50
 WAIT_S = 2.0
-"""How long a store is waited for that may be on a server."""
+"""The wait for a store on a database server, in seconds."""
 _PLAIN = re.compile(r"[\w.-]+")
 _GRAPH_CELL = re.compile(r"\s*%%flow_graph[ \t]+([^\s;#]+)")
 Offer = tuple[str, str]
@@ -47,13 +47,13 @@ def living_run(incomplete: str) -> list[Offer]:
 
 
 def run_begun(incomplete: str) -> list[Offer]:
-    """Offer runs where a part of an id is there, so that files are offered else."""
+    """Offer runs if a part of an id was typed; otherwise the shell offers files."""
     return any_run(incomplete) if incomplete else []
 
 
 def graph_of_file(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Offer the graphs of FILE, as far as its text tells them."""
-    # The words before an option without its value are left over, where the line is not yet whole.
+    """Offer the graphs that the text of FILE shows."""
+    # On an incomplete line, the words before an option without a value are in `ctx.args`.
     words = map(str, filter(None, (ctx.params.get("file"), ctx.params.get("what"), *ctx.args)))
     file = next((path for path in map(Path, words) if path.is_file()), None)
     return [] if file is None else _plain(_quietly(lambda: list(_graphs(file)), []), incomplete)
@@ -92,7 +92,7 @@ def _graphs(file: Path) -> Iterator[str]:
 
 
 def _asked(question: Callable[[Store], list[Any]]) -> list[Any]:
-    """Return what a store answers, nothing where there is none, or its server takes long."""
+    """Return the rows of a store; an empty list if there is no store, or its server is slow."""
     from nbflow.settings import settings
 
     answer: list[Any] = []
@@ -113,5 +113,5 @@ def _quietly(act: Callable[[], Found], otherwise: Found) -> Found:
     logging.disable()
     try:
         return act()
-    except Exception:  # noqa: BLE001 - whatever it is, a command says it when it is run, and not in the midst of a line
+    except Exception:  # noqa: BLE001 - the command reports the error when it runs; a completion prints nothing
         return otherwise

@@ -1,6 +1,6 @@
-"""`nbflow db`: what the store holds, its version, and what may go.
+"""`nbflow db`: the size, the version and the contents of the store, and the deletion of old runs.
 
-Rule: nothing is deleted but what its options say, and `--dry-run` tells what that is.
+Invariant: only runs that the options select are deleted; `--dry-run` reports them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ db = typer.Typer(
 
 @db.command()
 def info(as_json: AsJson = False) -> None:
-    """Tell where the store is, how big it is, and what it holds.
+    """Show the location, the size, the version and the contents of the store.
 
     Example: nbflow db info --json
     """
@@ -35,13 +35,13 @@ def info(as_json: AsJson = False) -> None:
         found = store.info().result()
         times = {"oldest": time_of(found.oldest), "newest": time_of(found.newest)}
         if as_json:
-            told = {"place": found.place, "size": found.size, "version": found.schema, "rows": found.rows}
-            typer.echo(as_line(told | times), nl=False)
+            data = {"place": found.place, "size": found.size, "version": found.schema, "rows": found.rows}
+            typer.echo(as_line(data | times), nl=False)
             return
-        begun = [(f"{name} run", time or "none") for name, time in times.items()]
+        started = [(f"{name} run", time or "none") for name, time in times.items()]
         rows = [(name, counted(number, "row")) for name, number in found.rows.items()]
         size = _bytes(found.size)
-        table = Table(("store", found.place), [("size", size), ("version", found.schema), *begun, *rows])
+        table = Table(("store", found.place), [("size", size), ("version", found.schema), *started, *rows])
         show_table(table, yielding=found.place)
 
 
@@ -69,22 +69,22 @@ def upgrade(as_json: AsJson = False) -> None:
 @db.command()
 def prune(
     keep_last: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="The newest N runs stay.", show_default=False)
+        int | None, typer.Option(min=0, metavar="N", help="Keep the newest N runs.", show_default=False)
     ] = None,
     older_than: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="Only runs begun longer ago go: 30d, 12h, 90m.")
+        str | None, typer.Option(metavar="SPAN", help="Delete only runs that started longer ago: 30d, 12h, 90m.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report the runs that would be deleted.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete old runs with their logs, and values that nothing names any longer.
 
-    With both options a run goes that is old enough and not among the newest. A run that a living process has stays.
+    With both options, the runs are deleted that are old enough and not among the newest. A run of a live process stays.
 
     Example: nbflow db prune --keep-last 100 --older-than 30d --dry-run
     """
     if keep_last is None and older_than is None:
-        raise typer.BadParameter("say which runs may go: --keep-last N, --older-than SPAN, or both")
+        raise typer.BadParameter("choose the runs to delete: --keep-last N, --older-than SPAN, or both")
     age = None if older_than is None else span(older_than, "--older-than")
     with errors_told(), opened() as store:
         gone = store.prune(keep_last=keep_last, older_than=age, dry_run=dry_run).result()

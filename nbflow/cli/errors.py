@@ -30,12 +30,12 @@ _COMMANDS = {f"%flow_{name}": f"nbflow {name}" for name in ("resume", "cancel", 
 
 
 def warnings_told() -> None:
-    """Let what the package logs as a warning be read as it is."""
+    """Print the warnings that the package logs, without a prefix."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
 
 def worded(message: str) -> str:
-    """Return a message as it is said in a terminal: with commands in place of magics."""
+    """Return a message with commands in place of magics."""
     for magic, command in _COMMANDS.items():
         message = message.replace(magic, command)
     return message
@@ -47,14 +47,14 @@ def tell(message: str) -> None:
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Print why the command cannot go on, and end it."""
+    """Print why the command failed, and end it."""
     tell(f"nbflow: {message}")
     sys.exit(code)
 
 
 @contextmanager
 def errors_told() -> Iterator[None]:
-    """End the command by a message where what is inside fails."""
+    """End the command with a message if the block fails."""
     try:
         yield
     except ExecutionCancelled as error:
@@ -69,7 +69,7 @@ def errors_told() -> Iterator[None]:
 
 
 def _tell_origin(error: ExecutionError | ConditionError) -> None:
-    """Show where in the user's code it came from."""
+    """Print the traceback in the user's code."""
     from nbflow.errors.failures import describe
 
     if error.__cause__ is not None:
@@ -85,8 +85,8 @@ _PACKAGE = Path(__file__).parents[1]
 def open_closed() -> None:
     """Open the null device in place of each standard stream that the caller closed, as by `>&-`.
 
-    Else the next file that is opened, such as the store's, gets the number of the stream, and whatever writes to the
-    stream by its number writes into that file.
+    Otherwise the next file that is opened, such as the store, gets the number of the stream, and code that writes to
+    the stream by its number writes into that file.
     """
     for number, name in enumerate(_STREAMS):
         try:
@@ -99,12 +99,12 @@ def open_closed() -> None:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """End the process by one message where what is inside fails by an error that no command expects."""
+    """End the process with one message if the block raises an error that no command expects."""
     try:
         try:
             yield
         finally:
-            # What cannot be written is met here, and not when Python ends, which reports it by itself.
+            # A failed write is handled here, before Python flushes at its end and prints a report.
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
     except SystemExit as ended:
@@ -118,7 +118,7 @@ def guarded() -> Iterator[None]:
             sys.exit(error.__context__.code if isinstance(error.__context__, SystemExit) else 0)
         where = "the output" if error.filename is None else str(error.filename)
         _end(f"{where} cannot be used: {error.strerror or error}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person is to read a sentence
+    except Exception as error:  # noqa: BLE001 - every error becomes one sentence
         _end(f"an error that nbflow does not expect: {type(error).__name__}: {error}{_place_of(error)}")
 
 
@@ -127,7 +127,7 @@ def _is_broken_pipe(error: BaseException | None) -> bool:
 
 
 def _discard() -> None:
-    """Let nothing more be written: Python flushes its streams when it ends, and reports what fails."""
+    """Discard further output, because Python flushes its streams at its end and reports failures."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
@@ -145,7 +145,7 @@ def _end(message: str) -> NoReturn:
 
 
 def _place_of(error: Exception) -> str:
-    """Return where in this package an error came from."""
+    """Return the position in this package that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     return f" (in nbflow/{Path(own[-1].filename).relative_to(_PACKAGE)}, line {own[-1].lineno})" if own else ""

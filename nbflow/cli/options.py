@@ -1,6 +1,6 @@
-"""Options that several commands share, and how their values are read.
+"""Options that several commands share, the parsers of their values, and the program in FILE.
 
-Rule: a value that is not understood is refused, with what is.
+Invariant: a value that cannot be parsed is refused, and the message shows the accepted forms.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard out
 
 
 def moment(text: str, *, now: float) -> float:
-    """Return the time (s since 1970) that `--since` says; `now` is such a time as well."""
+    """Return the time of `--since` in seconds since 1970; `now` has the same unit."""
     from nbflow.notation.time_spans import parse_since
 
     return _read(lambda: parse_since(text, now=now), "--since")
 
 
 def span(text: str, option: str) -> float:
-    """Return the seconds that an option says."""
+    """Return the time span of an option in seconds."""
     from nbflow.notation.time_spans import parse_span
 
     return _read(lambda: parse_span(text), option)
@@ -85,13 +85,13 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _looks_like_data(text: str) -> bool:
-    """Return whether a text has the brackets of a list or an object around it, so that it is meant to be one."""
+    """Return whether a text is in the brackets of a list or an object."""
     text = text.strip()
     return (text[:1], text[-1:]) in (("[", "]"), ("{", "}"))
 
 
 def state_file(path: Path | None) -> dict[str, Any]:
-    """Return the state that a JSON file holds, an empty one without a file.
+    """Return the state in a JSON file; an empty state without a file.
 
     Raises:
         NbflowError: It cannot be read, or holds no object.
@@ -114,7 +114,7 @@ def state_file(path: Path | None) -> dict[str, Any]:
 
 
 def open_program(path: Path, modules: list[str]) -> Program:
-    """Return what a file defines, as `nbflow.program.program` does; tell what was left out."""
+    """Return what a file defines, as `nbflow.program.program` does; report skipped cells."""
     from nbflow.program import program
 
     opened = program.open_program(path, modules)
@@ -124,7 +124,7 @@ def open_program(path: Path, modules: list[str]) -> Program:
 
 
 def picked(program: Program, name: str | None) -> GraphDefinition:
-    """Return the graph asked for, or the only one.
+    """Return the named graph of a program, or its only one.
 
     Raises:
         NbflowError: There is none of that name, or several and none was named.

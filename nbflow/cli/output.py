@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """A console whose reader may go: that is an error of the command as any other, and not the end of the process."""
+    """A console that raises an error of a closed pipe, where rich would end the process."""
 
     def on_broken_pipe(self) -> None:
         """Raise the error that is being handled."""
@@ -34,25 +34,25 @@ class Terminal(Console):
 
 
 def show_table(table: Table, *, yielding: str) -> None:
-    """Print a table to standard output; the column headed `yielding` gives way where the terminal is narrow."""
+    """Print a table to standard output; a narrow terminal shortens the column headed `yielding`."""
     console = Terminal()
     if not console.is_terminal:
         console.print(Text(repr(Table(table.headings, table.rows))), soft_wrap=True)
         return
     drawn = rich.table.Table(box=None, pad_edge=False, header_style="bold")
-    # What no row has is left out: a terminal has no room for it.
+    # Empty columns are left out, because a terminal has little room.
     rows, headings = table.rows, table.headings
     used = [at for at, heading in enumerate(headings) if heading == yielding or any(row[at] for row in rows)]
     for at in used:
         drawn.add_column(headings[at], no_wrap=headings[at] != yielding)
     for row in rows:
-        # On the text and not on the column: only columns that may wrap are made narrower than what is in them.
+        # Set on the text and not on the column: rich narrows only columns that may wrap.
         drawn.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in (row[at] for at in used)))
     console.print(drawn)
 
 
 def show_result(run: RunRecord) -> None:
-    """Print what a run came to: one line for it, and one for each key of its state."""
+    """Print the result of a run: one line for the run, and one for each key of its state."""
     from nbflow.view import RunPicture
     from nbflow.view.values.preview import value as value_preview
 
@@ -66,10 +66,10 @@ def show_result(run: RunRecord) -> None:
 
 
 def printer(*, as_json: bool) -> Callable[[Run], None]:
-    """Return what prints the result of a run.
+    """Return the function that prints the result of a run.
 
-    For JSON, standard output is from now on that object's alone: whatever else is written there, by C code and child
-    processes too, goes to standard error.
+    For JSON, everything else that is written to standard output from now on goes to standard error, also from C code
+    and child processes.
     """
     if not as_json:
         return show_result
@@ -85,7 +85,7 @@ def printer(*, as_json: bool) -> Callable[[Run], None]:
 
 
 def line_printer() -> Callable[[Any], None]:
-    """Keep standard output for one line of JSON, and return what prints that and closes it."""
+    """Reserve standard output for one line of JSON; return the function that prints the line and closes the output."""
     sys.stdout.flush()
     own = os.dup(1)
     os.dup2(2, 1)

@@ -36,10 +36,10 @@ Begin = Callable[[], Awaitable["Run"]]
 
 
 def carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
-    """Begin a run, follow it to its end and show what it came to.
+    """Start a run, follow it to its end, and show its result.
 
     Args:
-        begin: Starts the run; called on the loop.
+        begin: Starts the run; called on the event loop.
         show: Prints the result.
         session: The session of the run. Its notices are shown as they come, and a run that did not complete and that
             its store has can be resumed later.
@@ -74,7 +74,7 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
 
 
 def _command(run_id: str, folder: Path | None) -> str:
-    """Return what resumes a run that is kept in a folder."""
+    """Return the command that resumes a run in the store of a folder."""
     here = Path.cwd()
     away = folder is not None and folder.resolve() != here
     return f"{f'cd {shlex.quote(os.path.relpath(folder or here))} && ' if away else ''}nbflow resume {run_id}"
@@ -84,7 +84,7 @@ _PER_S = 10
 
 
 async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
-    """Show a run until its end, and what `notices` gives as it comes."""
+    """Show a run until its end, with the notices that arrive."""
     console = Terminal(stderr=True)
     if console.is_terminal:
         await _follow_live(run, console, notices)
@@ -112,7 +112,7 @@ async def _follow_live(run: Run, console: Terminal, notices: Callable[[], list[s
 
 
 async def _follow_plain(run: Run, console: Terminal, notices: Callable[[], list[str]]) -> None:
-    # What it did in earlier sittings was shown then.
+    # The events of earlier incarnations were shown then.
     seen = max((event.seq for event in run.events[:] if event.kind is Kind.EXECUTION_RESUMED), default=0)
     while True:
         ended = run.result is not None

@@ -34,12 +34,12 @@ def runs(
     graph: Annotated[str | None, typer.Option(help="Only runs of this graph.", autocompletion=stored_graph)] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="SPAN|DATE", help="Only runs begun since: 3h, 2d, 2026-01-31.")
+        str | None, typer.Option(metavar="SPAN|DATE", help="Only runs started since: 3h, 2d, 2026-01-31.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the runs that are kept, newest first.
+    """List the stored runs, newest first.
 
     Example: nbflow runs --status failed --since 2d
 
@@ -68,7 +68,7 @@ def cancel(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Stop a run that goes on in any process: a notebook, a terminal, a server, here or on another machine.
+    """Stop a run in any process: a notebook, a terminal, a server, here or on another machine.
 
     The store is .nbflow in the folder of work, or what NBFLOW_DATABASE_URL names. The run's process looks there every
     two seconds; the command waits until it has ended the run, for 30 seconds at most. A run whose process died is

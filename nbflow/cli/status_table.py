@@ -1,7 +1,7 @@
-"""The nodes of a run as they stand, a row each, as a terminal shows them while it goes on.
+"""A live table of node statuses for terminals, one row for each node.
 
-Rule: the words are those of the view; a bar is drawn where it is known how much there is: for the items of a map, and
-for what a tool says of its progress.
+The texts are those of the view. A row has a bar where the total is known: for the items of a map, and for the progress
+that a tool reports.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def standing(snapshot: Mapping[str, Any], name: str, now: float, *, seconds: flo
     """Return the table of a run.
 
     Args:
-        snapshot: As the view's fold gives it.
-        name: The graph's.
+        snapshot: The snapshot of the view's fold.
+        name: The name of the graph.
         now: Seconds since 1970.
-        seconds: How long the run has gone on, None once it has ended.
+        seconds: The time since the start of the run; None if it has ended.
     """
     nodes = snapshot["nodes"]
     names = list(nodes)
     if len(names) > MOST_ROWS:
-        rank = {status: place for place, status in enumerate(_FIRST)}
+        rank = {status: at for at, status in enumerate(_FIRST)}
         names.sort(key=lambda name: rank.get(nodes[name]["status"], len(rank)))
     shares = {name: share for name in names[:MOST_ROWS] if (share := _share(nodes[name])) is not None}
     table = Table(*_columns(bars=bool(shares)), box=None, show_header=False, pad_edge=False)
@@ -56,7 +56,7 @@ def standing(snapshot: Mapping[str, Any], name: str, now: float, *, seconds: flo
 
 
 def _columns(*, bars: bool) -> list[Column]:
-    # Only what may wrap is made narrower: the words at the end, whose texts do not wrap and lose their ends.
+    # rich narrows only columns that may wrap: the last one, whose texts are cut at their ends instead.
     return [Column(no_wrap=True) for _ in range(4 if bars else 3)] + [Column()]
 
 
@@ -74,7 +74,7 @@ def _add(table: Table, name: str, node: Mapping[str, Any], now: float, shares: M
 
 
 def _share(node: Mapping[str, Any]) -> float | None:
-    """Return how much of a node that runs is done, from 0 to 1; None where nobody knows."""
+    """Return the completed share of a running node, from 0 to 1; None if it is unknown."""
     if node["status"] != "running":
         return None
     items = node["items"]
@@ -91,7 +91,7 @@ def _detail(node: Mapping[str, Any], now: float) -> Text:
     items, running = node["items"], node["status"] == "running"
     first, failed = second_line(node, now)
     counted = f"{items['done']}/{items['total']}" if items and not running else ""
-    said = node["text"] if running and node["text"] else ""
-    words = " · ".join(filter(None, (counted, first, badge(node), said)))
+    message = node["text"] if running and node["text"] else ""
+    words = " · ".join(filter(None, (counted, first, badge(node), message)))
     told = Text(words, "dim", no_wrap=True, overflow="ellipsis")
     return told.append(f"{' · ' if told else ''}{failed}", "red not dim") if failed else told

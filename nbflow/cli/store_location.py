@@ -1,6 +1,6 @@
-"""Which store a command works on: the one that the environment names, else `.nbflow/` in the folder of work.
+"""The store that a command uses: the one that the environment names, else `.nbflow/` in the working directory.
 
-Rule: looking never makes a store, and never takes anything from it but what was asked for.
+Invariant: a command that reads creates no store, and deletes nothing from one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def store_url() -> str | None:
-    """Return the URL of the store that is there; None for the file in the folder of work.
+    """Return the URL of the existing store; None for the file in the working directory.
 
     Raises:
         StoreError: There is none.
@@ -42,9 +42,9 @@ def store_url() -> str | None:
 
 @contextmanager
 def opened() -> Iterator[Store]:
-    """Give the store that is there, and close it.
+    """Open the existing store, and close it at the end.
 
-    Not the session's: that one prunes as the settings say, and these commands are to show what there is.
+    The session's store prunes old runs by the settings, and these commands must show all runs.
 
     Raises:
         StoreError: There is none, or it cannot be opened.

@@ -1,6 +1,7 @@
-"""What quoted names, params and options hold: constants in JSON's or Python's spelling.
+"""Constants in the spelling of JSON or Python, and the options of nodes and edges.
 
-Rule: a constant is data; nothing is computed, and what JSON could not carry back (NaN, inf) is refused.
+Invariant: a constant is data. Nothing is computed, and values that JSON cannot represent (NaN, inf) are refused. Each
+option is checked at its token, so that a fault shows its column.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _SIMPLE = {
 
 
 def unquoted(token: Token) -> str:
-    """Return what a name or string says: bare as it stands, quoted without quotes and escapes.
+    """Return the text of a name or string, without quotes and escapes.
 
     Raises:
         Fault: An escape is unknown.
@@ -57,7 +58,7 @@ def _escaped(found: re.Match[str], start: int) -> str:
 
 
 def name(token: Token) -> str:
-    """Return what a name says, normalised; half a surrogate pair is no character of a name.
+    """Return the normalised text of a name; half of a surrogate pair is refused.
 
     Raises:
         Fault: An escape is unknown or no character.
@@ -120,7 +121,7 @@ _SCALARS: dict[str, Callable[[Token], Any]] = {"STRING": unquoted, "NUMBER": num
 
 
 def constant_fault(value: Any, depth: int = 0) -> str | None:
-    """Return why a value cannot be written as a constant, or None."""
+    """Return the reason why a value cannot be written as a constant, or None."""
     if value is None or isinstance(value, bool | int | str):
         return None
     if isinstance(value, float):
@@ -238,7 +239,7 @@ def node_options(settings: list[Setting]) -> dict[str, Any]:
 
 
 def edge_limit(settings: list[Setting]) -> int | None:
-    """Return the limit of an edge, None where it has none of its own.
+    """Return the limit of an edge, or None.
 
     Raises:
         Fault: An option is unknown, appears twice, or has a value it does not take.

@@ -1,7 +1,7 @@
-"""What was expected where a word stands that cannot stand there, and what was probably meant.
+"""Messages for texts that cannot be parsed: unexpected tokens, and characters that are no token.
 
-Rule: the guesses are tried in order, each looks only at the words of its statement; the last answer lists, in words,
-all that could have followed.
+For an unexpected token, guesses at the intended text are tried in order, each from the tokens of its statement. Without
+a matching guess the message lists all tokens that could follow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CLOSERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 
 
 class _Scene(NamedTuple):
-    """The words of the statement before the one that was not expected, and all that could have stood there."""
+    """An unexpected token, the tokens of its statement before it, and the expected terminals."""
 
     text: str
     before: list[Token]
@@ -281,7 +281,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 def unreadable(text: str, sign: str, at: int, *, inside: bool) -> Fault:
-    """Return the fault of a run of characters that begins no token; `inside` means between brackets."""
+    """Return the fault of characters that start no token; `inside` means between brackets."""
     if sign in "\"'":
         return Fault("this quote is not closed on its line", at)
     if sign[0].isdigit() or (len(sign) > 1 and sign[0] in "+-." and not sign.endswith((">", "-"))):
@@ -310,7 +310,7 @@ def _not_a_number(sign: str, *, inside: bool) -> str:
 
 
 def odd_character(word: str, index: int, start: int) -> Fault:
-    """Return the fault of a word that holds a character no bare name has, at `index`."""
+    """Return the fault of a word whose character at `index` cannot be in a bare name."""
     odd, at = word[index], start + index
     if odd in _ARROWS or odd in _DASHES:
         return Fault(f"{odd!r} is no arrow here; did you mean '->'?", at)
@@ -336,6 +336,6 @@ _IN_CONDITION = (
 
 
 def in_condition(condition: str, problem: str) -> str:
-    """Return what is wrong in a condition, with what was probably meant where it holds a word of the notation."""
+    """Return the problem of a condition, with a hint if the condition contains a word of the notation."""
     hint = next((said for pattern, said in _IN_CONDITION if pattern.search(condition)), "")
     return f"{problem}; {hint}" if hint else problem

@@ -1,6 +1,6 @@
 """Reads graphs from JSON texts.
 
-Rule: stricter than Python's reader, which takes the last of two equal keys and NaN: both are refused, at their place.
+Python's reader takes the last of two equal keys, and accepts NaN. Here both are refused, with their position.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nbflow.notation.positions import Fault
 _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
 _DEEPEST = 200
-"""As deep may a text be nested: far over what a graph needs, and far under where Python's reader gives up."""
+"""The deepest nesting of a text: far above the needs of a graph, and far below the limit of Python's reader."""
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes a Fault as soon as its place is found
@@ -25,7 +25,7 @@ class _Refused(Exception):  # noqa: N818 - it becomes a Fault as soon as its pla
 
 
 def read_json(text: str) -> Any:
-    """Return what a JSON text says.
+    """Return the data of a JSON text.
 
     Raises:
         Fault: It is no JSON, is nested over 200 deep, has a key twice in one object, or a number that is NaN, infinite
@@ -106,7 +106,7 @@ def _refused_piece(text: str) -> Fault:
 
 
 def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
-    """Return what is wrong with a text, and where: the same words and place in every version of Python."""
+    """Return the problem of a text and its offset, which are the same in every version of Python."""
     # The place of a trailing comma is that of the bracket behind it until Python 3.12, and its own since then.
     last = len(text[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()) - 1
     if (comma := _TRAILING.match(text, max(last, 0))) and comma.end() > error.pos:

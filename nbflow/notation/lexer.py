@@ -1,6 +1,6 @@
-"""Cuts a text in the notation into tokens, in one pass.
+"""Splits a text in the notation into tokens, in one pass.
 
-Rule: a token keeps its offset and its text as written; no pattern gives back what it took, so the time is linear.
+Invariant: a token has its offset and its text as written. All patterns are possessive, so the time is linear.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ _CONDITION_PIECE = re.compile(
 
 
 def is_bare(name: str) -> bool:
-    """Tell whether a name needs no quotes."""
+    """Return whether a name needs no quotes."""
     return name not in ("if", "else") and _BARE.fullmatch(name) is not None and odd_character(name) is None
 
 
 def odd_character(word: str) -> int | None:
-    """Return the index of the first character that keeps a word from being a bare name."""
+    """Return the index of the first character that cannot be in a bare name, or None."""
     if word.isascii() or all(("_" * (at > 0) + part).isidentifier() for at, part in enumerate(re.split("[.-]", word))):
         return None
     return next((at for at, c in enumerate(word) if c not in ".-" and not ("_" * (at > 0) + c).isidentifier()), 0)
 
 
 def condition_text(token: Token) -> tuple[str, Sequence[int]]:
-    """Return a condition as it is kept, on one line and without comments, and the offsets of its characters."""
+    """Return a condition on one line and without comments, and the offsets of its characters."""
     raw, start = token.text.rstrip(WHITE), token.start
     if "\n" not in raw and "\r" not in raw:
         return raw, range(start, start + len(raw))
@@ -141,7 +141,7 @@ def _track(token: Token, opened: list[Token]) -> None:
     sign = token.text
     if sign in _CLOSER:
         opened.append(token)
-        if len(opened) > MAX_DEPTH + 1:  # one is the bracket that the params stand in
+        if len(opened) > MAX_DEPTH + 1:  # one is the bracket of the params
             raise Fault(f"a value is nested at most {MAX_DEPTH} deep", token.start)
     elif sign in _CLOSER.values():
         if not opened or opened[-1].start < 0:
@@ -157,7 +157,7 @@ def _check_word(token: Token) -> None:
 
 
 def _keyword(text: str, token: Token, before: str, *, inside: bool) -> tuple[Token, int]:
-    """Return what a word is that has a meaning of its own in some places, and where it ends."""
+    """Return the token of a word that is a keyword in some positions, and the offset of its end."""
     word, start = token.text, token.start
     end = start + len(word)
     if inside:
@@ -180,7 +180,7 @@ def _keyword(text: str, token: Token, before: str, *, inside: bool) -> tuple[Tok
 
 
 def _condition(text: str, if_at: int, at: int) -> tuple[Token, int]:
-    """Return the condition that begins after an `if`, as written, and where it ends."""
+    """Return the condition after an `if`, as written, and the offset of its end."""
     blank = _BLANK.match(text, at)
     start = at = blank.end() if blank else at
     opened: list[int] = []

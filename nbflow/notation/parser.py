@@ -37,8 +37,8 @@ def read_graph(text: str, *, name: str = "") -> GraphDefinition:
         name: The graph's name, as the magic gives it.
 
     Raises:
-        NotationError: The text cannot be read; it says where and what was expected.
-        GraphError: It reads, but defines no sound graph, or one of another name.
+        NotationError: The text cannot be parsed; the error names the position and what was expected.
+        GraphError: The text can be parsed, and defines no valid graph, or one with another name.
     """
     with reading(text):
         if _begins(text, "{"):
@@ -50,8 +50,8 @@ def read_flow(text: str) -> list[GraphDefinition]:
     """Return the graphs of a `.flow` file: sections that begin with `graph NAME`, one graph without, or JSON.
 
     Raises:
-        NotationError: The text cannot be read; it says where and what was expected.
-        GraphError: It reads, but defines no sound graph, or two of one name.
+        NotationError: The text cannot be parsed; the error names the position and what was expected.
+        GraphError: The text can be parsed, and defines no valid graph, or two with one name.
     """
     with reading(text):
         if _begins(text, "{["):
@@ -111,7 +111,7 @@ def _sections(read: Iterable[Statement]) -> Iterable[tuple[str, list[Statement]]
 
 
 class _GraphReader:
-    """Gathers what the statements of one graph say, each at its place."""
+    """Collects the statements of one graph."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -306,7 +306,7 @@ class Chain(NamedTuple):
 
 
 class Declaration(NamedTuple):
-    """What a node runs, and how."""
+    """A declaration of a node: its tool or graph, params and options."""
 
     name: Token
     key: str  # "tool" or "graph"

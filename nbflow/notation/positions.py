@@ -1,6 +1,6 @@
-"""Where something stands in a text, and the error that shows it there.
+"""Positions in a text: tokens, and faults at an offset.
 
-Rule: inside this package a fault knows only its offset; lines and columns are counted when there is an error to show.
+Inside this package a fault has only an offset. Its line and column are counted when it becomes an error for the user.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LINE_END = re.compile(r"\r\n?|\n")
 
 
 class Token(NamedTuple):
-    """A piece of the text, with the terminal of the grammar that it is."""
+    """A piece of the text: the terminal of the grammar, the text as written, and its offset."""
 
     type: str
     text: str
@@ -26,7 +26,7 @@ class Token(NamedTuple):
 
 
 class Fault(Exception):  # noqa: N818 - it becomes a NotationError as soon as the text is known
-    """What is wrong at an offset; `earlier` is the offset of what it repeats."""
+    """A fault at an offset of a text; `earlier` is the offset of the part that it repeats."""
 
     def __init__(self, problem: str, at: int, *, earlier: int | None = None) -> None:
         self.problem, self.at, self.earlier = problem, at, earlier

@@ -33,7 +33,7 @@ _STOP = re.compile(r"""["'()\[\]{},;] | (?<!\S)\# | (?<!\s)\s++(?=[^\W\d]\w*+\s*
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """What a line says.
+    """A parsed line.
 
     Attributes:
         name: The graph or run, None where the line begins with a key or an option.
@@ -49,7 +49,7 @@ class RunLine:
 
 
 def parse_run_line(line: str) -> RunLine:
-    """Return what the line of `%flow_run`, `%flow_resume` or `%flow_show` says.
+    """Parse the line of `%flow_run`, `%flow_resume` or `%flow_show`.
 
     Raises:
         NotationError: The line cannot be read; it says at which column and what was expected.
@@ -89,7 +89,7 @@ def _blank(line: str, at: int) -> int:
 
 
 def _stops(line: str, at: int, end: int) -> Iterator[tuple[str, int]]:
-    """Yield the signs outside brackets and quotes with their offsets; white space stands for a possible end."""
+    """Yield the signs outside brackets and quotes with their offsets; white space is a possible end."""
     opened: list[tuple[str, int]] = []
     while found := _STOP.search(line, at, end):
         sign, start = found.group(), found.start()
@@ -113,7 +113,7 @@ def _stops(line: str, at: int, end: int) -> Iterator[tuple[str, int]]:
 
 
 def _end(line: str) -> tuple[int, bool]:
-    """Return where the line ends, without a comment and a last `;`, and whether there is such a `;`."""
+    """Return the end of the line without a comment and a last `;`, and whether there is such a `;`."""
     end = next((at for sign, at in _stops(line, 0, len(line)) if sign == "#"), len(line))
     kept = line[:end].rstrip()
     return (len(kept) - 1, True) if kept.endswith(";") else (len(kept), False)
@@ -135,7 +135,7 @@ def _name(line: str, end: int) -> tuple[str | None, int]:
 
 
 def _expression(line: str, key: re.Match[str], end: int) -> tuple[str, int]:
-    """Return the expression after `key =`, and where it ends."""
+    """Return the expression after `key =`, and the offset of its end."""
     start = _blank(line, key.end())
     if start >= end or _KEY.match(line, start, end):
         raise Fault(f"{key[1]!r} has no value; write '{key[1]}=EXPRESSION'", key.end() - 1)
@@ -158,7 +158,7 @@ def _expression(line: str, key: re.Match[str], end: int) -> tuple[str, int]:
 
 
 def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
-    """Return why the text between is no expression of one value, or None."""
+    """Return the fault of a text that is no expression of one value, or None."""
     source = line[start:end].strip()
     try:
         with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """Spans and moments of time as people type them: `90m`, `30d`; `3h` ago, `2026-01-31`.
 
-Rule: pure; the time now comes in as an argument, and everything is in seconds.
+All functions are pure: the present time is an argument. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def parse_span(text: str) -> float:
 
 
 def parse_place(text: str) -> int | str:
-    """Return a place in a run: the number of an event (`17`), or a node as it stands (`score`, `score#3`).
+    """Return a position in a run: the number of an event (`17`), or a node as text (`score`, `score#3`).
 
     Raises:
         NbflowError: The number has more digits than that of any event.

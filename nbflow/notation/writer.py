@@ -1,7 +1,7 @@
 """Writes graphs in the notation.
 
-Rule: the text reads back as an equal graph, with its nodes and edges in their order; among the forms that say the same,
-the shortest is written.
+Invariant: the text parses to an equal graph, with its nodes and edges in their order. Of several equivalent forms, the
+shortest is written.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _tail(edge: EdgeDefinition, has_else: bool) -> tuple[Any, ...]:
 
 
 def _chains(steps: list[_Step]) -> Iterator[str]:
-    """Yield the lines of arrows; a plain one goes on the line whose last targets are its sources."""
+    """Yield the lines of arrows; a plain arrow is appended to the line whose last targets are its sources."""
     words: list[str] = []
     ends: list[str] | None = None
     for step in steps:
