@@ -67,7 +67,7 @@ def test_on_a_terminal_a_long_error_gives_way(folder: Path, ids: list[str]) -> N
         (["runs", "--status", "broken"], "broken"),
         (["runs", "--limit", "0"], "limit"),
         (["run", "sums.flow", "--durability", "maybe"], "maybe"),
-        (["db", "prune"], "say which runs may go"),
+        (["db", "prune"], "choose the runs to delete"),
         (["db", "prune", "--older-than", "30"], "is no span of time"),
     ],
 )
