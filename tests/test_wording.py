@@ -41,7 +41,6 @@ PROSE = re.compile(r"(?:[a-z]{2,}[ ,;:]+){3}[a-z]{2,}")
 TURNS = [(re.compile(rf"\b(?:{turn})\b", re.IGNORECASE), cure) for turn, cure in (TERMS | PLAIN).items()]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 EXEMPT: tuple[str, ...] = (
-    "CHANGELOG.md",
     "nbflow/cli/",
     "nbflow/conditions/",
     "nbflow/engine/",
