@@ -60,7 +60,7 @@ def is_secret_type(cls: type) -> bool:
 
 
 def revealed(value: Any) -> Any:
-    """Return what a secret of pydantic's types holds; any other value as it is."""
+    """Return the content of a secret of pydantic's types; any other value unchanged."""
     return value.get_secret_value() if is_secret(value) and type(value) is not Redacted else value
 
 
@@ -116,7 +116,7 @@ class _Known:
                 self.texts[form] = None
 
     def pattern(self) -> re.Pattern[str]:
-        """Return what matches any of the texts, the longest first."""
+        """Return the pattern that matches any of the texts, the longest first."""
         if self._pattern is None or self._pattern[0] != len(self.texts):
             texts = sorted(self.texts, key=len, reverse=True)
             self._pattern = len(texts), re.compile("|".join(map(re.escape, texts)))
@@ -207,7 +207,7 @@ def learn_value(value: Any) -> None:
 
 
 def _parts_of(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
-    """Return what a container, model or dataclass holds; None of anything else."""
+    """Return the parts of a container, model or dataclass; None for any other value."""
     if isinstance(value, _CONTAINERS):
         return value
     kind = type(value)

@@ -39,11 +39,11 @@ class ToolSpec:
     backoff: float | None = None
     timeout: float | None = None
     difference: str = field(default="", repr=False)
-    """What was set in place that the source does not show, as a text; part of `source_hash`."""
+    """The changes made in place that the source does not show, as a text; part of `source_hash`."""
 
     @cached_property
     def unchanged(self) -> Unchanged:
-        """Tells whether the function is as it was when this was first read, which `ToolRegistry.register` does."""
+        """Returns whether the function is unchanged since this was first read, which `ToolRegistry.register` does."""
         return unchanged_since(self.function)
 
     @cached_property
@@ -68,7 +68,7 @@ class ToolSpec:
 
     @cached_property
     def callable(self) -> Callable[..., Any]:
-        """What is called with arguments by name: the function, or what passes some of them by position."""
+        """The callable that takes arguments by name: the function, or a wrapper that passes some by position."""
         by_position = self.signature.by_position
         if not by_position:
             return self.function
@@ -101,17 +101,17 @@ class ToolSpec:
 
     @property
     def takes_state(self) -> bool:
-        """Whether it is given a copy of the whole state, or a model made of it."""
+        """Whether the tool gets a copy of the whole state, or a model created from it."""
         return self.parameters.whole is not None
 
     @property
     def takes_kwargs(self) -> bool:
-        """Whether it is given the node's params that no parameter is named for."""
+        """Whether the tool gets the params of the node that no parameter has the name of."""
         return self.signature.takes_kwargs
 
     @cached_property
     def is_coroutine(self) -> bool:
-        """Whether calling it makes a coroutine, and runs none of its code."""
+        """Whether a call creates a coroutine and runs no code of the function."""
         return bool(_flags(self.function) & inspect.CO_COROUTINE)
 
     @cached_property
@@ -127,7 +127,7 @@ class ToolSpec:
 
     @cached_property
     def is_generator(self) -> bool:
-        """Whether it streams: a generator function, async or not."""
+        """Whether the tool streams: a generator function, async or not."""
         return bool(_flags(self.function) & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
     @cached_property
@@ -137,7 +137,7 @@ class ToolSpec:
 
     @cached_property
     def source_hash(self) -> str | None:
-        """What tells its source from another's: 12 hex digits."""
+        """The hash of the source, 12 hex digits."""
         text = self.source and self.source + self.difference
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12] if text else None
 
@@ -149,11 +149,11 @@ class ToolSpec:
     def arguments(
         self, state: Mapping[str, Any], params: Mapping[str, Any], *, node: str, item: tuple[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what to call it with, as `Parameters.arguments` does."""
+        """Return the arguments of a call, as `Parameters.arguments` does."""
         return self.parameters.arguments(state, by_identifier(params), node=node, item=item)
 
     def first_param(self) -> str | None:
-        """Return the name that a map binds its items to unless told otherwise."""
+        """Return the parameter that a map binds its items to by default."""
         return self.params[0].name if self.params else None
 
 
@@ -180,7 +180,7 @@ def _pass() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a registry held at one moment."""
+    """The content of a registry at one moment."""
 
     tools: dict[str, ToolSpec]
     predicates: dict[str, Callable[..., Any]]
@@ -299,7 +299,7 @@ class ToolRegistry:
         self._tools.pop(identifier(name), None)
 
     def snapshot(self) -> Snapshot:
-        """Return what is registered now."""
+        """Return the present content of the registry."""
         return Snapshot(dict(self._tools), dict(self._predicates), dict(self._reducers), self._packages_loaded)
 
     def restore(self, snapshot: Snapshot) -> None:

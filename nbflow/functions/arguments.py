@@ -30,7 +30,7 @@ STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A key that a model takes from the state; `default` is MISSING where it has none or makes it anew."""
+    """A key that a model takes from the state; `default` is MISSING without one, and with a default factory."""
 
     name: str
     annotation: Any
@@ -85,7 +85,7 @@ def whole_parameter(annotation: Any) -> WholeParameter | None:
 
 
 def _members(annotation: Any, depth: int) -> Iterator[Any]:
-    """Give the types that an annotation allows: each of a union, and what Annotated and aliases stand for."""
+    """Yield the types that an annotation allows: each member of a union, and the types in Annotated and aliases."""
     origin = typing.get_origin(annotation)
     if depth > 20:
         return
@@ -171,7 +171,7 @@ class _LackingError(Exception):
 
 
 def _faults(error: Exception) -> list[str] | None:
-    """Return what does not fit, a text for each field; None for an error that is not about that."""
+    """Return a text for each field that does not fit; None if the error has another cause."""
     if isinstance(error, _LackingError):
         return error.faults
     told = getattr(error, "errors", None)

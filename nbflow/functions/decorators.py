@@ -1,4 +1,4 @@
-"""What a decorator's wrapper passes to the function it wraps, as the wrapper's source shows it.
+"""Find the arguments that the wrapper of a decorator passes to the wrapped function, from the wrapper's source.
 
 A wrapper `def call(*args, **kwargs)` may add arguments (`fn(connection, *args, **kwargs)`), set them
 (`kwargs["connection"] = …`), or take some out (`kwargs.pop("verbose", False)`). The source is read and never run. Only
@@ -24,7 +24,7 @@ _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 @dataclass(slots=True)
 class Forwarded:
-    """What a wrapper does with the arguments of the wrapped function.
+    """The treatment of the wrapped function's arguments by a wrapper.
 
     Attributes:
         function: The function that the wrapper calls: the one it says it wraps, unless the variable that held that one
@@ -43,7 +43,7 @@ class Forwarded:
 
 
 def forwarded(function: Any, wrapped: Any) -> Forwarded | None:
-    """Return what a wrapper passes on; None where its source is not known or does not show a call of the wrapped."""
+    """Return the treatment of arguments by a wrapper; None if its source is unknown or shows no call of `wrapped`."""
     bound, entered = None, function
     if not isinstance(function, FunctionType):
         bound, entered = function, getattr(type(function), "__call__", None)  # noqa: B004
@@ -89,7 +89,7 @@ class _Wrapper:
         self._nodes = list(self._inside(definition))
 
     def _inside(self, node: ast.AST) -> Iterator[ast.AST]:
-        """Give the nodes within a function, without inner functions that have `args` or `kwargs` of their own."""
+        """Yield the nodes within a function, without inner functions that have their own `args` or `kwargs`."""
         for child in ast.iter_child_nodes(node):
             if isinstance(child, _INNER):
                 own = (child.args.vararg, child.args.kwarg)
@@ -99,7 +99,7 @@ class _Wrapper:
             yield from self._inside(child)
 
     def calls(self) -> list[Forwarded]:
-        """Return what each call that passes the wrapper's own arguments to the wrapped function adds to them."""
+        """Return a `Forwarded` for each call that passes the wrapper's own arguments to the wrapped function."""
         found = (self._call(node) for node in self._nodes if isinstance(node, ast.Call))
         return [call for call in found if call is not None]
 
@@ -167,7 +167,7 @@ class _Wrapper:
                 case ast.Call(func=ast.Attribute(value=of, attr=method), args=args) if self._is(of, self._kwargs):
                     self._note_method(method, node, _texts(args[:1]), found)
         found.optional -= found.keywords
-        # What the wrapper sets itself, and reads afterwards, is not asked of anyone.
+        # A caller need not give what the wrapper sets itself and reads afterwards.
         found.read = {key: needed for key, needed in found.read.items() if key not in found.keywords | found.optional}
 
     def _note_method(self, method: str, node: ast.Call, keys: set[str], found: Forwarded) -> None:
@@ -190,12 +190,12 @@ class _Wrapper:
 
     def _holds_wrapped(self, node: ast.expr) -> bool:
         value, wrapped = self._value(node), self._wrapped
-        if isinstance(value, MethodType):  # made anew whenever it is looked up
+        if isinstance(value, MethodType):  # each lookup creates another object
             return (wrapped.__func__ if isinstance(wrapped, MethodType) else wrapped) is value.__func__
         return value is wrapped
 
     def _value(self, node: ast.expr) -> Any:
-        """Return what a name or an attribute of one holds; MISSING where that is not known. Calls nothing."""
+        """Return the value of a name or of its attribute; MISSING if it is unknown. Calls no code."""
         if isinstance(node, ast.Name):
             return self._named(node.id)
         if isinstance(node, ast.Attribute):

@@ -1,4 +1,4 @@
-"""What a call of a tool accepts: the parameters of the function that is really called.
+"""The signature of a tool: the parameters that a call of the function, with its decorators, accepts.
 
 `inspect.signature` follows `__wrapped__` and so reports the innermost function. A decorator may pass arguments of its
 own, or take some that the function does not have. These rules say which parameters count:
@@ -112,7 +112,7 @@ class ToolParam:
 
     @property
     def required(self) -> bool:
-        """Whether the tool cannot run without it."""
+        """Whether a call without this parameter fails."""
         return self.default is MISSING and not self.supplied
 
 
@@ -129,7 +129,7 @@ class _Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a call of `function` accepts."""
+    """The parameters that a call of `function` accepts."""
 
     function: Callable[..., Any]
     params: tuple[ToolParam, ...]
@@ -157,7 +157,7 @@ class Signature:
 
 
 def signature_of(name: str, function: Callable[..., Any]) -> Signature:
-    """Return what a call of the function accepts.
+    """Return the signature of a function.
 
     Raises:
         ToolError: Python knows no signature of it, or it wraps itself; `name` is the tool's.
@@ -231,7 +231,7 @@ def _of_signature(signature: inspect.Signature, owner: object) -> list[_Accepted
 
 
 def _own(function: Any, depth: int) -> list[_Accepted]:
-    """Return the parameters that a callable itself names, whatever it wraps."""
+    """Return the parameters of a callable itself, without those of a function that it wraps."""
     if isinstance(function, types.FunctionType):
         return _of_signature(signature(_bare(function)), function)
     if isinstance(function, type):
@@ -252,7 +252,7 @@ def _bare(function: types.FunctionType) -> types.FunctionType:
 
 
 def _bound(accepted: list[_Accepted]) -> list[_Accepted]:
-    """Return what is left for a caller once an object is the first argument."""
+    """Return the parameters of a bound method: all but the first."""
     if accepted and accepted[0].parameter.kind in _POSITIONAL:
         return accepted[1:]
     if any(each.parameter.kind is inspect.Parameter.VAR_POSITIONAL for each in accepted):
@@ -287,7 +287,7 @@ def _with_keyword(accepted: _Accepted, keywords: dict[str, Any]) -> _Accepted:
 
 
 def _combined(function: Any, passes: Forwarded | None, own: list[_Accepted], inner: list[_Accepted]) -> list[_Accepted]:
-    """Return what a wrapper accepts: its own named parameters, and of the wrapped what it passes on."""
+    """Return the parameters of a wrapper: its own named ones, and those of the wrapped function that it forwards."""
     kinds = {each.parameter.kind for each in own}
     has_args = inspect.Parameter.VAR_POSITIONAL in kinds
     if not has_args and inspect.Parameter.VAR_KEYWORD not in kinds:
@@ -298,7 +298,7 @@ def _combined(function: Any, passes: Forwarded | None, own: list[_Accepted], inn
         return [replace(inner[0], by_position=True), *inner[1:]] if inner else inner
     named = [each for each in own if each.parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, _KWARGS)]
     rest = list(_passed_on(inner, passes, _name_of(function), by_position=_KWARGS not in kinds))
-    if any(each.by_position for each in rest):  # what stands before them can only be given by position too
+    if any(each.by_position for each in rest):  # parameters before them can only be given by position too
         named = [replace(each, by_position=each.parameter.kind in _POSITIONAL) for each in named]
     taken = {each.parameter.name for each in named}
     kept = [*named, *(each for each in rest if each.parameter.name not in taken)]
@@ -345,7 +345,7 @@ def _name_of(function: Any) -> str:
 
 
 def _resolved(annotation: Any, owner: Any) -> Any:
-    """Return what an annotation names; MISSING where a name in it is not known."""
+    """Return the object that an annotation names; MISSING if a name in it is unknown."""
     innermost = owner
     for _ in range(_DEEPEST):
         if (inner := wrapped_by(innermost)) is None:

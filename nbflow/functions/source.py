@@ -77,7 +77,7 @@ def _content(cell: types.CellType) -> Any:
 
 
 def unchanged_since(function: Callable[..., Any]) -> Unchanged:
-    """Note a callable as it is now; return what tells whether it is still so."""
+    """Record the parts of a callable; return a function that checks whether they are unchanged."""
     checks = [check for part in parts_of(function) if (check := _check_of(part)) is not None]
     if len(checks) == 1:
         return checks[0]
@@ -177,7 +177,7 @@ def _check_of_instance(part: Any) -> Unchanged:
             and getattr(part, "__signature__", None) is told
         )
 
-    # A slot of a type in C is made anew at each look.
+    # Each lookup of a slot of a type in C creates another object.
     return unchanged if isinstance(call, types.FunctionType) else lambda: type(part) is kind
 
 
@@ -269,7 +269,7 @@ class Definition:
         self._codes, self._defaults = _codes_of(function), _defaults_of(function)
 
     def difference(self, function: Callable[..., Any]) -> str:
-        """Return a text that tells the function from the one that its source defines; "" where they are alike."""
+        """Return a text for the difference of a function from its source's definition; "" without a difference."""
         codes, defaults = _codes_of(function), _defaults_of(function)
         if codes == self._codes and same(defaults, self._defaults):
             return ""
@@ -282,7 +282,7 @@ class Definition:
 
 
 def _codes_of(function: Callable[..., Any]) -> list[str]:
-    """Return what tells the code of all that a call goes through from other code, less the function with the source."""
+    """Return a text for the code of each function that a call runs, except the function with the source."""
     from nbflow.fingerprint.walk import read_code
 
     defined = defined_by(function)

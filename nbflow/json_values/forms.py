@@ -133,7 +133,7 @@ Write = Callable[[Any, "Writer"], Any]
 
 
 def form_of_container(value: Any) -> Write | None:
-    """Return what writes a value that contains others; None of any other value."""
+    """Return the function that writes a value that contains others; None for any other value."""
     if isinstance(value, range):
         return _range
     kind = type(value)
@@ -163,7 +163,7 @@ def _list(value: Any, writer: Writer) -> Any:
 
 
 PLAIN: Mapping[type, Write] = {dict: _mapping, list: _list, tuple: _list}
-"""What writes the most frequent classes, which is found without a look at what a value may be."""
+"""The functions that write the most frequent classes, found by the class alone."""
 
 
 def _range(value: Any, writer: Writer) -> Any:
@@ -211,6 +211,6 @@ def _collection(value: Any, writer: Writer) -> Any:
 
 
 def _in_order(written: Any) -> tuple[bool, float, str]:
-    """Return what orders the items of a set, whose own order differs from process to process."""
+    """Return the sort key of an item of a set, whose own order differs from process to process."""
     is_number = type(written) in (int, float)
     return not is_number, written if is_number else 0, json.dumps(written, sort_keys=True)

@@ -105,7 +105,7 @@ def _index(value: Any, rows: int, writer: Writer) -> Form:
 
 
 def form_of_array(value: Any) -> Callable[[Any, Writer], Any] | None:
-    """Return what writes an array, of NumPy or of a library with the same names; None of any other value."""
+    """Return the function that writes an array of NumPy or a similar library; None for any other value."""
     if isinstance(value, type):
         return None
     is_one = callable(getattr(value, "tolist", None)) and _is_shape(getattr(value, "shape", None))

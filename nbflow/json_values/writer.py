@@ -20,7 +20,7 @@ from nbflow.state import Unstored
 
 
 class Room:
-    """How many bytes of JSON may be written, of all values that share it; `short` is set once they do not suffice."""
+    """The bytes of JSON that all values which share it may take; `short` is true once they do not suffice."""
 
     def __init__(self, size: int) -> None:
         self.left = size
@@ -60,7 +60,7 @@ class Bounds:
 
     @property
     def is_short(self) -> bool:
-        """Whether nothing more may be written, as the room did not suffice."""
+        """Whether the room did not suffice, so that nothing more may be written."""
         return self.room is not None and self.room.short
 
 

@@ -169,7 +169,7 @@ def _module_of(path: Path) -> ModuleType:
 
 
 def _place_of(error: BaseException) -> str:
-    """Return where in the user's code an import failed, as ` (mytools.py, line 3)`; nothing where it did not begin."""
+    """Return the line of the user's code at which an import failed, as ` (mytools.py, line 3)`; "" if none ran."""
     if isinstance(error, SyntaxError):
         return ""  # its own text says so
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The text of a file, whatever program wrote it.
+"""Read text files in UTF-8, or in the encoding of their byte-order mark.
 
 Invariant: a byte-order mark says how a file is encoded and is no part of its text; without one it is UTF-8.
 """

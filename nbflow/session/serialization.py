@@ -105,7 +105,7 @@ def time_of(seconds: float | None) -> str | None:
 
 
 def row_data(row: RunRow) -> dict[str, Any]:
-    """Return a run as lists of runs tell it; times in ISO 8601, `execution_time` in seconds."""
+    """Return a row of the list of runs as JSON data; times in ISO 8601, `execution_time` in seconds."""
     return {
         "run_id": row.id,
         "graph": row.graph,
@@ -127,7 +127,7 @@ def row_data(row: RunRow) -> dict[str, Any]:
 
 
 def _error(row: RunRow) -> Any:
-    """Return the error as it was kept: of a node, its type and message; of a cancelled run, the reason."""
+    """Return the stored error: the type and message of a node's error, or the reason of a cancelled run."""
     try:
         return None if row.error is None else json.loads(row.error)
     except ValueError:
