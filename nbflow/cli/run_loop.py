@@ -25,7 +25,7 @@ from nbflow.cli.output import Terminal
 from nbflow.cli.status_table import standing
 from nbflow.engine import capture
 from nbflow.events import Event, Kind, Status
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 from nbflow.view.text import duration
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def follow(run: Run, notices: Callable[[], list[str]]) -> None:
 
 
 async def _follow_live(run: Run, console: Terminal, notices: Callable[[], list[str]]) -> None:
-    view, seen = unfed(run), 0
+    view, seen = empty_view(run), 0
     ending = asyncio.ensure_future(run.wait())
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:

@@ -14,8 +14,8 @@ from nbflow.engine.record import RunRecord
 from nbflow.live_view.state_history import StateHistory
 from nbflow.view.fold.run_view import Locate
 from nbflow.view.panels.log import LogLines
-from nbflow.view.panels.state_panel import StateAnswers
-from nbflow.view.panels.time_travel import Lookback
+from nbflow.view.panels.state_panel import StatePanel
+from nbflow.view.panels.time_travel import TimeTravel
 from nbflow.view.panels.timeline import Timeline
 
 
@@ -27,16 +27,16 @@ class Answers(Protocol):
 
 
 KINDS: dict[str, type[Answers]] = {
-    "history": Lookback,
-    "inspect": Lookback,
-    "why": Lookback,
+    "history": TimeTravel,
+    "inspect": TimeTravel,
+    "why": TimeTravel,
     "log": LogLines,
     "line": LogLines,
     "spans": Timeline,
     "share": Timeline,
-    "state": StateAnswers,
-    "value": StateAnswers,
-    "editable": StateAnswers,
+    "state": StatePanel,
+    "value": StatePanel,
+    "editable": StatePanel,
 }
 """The class that answers each type of message."""
 
@@ -52,10 +52,10 @@ class Lookups:
     def __init__(self, run: RunRecord, *, locate: Locate | None = None) -> None:
         self._answering: dict[type[Answers], Answers] = {}
         self._made: dict[type[Answers], Callable[[], Answers]] = {
-            Lookback: lambda: Lookback(run, locate),
+            TimeTravel: lambda: TimeTravel(run, locate),
             LogLines: lambda: LogLines(run, locate),
             Timeline: lambda: Timeline(run, locate),
-            StateAnswers: lambda: StateAnswers(run, StateHistory(run)),
+            StatePanel: lambda: StatePanel(run, StateHistory(run)),
         }
 
     def answer(self, message: Any) -> dict[str, Any] | None:

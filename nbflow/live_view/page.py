@@ -20,7 +20,7 @@ from nbflow.errors import NbflowError
 from nbflow.live_view.controls import Message, refusal
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView, scene
-from nbflow.view.fold.catch_up import Backlog
+from nbflow.view.fold.catch_up import CatchUp
 
 Send = Callable[[Message], None]
 Reopen = Callable[[str, int | None, Mapping[str, Any] | None], Awaitable[Run]]
@@ -138,7 +138,7 @@ class Page:
         assert self._again is not None  # noqa: S101 - only such a page is released
         try:
             run, view = self._again.read(self._run_id)
-            Backlog(view, run.events).fold()
+            CatchUp(view, run.events).fold()
         except NbflowError as error:
             refused = error
             self._at_home(lambda: self._refuse(refused))

@@ -15,10 +15,10 @@ from nbflow.engine.record import RunRecord
 from nbflow.live_view.controls import Commands, Message, Reopen
 from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
-from nbflow.view.fold.catch_up import LOOKED, Backlog
-from nbflow.view.fold.throttle import Pace
+from nbflow.view.fold.catch_up import LOOKED, CatchUp
+from nbflow.view.fold.throttle import Throttle
 from nbflow.view.panels.inspector import why
-from nbflow.view.panels.part_inspector import Within, root_of
+from nbflow.view.panels.part_inspector import PartInspector, root_of
 from nbflow.view.values.time_limit import Previews
 
 _NAME = 40
@@ -46,12 +46,12 @@ class Feed:
         self._commands = Commands(run, reopen, send)
         self._lookups = Lookups(run, locate=view.locate)
         self._previews = Previews()
-        self._within = Within(run, view.locate, self._previews)
+        self._parts = PartInspector(run, view.locate, self._previews)
         self._inspected: dict[str | None, str] = {}
         """The inspected node by view: one page may have several views, each with its own node or part of a node."""
         self._bound_to: set[str] = set()
-        self._backlog = Backlog(view, run.events)
-        self._pace = Pace()
+        self._catch_up = CatchUp(view, run.events)
+        self._throttle = Throttle()
         self._closed = False
         self.on_ready: Callable[[], None] = lambda: None
 
@@ -63,7 +63,7 @@ class Feed:
     @property
     def snapshot(self) -> dict[str, Any]:
         """The whole view, with all events so far."""
-        self._backlog.fold()
+        self._catch_up.fold()
         return self._view.snapshot(time.time())
 
     def start(self) -> None:
@@ -74,19 +74,19 @@ class Feed:
     def _changed(self) -> None:
         # The first change after a quiet period is sent at once, with all changes of the same turn of the loop.
         assert self._live is not None  # noqa: S101 - only a run that lives changes
-        self._live.loop.call_later(self._pace.wait(self._live.loop.time()), self._flush)
+        self._live.loop.call_later(self._throttle.wait(self._live.loop.time()), self._flush)
 
     def _flush(self) -> None:
         if self._closed or self._live is None:
             return
         loop, seen = self._live.loop, self._view.seq
-        self._pace.begin(loop.time(), self._backlog.grown())
+        self._throttle.start(loop.time(), self._catch_up.grown())
         try:
-            self._backlog.fold_piece()
+            self._catch_up.fold_piece()
             self._send_changes()
         finally:  # an error in one change does not stop later ones
-            self._pace.end(loop.time(), self._view.seq - seen)
-            if self._backlog.left and self._view.seq > seen:
+            self._throttle.end(loop.time(), self._view.seq - seen)
+            if self._catch_up.left and self._view.seq > seen:
                 self._changed()
             elif self._live.result is None:
                 self._live.on_change(self._changed)
@@ -102,7 +102,7 @@ class Feed:
     def close(self) -> dict[str, Any]:
         """Send the remaining changes and the last snapshot after the end of the run; return the snapshot."""
         if self._live is not None and not self._closed:
-            self._backlog.fold()
+            self._catch_up.fold()
             self._send_changes()
         self._closed = True
         last = self.snapshot
@@ -159,7 +159,7 @@ class Feed:
         if path in self._view.nodes:
             data = inspect(self._view, self.run.graph, path, previews=self._previews)
             data["timing"] |= self._share(path)
-        elif (part := self._within.inspect(path, self._view.seq, most=LOOKED)) is not None:
+        elif (part := self._parts.inspect(path, self._view.seq, most=LOOKED)) is not None:
             data = part
         else:
             return None

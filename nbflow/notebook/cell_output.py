@@ -24,7 +24,7 @@ from nbflow.engine.record import RunRecord
 from nbflow.notebook.cells import Cells
 from nbflow.notebook.waiting import ended
 from nbflow.view import RunPicture, RunView, static_html, static_svg, summary
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 from nbflow.view.text import clean
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class RunOutput:
         self._hint, self._ready = "", False
 
     def _fold(self, run: RunRecord) -> RunView:
-        return unfed(run, locate=self._cells.locate, stable=deterministic())
+        return empty_view(run, locate=self._cells.locate, stable=deterministic())
 
     def start(self) -> None:
         """Show the live view, and one frame later the static picture."""

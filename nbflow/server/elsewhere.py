@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from nbflow.engine import Run
 from nbflow.engine.record import RunRecord
 from nbflow.view import RunView
-from nbflow.view.fold.catch_up import Backlog
-from nbflow.view.recorded_run import unfed
+from nbflow.view.fold.catch_up import CatchUp
+from nbflow.view.recorded_run import empty_view
 
 if TYPE_CHECKING:
     from nbflow.server.service import Service
@@ -67,7 +67,7 @@ def pause_after(known: RunRecord, read: RunRecord | None) -> float:
 
 async def folded(run: RunRecord) -> RunView:
     """Return a run's fold: of one of this process not yet fed, of one that was read whole, made beside the loop."""
-    view = unfed(run)
+    view = empty_view(run)
     if not isinstance(run, Run):
-        await asyncio.to_thread(Backlog(view, run.events).fold)
+        await asyncio.to_thread(CatchUp(view, run.events).fold)
     return view

@@ -30,7 +30,7 @@ from nbflow.server.serving import Serving
 from nbflow.server.shown import sent, without_paths
 from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
 from nbflow.view import scene
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 router = APIRouter(include_in_schema=False)
 MOST = 32
@@ -137,7 +137,7 @@ async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
     async def make() -> Page:
         page = Page(
             run, view, send=outbox.put, describe=service.session.describe, reopen=reopen, home=home,
-            returns=service.session.on_resume, on_run=lambda other: page.show(other, unfed(other)),
+            returns=service.session.on_resume, on_run=lambda other: page.show(other, empty_view(other)),
         )  # fmt: skip
         return page
 

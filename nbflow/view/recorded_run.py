@@ -13,7 +13,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.view.fold.run_view import Locate, RunView
 
 
-class Recorded(Protocol):
+class RecordedRun(Protocol):
     """A run as the view reads it."""
 
     @property
@@ -29,7 +29,7 @@ class Recorded(Protocol):
         """The events so far, in order; the sequence grows while the run is running."""
 
 
-def unfed(run: Recorded, *, locate: Locate | None = None, stable: bool = False) -> RunView:
+def empty_view(run: RecordedRun, *, locate: Locate | None = None, stable: bool = False) -> RunView:
     """Return the view of a run before its first event.
 
     Args:

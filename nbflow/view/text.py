@@ -1,6 +1,6 @@
-"""The short texts of the view: durations, counts, and the second line of a node.
+"""Text for display: cleaning and shortening texts of users, durations and counts, and the summary of a run.
 
-Invariant: the texts are those of the live page (`js/format.js`); a part without a value is left out.
+Invariant: the short texts are those of the live page (`js/format.js`); a part without a value is left out.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from timing import AsyncWay, interleave
 
 from nbflow.live_view.stream import Feed
 from nbflow.session import Session
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 ROUNDS = 7
 N, RUNS, SHORT = 1_000, 100, 10
@@ -60,7 +60,7 @@ def nbflow(text: str, key: str) -> Callable[..., AsyncWay]:
             run = session.start("g", peers.START, durability=durability)
             if not view:
                 return int((await run).state[key])
-            feed = Feed(run, unfed(run), send=lambda message: None, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+            feed = Feed(run, empty_view(run), send=lambda message: None, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
             feed.start()
             feed.handle({"type": "ready"})
             result = await run

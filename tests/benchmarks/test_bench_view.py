@@ -13,7 +13,7 @@ from workloads import chain, engine, executing, ring
 from nbflow.graph import GraphDefinition
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 NODES, FIRINGS, ROUNDS = 1_000, 100_000, 7
 TARGET = 1.3
@@ -54,7 +54,7 @@ def test_a_view_costs_its_run_little(figures: Figures) -> None:
 async def sent(definition: GraphDefinition) -> list[dict[str, Any]]:
     """Return what a page is sent of a run that waits between its nodes."""
     run, messages = engine.start(definition, {}), list[dict[str, Any]]()
-    feed = Feed(run, unfed(run), send=messages.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+    feed = Feed(run, empty_view(run), send=messages.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
     feed.start()
     await run
     feed.close()

@@ -11,7 +11,7 @@ from rich.console import Console
 from nbflow import progress
 from nbflow.cli.status_table import BAR, standing
 from nbflow.session import Session
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 
 def shown(width: int) -> list[str]:
@@ -38,7 +38,7 @@ def shown(width: int) -> list[str]:
         run = made.start("g", {"files": list("abcd")})
         for _ in range(50):
             await asyncio.sleep(0)
-        view = unfed(run)
+        view = empty_view(run)
         view.apply(run.events[:])
         told = view.snapshot(run.started_at + run.execution_time)
         console = Console(width=width, file=io.StringIO(), force_terminal=False)

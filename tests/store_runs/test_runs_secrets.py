@@ -25,7 +25,7 @@ from nbflow.session.serialization import plain, result_data
 from nbflow.view.fold.run_view import RunView
 from nbflow.view.panels.inspector import inspect
 from nbflow.view.panels.log import LogLines
-from nbflow.view.panels.state_panel import StateAnswers
+from nbflow.view.panels.state_panel import StatePanel
 from nbflow.view.render.picture import static_svg
 
 CANARY = "canary-5ecret-\u00e9\"'\n2nd-line-of-it"
@@ -174,7 +174,7 @@ def test_a_canary_is_found_nowhere(tmp_path: Path, durability: str, caplog: pyte
     shown["snapshot"] = view.snapshot(0.0)
     shown["inspected"] = [inspect(view, run.graph, node) for node in ("use", "param", "check")]
     shown["svg"] = static_svg(run.graph, view.snapshot(0.0), title="g")
-    answers = StateAnswers(run, StateHistory(run))
+    answers = StatePanel(run, StateHistory(run))
     asked: list[dict[str, Any]] = [
         {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]},
         {"type": "editable", "at": None},

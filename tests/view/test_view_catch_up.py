@@ -17,10 +17,10 @@ from nbflow.errors import NbflowError
 from nbflow.event_log import EventLog
 from nbflow.view import RunView, inspect
 from nbflow.view.fold import catch_up
-from nbflow.view.fold.catch_up import Backlog
-from nbflow.view.fold.coalesce import Stretch
+from nbflow.view.fold.catch_up import CatchUp
+from nbflow.view.fold.coalesce import Coalescer
 from nbflow.view.panels.inspector import why
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 NAMES = "abcde"
 CONDITIONS = (None, None, "n % 2 == 0", "n % 3 == 1", "n > 9")
@@ -125,15 +125,15 @@ def seen(view: RunView, run: Run) -> dict[str, Any]:
 
 
 def folded(run: Run) -> RunView:
-    view = unfed(run)
+    view = empty_view(run)
     view.apply(run.events)
     return view
 
 
-def by_pieces(run: Run, cuts: list[int], fold: Callable[[Backlog, RunView], Any] | None = None) -> RunView:
+def by_pieces(run: Run, cuts: list[int], fold: Callable[[CatchUp, RunView], Any] | None = None) -> RunView:
     """Return the view of a run of which more is there at each look."""
-    log, view = EventLog(run.events.epoch), unfed(run)  # type: ignore[attr-defined]  # it is an EventLog
-    behind = Backlog(view, log)
+    log, view = EventLog(run.events.epoch), empty_view(run)  # type: ignore[attr-defined]  # it is an EventLog
+    behind = CatchUp(view, log)
     for begin, end in zip([0, *cuts], [*cuts, len(run.events)], strict=True):
         for record in run.events.records(begin, end):  # type: ignore[attr-defined]
             log.add(record)
@@ -160,12 +160,12 @@ def test_small_pieces_equal_the_view_after_an_event_and_end_in_the_same_state(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catch_up, "PIECE", piece)
         patch.setattr(catch_up, "LOOKED", looked)
-        view = unfed(run)
-        behind = Backlog(view, run.events)
+        view = empty_view(run)
+        behind = CatchUp(view, run.events)
         while behind.left:
             before = view.seq
             behind.fold_piece()
-            upto = unfed(run)
+            upto = empty_view(run)
             upto.apply(run.events[: view.seq])
 
             assert view.seq > before
@@ -176,13 +176,13 @@ def test_small_pieces_equal_the_view_after_an_event_and_end_in_the_same_state(
 
 @settings(max_examples=50)
 @given(graphs(), st.lists(st.integers(0, 400), max_size=6))
-def test_patches_of_a_backlog_laid_over_the_first_snapshot_give_the_last(
+def test_patches_of_a_view_that_catches_up_applied_to_the_first_snapshot_give_the_last(
     definition: GraphDefinition, cuts: list[int]
 ) -> None:
     run = ended(definition)
-    shown = unfed(run).snapshot(0.0)
+    shown = empty_view(run).snapshot(0.0)
 
-    def patched(behind: Backlog, view: RunView) -> None:
+    def patched(behind: CatchUp, view: RunView) -> None:
         behind.fold()
         patch = view.take_patch(0.0)
         for part in ("nodes", "edges"):
@@ -200,9 +200,9 @@ def test_patches_of_a_backlog_laid_over_the_first_snapshot_give_the_last(
 
 def test_of_a_node_that_went_round_and_round_little_is_folded() -> None:
     run = ended(GraphDefinition.from_text("a -> b\nb -> a [max=99]\nb -> END on error\na = plain\nb = plain"))
-    stretch = Stretch(run.events.records(1, len(run.events)))  # type: ignore[attr-defined]
+    stretch = Coalescer(run.events.records(1, len(run.events)))  # type: ignore[attr-defined]
 
-    steps = stretch.steps(unfed(run))
+    steps = stretch.steps(empty_view(run))
 
     assert stretch.length > 500
     assert len(steps) < 30

@@ -7,7 +7,7 @@ from typing import Any
 from view_samples import ERROR, PULL, Story, graph
 
 from nbflow.view import RunView, inspect
-from nbflow.view.fold.nodes import ROWS, Inside
+from nbflow.view.fold.nodes import ROWS, NodeParts
 
 SCAN = graph(
     "scan", ["secrets", {"node_id": "deep", "graph": "deep"}, "report"], [("secrets", "deep"), ("deep", "report")]
@@ -96,7 +96,7 @@ def test_of_ten_thousand_items_one_screen_is_listed_and_the_rest_counted() -> No
 
 
 def test_a_hundred_thousand_items_are_folded() -> None:
-    parts = Inside()
+    parts = NodeParts()
     places = [f"[{index}]" for index in range(100_000)]
 
     for place in places:

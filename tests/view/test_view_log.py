@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_view_lookups import Told
+from test_view_lookups import FixedRun
 from view_samples import ERROR, Story
 
 from nbflow.events import Event, Kind
@@ -25,7 +25,7 @@ def asked(questions: Lookups, **more: Any) -> dict[str, Any]:
 
 
 def said(story: Story, **more: Any) -> list[tuple[str | None, str]]:
-    return [(row["node"], row["text"]) for row in asked(Lookups(Told(story.events)), **more)["rows"]]
+    return [(row["node"], row["text"]) for row in asked(Lookups(FixedRun(story.events)), **more)["rows"]]
 
 
 def checked() -> Story:
@@ -77,7 +77,7 @@ def test_rows_are_filtered_by_node_level_text_and_moment(asks: dict[str, Any], t
 
 def test_a_row_of_an_error_says_where_it_arose() -> None:
     place = {"label": "Cell [4], line 8", "cell_id": "c4"}
-    questions = Lookups(Told(checked().events), locate=lambda file, line: place)
+    questions = Lookups(FixedRun(checked().events), locate=lambda file, line: place)
 
     rows = asked(questions, level="errors")["rows"]
 
@@ -92,7 +92,7 @@ def test_what_a_carriage_return_has_overwritten_is_not_shown() -> None:
 
 
 def test_a_running_run_is_answered_from_the_last_position() -> None:
-    told = Told(checked().events[:3])
+    told = FixedRun(checked().events[:3])
     questions = Lookups(told)
     assert asked(questions)["total"] == 4
 
@@ -105,7 +105,7 @@ def test_the_time_in_which_a_run_did_not_run_does_not_count() -> None:
     story = Story()("execution_start")("node_start", "lint", 5.0)("execution_resumed", None, 1000.0)
     story("node_start", "lint", 2.0)
 
-    rows = asked(Lookups(Told(story.events)))["rows"]
+    rows = asked(Lookups(FixedRun(story.events)))["rows"]
 
     assert [row["clock"] for row in rows] == [0.0, 5.0, 5.0, 7.0]
 
@@ -113,7 +113,7 @@ def test_the_time_in_which_a_run_did_not_run_does_not_count() -> None:
 @pytest.mark.slow
 def test_a_million_lines_are_counted_and_of_the_oldest_it_is_said_that_they_are_dropped() -> None:
     events = [Event(Kind.NODE_OUTPUT, seq, 1.0, "lint", {"text": f"line {seq}\n"}) for seq in range(1, MOST + 100_001)]
-    questions = Lookups(Told(events))
+    questions = Lookups(FixedRun(events))
 
     answer = asked(questions, first=0, count=10**9)
 
@@ -124,7 +124,7 @@ def test_a_million_lines_are_counted_and_of_the_oldest_it_is_said_that_they_are_
 
 
 def test_one_long_line_is_bounded_and_its_whole_too() -> None:
-    questions = Lookups(Told(Story()("node_output", "lint", text="x" * 1_000_000).events))
+    questions = Lookups(FixedRun(Story()("node_output", "lint", text="x" * 1_000_000).events))
     row = asked(questions)["rows"][0]
 
     whole = questions.answer({"type": "line", "seq": row["seq"], "part": row["part"]})
@@ -135,7 +135,7 @@ def test_one_long_line_is_bounded_and_its_whole_too() -> None:
 
 
 def test_of_many_filters_the_last_used_are_remembered() -> None:
-    questions = Lookups(Told(checked().events))
+    questions = Lookups(FixedRun(checked().events))
     for letter in "abcdefgh":
         asked(questions, text=letter)
 
@@ -152,4 +152,4 @@ def test_of_many_filters_the_last_used_are_remembered() -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_question_is_passed_over(message: Any) -> None:
-    assert Lookups(Told(checked().events)).answer(message) is None
+    assert Lookups(FixedRun(checked().events)).answer(message) is None

@@ -19,7 +19,7 @@ from nbflow.view.panels.time_travel import STEPS
 
 
 @dataclass
-class Told:
+class FixedRun:
     """A run as questions are asked of it."""
 
     events: list[Event]
@@ -27,11 +27,11 @@ class Told:
     subgraphs: dict[str, GraphDefinition] = field(default_factory=dict)
 
 
-def retried() -> Told:
+def retried() -> FixedRun:
     story = Story()("execution_start")("node_start", "lint", 1.0, attempt=1, input={"pr": 1})
     story("node_output", "lint", text="checking\n")("node_retry", "lint", 3.0, attempt=2, delay=2.0, error=ERROR)
     story("node_start", "lint", 2.0, attempt=2, input={"pr": 1})("node_complete", "lint", 1.0, output={"ok": True})
-    return Told(story.events)
+    return FixedRun(story.events)
 
 
 def history(questions: Lookups, after: int = 0) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def history(questions: Lookups, after: int = 0) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(events())
 def test_the_steps_laid_over_the_beginning_give_the_run_after_every_event(listed: list[Event]) -> None:
-    answer = history(Lookups(Told(listed)))
+    answer = history(Lookups(FixedRun(listed)))
     seen, steps = answer["base"], answer["steps"]
     for event in listed:
         if steps and steps[0][0] == event.seq:
@@ -71,7 +71,7 @@ def test_a_long_history_comes_in_consecutive_pages() -> None:
     story = Story()("execution_start")
     while len(story.events) < 3 * STEPS:
         story.ran("lint")
-    questions = Lookups(Told(story.events))
+    questions = Lookups(FixedRun(story.events))
 
     seq, pages = 0, []
     while seq < len(story.events):

@@ -15,7 +15,7 @@ from nbflow.live_view.lookups import Lookups
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view.fold.catch_up import PIECE
-from nbflow.view.panels.part_inspector import Within, place_in
+from nbflow.view.panels.part_inspector import PartInspector, place_in
 from nbflow.view.values.time_limit import Previews
 
 ALL = 100
@@ -37,7 +37,7 @@ OUTER = graph(
 )
 
 
-class Told:
+class FixedRun:
     """A run that consists of its events."""
 
     graph, subgraphs = OUTER, {"scan": SCAN, "deep": DEEP}
@@ -48,7 +48,7 @@ class Told:
 
 def looked(story: Story, path: str, upto: int | None = None) -> Any:
     place = {"label": "Cell [4], line 8", "cell_id": "c4"}
-    return Within(Told(story), lambda file, line: place, Previews()).inspect(
+    return PartInspector(FixedRun(story), lambda file, line: place, Previews()).inspect(
         path, len(story.events) if upto is None else upto, most=ALL
     )
 
@@ -153,7 +153,7 @@ def test_a_path_that_leads_nowhere_shows_nothing(path: str) -> None:
 
 def test_a_part_is_shown_at_any_past_moment() -> None:
     story = scanning()("node_start", "scan/secrets", attempt=1)("node_complete", "scan/secrets", output={"n": 1})
-    within = Within(Told(story), None, Previews())
+    within = PartInspector(FixedRun(story), None, Previews())
 
     stood = [(within.inspect("scan/secrets", upto, most=ALL) or {})["status"] for upto in (4, 3, 2, 4)]
 
@@ -185,7 +185,7 @@ def test_what_ran_when_the_run_ended_was_cancelled(end: str) -> None:
 
 def test_nodes_that_a_subgraph_ended_without_were_not_needed() -> None:
     story = scanning().ran("scan/secrets")("node_complete", "scan", output={})
-    view = RunView(OUTER, subgraphs=Told.subgraphs)
+    view = RunView(OUTER, subgraphs=FixedRun.subgraphs)
     view.apply(story.events)
 
     assert looked(story, "scan/report")["status"] == "skipped"
@@ -194,7 +194,7 @@ def test_nodes_that_a_subgraph_ended_without_were_not_needed() -> None:
 
 def test_of_a_long_run_a_stretch_is_looked_through_at_a_time() -> None:
     story = mapping()("node_start", "fan[0]", attempt=1)("node_complete", "fan[0]", output=1)
-    within = Within(Told(story), None, Previews())
+    within = PartInspector(FixedRun(story), None, Previews())
 
     told = [within.inspect("fan[0]", 4, most=2) or {} for _ in range(2)]
 
@@ -314,7 +314,9 @@ def test_the_paths_of_a_journal_are_those_of_its_events() -> None:
 def test_a_part_of_a_run_with_untaken_edges_is_inspected() -> None:
     run = varied()
 
-    assert (Within(run, None, Previews()).inspect("many[1]", len(run.events), most=ALL) or {})["status"] == "failed"
+    assert (PartInspector(run, None, Previews()).inspect("many[1]", len(run.events), most=ALL) or {})[
+        "status"
+    ] == "failed"
 
 
 def test_an_unknown_path_is_reported() -> None:
@@ -327,7 +329,7 @@ def test_an_unknown_path_is_reported() -> None:
 
 def test_what_a_subgraph_that_is_tried_again_came_to_before_is_not_what_it_is_at_now() -> None:
     story = scanning().ran("scan/secrets", n=1)("node_start", "scan", attempt=2, begun=2)
-    view = RunView(OUTER, subgraphs=Told.subgraphs)
+    view = RunView(OUTER, subgraphs=FixedRun.subgraphs)
     view.apply(story.events)
 
     assert looked(story, "scan/secrets")["status"] == "pending"
@@ -338,7 +340,7 @@ def test_where_much_lies_within_a_stretch_is_folded_at_a_time() -> None:
     story = mapping()
     for _ in range(PIECE):
         story("node_start", "fan[0]", attempt=1)("node_complete", "fan[0]", output=1)
-    within = Within(Told(story), None, Previews())
+    within = PartInspector(FixedRun(story), None, Previews())
 
     more = [(within.inspect("fan[0]", len(story.events), most=10 * PIECE) or {})["timing"]["more"] for _ in range(3)]
 

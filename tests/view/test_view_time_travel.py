@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_view_catch_up import ended, graphs, seen
-from test_view_lookups import Told
+from test_view_lookups import FixedRun
 from view_samples import Story
 
 from nbflow import GraphDefinition, Run
@@ -19,8 +19,8 @@ from nbflow.live_view.lookups import Lookups
 from nbflow.view import RunView, inspect
 from nbflow.view.fold import catch_up
 from nbflow.view.panels import time_travel
-from nbflow.view.panels.time_travel import Wholes
-from nbflow.view.recorded_run import unfed
+from nbflow.view.panels.time_travel import Checkpoints
+from nbflow.view.recorded_run import empty_view
 
 
 class Counted(list[Event]):
@@ -40,11 +40,11 @@ def small() -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-def long(count: int) -> Told:
+def long(count: int) -> FixedRun:
     story = Story()("execution_start")
     while len(story.events) < count:
         story.ran("lint", 1.0, at=len(story.events))
-    return Told(Counted(story.events))
+    return FixedRun(Counted(story.events))
 
 
 def asked(questions: Lookups, **message: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def asked(questions: Lookups, **message: Any) -> dict[str, Any]:
 
 
 def folded(run: Run, upto: int) -> RunView:
-    view = unfed(run)
+    view = empty_view(run)
     view.apply(run.events[:upto])
     return view
 
@@ -98,7 +98,7 @@ def test_of_a_view_and_its_copy_neither_changes_with_the_other(definition: Graph
 
 
 def test_a_copy_has_the_patches_that_the_view_would_have() -> None:
-    view = RunView(Told([]).graph)
+    view = RunView(FixedRun([]).graph)
     events = long(9).events
     view.apply(events[:4])
     other = view.copy()
@@ -110,7 +110,7 @@ def test_a_copy_has_the_patches_that_the_view_would_have() -> None:
     assert other.take_patch(0.0) is None
 
 
-def test_a_question_folds_no_more_than_lies_between_two_wholes() -> None:
+def test_a_question_folds_no_more_than_lies_between_two_checkpoints() -> None:
     told = long(3 * time_travel.EVERY)
     questions, read, more = Lookups(told), [], True
     while more:
@@ -124,7 +124,7 @@ def test_a_question_folds_no_more_than_lies_between_two_wholes() -> None:
 
 
 @pytest.mark.parametrize("history", [False, True])
-def test_going_back_costs_no_more_than_lies_between_two_wholes(history: bool) -> None:
+def test_going_back_costs_no_more_than_lies_between_two_checkpoints(history: bool) -> None:
     told = long(5 * time_travel.EVERY)
     questions = Lookups(told)
     asked(questions, type="inspect", node="lint", at=len(told.events))
@@ -143,7 +143,7 @@ def test_going_back_costs_no_more_than_lies_between_two_wholes(history: bool) ->
 def test_checkpoints_of_a_growing_run_are_bounded_and_become_sparser(small: pytest.MonkeyPatch) -> None:
     small.setattr(time_travel, "EVERY", 10)
     told = long(5_000)
-    kept, view = Wholes(told, None), unfed(told)
+    kept, view = Checkpoints(told, None), empty_view(told)
     for event in told.events:
         view.apply([event])
         kept.keep(view)
@@ -165,4 +165,4 @@ def test_a_large_graph_has_few_or_no_checkpoints(limit: str, count: int, small: 
         answer = asked(questions, type="inspect", node="lint", at=at)
         assert answer["data"] == inspect(told.events[:at], told.graph, "lint")
 
-    assert len(questions._answering.popitem()[1]._wholes._checkpoints) <= count  # type: ignore[attr-defined]
+    assert len(questions._answering.popitem()[1]._checkpoints._views) <= count  # type: ignore[attr-defined]

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nbflow.view
 from nbflow.view.render import bundle
 
-JS = Path(bundle.__file__).with_name("js")
+JS = Path(nbflow.view.__file__).with_name("js")
 PAGE = """<!doctype html><meta charset="utf-8"><title>alone</title>
 <style>
   body { margin: 0; padding: 24px; background: var(--jp-layout-color0, #fff); }

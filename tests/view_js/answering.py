@@ -17,7 +17,7 @@ from nbflow.live_view.lookups import Lookups
 from nbflow.live_view.stream import Feed
 from nbflow.view import RunView
 from nbflow.view import scene as scene_of
-from nbflow.view.recorded_run import unfed
+from nbflow.view.recorded_run import empty_view
 
 PATIENCE_S = 300
 
@@ -93,7 +93,9 @@ class Fed:
     def __init__(self, shown: Any, run: Run, **options: Any) -> None:
         self.names, self.answered = [node.node_id for node in run.graph.nodes], 0
         self._told: list[Any] = []
-        self._feed = Feed(run, unfed(run, locate=locate), send=self._told.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
+        self._feed = Feed(
+            run, empty_view(run, locate=locate), send=self._told.append, describe=lambda tool: "", reopen=None
+        )  # type: ignore[arg-type]
         self.shown = shown.mount(scene_of(run.graph, run_id=run.id), self._feed.snapshot | {"now": NOW}, **options)
         self.answered = len(self.shown.page.evaluate("harness.sent"))
 

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from nbflow.event_log import EventLog, Record
 from nbflow.events import Event
-from nbflow.view.fold.coalesce import Step, Stretch
+from nbflow.view.fold.coalesce import Coalescer, Step
 from nbflow.view.fold.run_view import RunView
 
 PIECE = 4_000
@@ -25,7 +25,7 @@ _WORTH = 4
 """A stretch is coalesced, even beyond `PIECE`, if at most one of so many events remains to be folded."""
 
 
-class Backlog:
+class CatchUp:
     """The events of a run that its view has not folded yet.
 
     Args:
@@ -67,7 +67,7 @@ class Backlog:
         records = self._events.records(first, upto)
         if recalled := sum(1 for _ in takewhile(_is_event, records)):
             return self._one_by_one(first + min(recalled, room))
-        stretch = Stretch(records)
+        stretch = Coalescer(records)
         if not stretch.length:  # an event of the run itself affects every node, so it is folded alone
             return self._one_by_one(first + 1)
         steps = stretch.steps(self._view)

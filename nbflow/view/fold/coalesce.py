@@ -44,7 +44,7 @@ Last = Mapping[NodePlan, int]
 """For each coalesced node the index of the record that starts its last firing."""
 
 
-class Stretch:
+class Coalescer:
     """Consecutive records of an event log, indexed by node and edge, up to the first event of the run itself.
 
     Args:

@@ -1,4 +1,4 @@
-"""The displayed state of one node, and how the node's events change it.
+"""The displayed state of one node and of the parts inside it, and how the node's events change it.
 
 Invariant: an event costs a few assignments; the fields of the view protocol are built only when a patch is requested.
 """
@@ -30,7 +30,7 @@ _OVER = ("completed", "skipped")
 Row = list[str | None]
 
 
-class Inside:
+class NodeParts:
     """The parts of one node, each by its key: an item's index, or a node's path within the subgraph.
 
     Args:
@@ -51,7 +51,7 @@ class Inside:
         """
         self._over: set[str] = set()
 
-    def copy(self) -> Inside:
+    def copy(self) -> NodeParts:
         """Return an independent copy."""
         other = copy(self)
         other.done, other.failed, other.active = {**self.done}, {**self.failed}, {**self.active}
@@ -151,7 +151,7 @@ class NodeState:
     def __init__(self, definition: NodeDefinition, kind: str, *, expected: int, inner: tuple[str, ...]) -> None:
         self.id = definition.node_id
         self.definition, self.kind, self.expected = definition, kind, expected
-        self.parts = Inside(inner)
+        self.parts = NodeParts(inner)
         self.status = "pending"
         self.since: float | None = None
         """When its current status started, or when the next attempt is due, in seconds since the epoch."""

@@ -22,7 +22,7 @@ FLAT_OUT = 30_000
 """Events a second below which a run is not busy: it mostly waits for its tools. A busy run makes ten times as many."""
 
 
-class Pace:
+class Throttle:
     """The times of updates; all times are seconds of one clock."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Pace:
         """Return the seconds to wait before the next update."""
         return max(0.0, self._due - BURST * FRAME - now, self._rest_until - now)
 
-    def begin(self, now: float, new_events: int) -> None:
+    def start(self, now: float, new_events: int) -> None:
         """Record the start of an update; `new_events` is the number of events since the start of the last one."""
         # Not busy: few events a second, or fewer than half of what the last update folded (it was catching up).
         self._calm = new_events < FLAT_OUT * (now - self._started) or 2 * new_events < self._folded

@@ -1,10 +1,6 @@
-"""Route the edges that close a loop.
+"""Edges as SVG paths, and the routes of the edges that close a loop.
 
-The two edges of a loop of two nodes are drawn as parallel vertical lines. Any other edge that closes a loop is led
-around the cards between its ends, in a separate horizontal lane: below them if both ends can be left downwards, else
-above, else through the gaps between columns. Short loops are routed first and get the lanes nearest to the cards.
-
-Invariant: such an edge never crosses a card, and its path does not depend on which engine placed the cards.
+Invariant: a path ends at the base of its arrow, and the arrow's tip touches the node.
 """
 
 from __future__ import annotations
@@ -16,10 +12,6 @@ from functools import cache
 
 from nbflow.view.layout.sizes import Size, mode_of, pairs
 from nbflow.view.outline import Line, Outline
-
-# Edges as SVG paths: curves through Graphviz's control points, and straight lines with rounded corners.
-#
-# Invariant: a path ends at the base of its arrow, and the arrow's tip touches the node.
 
 ARROW, _CORNER = 5.0, 6.0
 Point = tuple[float, float]
@@ -111,6 +103,12 @@ def _arrow(end: Point, tip: Point) -> tuple[Point, ...]:
 
 
 # -- the edges that close loops ----------------------------------------------------------------------------------------
+#
+# The two edges of a loop of two nodes are drawn as parallel vertical lines. Any other edge that closes a loop is led
+# around the cards between its ends, in a separate horizontal lane: below them if both ends can be left downwards, else
+# above, else through the gaps between columns. Short loops are routed first and get the lanes nearest to the cards.
+#
+# Invariant: such an edge never crosses a card, and its path does not depend on which engine placed the cards.
 
 _LANE, _CLEAR, _GUTTER = 18.0, 16.0, 9.0
 _SHIFTS = (6.0, 18.0, 30.0)

@@ -1,4 +1,4 @@
-"""Collect the details of one node for the inspector: attempts, input, output, error, routing and its reasons.
+"""The details of one node for the inspector: attempts, input, output, error, routing and its reasons.
 
 Invariant: all texts are bounded, and values are rendered only on request.
 """

@@ -1,8 +1,8 @@
-"""The pieces of a timeline by track, where a track is one row of a lane, and the order of their last changes.
+"""The lanes of a timeline, the pieces of time in their tracks, and the groups of lanes.
 
-A page holds a copy of the pieces and asks for the changes after the event it has seen (`since`). For that, every change
-is appended to one list with the `seq` of its event; a piece that changes again leaves an outdated item behind, which is
-skipped because `Piece.changed` no longer equals its `seq`.
+A track is one row of a lane. A page holds a copy of the pieces and requests the changes after the event it has seen
+(`since`). For that, every change is appended to one list with the `seq` of its event; a piece that changes again leaves
+an outdated item behind, which is skipped because `Piece.changed` no longer equals its `seq`.
 
 A node may fire a million times, but a screen has about a thousand pixels. When a track exceeds `TRACK` pieces, those
 within each stretch of 4/TRACK of its time are merged into one, which counts the attempts it replaces and has the kind

@@ -19,7 +19,7 @@ from nbflow.view.fold.condition_caption import with_values
 from nbflow.view.fold.history import error_line, error_parts, place_of
 from nbflow.view.fold.nodes import BECOMES
 from nbflow.view.fold.run_view import Locate
-from nbflow.view.recorded_run import Recorded
+from nbflow.view.recorded_run import RecordedRun
 from nbflow.view.text import clean, duration, line
 from nbflow.view.values.preview import FULL
 
@@ -254,7 +254,7 @@ class LogLines:
     - `seen`, the number of events scanned, `of` the number of all events.
     """
 
-    def __init__(self, run: Recorded, locate: Locate | None) -> None:
+    def __init__(self, run: RecordedRun, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
         self._scanned: dict[Filter, Matches] = {}
         self._starts = Starts()

@@ -19,7 +19,7 @@ from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.view.fold.catch_up import PIECE
 from nbflow.view.fold.run_view import Locate, RunView
 from nbflow.view.panels.inspector import inspect
-from nbflow.view.recorded_run import Recorded
+from nbflow.view.recorded_run import RecordedRun
 from nbflow.view.values.time_limit import Previews
 
 _FOLDS = 4
@@ -63,7 +63,7 @@ class Place:
         return self.outside + name[len(self.inside) :]
 
 
-def place_in(run: Recorded, path: str) -> Place | None:
+def place_in(run: RecordedRun, path: str) -> Place | None:
     """Return the graph that contains a part of a run, or None if the run has no such path."""
     first, *steps = _STEPS.findall(path) or [""]
     if not steps or first + "".join(steps) != path:
@@ -75,7 +75,7 @@ def place_in(run: Recorded, path: str) -> Place | None:
     return place if place and _node(place, path) else None
 
 
-def _entered(run: Recorded, place: Place, path: str, step: str) -> Place | None:
+def _entered(run: RecordedRun, place: Place, path: str, step: str) -> Place | None:
     """Return the place one step further down: from a map to its item, `[7]`, or into a subgraph, `/inner`.
 
     None if the node at `path` is not of the kind that the step needs.
@@ -100,7 +100,7 @@ def _node(place: Place, path: str) -> NodeDefinition | None:
 class _Fold:
     """The fold of the graph around a part, over the first `seen` events of the run."""
 
-    def __init__(self, run: Recorded, place: Place, locate: Locate | None, previews: Previews) -> None:
+    def __init__(self, run: RecordedRun, place: Place, locate: Locate | None, previews: Previews) -> None:
         self.place, self.seen, self._previews = place, 0, previews
         self._run, self._locate = run, locate
         # Paths of enclosing nodes that run, and of those that ran when the run was last resumed.
@@ -168,10 +168,10 @@ def _paths(events: Sequence[Event], first: int, upto: int) -> list[str | None]:
     return [event.node for event in events[first:upto]]
 
 
-class Within:
+class PartInspector:
     """Inspects the parts of a run's maps and subgraphs; the last four folds are retained for further requests."""
 
-    def __init__(self, run: Recorded, locate: Locate | None, previews: Previews) -> None:
+    def __init__(self, run: RecordedRun, locate: Locate | None, previews: Previews) -> None:
         self._run, self._locate, self._previews = run, locate, previews
         self._folds: dict[str, _Fold] = {}
 

@@ -19,11 +19,11 @@ from typing import Any, Protocol
 from nbflow.errors import NbflowError
 from nbflow.secrets import MASK, contains, covered, covers, mask
 from nbflow.state import MISSING
-from nbflow.view.recorded_run import Recorded
+from nbflow.view.recorded_run import RecordedRun
 from nbflow.view.text import clean, line
 from nbflow.view.values.preview import render, short
 from nbflow.view.values.rich_display import brief, rich
-from nbflow.view.values.time_limit import Patience
+from nbflow.view.values.time_limit import TimeLimit
 
 SET, CHANGED, ADDED = 0, 1, 2
 """The ways in which a step writes a key: it sets a new key, replaces the value, or adds to it."""
@@ -234,7 +234,7 @@ _MARKS = 1_000  # keys of one step that are marked
 _NAME = 100
 
 
-class StateAnswers:
+class StatePanel:
     """Answers the requests `state`, `value` and `editable` about one run.
 
     Each has `at`, the event of the moment, or None for the present. The other fields are:
@@ -250,9 +250,9 @@ class StateAnswers:
         history: The steps and states of the same run.
     """
 
-    def __init__(self, run: Recorded, history: StateHistory) -> None:
+    def __init__(self, run: RecordedRun, history: StateHistory) -> None:
         self._run, self._history = run, history
-        self._glances, self._looks = Patience(), Patience(each=1.0, whole=1.0)
+        self._glances, self._looks = TimeLimit(), TimeLimit(each=1.0, whole=1.0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer to a request, or None if the request is malformed."""
@@ -311,14 +311,14 @@ class StateAnswers:
         states = self._reached(*around, seq)
         if states is None:
             return {"more": True}
-        self._glances.begin()
+        self._glances.start_round()
         step, state = self._step(number, states), states[-1]
         keys = islice(self._history.keys, first, min(last, first + _ROWS))
         values = [self._glance(state[key]) if key in state else None for key in keys]
         return {"first": first, "values": values, "step": step}
 
     def _glance(self, obj: Any) -> dict[str, Any]:
-        return self._glances.look(obj, brief, lambda why: {"type": _kind(obj), "size": None, "text": why})
+        return self._glances.render(obj, brief, lambda why: {"type": _kind(obj), "size": None, "text": why})
 
     # -- the step at a moment
 
@@ -343,7 +343,7 @@ class StateAnswers:
         old, update = before.get(key, MISSING), covered(step.wrote)[key]
         # Without a reducer the new value is the update; the replayed state may be that of a parallel path without it.
         new = after.get(key, MISSING) if key in self._history.reduced else update
-        note, lines = self._glances.look(
+        note, lines = self._glances.render(
             [old, new, update], lambda values: difference(mark, *values), lambda why: ("", [[" ", why]])
         )
         return {"key": self._history.keys[key], "name": line(key, _NAME), "mark": mark, "note": note, "lines": lines}
@@ -357,8 +357,8 @@ class StateAnswers:
         if name is None or name not in states[0]:
             return {"kind": "none"}
         obj = states[0][name]
-        self._looks.begin()
-        return {"about": self._glance(obj)} | self._looks.look(
+        self._looks.start_round()
+        return {"about": self._glance(obj)} | self._looks.render(
             obj, lambda value: rich(value, start), lambda why: {"kind": "text", "text": why}
         )
 

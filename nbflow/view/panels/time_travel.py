@@ -1,7 +1,7 @@
 """Answer requests about a past moment of a run: the change at each event, a node's details, why an edge was taken.
 
 A moment is an event. The view at that moment is folded from the nearest earlier state: the last checkpoint before it
-(`nbflow.view.panels.time_travel`), or the moment requested last.
+(`Checkpoints`), or the moment requested last.
 
 Invariant: a request folds a bounded number of events; `more` in an answer means that the page must ask again.
 """
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbflow.events import Event, Kind
-from nbflow.view.fold.catch_up import LOOKED, Backlog
+from nbflow.view.fold.catch_up import LOOKED, CatchUp
 from nbflow.view.fold.run_view import Locate, RunView
 from nbflow.view.panels.inspector import inspect, why
-from nbflow.view.panels.part_inspector import Within
-from nbflow.view.recorded_run import Recorded, unfed
+from nbflow.view.panels.part_inspector import PartInspector
+from nbflow.view.recorded_run import RecordedRun, empty_view
 from nbflow.view.values.time_limit import Previews
 
 # Checkpoints of a run's view, so that a past moment is folded from the nearest checkpoint instead of from the start.
@@ -41,28 +41,28 @@ LARGE = 2_000
 """The number of nodes above which a graph has no checkpoints: a copy would take longer than to fold `EVERY` events."""
 
 
-class Wholes:
+class Checkpoints:
     """The checkpoints of one run, `every` events apart; each exists once some fold has passed its event."""
 
-    def __init__(self, run: Recorded, locate: Locate | None) -> None:
+    def __init__(self, run: RecordedRun, locate: Locate | None) -> None:
         self._run, self._locate = run, locate
         nodes = len(run.graph.nodes)
         self._most = min(MOST, NODES // nodes) if nodes <= LARGE else 0
-        self._checkpoints: dict[int, RunView] = {}
+        self._views: dict[int, RunView] = {}
         self.every = EVERY
 
-    def keep(self, view: RunView) -> None:
+    def store(self, view: RunView) -> None:
         """Store a copy of a view if the view is at the position of a checkpoint that does not exist yet."""
-        if not self._most or view.seq % self.every or view.seq in self._checkpoints:
+        if not self._most or view.seq % self.every or view.seq in self._views:
             return
-        self._checkpoints[view.seq] = view.copy()
-        while len(self._checkpoints) > self._most:
+        self._views[view.seq] = view.copy()
+        while len(self._views) > self._most:
             self.every *= 2
-            self._checkpoints = {seq: view for seq, view in self._checkpoints.items() if seq % self.every == 0}
+            self._views = {seq: view for seq, view in self._views.items() if seq % self.every == 0}
 
     def last(self, seq: int) -> int:
         """Return the event of the latest checkpoint at or before event `seq`; 0, the start of the run, if none."""
-        return max((at for at in self._checkpoints if at <= seq), default=0)
+        return max((at for at in self._views if at <= seq), default=0)
 
     def next(self, seq: int) -> int:
         """Return the first position of a checkpoint after event `seq`, whether or not it exists."""
@@ -70,13 +70,13 @@ class Wholes:
 
     def at(self, seq: int) -> RunView:
         """Return a copy of the checkpoint at event `seq`, or an empty view if there is none."""
-        return self._checkpoints[seq].copy() if seq in self._checkpoints else unfed(self._run, locate=self._locate)
+        return self._views[seq].copy() if seq in self._views else empty_view(self._run, locate=self._locate)
 
 
 # The change of the view at each event of a run, so that the page can show any past moment by itself.
 #
-# Requests fold the run once, a bounded number of events at a time, and store checkpoints on the way
-# (`nbflow.view.panels.time_travel`). An event that changes nothing in the view, such as printed text, is no step.
+# Requests fold the run once, a bounded number of events at a time, and store checkpoints on the way. An event that
+# changes nothing in the view, such as printed text, is no step.
 #
 # Invariant: the snapshot of a run that has not started, updated with the steps in turn, equals the snapshot after any
 # event.
@@ -94,22 +94,22 @@ class Moments:
     it started (None unless `after` is 0). A step is `[seq, time, patch]`, with a fourth item 1 if it is a failure.
     """
 
-    def __init__(self, run: Recorded, locate: Locate | None, wholes: Wholes) -> None:
-        self._run, self._locate, self._wholes = run, locate, wholes
-        self._view = unfed(self._run, locate=self._locate)
+    def __init__(self, run: RecordedRun, locate: Locate | None, checkpoints: Checkpoints) -> None:
+        self._run, self._locate, self._checkpoints = run, locate, checkpoints
+        self._view = empty_view(self._run, locate=self._locate)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the steps after event `after`; cheap if the last answer ended there."""
         after = message.get("after")
         if type(after) is not int or after < 0:
             return None
-        self._go_to(after)
+        self._move_to(after)
         base = None if after else self._view.snapshot(0.0)
         steps: list[list[Any]] = []
         for event in self._run.events[after : after + EVENTS]:
             self._view.apply((event,))
             patch = self._view.take_patch(0.0)
-            self._wholes.keep(self._view)
+            self._checkpoints.store(self._view)
             if patch is not None:
                 steps.append(_step(event, patch))
                 if len(steps) == STEPS:
@@ -123,9 +123,9 @@ class Moments:
             "steps": steps,
         }
 
-    def _go_to(self, seq: int) -> None:
+    def _move_to(self, seq: int) -> None:
         if seq < self._view.seq:  # another page, or one that was reloaded
-            self._view = unfed(self._run, locate=self._locate)
+            self._view = empty_view(self._run, locate=self._locate)
         if seq > self._view.seq:
             self._view.apply(self._run.events[self._view.seq : seq])
             self._view.take_patch(0.0)
@@ -141,15 +141,15 @@ def _step(event: Event, patch: Mapping[str, Any]) -> list[Any]:
 _MORE = {"more": True}
 
 
-class Lookback:
+class TimeTravel:
     """Answers `history` (see `Moments`), and `inspect` and `why` for the moment after event `at`."""
 
-    def __init__(self, run: Recorded, locate: Locate | None) -> None:
+    def __init__(self, run: RecordedRun, locate: Locate | None) -> None:
         self._run = run
-        self._wholes = Wholes(run, locate)
-        self._moments = Moments(run, locate, self._wholes)
+        self._checkpoints = Checkpoints(run, locate)
+        self._moments = Moments(run, locate, self._checkpoints)
         self._previews = Previews()
-        self._within = Within(run, locate, self._previews)
+        self._parts = PartInspector(run, locate, self._previews)
         self._start_at(0)
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -160,28 +160,28 @@ class Lookback:
             case {"type": "inspect", "node": str() as path, "at": at} if type(at) is int:
                 return {"type": "inspector", "node": path, "at": at, **self._inspect(path, at)}
             case {"type": "why", "edge": str() as edge, "at": at} if type(at) is int:
-                answer = why(self._view, edge) if self._go_to(at) else {"edge": edge, **_MORE}
+                answer = why(self._view, edge) if self._move_to(at) else {"edge": edge, **_MORE}
                 return answer and {"type": "why", "at": at, **answer}
         return None
 
     def _inspect(self, path: str, at: int) -> dict[str, Any]:
         """Return `data` of a node, or of a part of a map or subgraph (None if the run has no such path), or `more`."""
         if path in self._view.nodes:
-            reached = self._go_to(at)
+            reached = self._move_to(at)
             return {"data": inspect(self._view, self._run.graph, path, previews=self._previews)} if reached else _MORE
-        data = self._within.inspect(path, max(0, min(at, len(self._run.events))), most=LOOKED)
+        data = self._parts.inspect(path, max(0, min(at, len(self._run.events))), most=LOOKED)
         return _MORE if data and data["timing"]["more"] else {"data": data}
 
-    def _go_to(self, seq: int) -> bool:
+    def _move_to(self, seq: int) -> bool:
         """Fold towards event `seq`; return True once the view is there."""
         seq = max(0, min(seq, len(self._run.events)))
-        nearest = self._wholes.last(seq)
+        nearest = self._checkpoints.last(seq)
         if not nearest <= self._view.seq <= seq:
             self._start_at(nearest)
-        self._backlog.fold_piece(min(seq, self._wholes.next(self._view.seq)))
-        self._wholes.keep(self._view)
+        self._catch_up.fold_piece(min(seq, self._checkpoints.next(self._view.seq)))
+        self._checkpoints.store(self._view)
         return self._view.seq == seq
 
     def _start_at(self, seq: int) -> None:
-        self._view: RunView = self._wholes.at(seq)
-        self._backlog = Backlog(self._view, self._run.events)
+        self._view: RunView = self._checkpoints.at(seq)
+        self._catch_up = CatchUp(self._view, self._run.events)

@@ -1,6 +1,7 @@
-"""Fold the events of a run into a timeline: when each firing was reached, started, retried, waited and ended.
+"""The timeline of a run: fold its events into firings, and answer a page's requests for their pieces.
 
-Times are seconds of the run: they start at its first event, and the time between a stop and a resume does not count.
+The fold records when each firing was reached, started, retried, waited and ended. Times are seconds of the run: they
+start at its first event, and the time between a stop and a resume does not count.
 
 Invariant: an event costs a few assignments, however long the run is. Events of unknown nodes, or without the fields
 they should have, are ignored.
@@ -17,7 +18,7 @@ from nbflow.view.fold.condition_caption import with_values
 from nbflow.view.fold.run_view import Locate
 from nbflow.view.panels.critical_path import CriticalPath, Hop, leading, thinned
 from nbflow.view.panels.lanes import Firing, Key, Lane, Lanes, Tracks, beside, groups_of, index_of, key_of
-from nbflow.view.recorded_run import Recorded
+from nbflow.view.recorded_run import RecordedRun
 from nbflow.view.text import line
 
 _SHORTEST = 0.001
@@ -294,7 +295,7 @@ HOPS_LIVE, HOPS = 300, 3_000
 class Timeline:
     """Answers the requests `spans`, `{"after": seq}`, and `share`, `{"node"}`."""
 
-    def __init__(self, run: Recorded, _locate: Locate | None = None) -> None:
+    def __init__(self, run: RecordedRun, _locate: Locate | None = None) -> None:
         self._run = run
         self._fold = Firings(run.graph, run.subgraphs)
         self._path = CriticalPath()

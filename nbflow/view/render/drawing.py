@@ -1,4 +1,6 @@
-"""Draw a graph as SVG elements without the state of a run; the page or the static picture adds colours and texts.
+"""Draw a graph as SVG elements: cards and edges of a layout, or the overview of a large graph.
+
+The drawing has no state of a run; the page or the static picture adds colours and texts.
 
 Invariant: the drawing is built by ElementTree from numbers and cleaned text. CSS classes name what an element is,
 attributes its position.

@@ -1,4 +1,4 @@
-"""Draw the static picture of a graph or a run as one self-contained SVG.
+"""Static pictures of graphs and runs: self-contained SVG, and outputs of notebook cells.
 
 Invariant: the drawing is that of the live page, with colours written into it. It is valid XML without scripts, links or
 embedded fonts.
@@ -20,7 +20,7 @@ from nbflow.view.fold.run_view import RunView
 from nbflow.view.layout.layout import layout
 from nbflow.view.layout.sizes import CAPTION_LETTERS, SMALL, fitted, mode_of, text_width
 from nbflow.view.outline import Outline, outline
-from nbflow.view.recorded_run import Recorded, unfed
+from nbflow.view.recorded_run import RecordedRun, empty_view
 from nbflow.view.render.drawing import colour_grid, draw, element, grid, number, written
 from nbflow.view.render.palette import (
     BORDER_DASH,
@@ -385,7 +385,7 @@ class GraphPicture:
         return f"GraphPicture({self.title!r}, {len(self.graph.nodes)} nodes)"
 
 
-class Run(Recorded, Protocol):
+class Run(RecordedRun, Protocol):
     """The part of a run, live or read from a store, that its picture needs."""
 
     @property
@@ -406,7 +406,7 @@ class RunPicture:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the run's present snapshot in the view protocol."""
-        view = unfed(self.run, stable=self.deterministic)
+        view = empty_view(self.run, stable=self.deterministic)
         view.apply(self.run.events)
         return view.snapshot(time.time())
 

@@ -1,6 +1,7 @@
-"""Convert values with rows and columns to pages of cells.
+"""Render one value in its natural form: a frame as a table, an image as an image, a nested value as a tree, else text.
 
-Invariant: a page has at most 50 rows and 20 columns; a cell is one short line, or None for a missing value.
+Invariant: no library is imported that the user has not loaded, and no more of the value is read than is shown. A value
+that cannot be rendered in its form is rendered as text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from nbflow.state import Unstored
 from nbflow.view.text import counted, line
 from nbflow.view.values.optional_types import is_a
 from nbflow.view.values.preview import FULL, fields_of, render, short, size, type_of
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+#
+# A page has at most `ROWS` rows and `COLUMNS` columns; a cell is one short line, or None for a missing value.
 
 ROWS, COLUMNS = 50, 20
 _NAME, _CELL = 60, 80
@@ -284,10 +289,7 @@ def _figure(figure: Any) -> dict[str, Any] | None:
     return None if found is None or len(data) > BYTES else _sent("image/png", data, *found)
 
 
-# Render one value in its natural form: a frame as a table, an image as an image, a nested value as a tree, else text.
-#
-# Invariant: no library is imported that the user has not loaded, and no more of the value is read than is shown. A
-# value that cannot be rendered in its form is rendered as text.
+# -- one value ---------------------------------------------------------------------------------------------------------
 
 _KINDS: tuple[Callable[[Any, int], dict[str, Any] | None], ...] = (table, image, tree)
 

@@ -2,7 +2,7 @@
 
 Each value is rendered in a thread. One that exceeds the limit is abandoned, as a thread cannot be stopped, and a
 placeholder is shown. Values of its type (of a built-in container, that object) are then not rendered again, so that at
-most one thread per type hangs.
+most one thread per type hangs. `Previews` caches what was rendered, for an inspector that stays open.
 
 Invariant: the caller waits no longer than the limits, even if a value's code never returns.
 """
@@ -22,14 +22,14 @@ _REMEMBERED = 64
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
-class Patience:
+class TimeLimit:
     """A time limit of `each` seconds for one value, and of `whole` seconds for all values of a round."""
 
     def __init__(self, each: float = 0.2, whole: float = 0.5) -> None:
         self._each, self._whole, self._left = each, whole, whole
         self._slow: dict[Any, Any] = {}
 
-    def begin(self) -> None:
+    def start_round(self) -> None:
         """Start a new round: the limit for all values starts again."""
         self._left = self._whole
 
@@ -38,7 +38,7 @@ class Patience:
         """True once the time of this round is used up: no more values are rendered, slow or not."""
         return self._left <= 0
 
-    def look(self, obj: Any, how: Callable[[Any], T], otherwise: Callable[[str], T]) -> T:
+    def render(self, obj: Any, how: Callable[[Any], T], otherwise: Callable[[str], T]) -> T:
         """Return `how(obj)`, or `otherwise(reason)` if that takes too long or raises.
 
         Args:
@@ -89,7 +89,7 @@ class Previews:
     """Renders previews, and retains those of the last 16 inputs and outputs."""
 
     def __init__(self) -> None:
-        self._patience = Patience()
+        self._limit = TimeLimit()
         self._made: dict[int, tuple[Any, list[dict[str, Any]]]] = {}
 
     def of(self, values: Any) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ class Previews:
         if values is None:
             return []
         made = self._made.pop(id(values), None) or (values, self._rendered(values))
-        if self._patience.spent:
+        if self._limit.spent:
             return made[1]  # not cached: by the next request the slow types are known, and the rest can be rendered
         self._made[id(values)] = made  # with the object itself, so that no other object gets its id
         if len(self._made) > _CACHE_SIZE:
@@ -105,7 +105,7 @@ class Previews:
         return made[1]
 
     def _rendered(self, values: Any) -> list[dict[str, Any]]:
-        self._patience.begin()
+        self._limit.start_round()
         if not isinstance(values, dict):
             return [self._one("", values)]
         return [self._one(str(key), values[key]) for key in list(values)[:_VALUES]]
@@ -114,4 +114,4 @@ class Previews:
         def unseen(why: str) -> dict[str, Any]:
             return {"key": line(key, 100), "type": type_of(obj), "size": None, "preview": why, "full": why}
 
-        return self._patience.look(obj, lambda seen: value(key, seen), unseen)
+        return self._limit.render(obj, lambda seen: value(key, seen), unseen)
