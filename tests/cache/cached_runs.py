@@ -72,7 +72,7 @@ def calls(log: Path) -> int:
 
 
 def exact(value: Any) -> Any:
-    """Return what tells a value from all others, its types and their order too."""
+    """Return a form that is equal only for values with the same content, types and order."""
     if isinstance(value, dict):
         return "dict", [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, list | tuple):

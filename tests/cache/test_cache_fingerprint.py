@@ -366,7 +366,7 @@ def test_what_holds_itself_has_no_fingerprint() -> None:
         fingerprint(held, name="held")
 
 
-def test_other_values_are_told_by_whoever_knows_them() -> None:
+def test_other_values_are_hashed_by_their_registered_form() -> None:
     assert fingerprint(Path("a"), pack=str) != fingerprint(Path("b"), pack=str)
     with pytest.raises(Unknown, match=r"path is of pathlib[\w.]*Path"):
         fingerprint(Path("a"), name="path")

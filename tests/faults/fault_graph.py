@@ -1,7 +1,7 @@
-"""A graph of 60 nodes with all that a log has to bear, whose tools write down each execution outside of any store.
+"""A graph of 60 nodes with every feature that a log records. Its tools write each execution to a file beside the store.
 
-Rule: an execution is one line, appended at once to a file that outlives whatever kills the process. It tells the
-sitting, the scope, the firing, the item and the node, so that none is counted for another.
+An execution is one line, appended at once, so that it survives a kill. The line has the incarnation of the run, the
+scope, the firing, the item and the node, which together identify the execution.
 """
 
 from __future__ import annotations

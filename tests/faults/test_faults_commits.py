@@ -70,7 +70,7 @@ def climb(request: pytest.FixtureRequest, warm: Warm, url: str, tmp_path: Path) 
 
 
 def killed_after_each_commit(order: Callable[[int], bool]) -> Iterator[int]:
-    """Kill a process after its first commit, another after its second, until one comes to its end; give each number."""
+    """Kill a process after its first commit, another after its second, until one ends by itself; yield each number."""
     for commits in count(1):
         assert commits < MOST
         if not order(commits):
@@ -117,7 +117,7 @@ def test_a_run_is_there_with_its_start_or_not_at_all(climb: Climb) -> None:
         known.add(left.id)
 
 
-def test_a_resume_that_is_killed_after_any_commit_leaves_a_run_that_goes_on_to_the_same_end(climb: Climb) -> None:
+def test_a_resume_that_is_killed_after_any_commit_leaves_a_run_that_reaches_the_same_end(climb: Climb) -> None:
     assert climb.go(do="start", commits=2)
     (run_id,) = climb.ids()
 

@@ -1,4 +1,4 @@
-"""What happens to the file of a store while a run is kept in it, and how the run ends as its durability promises."""
+"""Damage to the file of a store during a run: the run ends as its durability promises."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ FAULTS = pytest.mark.parametrize(
 
 
 @FAULTS
-def test_a_strictly_kept_run_stops_where_its_file_is_harmed(
+def test_a_sync_run_stops_where_its_file_is_damaged(
     live: Live, file: Path, fault: Callable[[Path], None], words: str
 ) -> None:
     live.faults["three"] = lambda: fault(file)
@@ -102,7 +102,7 @@ def test_a_strictly_kept_run_stops_where_its_file_is_harmed(
     assert live.ran() == BEFORE
 
 
-def test_a_strictly_kept_run_whose_end_cannot_be_kept_is_not_taken_for_kept(live: Live, file: Path) -> None:
+def test_a_sync_run_whose_end_cannot_be_stored_does_not_count_as_stored(live: Live, file: Path) -> None:
     live.faults["five"] = lambda: delete(file)
 
     run = live.start("sync")
@@ -112,7 +112,7 @@ def test_a_strictly_kept_run_whose_end_cannot_be_kept_is_not_taken_for_kept(live
 
 
 @FAULTS
-def test_a_run_kept_behind_it_ends_in_memory_where_its_file_is_harmed_and_says_so(
+def test_an_async_run_ends_in_memory_where_its_file_is_damaged_and_reports_it(
     live: Live, file: Path, fault: Callable[[Path], None], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     live.faults["three"] = lambda: fault(file)
@@ -149,7 +149,7 @@ def test_nothing_more_is_written_to_a_file_that_was_harmed(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder on a file system of its own, of 4 MB."""
+    """Yield a folder on a separate file system of 4 MB."""
     with surroundings.small_disk(tmp_path / "disk", 4) as folder:
         yield folder
 
@@ -165,7 +165,7 @@ def fill(disk: Path) -> None:
 
 
 @MODES
-def test_a_full_disk_ends_what_is_kept_and_the_run_goes_on_once_there_is_space(
+def test_a_full_disk_stops_the_storing_and_the_run_resumes_once_there_is_space(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str
 ) -> None:
     live = Live(url_of(small_disk / "runs.db"), tmp_path, monkeypatch)
@@ -179,7 +179,7 @@ def test_a_full_disk_ends_what_is_kept_and_the_run_goes_on_once_there_is_space(
 
 
 @MODES
-def test_a_file_that_may_not_grow_ends_what_is_kept_and_the_run_goes_on_once_it_may(
+def test_a_file_that_may_not_grow_stops_the_storing_and_the_run_resumes_once_it_may(
     live: Live, file: Path, durability: str
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -212,7 +212,7 @@ def check_failed_as_promised(live: Live, durability: str, words: str) -> None:
 
 
 def check_goes_on(live: Live) -> None:
-    """Check that the same session resumes the run, from what was kept, and keeps the rest."""
+    """Check that the same session resumes the run from its last stored event, and stores the rest."""
     before = len(live.ran())
     live.faults.clear()
 

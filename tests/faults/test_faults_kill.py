@@ -1,4 +1,4 @@
-"""A run killed at any moment goes on to the end that it would have had, and repeats nothing that was committed."""
+"""A run that is killed at any moment and resumed reaches the same end, and repeats nothing that was committed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NOTHING_LEFT = "nothing to resume"
 
 
 def moments(rule: str) -> list[Any]:
-    """Return the kills as parameters: all are of the marker `faults`, but for a sample."""
+    """Return the kills as parameters: all except a sample have the marker `faults`."""
     found = []
     for (place, durability), count in MOMENTS.items():
         for index in range(count if rule == "once" else count // 10):
@@ -52,7 +52,7 @@ def moments(rule: str) -> list[Any]:
 
 @cache
 def reference(warm: Warm, folder: Path) -> dict[str, Any]:
-    """Return what the graph comes to where nobody kills it, how often its tools run, and how much is written."""
+    """Run the graph without a kill; return its result, the number of executions, and the bytes written."""
     answer = warm.order(**orders(folder, f"sqlite+aiosqlite:///{folder / 'whole.db'}"), do="start", durability="off")
     return json.loads((folder / "result").read_text()) | {"executions": answer["seen"] - 1}
 
@@ -77,7 +77,7 @@ class Trial:
     """What lay in the store before each sitting."""
 
     def go(self, do: str, **when: Any) -> dict[str, Any]:
-        """Have a process run, until it is killed where that is said; return the answer, and what came of it."""
+        """Run a process to its end, or until the given kill; return its answer."""
         order = orders(self.folder, self.url) | {"sitting": self.sitting, "opened": self.opened}
         answer = self.warm.order(**order, do=do, durability=self.durability, **when)
         self.sitting += 1
@@ -97,7 +97,7 @@ class Trial:
 
 
 def file_for(folder: Path, template: Path | None) -> Path:
-    """Return where a store is to be: nothing is there yet, or a store without runs."""
+    """Return the path for a store: nothing exists there, or a store without runs."""
     if template is not None:
         shutil.copy(template, folder / "runs.db")
     return folder / "runs.db"
@@ -178,7 +178,7 @@ def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(
 
 
 def check_nothing_left(trial: Trial, whole: dict[str, Any]) -> str:
-    """Check a store in which no run is to be resumed: the kill came before the first commit, or after the end."""
+    """Check a store without a run to resume: the kill came before the first commit, or after the end."""
     left = trial.look()
     if left is not None:
         check_end(trial, whole)
@@ -203,7 +203,7 @@ def check_end(trial: Trial, whole: dict[str, Any]) -> Left:
 
 
 def check_not_again(trial: Trial, left: Left, before: Sequence[Event], *, sitting: int) -> None:
-    """Check that what was committed before a sitting did not run in it, and that strictly kept the rest had waited."""
+    """Check that an incarnation repeats no committed node, and under `sync` starts none before its commit."""
     counted = Counter(ran.key for ran in trial.ran(sitting) if ran.node != "stumbles")
     assert set(counted.values()) <= {1}
     committed = completed(before)
@@ -234,7 +234,7 @@ def test_a_run_killed_again_while_it_is_resumed_ends_as_if_it_had_not_been(
 
 
 def gone_on(trial: Trial, whole: dict[str, Any]) -> Left:
-    """Let the run go on to its end, or from its start where nothing of it is left."""
+    """Resume the run to its end, or start it again if the store has nothing of it."""
     trial.go("start" if trial.found[-1] is None else "resume")
     if NOTHING_LEFT in trial.result().get("error", ""):
         assert trial.found[-1] is not None
@@ -243,7 +243,7 @@ def gone_on(trial: Trial, whole: dict[str, Any]) -> Left:
 
 
 def settled(trial: Trial) -> Left | None:
-    """Return what lies in the store once a server has noticed that the process is gone, too."""
+    """Return the contents of the store once the server, too, has noticed that the process is gone."""
     if trial.file is None:
         wait_for_server(trial.url)
     return trial.look()

@@ -1,4 +1,4 @@
-"""Who may write a run, where processes are killed, stopped, late, or want the same one at once."""
+"""Ownership of runs when processes are killed, stopped or late, or claim the same run at the same time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Scene:
             store.close()
 
     def until_ran(self, node: str) -> None:
-        """Wait until a node has begun."""
+        """Wait until a node has started."""
         while node not in self.ran(0):
             time.sleep(0.01)
 
@@ -109,7 +109,7 @@ def scene(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 def killed(warm: Warm, scene: Scene) -> None:
-    """Leave a run of which two nodes are committed, and the third had begun."""
+    """Kill a process whose run has committed two nodes and started the third."""
     warm.send(**scene.orders(0, do="start", durability="sync"))
     scene.until_ran("three")
     os.kill(forked(warm).pid, signal.SIGKILL)
@@ -236,7 +236,7 @@ def taken_over(scene: Scene, owner: psutil.Process) -> Any:
 
 
 @PLACES
-def test_a_cell_that_blocks_the_loop_for_longer_than_the_lease_keeps_its_run(
+def test_a_cell_that_blocks_the_loop_for_longer_than_the_lease_still_owns_its_run(
     warm: Warm, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warm.send(**scene.orders(0, do="start", durability="sync", lease_s=2.0, blocks=True))

@@ -34,7 +34,7 @@ def test_a_run_waits_for_a_server_that_is_restarted_and_completes(
     check_whole(left)
 
 
-def test_a_crash_of_the_server_may_cost_what_was_kept_last_behind_a_run_and_never_the_run(
+def test_a_crash_of_the_server_may_lose_the_last_asynchronous_commits_and_never_the_run(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, left = run_through(cluster, Live(cluster.url, tmp_path, monkeypatch), "async", "immediate")

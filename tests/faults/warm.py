@@ -1,14 +1,14 @@
-"""A process that has imported everything and opened nothing: for each order on its input it forks one that runs.
+"""A process that has imported all libraries and opened no store; it forks one process for each order on its input.
 
-Rule: whoever runs is a process like any other, in a session of its own, with its own store; it is killed by SIGKILL
-alone. Only the second that it takes to import the libraries is shared.
+A forked process has its own POSIX session and its own store, and is killed by SIGKILL only. Forking it saves the second
+that importing the libraries takes.
 
 An order is a JSON object on a line, and so is the answer. Fields: `do` (start, resume, fork), `graph`, `durability`,
 `run`, `at` and `state` (of a fork), `commits` (it kills itself after so many, the opening of the store not counted),
-`url`, `opened` (whether the store is open before the run begins), `witness` (the file of executions), `sitting`,
+`url`, `opened` (whether the store is open before the run starts), `witness` (the file of executions), `sitting`,
 `result` (the file for the outcome), `hold` (the third node, or the one that `holds` names, waits until this file
-exists; with `blocks` it blocks the loop meanwhile), `gate` (a pipe to wait at before the run begins), `lease_s`; and to be killed `after` (so
-many executions began) or `size` (so many bytes lie in `file`), each `wait_us` later.
+exists; with `blocks` it blocks the loop meanwhile), `gate` (a pipe to wait for before the run starts), `lease_s`; and to be killed `after` (so
+many executions started) or `size` (so many bytes lie in `file`), each `wait_us` later.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def carry_out(order: Order) -> Order:
-    """Fork a process for an order; kill it when it is told to, else wait for its end."""
+    """Fork a process for an order; kill it at the moment that the order names, else wait for its end."""
     ear, sign = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -73,7 +73,7 @@ def carry_out(order: Order) -> Order:
 
 
 def watch(order: Order, ear: int) -> bytes:
-    """Follow the signs of a process until the moment that the order tells, or its end; return them."""
+    """Read the signs of a process until the moment that the order names, or its end; return them."""
     seen = b""
     if "size" in order:
         while size_of(order["file"]) < order["size"] and b"E" not in seen:
@@ -96,7 +96,7 @@ def size_of(path: str) -> int:
 
 
 def perform(order: Order, sign: int) -> int:
-    """Run what is ordered, and leave what came of it in a file; return the exit code."""
+    """Carry out an order, and write the outcome to a file; return the exit code."""
     os.setsid()
     signal.alarm(LONGEST_S)
     os.environ["NBFLOW_DATABASE_URL"] = order["url"]
@@ -110,10 +110,10 @@ def perform(order: Order, sign: int) -> int:
         die_after(order["commits"])
     if "gate" in order:
         Path(order["gate"]).read_text()  # a pipe that others wait at, too
-    Path(order["result"]).write_text(json.dumps(asyncio.run(told(made, order))))
+    Path(order["result"]).write_text(json.dumps(asyncio.run(outcome_of(made, order))))
     os.write(sign, b"E")
     if "wait_us" in order:
-        signal.pause()  # it has come to its end before the moment to kill it: then it dies with its store open
+        signal.pause()  # the run ended before the moment of the kill: the process is killed with its store open
     made.history.close()
     return 0
 
@@ -144,22 +144,22 @@ def die_after(commits: int) -> None:
     PostgresDatabase.transact = counted(PostgresDatabase.transact)  # type: ignore[method-assign]
 
 
-async def answered(run: Run) -> None:
-    """Answer with 42 whatever a run asks, to its end."""
+async def answer_all(run: Run) -> None:
+    """Answer each question of a run with 42, until the run ends."""
     while run.result is None:
         for question in run.asking:
             run.answer(42, question=question.seq)
         await run.changed()
 
 
-async def told(made: Session, order: Order) -> Order:
-    """Return what came of a run."""
+async def outcome_of(made: Session, order: Order) -> Order:
+    """Return the outcome of a run."""
     try:
         if order["do"] == "start":
             run = made.start(order.get("graph", "big"), dict(START), durability=order["durability"])
         else:
             run = await made.reopen(order.get("run"), at=order.get("at"), state=order.get("state"))
-        answering = asyncio.ensure_future(answered(run))
+        answering = asyncio.ensure_future(answer_all(run))
         await run
         await answering
     except NbflowError as error:

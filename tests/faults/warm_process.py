@@ -1,4 +1,4 @@
-"""A warm process, which forks those that are to be killed."""
+"""The client of a warm process, which forks the processes that the tests kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Warm:
-    """The process of `warm.py`: what it is ordered is done by a process of its own."""
+    """The process of `warm.py`, which forks one process for each order."""
 
     def __init__(self) -> None:
         command = [sys.executable, str(Path(__file__).with_name("warm.py"))]

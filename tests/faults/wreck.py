@@ -1,6 +1,6 @@
-"""What a killed process left: a look at it that changes nothing, and the laws that it has to keep.
+"""Read the store that a killed process left, without changing it, and check its invariants.
 
-Rule: a file is looked at in a copy, so that who resumes the run finds all as it was left, write-ahead log and all.
+A file is read from a copy, so that the resume finds the original and its write-ahead log unchanged.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def has_unfinished_commit(log: Path) -> bool:
     while at < len(data):
         head = data[at : at + 24]
         if len(head) == 24 and head[8:16] != salts:
-            break  # of the log's time before it was begun anew
+            break  # a frame from before the log was restarted
         at += 24 + page
         whole = at <= len(data) and head[4:8] != b"\0\0\0\0"
     return not whole
@@ -116,7 +116,7 @@ def standing(plan: Plan, initial: Mapping[str, Any], events: Sequence[Event]) ->
 
 
 def before_last_sitting(events: Sequence[Event]) -> Sequence[Event]:
-    """Return what was in the log when the run was resumed last."""
+    """Return the events before the last resume of the run."""
     seqs = [event.seq for event in events if event.kind is Kind.EXECUTION_RESUMED]
     return events[: seqs[-1] - 1] if seqs else ()
 

@@ -28,7 +28,7 @@ def _url(kind: str, folder: Path, stack: ExitStack) -> str:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Give where a store's file is to be."""
+    """Return the path for a store."""
     return tmp_path / "runs.db"
 
 

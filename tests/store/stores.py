@@ -1,7 +1,4 @@
-"""What the store's tests share: runs, rows and batches by number, and places to keep them.
-
-Rule: everything is real: files, processes, servers.
-"""
+"""Helpers for tests of the store: runs, rows and batches by number, and stores on real files, processes and servers."""
 
 from __future__ import annotations
 
@@ -79,7 +76,7 @@ def file_url(path: Path) -> str:
 
 
 def log_of(path: Path) -> Path:
-    """Return where the write-ahead log of a file is."""
+    """Return the path of the write-ahead log of a file."""
     return path.with_name(f"{path.name}-wal")
 
 
@@ -115,14 +112,14 @@ def line_of(started: subprocess.Popen[str]) -> str:
 
 
 def go_on(started: subprocess.Popen[str]) -> None:
-    """Let a process go on that waits for a line."""
+    """Send the line that a process waits for."""
     assert started.stdin is not None
     started.stdin.write("\n")
     started.stdin.flush()
 
 
 def at_once(started: list[subprocess.Popen[str]]) -> None:
-    """Let processes go on at the same moment, once each of them is ready."""
+    """Wait until all processes are ready, then release them at the same moment."""
     for each in started:
         assert line_of(each) == "ready"
     for each in started:

@@ -147,7 +147,7 @@ def test_the_log_is_emptied_when_a_run_with_large_values_ends(path: Path) -> Non
     end(store, "r1", epoch, 1)
 
     assert log.stat().st_size == 0
-    add(store, "r2", create(store, "r2"), 1, 1)  # and it begins anew, by the store's own marks
+    add(store, "r2", create(store, "r2"), 1, 1)  # and the store itself starts a new log, with its marks
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT count(*) FROM nbflow_executions").fetchone() == (2,)
     store.close()

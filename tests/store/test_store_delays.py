@@ -1,4 +1,4 @@
-"""A store that keeps its writer waiting is named while it does, with the cause and for how long."""
+"""A store that makes its writer wait is logged meanwhile, with the cause and the duration."""
 
 from __future__ import annotations
 

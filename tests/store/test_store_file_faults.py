@@ -1,4 +1,4 @@
-"""What befalls a file under a live run: each is a wait or a clear error, and what was committed is unharmed."""
+"""Damage to a file during a run: each kind is a wait or a clear error, and earlier commits are safe."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_file_locked_by_another_process_is_waited_for(path: Path, store: Store
     assert seqs(store, "r1") == list(range(1, 9))
 
 
-def test_a_file_locked_for_too_long_is_an_error_that_tells_by_whom(
+def test_the_error_for_a_file_locked_for_too_long_names_the_process(
     path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_MS", 20)
@@ -84,7 +84,7 @@ def test_a_file_locked_for_too_long_is_an_error_that_tells_by_whom(
     assert seqs(store, "r1") == [1, 2, 3, 4]
 
 
-def test_reading_goes_on_while_another_writes(path: Path, store: Store) -> None:
+def test_reading_continues_while_another_process_writes(path: Path, store: Store) -> None:
     locking = process(LOCKS, path, 0)
     line_of(locking)
 
@@ -103,7 +103,7 @@ def test_a_second_store_on_the_file_does_not_give_up_the_locks_of_the_first(path
     add(store, "r1", 1, 4, 4)
 
 
-def test_a_deleted_file_is_an_error_and_is_not_made_anew(path: Path, store: Store) -> None:
+def test_a_deleted_file_is_an_error_and_is_not_created_again(path: Path, store: Store) -> None:
     for file in path.parent.iterdir():
         file.unlink()
 
@@ -175,7 +175,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_is_an_error_and_what_was_committed_is_kept(small_disk: Path, opened: Open) -> None:
+def test_a_full_disk_is_an_error_and_earlier_commits_are_safe(small_disk: Path, opened: Open) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 1_000_000)
     store = opened(file_url(small_disk / "runs.db"))
@@ -259,7 +259,7 @@ for n in range(first, 100_000):
 
 
 @pytest.mark.slow
-def test_a_process_killed_while_it_writes_leaves_all_that_it_was_told_is_written(url: str, opened: Open) -> None:
+def test_a_process_killed_while_it_writes_leaves_all_acknowledged_commits(url: str, opened: Open) -> None:
     store, last = opened(url), 0
     for kill_after in (1, 7, 12, 3):
         writing = process(WRITES, url, last + 1)

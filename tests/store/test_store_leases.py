@@ -56,7 +56,7 @@ def owned_by(store: Store, owner: Owner, left: float) -> None:
     ).result(WAIT_S)
 
 
-def test_epochs_begin_with_1_and_grow_with_each_owner(store: Store) -> None:
+def test_epochs_start_at_1_and_grow_with_each_owner(store: Store) -> None:
     assert create(store) == 1
     store.release("r1", 1).result(WAIT_S)
 
@@ -201,7 +201,9 @@ def test_an_owner_that_cannot_be_read_is_nobody(store: Store, text_: str) -> Non
     assert store.claim("r1").result(WAIT_S) == 2
 
 
-def test_an_owner_that_was_taken_for_dead_writes_nothing_more_and_other_runs_go_on(url: str, opened: Open) -> None:
+def test_an_owner_that_was_taken_for_dead_writes_nothing_more_and_its_other_runs_continue(
+    url: str, opened: Open
+) -> None:
     stale, thief = opened(url), opened(url)
     create(stale, "r1")
     create(stale, "r2", started=2.0)

@@ -50,7 +50,7 @@ REFUSED = [
 
 
 def numbered(urls: list[tuple[str, str]]) -> list[object]:
-    """Return what tests take, with ids that hold no password."""
+    """Return the parameters of a test, with ids that contain no password."""
     return [pytest.param(*pair, id=shown(pair[0]) or "empty") for pair in urls]
 
 

@@ -1,4 +1,4 @@
-"""What befalls the log of an open file, or the two together: it is noticed before more is written, and the file is unharmed."""
+"""Damage to the log of an open file, or to both: it is detected before the next write, and the file is safe."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_log_cut_to_nothing_after_all_of_it_went_into_the_file_is_an_error(
     path: Path, store: Store, opened: Open, reading: bool
 ) -> None:
     reader = sqlite3.connect(path, isolation_level=None)
-    if reading:  # so that SQLite cannot begin its log anew, and would write behind the nothing
+    if reading:  # so that SQLite cannot restart its log, and would append behind the cut
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM nbflow_log").fetchone()
     checkpoint(store, "PASSIVE")
@@ -206,7 +206,7 @@ store.close()
         ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"],
     ],
 )
-def test_a_log_that_another_process_began_anew_in_order_is_the_stores(
+def test_a_log_that_another_process_restarted_properly_belongs_to_the_store(
     path: Path, store: Store, commands: list[str]
 ) -> None:
     for round_ in range(2):
@@ -234,7 +234,7 @@ def test_many_logs_of_several_processes_at_once_are_all_the_stores(path: Path, s
 
 @pytest.fixture
 def copy(path: Path, store: Store) -> Path:
-    """Give a copy of the file with the first three events, and go on with the store itself."""
+    """Return a copy of the file with the first three events, and continue with the store itself."""
     copy = path.with_name("copy.db")
     shutil.copyfile(path, copy)
     checkpoint(store)

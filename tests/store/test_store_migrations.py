@@ -80,7 +80,7 @@ def test_an_older_store_is_upgraded_when_it_is_opened(url: str, opened: Open, ne
     finished(newer, "r2")
 
 
-def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
+def test_an_upgrade_that_fails_does_not_change_the_store(
     tmp_path: Path, url: str, opened: Open, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = opened(url)
@@ -143,7 +143,7 @@ def session(runs: list[str], *, broken: bool) -> Session:
     return made
 
 
-def test_a_run_of_an_older_store_goes_on_in_the_upgraded_one(
+def test_a_run_of_an_older_store_resumes_in_the_upgraded_one(
     url: str, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFLOW_DATABASE_URL", url)

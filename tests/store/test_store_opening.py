@@ -98,7 +98,7 @@ store.close()
 
 
 @pytest.mark.parametrize("lines", [1, 1000])
-def test_a_file_that_is_not_of_sqlite_is_refused_and_left_as_it_is(tmp_path: Path, lines: int) -> None:
+def test_a_file_that_is_no_sqlite_database_is_refused_and_not_changed(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * lines)
 
@@ -161,7 +161,7 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path, opened: Open) -> None:
     finished(opened(file_url(path)), "r1")
 
 
-def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_folder_names_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="its folder does not exist"):
         Store.open(file_url(tmp_path / "nowhere" / "runs.db"))
     with pytest.raises(StoreError, match="it is a folder"):
@@ -206,7 +206,7 @@ def test_a_file_has_a_write_ahead_log(tmp_path: Path, caplog: pytest.LogCaptureF
     assert caplog.messages == []
 
 
-def test_in_a_network_folder_it_has_none_and_that_is_said_once(
+def test_in_a_network_folder_it_has_none_and_that_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, opened: Open
 ) -> None:
     mounts = [mount for mount in psutil.disk_partitions(all=True) if tmp_path.is_relative_to(mount.mountpoint)]

@@ -1,4 +1,4 @@
-"""A store is private: its owner alone can read it, whatever the umask and whatever its modes were before."""
+"""File permissions: only the owner of a store can read it, under any umask and any earlier modes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def file_url(path: Path) -> str:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
-def test_a_new_store_is_its_owners_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_only_its_owner_can_read_a_new_store_under_any_umask(tmp_path: Path, mask: int) -> None:
     with umask(mask):
         store = Store.open(folder=tmp_path)
         finished(store, "r1")
@@ -116,7 +116,7 @@ def test_a_log_left_by_a_killed_process_is_tightened_too(tmp_path: Path) -> None
     assert found["nbflow.db-wal"] == 0o600
 
 
-def test_a_folder_that_the_user_made_keeps_its_mode_and_the_files_in_it_are_private(tmp_path: Path) -> None:
+def test_the_mode_of_a_users_folder_is_unchanged_and_the_files_in_it_are_private(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o775)
@@ -141,7 +141,7 @@ def test_parents_of_the_folder_follow_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "project").stat().st_mode) == 0o755
 
 
-def test_a_file_of_another_program_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
+def test_a_file_of_another_program_is_refused_and_its_mode_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE mine (n)")

@@ -45,7 +45,7 @@ def test_a_server_restarted_in_mid_append_is_a_wait(cluster: Cluster, opened: Op
     assert store.head(run_id).result(WAIT_S).row.nodes == 3000
 
 
-def test_connections_that_died_meanwhile_are_made_anew(cluster: Cluster, opened: Open) -> None:
+def test_connections_that_died_meanwhile_are_replaced(cluster: Cluster, opened: Open) -> None:
     store = opened(cluster.url)
     epoch = create(store, "idle")
     add(store, "idle", epoch, 1, 1)
@@ -57,7 +57,7 @@ def test_connections_that_died_meanwhile_are_made_anew(cluster: Cluster, opened:
     assert seqs(store, "idle") == [1, 2]
 
 
-def test_a_server_that_does_not_come_back_is_an_error_and_what_was_committed_is_kept(
+def test_a_server_that_does_not_return_is_an_error_and_earlier_commits_are_safe(
     cluster: Cluster, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened(cluster.url)

@@ -1,4 +1,4 @@
-"""The contract of a store: what pruning takes, and what a store tells of itself."""
+"""Pruning of a store, and its report on its size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def prune(store: Store, keep_last: int | None = None, older_than: float | None =
     return store.prune(keep_last=keep_last, older_than=older_than, dry_run=dry_run).result(WAIT_S)
 
 
-def test_the_newest_runs_are_kept_and_the_others_go_with_all_that_is_theirs(store: Store) -> None:
+def test_the_newest_runs_remain_and_the_others_are_deleted_completely(store: Store) -> None:
     for n in range(4):
         finished(store, f"r{n}", started=1000.0 + n, blobs=(blob(f"{n}"), blob("shared")))
 
@@ -72,7 +72,7 @@ def test_a_dry_run_counts_and_takes_nothing(store: Store) -> None:
     assert told == prune(store, keep_last=0)
 
 
-def test_a_run_that_goes_on_is_never_pruned(store: Store) -> None:
+def test_a_running_run_is_never_pruned(store: Store) -> None:
     epoch = create(store, "live", blobs=(blob("v"),))
     finished(store, "done")
 
@@ -83,7 +83,7 @@ def test_a_run_that_goes_on_is_never_pruned(store: Store) -> None:
     assert store.blobs(["hash of v"]).result(WAIT_S)
 
 
-def test_a_value_that_the_cache_names_is_kept(store: Store) -> None:
+def test_a_value_that_the_cache_uses_is_not_pruned(store: Store) -> None:
     finished(store, "r1", blobs=(blob("v"),))
     store.cache("k", "t", "{}", (blob("v"),)).result(WAIT_S)
 
@@ -100,7 +100,7 @@ def test_a_value_pruned_and_written_again_is_there_again(store: Store) -> None:
     assert store.blobs(["hash of v"]).result(WAIT_S)
 
 
-def test_a_store_tells_its_place_size_rows_version_and_times(store: Store) -> None:
+def test_a_store_reports_its_location_size_rows_version_and_times(store: Store) -> None:
     empty = store.info().result(WAIT_S)
     add(store, "r1", create(store, "r1", started=5.0), 1, 7)
     finished(store, "r2", started=6.0)

@@ -28,7 +28,7 @@ def test_a_new_run_is_there_with_all_it_was_given(store: Store) -> None:
     assert (head.result, head.tools) == (None, ())
 
 
-def test_events_come_back_as_they_were_in_their_order(store: Store) -> None:
+def test_events_are_restored_exactly_and_in_their_order(store: Store) -> None:
     epoch = create(store)
     given = (LogRow(1, "execution_start", 0.1), LogRow(2, "node_start", 1.25, "review[3]/é", '{"a": "ü\\u0000"}'))
 
@@ -39,7 +39,7 @@ def test_events_come_back_as_they_were_in_their_order(store: Store) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 300])
-def test_a_batch_of_any_size_is_kept_whole(store: Store, size: int) -> None:
+def test_a_batch_of_any_size_is_stored_completely(store: Store, size: int) -> None:
     epoch = create(store)
 
     add(store, "r1", epoch, 1, size, nodes=size)
@@ -56,7 +56,7 @@ def test_a_part_of_the_log_is_read_by_its_numbers(store: Store) -> None:
     assert seqs(store, "r1", after=3, upto=5) == [4, 5]
 
 
-def test_batches_queued_at_once_are_all_kept_in_their_order(store: Store) -> None:
+def test_batches_queued_together_are_all_stored_in_their_order(store: Store) -> None:
     epoch = create(store)
 
     futures = [store.append("r1", epoch, lambda n=n: batch(n, n, nodes=1)) for n in range(1, 1201)]
@@ -104,7 +104,7 @@ def test_a_commit_that_nobody_waits_for_any_longer_is_made(store: Store) -> None
     assert seqs(store, "r1") == [1, 2]
 
 
-def test_what_making_a_batch_raises_its_future_raises_and_others_go_on(store: Store) -> None:
+def test_an_error_while_a_batch_is_made_is_raised_by_its_future_alone(store: Store) -> None:
     epoch = create(store)
     create(store, "r2")
 
@@ -173,7 +173,7 @@ def test_an_end_needs_no_event(store: Store) -> None:
     assert store.head("r1").result(WAIT_S).row.status == "cancelled"
 
 
-def test_a_run_that_goes_on_has_no_end_any_longer(store: Store) -> None:
+def test_a_run_that_continues_loses_its_end(store: Store) -> None:
     end(store, "r1", create(store), 1, "failed")
     epoch = store.claim("r1").result(WAIT_S)
 
@@ -183,7 +183,7 @@ def test_a_run_that_goes_on_has_no_end_any_longer(store: Store) -> None:
     assert (head.row.status, head.row.ended, head.row.error, head.result) == ("running", None, None, None)
 
 
-def test_tools_of_a_run_are_kept_once_a_version(store: Store) -> None:
+def test_tools_of_a_run_are_stored_once_a_version(store: Store) -> None:
     epoch = create(store)
     tools = ToolRow("t", 1, "h1", "def t(): ..."), ToolRow("t", 2, "h2", None)
 
@@ -252,7 +252,7 @@ def test_the_last_unfinished_run_is_the_newest_that_did_not_complete(store: Stor
     assert ids(store.latest().result(WAIT_S)) == ["completed", "failed"]
 
 
-def test_a_fork_begins_with_its_parents_log_and_all_its_tools_and_values(store: Store) -> None:
+def test_a_fork_starts_with_its_parents_log_and_all_its_tools_and_values(store: Store) -> None:
     epoch = create(store, "r1", blobs=(blob("first"),))
     add(store, "r1", epoch, 1, 4, nodes=2, blobs=(blob("second"),), tools=(ToolRow("t", 1, "h", "s"),))
 
@@ -277,7 +277,7 @@ def test_a_forks_values_outlive_its_parent(store: Store) -> None:
     assert len(store.blobs(["hash of first", "hash of second"]).result(WAIT_S)) == 2
 
 
-def test_a_fork_of_no_events_begins_anew(store: Store) -> None:
+def test_a_fork_of_no_events_starts_from_the_beginning(store: Store) -> None:
     add(store, "r1", create(store), 1, 2)
 
     create(store, "fork", parent="r1", parent_seq=0)

@@ -10,7 +10,7 @@ from nbflow.store import Store
 from nbflow.store.rows import Blob, GraphRow
 
 
-def test_values_come_back_as_they_were(store: Store) -> None:
+def test_values_are_restored_exactly(store: Store) -> None:
     data = Blob("h1", "npy", bytes(range(256)) * 5000)
     epoch = create(store, "r1", blobs=(data,))
     add(store, "r1", epoch, 1, 1, blobs=(blob("second"), blob("third")))
@@ -21,7 +21,7 @@ def test_values_come_back_as_they_were(store: Store) -> None:
     assert store.blobs([]).result(WAIT_S) == {}
 
 
-def test_a_value_that_several_runs_have_is_kept_once(store: Store) -> None:
+def test_a_value_of_several_runs_is_stored_once(store: Store) -> None:
     create(store, "r1", blobs=(blob("same"),))
     add(store, "r2", create(store, "r2"), 1, 1, blobs=(blob("same"), blob("same")))
 
@@ -90,7 +90,7 @@ def test_a_graph_is_loaded_in_its_newest_version_or_the_one_asked_for(store: Sto
     assert store.graph("g", 1).result(WAIT_S).definition == "{1}"
 
 
-def test_a_graph_that_is_not_stored_is_an_error_that_tells_what_is(store: Store) -> None:
+def test_the_error_for_a_graph_that_is_not_stored_lists_the_stored_ones(store: Store) -> None:
     create(store, "r1", graph=GraphRow("review", "h1", "{1}"))
 
     with pytest.raises(StoreError, match="no graph 'reviw' in the store; did you mean 'review'"):

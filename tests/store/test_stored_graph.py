@@ -1,4 +1,4 @@
-"""Params of a stored graph come back as what they were, and those of plain JSON are stored as they are."""
+"""Params of a stored graph are restored exactly, and those of plain JSON are stored as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def graph(value: Any) -> GraphDefinition:
     complex(1, 2), {1: "a", "1": "b"}, {True: 1, "True": 2}, {"deep": [{"x": frozenset({1})}]}, float("inf"),
     Path("a/b"), {"$value": 1}, {"$value": {"$": "set", "v": [1]}}, [dt.date(2026, 1, 31), None],
 ], ids=repr)  # fmt: skip
-def test_a_param_that_json_does_not_say_comes_back_as_it_was(value: Any) -> None:
+def test_a_param_that_json_cannot_represent_is_restored_exactly(value: Any) -> None:
     back = graph_of(text_of(graph(value))).nodes[0].params["v"]
 
     assert repr(back) == repr(value)
@@ -59,7 +59,7 @@ def test_a_damaged_param_is_named() -> None:
         graph_of(text)
 
 
-def test_a_run_whose_graph_is_only_stored_goes_on_with_the_params_that_it_had(
+def test_a_run_whose_graph_is_only_stored_resumes_with_its_params(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'runs.db'}")

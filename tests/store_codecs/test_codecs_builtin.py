@@ -1,4 +1,4 @@
-"""The forms of Python's own types: what each keeps, and what is refused by its place."""
+"""Codecs of the types of Python's standard library: exact values, and refusals that name the path."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_json_says_exactly_is_plain_json(shelf: Any, value: Any) -> None:
     ],
     ids=lambda value: "a set" if isinstance(value, set) else repr(value)[:40],  # the same in every process
 )
-def test_what_json_cannot_say_comes_back_as_it_was(shelf: Any, value: Any) -> None:
+def test_a_value_that_json_cannot_represent_is_restored_exactly(shelf: Any, value: Any) -> None:
     found = shelf.trip([value])[0]
 
     assert type(found) is type(value)
@@ -81,7 +81,7 @@ def test_an_int_of_any_length_comes_back(shelf: Any, digits: int) -> None:
 
 
 def told_by_repr(value: Any) -> bool:
-    """Tell values that only their repr tells apart, or which do not equal themselves."""
+    """Return whether values are compared by their repr, because equality ignores differences or fails for NaN."""
     return isinstance(value, float | complex | Decimal)
 
 
@@ -97,7 +97,7 @@ def test_the_zone_of_a_moment_comes_back_as_the_same_kind_of_zone(shelf: Any) ->
     assert [(type(m.tzinfo), m.tzname()) for m in found] == [(type(m.tzinfo), m.tzname()) for m in moments]
 
 
-def test_a_set_has_one_text_whatever_its_order(shelf: Any) -> None:
+def test_a_set_has_one_text_in_any_order(shelf: Any) -> None:
     assert shelf.put({"b", "a", ("c", 1)}) == shelf.put({("c", 1), "a", "b"})
     assert shelf.put({"b", "a"}) == '{"$":"set","v":["a","b"]}'
 
@@ -221,7 +221,7 @@ def test_a_path_of_another_system_comes_back_pure_and_says_so(shelf: Any) -> Non
     assert shelf.notes == [f"the path 'a' is of another operating system; it was restored as a Pure{other}"]
 
 
-def test_a_property_that_raises_is_told_as_the_reason(shelf: Any) -> None:
+def test_the_error_of_a_property_is_the_reason(shelf: Any) -> None:
     class Broken(dict):  # type: ignore[type-arg]
         @property
         def __class__(self) -> Any:

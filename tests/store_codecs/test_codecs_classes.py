@@ -133,7 +133,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:30])
-def test_a_known_class_comes_back_as_it_was(shelf: Any, value: Any) -> None:
+def test_an_object_of_a_known_class_is_restored(shelf: Any, value: Any) -> None:
     shelf.codecs.register_type(type(value))
 
     found = shelf.trip({"x": [value]})["x"][0]
@@ -154,7 +154,7 @@ def test_enums_come_back_as_the_same_member(shelf: Any) -> None:
     assert type(next(iter(found[3]))) is Word
 
 
-def test_a_model_keeps_which_fields_were_set_its_private_attributes_and_its_extra_fields(shelf: Any) -> None:
+def test_a_model_is_restored_with_its_set_fields_private_attributes_and_extra_fields(shelf: Any) -> None:
     order = Order(items=[], note="n")
     order._seen = 7
     shelf.codecs.register_type(Order)
@@ -282,7 +282,7 @@ def test_a_dataclass_without_a_stored_field_comes_back_as_a_dict_with_a_note(she
     ]
 
 
-def test_a_model_whose_fields_are_others_now_is_validated_anew(shelf: Any) -> None:
+def test_a_model_whose_fields_have_changed_is_validated_again(shelf: Any) -> None:
     text = shelf.put(Item(name="pen", price=2))
 
     class Later(BaseModel):

@@ -1,4 +1,4 @@
-"""Laws of packing: every value comes back equal and of the same types, whatever is nested in what."""
+"""Laws of packing: every value, however nested, is restored equal and with the same types."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ VALUES = st.recursive(
 
 
 def shape(value: Any) -> Any:
-    """Return a value with the type of each part beside it; sets and keys in an order of their own."""
+    """Return a value with the type of each part; sets and keys are sorted."""
     kind = type(value)
     if isinstance(value, dict):
         return kind, [(shape(key), shape(item)) for key, item in value.items()]

@@ -1,4 +1,4 @@
-"""Libraries of values: none is loaded that no value needs, and one that is missing is told with its cure."""
+"""Libraries of values: each is imported only for a value that needs it, and a missing one is named with its cure."""
 
 from __future__ import annotations
 

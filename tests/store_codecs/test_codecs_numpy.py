@@ -43,7 +43,7 @@ def test_an_array_comes_back_equal_of_the_same_type_and_writable(shelf: Any, arr
     assert found.flags.f_contiguous == (array.flags.f_contiguous or array.size < 2 or array.ndim == 1)
 
 
-def test_an_array_is_an_npy_blob_whatever_its_size(shelf: Any) -> None:
+def test_an_array_of_any_size_is_an_npy_blob(shelf: Any) -> None:
     shelf.put([np.arange(3)])
 
     assert shelf.only_blob().codec == "npy"
@@ -76,7 +76,7 @@ def test_equal_arrays_are_one_blob_and_come_back_apart(shelf: Any) -> None:
     ],
     ids=repr,
 )
-def test_a_scalar_comes_back_of_its_own_type(shelf: Any, scalar: Any) -> None:
+def test_a_scalar_is_restored_with_its_type(shelf: Any, scalar: Any) -> None:
     found = shelf.trip((scalar,))[0]
 
     assert type(found) is type(scalar)

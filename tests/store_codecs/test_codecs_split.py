@@ -1,4 +1,4 @@
-"""Large frames: their columns are blobs of their own, shared with the frames that they were made from."""
+"""Large frames: their columns are separate blobs, shared with the frames that they were made from."""
 
 from __future__ import annotations
 

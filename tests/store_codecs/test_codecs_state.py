@@ -11,7 +11,7 @@ from nbflow.errors import StoreError
 from nbflow.store.codecs import Codecs, Unstored
 
 
-def test_a_key_that_cannot_be_stored_is_marked_and_the_others_are_kept() -> None:
+def test_a_key_that_cannot_be_stored_is_marked_and_the_others_are_stored() -> None:
     codecs = Codecs()
 
     text, blobs, reasons = codecs.pack_state({"a": 1, "b": [open], "c": "x" * 2000})
@@ -73,7 +73,7 @@ def test_a_state_is_an_object(text: str) -> None:
         Codecs().unpack_state(text, {}.__getitem__)
 
 
-def test_refs_finds_the_blobs_of_a_text_that_was_written_anew() -> None:
+def test_refs_finds_the_blobs_of_a_text_that_was_written_again() -> None:
     codecs = Codecs()
     text, blobs, _ = codecs.pack_state({"a": "x" * 2000, "b": "y" * 2000})
 

@@ -76,7 +76,7 @@ def test_a_codec_that_is_not_registered_is_named_with_the_cure(shelf: Any) -> No
     )
 
 
-def test_what_dump_or_load_raises_is_told(shelf: Any) -> None:
+def test_an_error_of_dump_or_load_is_reported(shelf: Any) -> None:
     shelf.codecs.register(Shape, dump, lambda data: 1 / 0)
 
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Each test's runs are kept in a file of its own."""
+"""Fixtures that give each test a store in a separate file."""
 
 from __future__ import annotations
 

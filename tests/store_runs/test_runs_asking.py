@@ -90,7 +90,7 @@ def test_a_run_whose_process_died_while_it_waited_asks_again_only_what_is_open(d
     assert sum(event.kind is Kind.NODE_START and event.node == "before" for event in events) == 1
 
 
-def test_a_stored_run_tells_that_it_waits_and_later_that_it_does_not() -> None:
+def test_a_stored_run_has_the_status_waiting_until_it_is_answered() -> None:
     async def main() -> None:
         made = session()
         run = made.start("g", {"n": 1}, durability="sync")
@@ -108,7 +108,7 @@ def test_a_stored_run_tells_that_it_waits_and_later_that_it_does_not() -> None:
     asyncio.run(main())
 
 
-def test_a_fork_before_the_question_asks_anew_and_one_after_it_has_the_answer() -> None:
+def test_a_fork_before_the_question_asks_again_and_one_after_it_has_the_answer() -> None:
     async def main() -> None:
         made = session()
         run = made.start("g", {"n": 1})
@@ -134,7 +134,7 @@ def test_a_fork_before_the_question_asks_anew_and_one_after_it_has_the_answer() 
 
 
 @pytest.mark.parametrize("durability", ["off", "async", "sync"])
-def test_a_run_is_forked_while_it_waits_and_goes_on_itself(durability: Any) -> None:
+def test_a_run_is_forked_while_it_waits_and_continues_itself(durability: Any) -> None:
     async def main() -> None:
         made = session()
         run = made.start("g", {"n": 1}, durability=durability)

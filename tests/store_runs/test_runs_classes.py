@@ -36,7 +36,7 @@ CURE = "run the cell that defines Order, then resume again"
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """Return what restarts a kernel, with a cell run in it; the fixture gives the names of its `__main__`."""
+    """Return a function that simulates a restarted kernel with one cell; it returns the names of its `__main__`."""
 
     def restart(source: str) -> dict[str, Any]:
         main = types.ModuleType("__main__")
@@ -105,7 +105,7 @@ TOOLS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("sort", CLASSES)
-def test_a_resume_stops_before_a_tool_gets_a_substitute_and_goes_on_once_the_cell_has_run(
+def test_a_resume_stops_before_a_tool_gets_a_substitute_and_succeeds_once_the_cell_has_run(
     sort: str, cell: Callable[[str], dict[str, Any]]
 ) -> None:
     then = cell(CLASSES[sort])
@@ -135,7 +135,7 @@ PLACES: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_an_object_is_found_wherever_it_is_inside_a_value(place: str, cell: Callable[[str], dict[str, Any]]) -> None:
+def test_an_object_is_found_at_any_depth_of_a_value(place: str, cell: Callable[[str], dict[str, Any]]) -> None:
     order = cell("@dataclass(frozen=True)\nclass Order:\n    n: int\n")["Order"](1)
     text = "make -> wait -> reads"
     run_id = failed(text, {"order": PLACES[place](order)})
@@ -165,7 +165,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_whatever_reads_the_object_stops_the_resume(reader: str, cell: Callable[[str], dict[str, Any]]) -> None:
+def test_every_reader_of_the_object_stops_the_resume(reader: str, cell: Callable[[str], dict[str, Any]]) -> None:
     order = cell(CLASSES["dataclass"])["Order"](1)
     text, name = READERS[reader]
     run_id = failed(text, {"order": order, "orders": [order]})

@@ -81,7 +81,7 @@ def resumed(run_id: str, **how: Any) -> tuple[Run, list[str], Any]:
 
 @pytest.fixture
 def of_before(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let runs begin as they did before rules were noted: a map gives its tool the errors as values."""
+    """Start runs under rules 1, before rules were stored: a map passes errors to its tool as values."""
     with monkeypatch.context() as patched:
         patched.setattr("nbflow.engine.execution.Scheduler", partial(Scheduler, rules=1))
         patched.setattr("nbflow.engine.execution.RULES", 1)
@@ -116,7 +116,7 @@ def test_a_fork_may_end_the_failed_item_well_and_then_nothing_is_carried() -> No
     assert (fork.state["ys"], fork.state["zs"], fork.state["ends"]) == ([1, 4, 9], [2, 5, 10], [1, 4, 9])
 
 
-def test_a_run_of_before_reads_as_it_was_and_its_further_maps_carry(of_before: Run) -> None:
+def test_a_run_under_earlier_rules_reads_unchanged_and_its_further_maps_carry(of_before: Run) -> None:
     after, seen, stored = resumed(of_before.id)
 
     assert after.status == "completed"
@@ -125,13 +125,13 @@ def test_a_run_of_before_reads_as_it_was_and_its_further_maps_carry(of_before: R
     assert [moment.state.get("zs") for moment in (stored.at(len(of_before.events)),)] == [[2, ERROR, 10]]
 
 
-def test_a_fork_of_a_run_of_before_within_a_map_goes_on_with_its_items(of_before: Run) -> None:
+def test_a_fork_within_a_map_of_a_run_under_earlier_rules_continues_with_its_items(of_before: Run) -> None:
     seq = next(event.seq for event in of_before.events if event.node == "n[0]" and event.kind == "node_complete")
 
     after, seen, stored = resumed(of_before.id, at=seq)
 
     assert (after.status, after.state["zs"]) == ("completed", [2, ERROR, 10])
-    assert seen.count("n") == 2  # n[1] too, as it had begun
+    assert seen.count("n") == 2  # n[1] too, because it had started
     assert stored.state == after.state
 
 

@@ -16,7 +16,7 @@ from nbflow.session import Session
 
 
 def die_in(call: str, durability: str) -> str:
-    """Let a process begin or resume the run that ends it; return what it told before."""
+    """Start or resume, in a new process, the run that ends this process; return its output until then."""
     code = f"""
         import asyncio, os
         from nbflow.session import Session
@@ -58,7 +58,7 @@ def sittings(run_id: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
-def test_each_process_that_a_resumed_run_ends_is_told_of(durability: str) -> None:
+def test_each_process_that_a_resumed_run_ends_is_reported(durability: str) -> None:
     run_id = die_in("session.start('g', {})", durability)
 
     for _ in range(3):

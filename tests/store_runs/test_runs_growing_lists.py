@@ -1,4 +1,4 @@
-"""Runs of loops that extend a list of messages: every moment of them has the list as it was then."""
+"""Runs of loops that extend a list of messages: each moment of a run has the list of that moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def session() -> Session:
 
 
 def messages(count: int) -> list[dict[str, Any]]:
-    """Return the messages of the first rounds, as they were after the last of these."""
+    """Return the messages after a number of rounds."""
     found = [{"role": "user", "content": f"message {n}"} for n in range(count)]
     if count > 15:
         found[3]["content"] = "changed in place"
@@ -41,7 +41,7 @@ def messages(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("durability", ["off", "async", "sync"])
-def test_each_moment_of_a_run_has_the_list_as_it_was_then(durability: str) -> None:
+def test_each_moment_of_a_run_has_the_list_of_that_moment(durability: str) -> None:
     async def main() -> tuple[Run, Any]:
         made = session()
         run = made.start("g", {"n": 0, "messages": []}, durability=durability)

@@ -112,7 +112,7 @@ def test_a_completed_run_is_not_resumed_and_an_unknown_one_is_not_found() -> Non
     asyncio.run(main())
 
 
-def test_a_fork_knows_its_parent_and_starts_from_what_it_is_told() -> None:
+def test_a_fork_knows_its_parent_and_starts_from_the_given_event() -> None:
     async def main() -> None:
         made = session("add -> b -> c\nb = add\nc = add")
         run = await ended(made, n=0)
@@ -162,7 +162,7 @@ def test_a_row_changed_by_hand_is_refused_by_its_number(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_run_under_an_edited_graph_goes_on_where_its_log_still_replays_and_else_names_the_event() -> None:
+def test_a_run_under_an_edited_graph_resumes_if_its_log_still_replays_and_else_names_the_event() -> None:
     async def main() -> None:
         made = session("add -> fail -> whole")
         run = await ended(made, n=0)

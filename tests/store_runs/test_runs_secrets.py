@@ -69,7 +69,7 @@ def param(api_key: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(length: int, api_key: str) -> None:
-    """Fail until it is mended, naming the secret."""
+    """Raise an error that names the secret, until the test fixes the tool."""
     if not check.mended:  # type: ignore[attr-defined]
         raise ValueError(f"refused {api_key}")
 

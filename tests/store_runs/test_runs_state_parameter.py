@@ -66,7 +66,7 @@ def test_a_stored_run_has_the_inputs_and_outputs_of_the_run(tool: str) -> None:
     assert run.state == stored.state
 
 
-def test_a_default_a_param_and_a_maps_item_of_that_name_are_stored_as_they_were() -> None:
+def test_a_default_a_param_and_a_maps_item_of_that_name_are_stored_unchanged() -> None:
     text = (
         "default = key\nparam = key(state='Utah')\nwide = whole(state={'x': 1, 'state': 'Guam'})\n"
         "mapped = key [map=states, into=out]\ndefault -> param -> wide -> mapped"
@@ -93,7 +93,7 @@ def test_a_cached_output_hands_a_key_named_state_back_as_the_run_did(tool: str) 
     assert "state" in ends[0].data["unchanged"]
 
 
-def test_a_tool_that_was_changed_in_place_is_told_of_on_resume() -> None:
+def test_a_tool_that_was_changed_in_place_is_reported_on_resume() -> None:
     async def main() -> tuple[list[str], Any]:
         made = Session()
 

@@ -1,4 +1,4 @@
-"""A stored run is read where nothing of what it used is registered: its log tells the ways that it took."""
+"""A stored run is read without its tools and predicates: its log has the edges that it took."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_the_newest_runs_stay_and_the_others_are_freed_without_a_garbage_collect
 
 
 class Holder:
-    """Something that is told of the runs that are released."""
+    """A listener for released runs."""
 
     def __init__(self, refs: list[weakref.ref[Run]]) -> None:
         self.refs, self.count = refs, 0
@@ -186,7 +186,7 @@ def test_the_last_run_is_never_released(made: Session, runs: str, monkeypatch: p
     assert list(made.live) == ids[-1:]
 
 
-def test_a_run_that_goes_on_is_not_released(made: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_run_is_not_released(made: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFLOW_RETAIN_RUNS", "0")
     going = asyncio.Event()
 
@@ -240,7 +240,7 @@ def test_the_size_of_a_run_is_estimated_from_its_values(made: Session, value: ob
     assert about / 2 < estimate(run) < about * 2
 
 
-def test_a_kept_run_that_was_let_go_is_in_the_store_and_nowhere_else(made: Session) -> None:
+def test_a_stored_run_that_was_released_is_only_in_the_store(made: Session) -> None:
     async def one() -> tuple[str, weakref.ref[Run]]:
         run = made.start("grows", {"n": 1})
         await made.until_stored(run)
