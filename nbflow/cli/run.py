@@ -46,7 +46,7 @@ Kept = Annotated[
     ),
 ]
 AllowUnstored = Annotated[
-    bool, typer.Option("--allow-unstored", help="With sync, go on where a value cannot be stored.")
+    bool, typer.Option("--allow-unstored", help="With sync, continue if a value cannot be stored.")
 ]
 NewSecret = Annotated[
     list[str] | None,

@@ -1,7 +1,7 @@
 """`nbflow serve FILE`: the graphs of a file over REST and WebSocket, and a page to watch them.
 
-Rule: this process holds the socket and looks after the workers; it runs none of the file's code itself, and loads
-nothing that only they need, as they are begun the later for it.
+This process owns the socket and supervises the workers. It runs no code of the file, and imports nothing that only the
+workers need, because that would delay their start.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="NBFLOW_TOKEN", help="What requests must bring; by default one made now.", show_default=False
+            envvar="NBFLOW_TOKEN", help="The token that requests must send; by default a new one.", show_default=False
         ),
     ] = None,
     tools: Tools = None,

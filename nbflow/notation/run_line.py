@@ -1,6 +1,6 @@
 """Reads the line of `%flow_run NAME key=expr key2=expr2 --flag value`.
 
-Rule: an expression ends before white space and `NAME =` or `--word`, outside brackets and quotes, at the first such
+An expression ends before white space and `NAME =` or `--word`, outside brackets and quotes, at the first such
 place where what stands before it is an expression. `#` ends the line where a word could begin, so `NODE#3` is one
 word. Nothing is evaluated here.
 """

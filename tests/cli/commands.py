@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it: in a process of its own."""
+"""The command line, run as a user runs it: in a separate process."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    """Return what runs a command."""
+    """Return the arguments that run a command."""
     return [sys.executable, "-m", "nbflow", *arguments]
 
 
 def nbflow_in(folder: Path, **more: str) -> Command:
-    """Return what runs a command in a folder to its end."""
+    """Return a function that runs a command in a folder to its end."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -63,7 +63,7 @@ def killed(folder: Path, *arguments: str, **more: str) -> None:
 
 
 def json_of(done: subprocess.CompletedProcess[str]) -> Any:
-    """Return what a command printed as JSON: one line, and nothing beside it."""
+    """Return the JSON that a command printed: one line, and nothing else."""
     assert done.stdout.count("\n") == 1, (done.stdout, done.stderr)
     return json.loads(done.stdout)
 

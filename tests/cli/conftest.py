@@ -1,4 +1,4 @@
-"""What the tests of commands share: a folder with a graph and its tools, and the command as a process of its own."""
+"""Fixtures for tests of commands: a folder with a graph and its tools, and the command as a process of its own."""
 
 from __future__ import annotations
 

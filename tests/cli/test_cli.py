@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it: in a process of its own."""
+"""The command line, run as a user runs it: in a separate process."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_a_run_of_another_process_ends_there_and_says_by_what(folder: Path, wher
     assert kinds[-2:] == ["node_cancelled", "execution_cancelled"]
 
 
-def test_a_run_that_was_stopped_so_goes_on_when_a_person_resumes_it(folder: Path, where: dict[str, str]) -> None:
+def test_a_run_that_was_cancelled_so_can_be_resumed(folder: Path, where: dict[str, str]) -> None:
     nbflow = nbflow_in(folder, **where)
     process = holding(folder, *HOLD, **where)
     nbflow("cancel", only_run(folder, where).id)

@@ -1,4 +1,4 @@
-"""What a shell completes, asked as bash asks: by the function that nbflow gives it."""
+"""Completion in a shell, requested as bash does: by the function that nbflow gives it."""
 
 from __future__ import annotations
 

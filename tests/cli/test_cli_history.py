@@ -1,4 +1,4 @@
-"""What is told of runs that were kept: `nbflow runs`, `nbflow show RUN`, `nbflow db`."""
+"""Reports on stored runs: `nbflow runs`, `nbflow show RUN`, `nbflow db`."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_database_that_is_not_there_is_not_made(folder: Path) -> None:
     assert not (folder / "typo.db").exists()
 
 
-def test_show_tells_how_a_run_went(nbflow: Command, ids: list[str]) -> None:
+def test_show_prints_the_attempts_of_a_run(nbflow: Command, ids: list[str]) -> None:
     lines = nbflow("show", ids[1][:6]).stdout.splitlines()
 
     assert lines[0].startswith("door: failed in ")
@@ -112,7 +112,7 @@ def test_show_draws_a_run(folder: Path, nbflow: Command, ids: list[str]) -> None
     assert "OSError: the door is shut" in "".join(ElementTree.parse(folder / "run.svg").getroot().itertext())
 
 
-def test_info_tells_what_the_store_holds(folder: Path, nbflow: Command, ids: list[str]) -> None:
+def test_info_shows_the_contents_of_the_store(folder: Path, nbflow: Command, ids: list[str]) -> None:
     told = json_of(nbflow("db", "info", "--json"))
 
     assert told["place"] == str(folder / ".nbflow" / "nbflow.db")
@@ -123,7 +123,7 @@ def test_info_tells_what_the_store_holds(folder: Path, nbflow: Command, ids: lis
 
 
 @pytest.mark.slow
-def test_prune_tells_and_then_takes_what_its_options_say(nbflow: Command, ids: list[str]) -> None:
+def test_prune_reports_and_then_deletes_the_runs_that_its_options_select(nbflow: Command, ids: list[str]) -> None:
     told = json_of(nbflow("db", "prune", "--keep-last", "1", "--dry-run", "--json"))
     kept = json_of(nbflow("db", "prune", "--keep-last", "1", "--older-than", "1h", "--json"))
     gone = nbflow("db", "prune", "--keep-last", "1")
@@ -136,7 +136,7 @@ def test_prune_tells_and_then_takes_what_its_options_say(nbflow: Command, ids: l
 
 
 @pytest.mark.slow
-def test_upgrade_tells_the_version(nbflow: Command, ids: list[str]) -> None:
+def test_upgrade_names_the_version(nbflow: Command, ids: list[str]) -> None:
     told = json_of(nbflow("db", "upgrade", "--json"))
 
     assert told["from"] == told["to"]
@@ -144,7 +144,7 @@ def test_upgrade_tells_the_version(nbflow: Command, ids: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_upgrade_tells_from_which_version_to_which(folder: Path) -> None:
+def test_upgrade_names_both_versions(folder: Path) -> None:
     (folder / "new.db").touch()
     there = nbflow_in(folder, NBFLOW_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/new.db")
 
@@ -214,7 +214,7 @@ def test_a_run_is_shown_without_its_tools_and_predicates(nbflow: Command, own: C
 
 
 @pytest.mark.slow
-def test_a_run_with_a_reducer_of_its_own_says_which_and_is_shown_with_its_module(
+def test_a_run_with_a_registered_reducer_names_it_and_is_shown_with_its_module(
     folder: Path, nbflow: Command, own: Callable[[str], str]
 ) -> None:
     run_id = own(f"{LOOP}reduce words with longest\n")

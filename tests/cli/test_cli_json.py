@@ -1,4 +1,4 @@
-"""`--json`: one object on standard output, whatever happens, and nothing else there."""
+"""`--json`: one object on standard output in every case, and nothing else."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-def test_the_object_tells_the_run_and_is_alone(folder: Path, nbflow: Command) -> None:
+def test_the_object_describes_the_run_and_is_alone(folder: Path, nbflow: Command) -> None:
     (folder / "noisy.py").write_text(NOISY)
     (folder / "noisy.flow").write_text("graph noisy\nloud")
 
@@ -155,7 +155,7 @@ def test_cells_of_a_notebook_print_beside_it(folder: Path, nbflow: Command) -> N
     assert "said by a shell" in done.stderr
 
 
-def test_a_failure_is_told_in_the_object_and_by_the_exit_code(folder: Path, nbflow: Command) -> None:
+def test_a_failure_is_in_the_object_and_in_the_exit_code(folder: Path, nbflow: Command) -> None:
     (folder / "bad.flow").write_text("graph bad\nplus -> breaks")
 
     done = nbflow("run", "bad.flow", "--tools", "mytools", "--set", "total=2", "--json")
@@ -201,7 +201,7 @@ def test_what_is_read_only_once_is_left_unread(folder: Path, nbflow: Command) ->
 
 
 @pytest.mark.slow
-def test_what_cannot_be_stored_ends_a_strictly_kept_run_unless_that_is_allowed(folder: Path, nbflow: Command) -> None:
+def test_a_value_that_cannot_be_stored_ends_a_sync_run_unless_allowed(folder: Path, nbflow: Command) -> None:
     (folder / "things.py").write_text("def thing():\n    return {'open_file': open(__file__), 'n': 1}\n")
     (folder / "things.flow").write_text("graph things\nthing")
     arguments = ["run", "things.flow", "--tools", "things", "--durability", "sync", "--json"]
@@ -216,7 +216,7 @@ def test_what_cannot_be_stored_ends_a_strictly_kept_run_unless_that_is_allowed(f
     )
 
 
-def test_notices_are_lines_of_their_own(folder: Path, nbflow: Command) -> None:
+def test_each_notice_is_a_line(folder: Path, nbflow: Command) -> None:
     done = nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json")
 
     assert json_of(done)["status"] == "completed"
@@ -250,7 +250,7 @@ def test_serve_gives_its_address_and_token_once_it_takes_requests(folder: Path) 
 
 
 @pytest.mark.slow
-def test_serve_goes_on_after_a_reload_and_its_address_lets_a_person_in_whatever_is_in_the_token(folder: Path) -> None:
+def test_serve_continues_after_a_reload_and_its_address_opens_the_page_for_any_token(folder: Path) -> None:
     token = "a+b/c=d&e#f%20"
     arguments = ["serve", "sums.flow", "--tools", "mytools", "--port", "0", "--reload", "--json", "--token", token]
     process = begun(folder, *arguments)

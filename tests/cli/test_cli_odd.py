@@ -1,4 +1,4 @@
-"""What is odd at the command line ends in a sentence: no traceback of nbflow's own, whatever it is given."""
+"""Unusual arguments end in one sentence, and never in a traceback of nbflow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_cell_that_ends_the_process_is_an_error_that_names_the_cell(nbflow: Co
      "-" * 100_000 + "1"],
     ids=lambda cell: cell[:20],
 )  # fmt: skip
-def test_whatever_a_cell_raises_names_the_cell(nbflow: Command, folder: Path, cell: str) -> None:
+def test_any_error_of_a_cell_names_the_cell(nbflow: Command, folder: Path, cell: str) -> None:
     write_notebook(folder, TOOL, "pass", GRAPH)
     text = (folder / "flows.ipynb").read_text().replace(json.dumps("pass"), json.dumps(cell))
     (folder / "flows.ipynb").write_text(text)

@@ -1,4 +1,4 @@
-"""Runs that outlive their command: killed, interrupted, failed, and gone on with."""
+"""Runs that outlive their command: killed, interrupted, failed, and resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_notebook(path: Path, cells: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_what_completed_does_not_run_again(folder: Path, nbflow: Command) -> None:
+def test_a_killed_run_resumes_and_completed_nodes_do_not_run_again(folder: Path, nbflow: Command) -> None:
     killed(folder, "run", "hold.flow", *KEPT, "--set", "total=20")
     (folder / "open").touch()
 
@@ -127,7 +127,7 @@ def test_a_run_that_a_living_process_has_is_refused(folder: Path, nbflow: Comman
     process.communicate()
 
 
-def test_a_failed_run_goes_on_once_its_cause_is_gone(folder: Path, nbflow: Command) -> None:
+def test_a_failed_run_resumes_once_its_cause_is_gone(folder: Path, nbflow: Command) -> None:
     failed = nbflow("run", "door.flow", *KEPT, "--set", "total=20", "--json")
     (folder / "open").touch()
     again = nbflow("resume", "--tools", "mytools")
@@ -140,7 +140,7 @@ def test_a_failed_run_goes_on_once_its_cause_is_gone(folder: Path, nbflow: Comma
 
 
 @pytest.mark.slow
-def test_set_and_from_fork_and_leave_the_run_as_it_was(nbflow: Command, ids: list[str]) -> None:
+def test_set_and_from_fork_and_leave_the_run_unchanged(nbflow: Command, ids: list[str]) -> None:
     fork = json_of(nbflow("resume", ids[0], "--tools", "mytools", "--from", "double", "--set", "total=500", "--json"))
 
     assert fork["state"] == {"total": 1000}
@@ -157,7 +157,7 @@ def test_from_takes_the_number_of_an_event(nbflow: Command, ids: list[str]) -> N
 
 
 @pytest.mark.slow
-def test_a_completed_run_has_nothing_to_go_on_with(nbflow: Command) -> None:
+def test_a_completed_run_cannot_be_resumed(nbflow: Command) -> None:
     run_id = json_of(nbflow("run", "sums.flow", *KEPT, "--set", "total=60", "--json"))["run_id"]
 
     assert "is completed, so there is nothing to resume" in nbflow("resume", run_id, "--tools", "mytools").stderr
@@ -168,7 +168,7 @@ def test_a_completed_run_has_nothing_to_go_on_with(nbflow: Command) -> None:
     )
 
 
-def test_a_missing_tool_is_told_with_where_tools_come_from(nbflow: Command, ids: list[str]) -> None:
+def test_a_missing_tool_is_named_with_the_sources_of_tools(nbflow: Command, ids: list[str]) -> None:
     done = nbflow("resume")
 
     assert done.returncode == 1
@@ -235,7 +235,7 @@ def test_a_database_named_by_the_environment_wins(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_elsewhere_is_kept_beside_its_file_and_says_how_to_go_on(folder: Path) -> None:
+def test_a_run_of_a_file_in_another_folder_is_stored_beside_it_with_the_command_to_resume(folder: Path) -> None:
     (folder / "other").mkdir()
     done = nbflow_in(folder / "other")(
         "run", "../door.flow", "--durability", "sync", "--set", "total=1", "--tools", "mytools"

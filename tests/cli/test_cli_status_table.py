@@ -1,4 +1,4 @@
-"""A run on a terminal while it goes on: a row for each node, and bars where it is known how much there is."""
+"""A live run on a terminal: a row for each node, and bars where the total is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What conditions refuse, where they say it is, and what evaluation is bounded by."""
+"""Conditions that are refused, the column of the refusal, and the bounds of an evaluation."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_a_range_knows_its_integers_however_long_it_is() -> None:
     assert compile_condition("n in r and -1 not in r").evaluate({"n": 10**11, "r": range(10**12)})[0]
 
 
-def test_what_an_evaluation_makes_is_counted_anew_each_time() -> None:
+def test_each_evaluation_has_a_new_budget() -> None:
     condition = compile_condition("len(s + s) == 1000000")
 
     assert [condition.evaluate({"s": "x" * 500_000})[0] for _ in range(3)] == [True] * 3

@@ -1,4 +1,4 @@
-"""What an error of a condition tells: the place, the problem, what was known, the cause."""
+"""Errors of conditions: the column, the problem, what was known, the cause."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ERRORS: list[tuple[str, dict[str, Any], int, str, type[BaseException] | None]] =
 
 
 @pytest.mark.parametrize(("text", "state", "column", "message", "cause"), ERRORS, ids=[row[0] for row in ERRORS])
-def test_an_error_tells_the_place_the_problem_and_its_cause(
+def test_an_error_has_the_column_the_problem_and_its_cause(
     text: str, state: dict[str, Any], column: int, message: str, cause: type[BaseException] | None
 ) -> None:
     condition = compile_condition(text)
@@ -68,7 +68,7 @@ def test_an_error_tells_the_place_the_problem_and_its_cause(
     assert type(raised.value.__cause__) is (cause or type(None))
 
 
-def test_a_missing_name_is_told_by_an_interpreter_that_keeps_no_columns_too() -> None:
+def test_a_missing_name_is_named_without_columns_in_code_objects_too() -> None:
     code = "from nbflow.conditions import compile_condition as c; c('b or a').evaluate({'b': 0})"
 
     command = [sys.executable, "-X", "no_debug_ranges", "-c", code]

@@ -1,4 +1,4 @@
-"""What conditions mean: values, reads, names, short circuits, truth."""
+"""The meaning of conditions: values, reads, names, short circuits, truth."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_dot_reads_declared_fields_and_nothing_else(kind: type) -> None:
             truth(f"v.{name}", v=value)
 
 
-def test_a_field_hidden_behind_a_property_is_read_from_where_it_is_kept() -> None:
+def test_a_field_hidden_by_a_property_is_read_from_the_instance() -> None:
     class Hiding(Plain):
         @property
         def fixed(self) -> int:

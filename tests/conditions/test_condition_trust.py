@@ -81,7 +81,7 @@ def test_a_refusal_names_the_method_the_class_and_what_to_do() -> None:
     )
 
 
-def test_a_class_without_methods_of_its_own_is_compared_by_identity() -> None:
+def test_a_class_without_special_methods_is_compared_by_identity() -> None:
     thing = type("Thing", (), {"__init__": lambda self: None, "__repr__": called})()
 
     assert problem("v == v2 and v in vs and v is not None and v", v=thing, v2=thing, vs=[thing]) == "True"

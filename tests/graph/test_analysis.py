@@ -1,4 +1,4 @@
-"""What a graph looks like from above: its networkx form, and what is likely wrong with it."""
+"""The networkx form of a graph, and warnings about likely mistakes."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_where_the_state_at_the_start_is_known_entries_are_looked_at_too(registr
     )
 
 
-def test_where_a_source_does_not_tell_what_it_writes_nothing_is_said(registry: ToolRegistry) -> None:
+def test_there_is_no_warning_where_a_source_does_not_show_its_writes(registry: ToolRegistry) -> None:
     def unclear() -> Any:
         return make()
 

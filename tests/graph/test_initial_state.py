@@ -1,4 +1,4 @@
-"""Which keys an initial state lacks without which no run of a graph completes: exactly those, and no others."""
+"""The check of an initial state refuses exactly the keys without which no run can complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys a graph needs at its start."""
+"""Keys that a graph needs in its initial state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may have run before a node starts for the first time."""
+"""Nodes that may run before a node starts for the first time."""
 
 from __future__ import annotations
 

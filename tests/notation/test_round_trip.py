@@ -1,4 +1,4 @@
-"""What is written reads back equal, and reading never fails but by its own errors."""
+"""A written graph parses to an equal graph, and parsing raises only errors of nbflow."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_any_line_and_any_constant_reads_or_raises_a_notation_error(text: str) -
 
 @settings(max_examples=200)
 @given(values)
-def test_a_param_reads_back_as_it_was(value: object) -> None:
+def test_a_param_parses_to_an_equal_value(value: object) -> None:
     graph = GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "a", "params": {"x": value}}]})
 
     text = to_text(graph)

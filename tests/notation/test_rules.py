@@ -72,7 +72,7 @@ def test_tabs_no_break_spaces_and_a_bom_are_white_space() -> None:
     assert drawn("\ufeffa\t->\u00a0b\ufeff if\tx ;c->d") == [("a", "b", "if x"), ("c", "d")]
 
 
-def test_a_hash_in_quotes_begins_no_comment() -> None:
+def test_a_hash_in_quotes_starts_no_comment() -> None:
     assert drawn("a -> b if x == '#' # text") == [("a", "b", "if x == '#'")]
     assert ids('"#1" -> b # text') == ["#1", "b"]
 
@@ -112,13 +112,13 @@ def test_a_tail_ends_its_line_and_options_come_last() -> None:
         ("known(x)", "known(x)"),
     ],
 )
-def test_a_condition_is_kept_as_written_with_spaces_for_line_ends(condition: str, kept: str) -> None:
+def test_a_condition_is_stored_as_written_with_spaces_for_line_ends(condition: str, kept: str) -> None:
     for end in ("", "  # text", "; c -> d", "\nc -> d", " [max=5]", " else c"):
         assert read_graph(f"a -> b if {condition}{end}").edges[0].condition == kept
 
 
 @pytest.mark.parametrize("condition", [" x\n", "\ufeffx", "\tx\r\n "])
-def test_a_condition_in_json_is_kept_as_the_notation_would(condition: str) -> None:
+def test_a_condition_in_json_is_stored_as_that_of_the_notation(condition: str) -> None:
     edge = {"from_node": "a", "to_node": "a", "condition": condition}
 
     graph = GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "a"}], "edges": [edge]})
@@ -158,7 +158,7 @@ def test_else_may_have_several_targets_and_sources() -> None:
     assert drawn("a & b -> c if x else d") == [("a", "c", "if x"), ("a", "d"), ("b", "c", "if x"), ("b", "d")]
 
 
-def test_else_stands_behind_an_arrow_where_its_condition_is_on_another_line() -> None:
+def test_else_follows_an_arrow_where_its_condition_is_on_another_line() -> None:
     text = "a -> b if x\nc -> b\na -> else d\n"
 
     assert drawn(text) == [("a", "b", "if x"), ("c", "b"), ("a", "d")]
@@ -311,7 +311,7 @@ def test_what_comes_from_the_tool_unless_it_is_set_is_written_when_it_is_set() -
          "line 3, column 1: 'max_iterations' appears twice, on lines 1 and 3; keep one"),
     ],
 )  # fmt: skip
-def test_what_stands_twice_is_refused_with_both_lines(text: str, problem: str) -> None:
+def test_a_repeated_part_is_refused_with_both_lines(text: str, problem: str) -> None:
     assert refused(text) == problem
 
 
@@ -339,7 +339,7 @@ def test_a_json_edge_with_a_condition_and_no_type_is_conditional() -> None:
     assert graph.edges[0].type == "conditional"
 
 
-def test_nodes_stand_in_order_of_first_mention_and_edges_source_by_source() -> None:
+def test_nodes_are_in_order_of_first_mention_and_edges_source_by_source() -> None:
     text = "a & b -> c & d\ne = x"
 
     assert ids(text) == ["a", "b", "c", "d", "e"]
@@ -414,7 +414,7 @@ def test_a_product_of_too_many_edges_is_refused_before_it_is_made() -> None:
 # JSON and files
 
 
-def test_a_cell_that_begins_with_a_brace_is_json() -> None:
+def test_a_cell_that_starts_with_a_brace_is_json() -> None:
     graph = read_graph(' \n{"nodes": [{"node_id": "a", "tool": "t"}]}', name="g")
 
     assert (graph.name, graph.nodes[0].tool) == ("g", "t")

@@ -1,4 +1,4 @@
-"""Eight workflows as they should read: each gives the edges it seems to give, and is written as it was."""
+"""Eight workflows: each parses to the edges that it shows, and is written as it was typed."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_long_chains_are_written_over_several_lines() -> None:
     assert read_graph(text) == graph
 
 
-def test_nodes_whose_order_the_edges_do_not_tell_are_declared_above_them() -> None:
+def test_nodes_whose_order_the_edges_do_not_show_are_declared_above_them() -> None:
     graph = read_graph("c; a -> b; d")
 
     assert to_text(graph) == "c\na\nb\nd\na -> b\n"
