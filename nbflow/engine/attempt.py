@@ -118,10 +118,10 @@ class Attempt:
         self._fraction = fraction
         self._say(Kind.NODE_PROGRESS, text, fraction)
 
-    def ask(self, form: Form, told: Mapping[str, Any]) -> Future[Any]:
+    def ask(self, form: Form, data: Mapping[str, Any]) -> Future[Any]:
         """Ask a person; return a future for the data of the answer."""
         self._asked += 1
-        return self._host.ask(self, self._task, self._asked, form, told)
+        return self._host.ask(self, self._task, self._asked, form, data)
 
     @contextmanager
     def stopped_clock(self) -> Iterator[None]:

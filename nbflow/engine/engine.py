@@ -57,7 +57,7 @@ class WorkflowEngine:
         new_id: Returns the id of a new run.
         max_threads: The number of sync tools that may run at once, over all runs of this engine on one loop; a thread
             whose attempt timed out or was cancelled does not count.
-        attempt_grace: How long (s) the next start of a node waits for such a thread; by default the setting
+        attempt_grace: The time (s) for which the next start of a node waits for such a thread; by default the setting
             NBFLOW_ATTEMPT_GRACE, else 30 (SEMANTICS rule 15a).
     """
 
@@ -95,7 +95,7 @@ class WorkflowEngine:
             graph: The graph; a later redefinition does not change the run.
             initial_state: The state at the start. It is copied, unless `recorder` or `resume_from` is
                 given: then it has normalised names, and no other code changes its values.
-            max_parallel: How many nodes may run at once; unlimited by default.
+            max_parallel: The number of nodes that may run at once; unlimited by default.
             run_id: The id of the run; a new id by default.
             recorder: Stores the events of the run.
             resume_from: The state that a resumed run starts from, replayed on `plan(graph)` from the same

@@ -79,14 +79,14 @@ logger = logging.getLogger("nbflow")
 WAIT_UNNOTICED_S = 2.0
 """A start that waits longer for the thread of an earlier attempt is logged."""
 CLEANUP_S = 10.0
-"""How long the end of a run waits for the cleanup of cancelled tools."""
+"""The time (s) for which the end of a run waits for the cleanup of cancelled tools."""
 ACTIVE = (Status.RUNNING, Status.WAITING)
 _KIND_OF_END = {status: kind for kind, status in ENDINGS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What an engine gives to a run: the tools, the threads, and the clock (`epoch` + `clock()` is seconds since 1970).
+    """The environment of a run: its tools, threads and clock (`epoch` + `clock()` is seconds since 1970).
 
     `grace` is how long (s) the next start of a node waits for a thread of `stragglers`.
     """
@@ -111,7 +111,7 @@ class Execution:
         record: The run.
         log: The event log of the run.
         environment: The tools, threads and clock.
-        max_parallel: How many nodes may run at once; None for no limit.
+        max_parallel: The number of nodes that may run at once; None for no limit.
         resume_from: The state that a resumed run starts from.
     """
 

@@ -114,7 +114,7 @@ class Form:
 
         return None if self.schema is None or isinstance(self.schema, Mapping) else TypeAdapter(self.schema)
 
-    def told(self) -> dict[str, Any]:
+    def event_data(self) -> dict[str, Any]:
         """Return the data of the question's event; absent fields are left out."""
         schema = self.schema if self._adapter is None else self._adapter.json_schema()
         choices = None if self.choices is None else list(self.choices)
@@ -142,7 +142,7 @@ class Form:
     @cached_property
     def is_secret(self) -> bool:
         """Whether the answer, or a part of it, is secret: its schema has `writeOnly`, as for pydantic's secrets."""
-        return b'"writeOnly":true' in _json(self.told().get("schema"))
+        return b'"writeOnly":true' in _json(self.event_data().get("schema"))
 
     def _chosen(self, data: Any) -> Any:
         """Return the choice whose text equals a text; any other data unchanged."""
@@ -242,9 +242,9 @@ class Questions:
         """Refer to the execution, which has ended, by a weak reference."""
         self._host = host
 
-    def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, told: Mapping[str, Any]) -> Future[Any]:
+    def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, data: Mapping[str, Any]) -> Future[Any]:
         """Ask a question, from any thread; return a future for the data of the answer."""
-        question, loop = Question(task, ordinal, form, told, Future()), self._host.loop
+        question, loop = Question(task, ordinal, form, data, Future()), self._host.loop
         question.answer.add_done_callback(lambda answer: self._answered_or_cancelled(answer, question))
         loop.call_soon_threadsafe(self._asked, attempt, question)
         return question.answer
@@ -259,7 +259,7 @@ class Questions:
             return
         self.open.append(question)
         question.clocks.enter_context(self._host.stopped_clocks(question.task))
-        question.seq = self._tell(Kind.NODE_WAITING, question, question.told)
+        question.seq = self._log(Kind.NODE_WAITING, question, question.told)
 
     def answer(self, value: Any, node: str | None, seq: int | None) -> None:
         """Accept an answer to an open question.
@@ -268,15 +268,15 @@ class Questions:
             RunStateError: No such question is open, or more than one.
             AnswerError: The answer does not fit the question.
         """
-        question = self._meant(None if node is None else node_path(node), seq)
+        question = self._matching(None if node is None else node_path(node), seq)
         data = own(question.form.accepted(value, question.node))
         self._answers[_key(question)] = data
         self._close(question)
         # Nothing shows or stores a secret answer, so a resumed run asks the question again.
-        told = {"secret": True} if question.form.is_secret else {"answer": data}
+        fields = {"secret": True} if question.form.is_secret else {"answer": data}
         if question.form.is_secret:
             learn_value(data)
-        self._tell(Kind.NODE_ANSWERED, question, told)
+        self._log(Kind.NODE_ANSWERED, question, fields)
         _give(question, data)
 
     def drop(self, task: Task) -> None:
@@ -299,9 +299,9 @@ class Questions:
         """Log that the tool has stopped waiting, for example after its own timeout."""
         if question in self.open:
             self._close(question)
-            self._tell(Kind.NODE_ANSWERED, question, {"withdrawn": True})
+            self._log(Kind.NODE_ANSWERED, question, {"withdrawn": True})
 
-    def _meant(self, node: str | None, seq: int | None) -> Question:
+    def _matching(self, node: str | None, seq: int | None) -> Question:
         found = [each for each in self.open if node in (None, each.node) and seq in (None, each.seq)]
         if len(found) == 1:
             return found[0]
@@ -310,8 +310,8 @@ class Questions:
             raise RunStateError(f"run {host.run_id} has no open question (status: {host.status})")
         asking = name_list(f"{each.seq} of {each.node!r}" for each in found or self.open)
         if not found:
-            meant = f"question {seq}" if seq is not None else f"the question of {node!r}"
-            raise RunStateError(f"{meant} is not open in run {host.run_id}; open are {asking}")
+            named = f"question {seq}" if seq is not None else f"the question of {node!r}"
+            raise RunStateError(f"{named} is not open in run {host.run_id}; open are {asking}")
         raise RunStateError(
             f"run {host.run_id} asks {len(found)} questions: {asking}; name one by its node or its number"
         )
@@ -321,7 +321,7 @@ class Questions:
         self.open.remove(question)
         question.clocks.close()
 
-    def _tell(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> int:
+    def _log(self, kind: Kind, question: Question, data: Mapping[str, Any]) -> int:
         return self._host.log_question(kind, question.task, {"ordinal": question.ordinal, **data})
 
 
@@ -360,7 +360,7 @@ async def ask(
     if attempt is None:
         raise ExecutionError("ask() waits for a person inside a run; call it in an async tool that a graph runs")
     form = Form(str(question), str(details), choices, schema)
-    answer = asyncio.wrap_future(attempt.ask(form, form.told()))
+    answer = asyncio.wrap_future(attempt.ask(form, form.event_data()))
     if isinstance(schema, Mapping):
         # The import of jsonschema takes about a second, and would block the loop when the answer arrives.
         asyncio.get_running_loop().run_in_executor(None, import_module, "jsonschema")

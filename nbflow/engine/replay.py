@@ -130,16 +130,18 @@ class Replay:
         plan: The compiled graph.
         initial: The initial state.
         rules: The version of the rules of the run, as from `rules_of`.
-        as_told: Take the edges that the events name, and evaluate no condition of theirs.
+        routes_from_log: Take the edges that the events name, and evaluate no condition of theirs.
     """
 
-    def __init__(self, plan: Plan, initial: Mapping[str, Any], *, rules: int = RULES, as_told: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, initial: Mapping[str, Any], *, rules: int = RULES, routes_from_log: bool = False
+    ) -> None:
         self.scheduler = Scheduler(plan, initial, rules=rules)
         self.tried: dict[Key, int] = {}
         self.answers: dict[tuple[Key, int], Any] = {}
         self._opened: dict[Key, dict[str, Any]] = {}
         self._closed: dict[Key, Any] = {}
-        self._as_told = as_told or lacks(dict(initial))
+        self._routes_from_log = routes_from_log or lacks(dict(initial))
         self._note(self.scheduler.begin())
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -156,8 +158,8 @@ class Replay:
             if event.data.get("unchanged"):
                 self._put_back_unchanged(event)
             if outcome is not None:
-                self._as_told = self._as_told or lacks(outcome.value)
-                routes = _routes(events, at + 1) if self._as_told else None
+                self._routes_from_log = self._routes_from_log or lacks(outcome.value)
+                routes = _routes(events, at + 1) if self._routes_from_log else None
                 self._note(self.scheduler.apply(outcome, f"event {event.seq}", routes))
             if event.kind is Kind.NODE_START:
                 self._started(event)

@@ -28,7 +28,7 @@ Position = tuple[str, str, tuple[int, ...]]
 
 
 def attempt_grace() -> float:
-    """Return how long (s) a node's next start waits for the thread of an earlier attempt, as the environment sets it.
+    """Return the time (s) for which a start waits for the thread of an earlier attempt, from the environment.
 
     Raises:
         NbflowError: NBFLOW_ATTEMPT_GRACE is not a number of seconds.

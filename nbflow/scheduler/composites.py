@@ -13,7 +13,7 @@ from nbflow.errors import ConditionError, ToolError, name_list
 from nbflow.errors.failures import error_data, is_collected, node_error
 from nbflow.names import key_for
 from nbflow.scheduler.commands import Cancel, Close, Open, Retry, Task
-from nbflow.scheduler.tokens import GraphRun, Out, unfold
+from nbflow.scheduler.tokens import GraphRun, Out, end_with_inner
 from nbflow.state import PathState
 from nbflow.values import own
 
@@ -70,7 +70,7 @@ class MapRun:
         return started
 
 
-class SubRun:
+class SubgraphRun:
     """One attempt at a subgraph; `error` is the failure of this attempt during the backoff before the next one."""
 
     def __init__(self, attempt: int, run: GraphRun) -> None:
@@ -120,7 +120,7 @@ def _map_run(task: Task, values: list[Any], rules: int) -> MapRun:
     return MapRun(task, values, collected)
 
 
-def map_anew(scheduler: Scheduler, task: Task) -> None:
+def restart_map(scheduler: Scheduler, task: Task) -> None:
     """Start a map again, before the engine has executed any of its commands."""
     end_inside(task, [])
     begin(scheduler, task, [])
@@ -144,7 +144,7 @@ def begin_subgraph(scheduler: Scheduler, task: Task, out: Out, *, attempt: int) 
             scheduler.later(lambda more: _subgraph_completed(scheduler, task, run, final, more))
 
     run = GraphRun(plan, state, scheduler.open, on_end, routes=scheduler.routes, parent=task, attempt=attempt)
-    task.composite = SubRun(attempt, run)
+    task.composite = SubgraphRun(attempt, run)
     out.append(Open(task, attempt))
     run.begin(out)
 
@@ -210,7 +210,7 @@ def skipped(scheduler: Scheduler, task: Task, value: Any, out: Out) -> None:
 
 def end_inside(task: Task, out: Out) -> None:
     """Cancel the tasks that still run inside a map or inside an attempt at a subgraph."""
-    out.extend(Cancel(inner) for each in task.composite.tasks() for inner in unfold(each))
+    out.extend(Cancel(inner) for each in task.composite.tasks() for inner in end_with_inner(each))
     task.composite.over = True
 
 

@@ -18,7 +18,7 @@ from nbflow.scheduler.commands import EdgeTaken
 from nbflow.scheduler.reachability import Loop, Reachability, Structure, analyse
 from nbflow.state import Fold, resolve
 
-_HASTE = {"race": 0, "first": 1, "each": 1, "all": 2}
+_START_RANKS = {"race": 0, "first": 1, "each": 1, "all": 2}
 
 
 class NodePlan:
@@ -28,19 +28,31 @@ class NodePlan:
         index: The position of the node in the definition.
         waits: Whether its join is `all`.
         each: Whether its join is `each`.
-        hurries: Whether its join is `first` or `race`, so that it starts on the first arrival.
+        is_eager: Whether its join is `first` or `race`, so that it starts on the first arrival.
     """
 
     __slots__ = (
-        "composite", "conditional", "definition", "each", "edges", "error_edges", "hurries", "id", "index", "normal",
-        "only", "route_all", "subplan", "waits",
+        "composite",
+        "conditional",
+        "definition",
+        "each",
+        "edges",
+        "error_edges",
+        "id",
+        "index",
+        "is_eager",
+        "normal",
+        "only",
+        "route_all",
+        "subplan",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, index: int, definition: NodeDefinition) -> None:
         self.index, self.id, self.definition = index, definition.node_id, definition
         self.waits = definition.join == "all"
         self.each = definition.join == "each"
-        self.hurries = definition.join in ("first", "race")
+        self.is_eager = definition.join in ("first", "race")
         self.route_all = definition.route == "all"
         self.edges: list[EdgePlan] = []
         self.conditional: list[EdgePlan] = []
@@ -91,7 +103,7 @@ class Plan:
         self.by_id = {node.id: node for node in self.nodes}
         self.entries = [self.by_id[name] for name in definition.entries()]
         self.edges: list[EdgePlan] = []
-        self.haste = [_HASTE[node.definition.join] for node in self.nodes]
+        self.start_ranks = [_START_RANKS[node.definition.join] for node in self.nodes]
         """By node, its rank among the nodes reached at once: a race starts before the nodes that it would cancel."""
         self._structure: Structure
         self.counted = 0
@@ -121,7 +133,7 @@ class Plan:
         for node in self.nodes:
             if len(node.normal) == 1 and not node.conditional:
                 target = node.normal[0].target
-                node.only = node.normal[0] if target is not None and not target.hurries else None
+                node.only = node.normal[0] if target is not None and not target.is_eager else None
         self._find_direct(structure)
 
     def _give_slots(self, linking: list[EdgePlan], structure: Structure) -> dict[Loop, slice]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from nbflow.errors import RecordedError, RunStateError, name_list
 from nbflow.scheduler import composites
 from nbflow.scheduler.commands import Command, Ended, Open, Retry, Step, Task, steps_of
-from nbflow.scheduler.composites import MapRun, SubRun
+from nbflow.scheduler.composites import MapRun, SubgraphRun
 from nbflow.scheduler.plan import Plan
 from nbflow.scheduler.tokens import GraphRun, Out, Routes
 from nbflow.state import PathState, Write
@@ -78,7 +78,7 @@ class Scheduler:
         out: Out = []
         if not task.live:
             return out
-        if isinstance(task.composite, SubRun):
+        if isinstance(task.composite, SubgraphRun):
             composites.attempt_failed(self, task, error, out)
         elif task.composite is not None:
             composites.failed(self, task, error, out)
@@ -121,12 +121,12 @@ class Scheduler:
         A map over such a key starts again with the new value, if none of its items has ended.
         """
         runs = [self.root]
-        runs += [task.composite.run for task in _inside(self.root.tasks()) if isinstance(task.composite, SubRun)]
+        runs += [task.composite.run for task in _inside(self.root.tasks()) if isinstance(task.composite, SubgraphRun)]
         for run in runs:
             run.edit(update, lambda key, serial: Write("edit", serial, None, update[key], sweeping=True))
         for task in [task for task in self.tasks() if isinstance(task.composite, MapRun)]:
             if task.live and task.node.definition.map in update and task.composite.untouched:
-                composites.map_anew(self, task)
+                composites.restart_map(self, task)
 
     def state(self) -> dict[str, Any]:
         """Return the final state of a run that has ended, else the state of its tokens, as `GraphRun.state` does."""
@@ -181,7 +181,7 @@ class Scheduler:
         for task in self.tasks():
             inside = task.composite
             answers.append(task if inside is None else Open(task, getattr(inside, "attempt", 1)))
-            if isinstance(inside, SubRun) and inside.error is not None:
+            if isinstance(inside, SubgraphRun) and inside.error is not None:
                 answers.append(Retry(task, inside.attempt + 1, inside.error))
         return self._drained(answers) if self.ended is None else [self.ended]
 
@@ -243,13 +243,13 @@ def _entered(run: GraphRun, step: Step) -> GraphRun | None:
     """Return the run of the subgraph at a step of a scope."""
     task = _task_at(run, step.firing, step.node, step.item)
     inside = None if task is None else task.composite
-    return inside.run if isinstance(inside, SubRun) and inside.attempt == step.attempt else None
+    return inside.run if isinstance(inside, SubgraphRun) and inside.attempt == step.attempt else None
 
 
 def _fits(task: Task, kind: str) -> bool:
     """Return whether such an outcome can come from outside: the completion of a composite is derived."""
     if kind == "retried":
-        return isinstance(task.composite, SubRun)
+        return isinstance(task.composite, SubgraphRun)
     return task.composite is None or kind != "completed"
 
 

@@ -114,7 +114,7 @@ class Marking(ABC):
     def _settle_starts(self, placed: list[int], woken: list[int], out: Out) -> None:
         """Start the nodes that may start, after all tokens of one completion have arrived."""
         if len(placed) > 1:
-            placed.sort(key=self.plan.haste.__getitem__)
+            placed.sort(key=self.plan.start_ranks.__getitem__)
         work = [*placed, *woken]
         for index in work:
             if index not in self._arrived:
@@ -184,7 +184,7 @@ class Marking(ABC):
         freed: list[int] = []
         for task in list(self.active.values()):
             if running >> self.plan.reachability.position[task.node.index] & 1 and task.node is not node:
-                out.extend(Cancel(each) for each in unfold(task))
+                out.extend(Cancel(each) for each in end_with_inner(task))
                 freed += self._leave(task)
         for index in list(self._arrived):
             if pending >> self.plan.reachability.position[index] & 1:
@@ -222,7 +222,7 @@ class Marking(ABC):
             out.append(task)
 
     @abstractmethod
-    def complete(self, task: Task, update: dict[str, Any] | None, out: Out, handed: dict[str, list[Any]]) -> None:
+    def complete(self, task: Task, update: dict[str, Any] | None, out: Out, nested: dict[str, list[Any]]) -> None:
         """Write a firing's update and move on."""
 
     @abstractmethod
@@ -234,13 +234,13 @@ class Marking(ABC):
         """End the run: nothing is live any more."""
 
 
-def unfold(task: Task) -> Iterator[Task]:
+def end_with_inner(task: Task) -> Iterator[Task]:
     """End a task and all tasks inside it; yield those that ended, innermost first."""
     if not task.live:
         return
     if task.composite is not None:
         for inner in task.composite.tasks():
-            yield from unfold(inner)
+            yield from end_with_inner(inner)
         task.composite.over = True
     task.live = False
     yield task
@@ -295,26 +295,26 @@ class GraphRun(Marking):
         """Put a token at every entry node."""
         path = PathState.initial(self.initial)
         entries = self.plan.entries
-        if len(entries) == 1 and not entries[0].hurries:
+        if len(entries) == 1 and not entries[0].is_eager:
             self._start_solo(entries[0], path, (-1,), out)
             return
         for index, node in enumerate(entries):
             self._arrive(node, (-1, (index,), path.fork()))
         self._settle_starts([node.index for node in entries], [], out)
 
-    def complete(self, task: Task, update: dict[str, Any] | None, out: Out, handed: dict[str, list[Any]]) -> None:
+    def complete(self, task: Task, update: dict[str, Any] | None, out: Out, nested: dict[str, list[Any]]) -> None:
         """Write the update of a firing and move its token.
 
-        `handed` are the updates of a subgraph to keys with a reducer in both graphs, in their order.
+        `nested` are the updates of a subgraph to keys with a reducer in both graphs, in their order.
         """
         node, path = task.node, task.path
         solo = self._solo is task
         self.untouched = False
         try:
-            if update or handed:
+            if update or nested:
                 alone = solo and not self._ended and self.parent is None
                 self._write(path, update or {}, node.id, alone=alone)
-                for key, updates in handed.items():
+                for key, updates in nested.items():
                     for item in updates:
                         self._write(path, {key: item}, node.id, alone=alone)
             edge = node.only
@@ -453,7 +453,7 @@ class GraphRun(Marking):
             token = path if place == last else path.fork()
             if edge.target is None:
                 self._ended.append((task.node.index, (*order, edge.index), token))
-            elif self._live == 0 and last == 0 and not edge.target.hurries:
+            elif self._live == 0 and last == 0 and not edge.target.is_eager:
                 self._start_solo(edge.target, token, (edge.index, *order), out)
                 return
             elif edge.direct:
@@ -491,7 +491,7 @@ class GraphRun(Marking):
         self.over = True
         for task in self.tasks():
             if task is not failed:
-                out.extend(Cancel(each) for each in unfold(task))
+                out.extend(Cancel(each) for each in end_with_inner(task))
         if failed is not None:
             failed.live = False
         self._ended_with(None, error, out)

@@ -20,7 +20,7 @@ from nbflow.graph import GraphDefinition, NodeDefinition
 from nbflow.graph.model import AS_STORED
 from nbflow.scheduler import Plan
 from nbflow.scheduler.commands import steps_of
-from nbflow.scheduler.composites import MapRun, SubRun
+from nbflow.scheduler.composites import MapRun, SubgraphRun
 from nbflow.scheduler.plan import NodePlan
 from nbflow.scheduler.tokens import GraphRun
 from nbflow.state import Unstored
@@ -183,7 +183,7 @@ def readable_values(run: GraphRun, registry: ToolRegistry) -> Iterator[ReadableV
             key = task.node.id
             yield from (ReadableValue(key, each, readers.of(key)) for each in composite.results if readers.reads(key))
         for part in composite.tasks() if isinstance(composite, MapRun) else [task]:
-            if isinstance(part.composite, SubRun):
+            if isinstance(part.composite, SubgraphRun):
                 yield from readable_values(part.composite.run, registry)
 
 

@@ -277,7 +277,7 @@ def past_of(
         RunStateError: An event, which is named, does not fit the graph.
     """
     events = source.events[:upto]
-    replay = Replay(plan, source.initial, rules=rules_of(events), as_told=routes_from_log)
+    replay = Replay(plan, source.initial, rules=rules_of(events), routes_from_log=routes_from_log)
     with garbage_collection_paused():
         replay.feed(events)
     resumed: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}

@@ -193,7 +193,7 @@ class StoredRun(RunRecord):
             self.result = ExecutionResult(row.id, self.status, state, row.seconds, error, self.events)
 
     def _replayed(self, events: Sequence[Event]) -> Replay:
-        replay = Replay(self.plan, self.initial, rules=rules_of(events), as_told=True)
+        replay = Replay(self.plan, self.initial, rules=rules_of(events), routes_from_log=True)
         replay.feed(events)
         return replay
 

@@ -111,7 +111,7 @@ def standing(plan: Plan, initial: Mapping[str, Any], events: Sequence[Event]) ->
     """Return the firings that a replay of events says are to run."""
     replay = Replay(plan, initial)
     replay.feed(events)
-    tasks = [answer for answer in replay.standing() if isinstance(answer, Task)]
+    tasks = [answer for answer in replay.open_commands() if isinstance(answer, Task)]
     return {(task.scope, task.firing, task.item) for task in tasks}
 
 

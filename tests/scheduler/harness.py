@@ -192,5 +192,5 @@ def resume(drive: Drive, log: list[Outcome], state: Mapping[str, Any] | None = N
     again.ended = again.scheduler.ended
     for task in leaves:
         again.start(task)
-    again.carry_out([answer for answer in again.scheduler.standing() if isinstance(answer, Retry)])
+    again.carry_out([answer for answer in again.scheduler.open_commands() if isinstance(answer, Retry)])
     return again
