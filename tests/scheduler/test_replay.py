@@ -104,7 +104,9 @@ def test_what_happened_during_the_backoff_of_a_subgraph_replays_before_its_next_
     assert {task.node.id for task in drive.scheduler.replay(log)} == {"c", "e"}
     waiting = prepare("a -> s & b -> c\ns = graph g [retries=1]\ns -> e on error", graphs={"g": "m [map=xs]"})
     assert waiting.scheduler.replay(log[:2]) == []
-    assert [repr(answer.task) for answer in waiting.scheduler.open_commands() if isinstance(answer, Retry)] == ["Task(s#2)"]
+    assert [repr(answer.task) for answer in waiting.scheduler.open_commands() if isinstance(answer, Retry)] == [
+        "Task(s#2)"
+    ]
 
 
 def test_a_skipped_firing_is_a_completion_with_the_output_a_person_gave() -> None:
