@@ -1,6 +1,6 @@
-"""What the server is compared with: FastAPI and uvicorn with one insert, or the time over a socket, and nothing else.
+"""A minimal server for comparison: FastAPI and uvicorn with one insert per request, or the time over a WebSocket.
 
-Rule: a process of its own, with uvicorn set as nbflow sets it, and SQLite as nbflow's store sets it.
+Invariant: it runs in a separate process, with the settings of uvicorn and SQLite that nbflow uses.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ TABLE = Table(
 )
 
 
-class Asked(BaseModel):
-    """As nbflow is asked for a run."""
+class Request(BaseModel):
+    """The body of a request for a run, as nbflow takes it."""
 
     graph_id: str
     initial_state: dict[str, object]
@@ -44,24 +44,24 @@ def application(file: Path) -> FastAPI:
         connection.execute("PRAGMA synchronous = NORMAL")  # type: ignore[attr-defined]
 
     @app.post("/executions/run", status_code=202)
-    async def add(asked: Asked) -> JSONResponse:
+    async def add(request: Request) -> JSONResponse:
         async with engine.begin() as connection:
-            done = await connection.execute(insert(TABLE).values(id=asked.graph_id, state=str(asked.initial_state)))
+            done = await connection.execute(insert(TABLE).values(id=request.graph_id, state=str(request.initial_state)))
         return JSONResponse({"run_id": str(done.inserted_primary_key[0])}, 202)
 
     @app.websocket("/times")
-    async def tell(websocket: WebSocket) -> None:
+    async def send_times(websocket: WebSocket) -> None:
         await websocket.accept()
         while True:
             await asyncio.sleep(0.01)
             await websocket.send_text(str(time.time()))
 
-    async def made() -> None:
+    async def create_tables() -> None:
         async with engine.begin() as connection:
             await connection.run_sync(TABLE.metadata.create_all)
         await engine.dispose()
 
-    asyncio.run(made())
+    asyncio.run(create_tables())
     return app
 
 

@@ -1,6 +1,6 @@
-"""Benchmarks: run by `pytest tests/benchmarks`, and left out where the tests at large are asked for.
+"""Benchmarks: `pytest tests/benchmarks` runs them, other calls of pytest skip them.
 
-Rule: they tell figures beside their targets and never fail on a time; what fails is a run that did not do its work.
+Invariant: they show figures beside their targets and never fail because of a time, only if a run gave a wrong result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from figures import Figures
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "server"))  # where a notebook is served as users serve one
+sys.path.append(str(HERE.parent / "server"))  # has the module that serves a notebook as users do
 FIGURES: pytest.StashKey[Figures] = pytest.StashKey()
 
 

@@ -1,6 +1,6 @@
-"""The table of what was measured.
+"""The table of measured figures.
 
-Rule: a target stands beside its figure; an absolute figure stands beside what the bare mechanism takes in the same run.
+Invariant: a figure is shown with its target, and an absolute figure with the figure of the bare mechanism in the same run.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ TIMES = "×"  # noqa: RUF001 - the sign is meant
 
 @dataclass
 class Figures:
-    """Rows of text: what, measured, target, whether it was missed, and a note."""
+    """Rows of text: the subject, the figure, the target, `missed` or nothing, and a note."""
 
     rows: list[tuple[str, str, str, str, str]] = field(default_factory=list)
 
     def at_most(self, what: str, measured: float, target: float, note: str = "", *, unit: str = TIMES) -> None:
-        """Add a figure that is to be small."""
+        """Add a figure with an upper bound as its target."""
         self._add(what, f"{measured:.3g} {unit}", f"≤ {target:g} {unit}", note, missed=measured > target)
 
     def at_least(self, what: str, measured: float, target: float, note: str = "", *, unit: str = TIMES) -> None:
-        """Add a figure that is to be large."""
+        """Add a figure with a lower bound as its target."""
         self._add(what, f"{measured:.0f} {unit}", f"≥ {target:g} {unit}", note, missed=measured < target)
 
-    def tell(self, what: str, measured: str, note: str = "") -> None:
-        """Add a figure that has no target."""
+    def add(self, what: str, measured: str, note: str = "") -> None:
+        """Add a figure without a target."""
         self._add(what, measured, "", note, missed=False)
 
     def _add(self, what: str, measured: str, target: str, note: str, *, missed: bool) -> None:
@@ -44,10 +44,10 @@ class Figures:
 
 
 def micro(seconds: float) -> str:
-    """Return a time in microseconds, or milliseconds where it is long."""
+    """Return a time as text in microseconds, or in milliseconds from 1 ms on."""
     return f"{seconds * 1e6:.2f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.1f} ms"
 
 
 def ratio(value: float) -> str:
-    """Return how many times one thing is another."""
+    """Return a ratio as text."""
     return f"{value:.3g} {TIMES}"

@@ -1,8 +1,8 @@
-"""The same graphs by other engines, each as its own documentation builds them, without tracing or storage.
+"""The same graphs in other engines, each built as the documentation of the engine shows, without tracing or storage.
 
 Each tool takes two keys, `x` and `by`, and writes one. A way returns what the graph computed.
 
-Invariant: a peer that is not installed is skipped, and what it can build beforehand is not timed.
+Invariant: a peer that is not installed is skipped, and the time to build a graph is not measured if it is built once.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def gathered(count: int) -> AsyncWay:
 def langgraph(
     nodes: dict[str, Callable[[Any], Any]],
     edges: Sequence[tuple[Any, str]],
-    way_on: Callable[[Any], str] | None = None,
+    choose: Callable[[Any], str] | None = None,
     key: str = "x",
 ) -> AsyncWay:
-    """Return a way that runs a graph of LangGraph; `way_on` chooses what follows node `b`."""
+    """Return a way that runs a graph of LangGraph; `choose` returns the successor of node `b`."""
     module = need("langgraph.graph")
     builder = module.StateGraph(Counted)
     for name, function in nodes.items():
@@ -91,8 +91,8 @@ def langgraph(
     builder.set_entry_point(next(iter(nodes)))
     for source, target in edges:
         builder.add_edge(source, target)
-    if way_on is not None:
-        builder.add_conditional_edges("b", way_on, ["a", module.END])
+    if choose is not None:
+        builder.add_conditional_edges("b", choose, ["a", module.END])
     app = builder.compile()
 
     async def way() -> int:

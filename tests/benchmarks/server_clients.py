@@ -1,6 +1,6 @@
-"""Clients of servers that are processes of their own: as little of the time as can be is theirs.
+"""Clients of servers in other processes, which take as little time as possible themselves.
 
-Rule: bytes that are made beforehand go out over sockets that stay open; an answer is read to its end.
+Invariant: prepared bytes are sent over sockets that stay open, and each response is read completely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LIMITS = {"NBFLOW_MAX_RATE": "1000000", "NBFLOW_MAX_RUNS": "100000", "NBFLOW_DUR
 
 
 def book(folder: Path) -> Path:
-    """Write the notebook of the tests of the server, with what the benchmarks need, and 20 tools more."""
+    """Write the notebook of the server tests, with the graphs of the benchmarks and 20 more tools."""
     return notebook(folder, [*CELLS, TOOLS, FOUR, TICKING, "%%flow_graph ticking\ntick"])
 
 
@@ -47,7 +47,7 @@ def nbflow_served(folder: Path) -> Iterator[Served]:
 
 @contextmanager
 def bare_served(folder: Path) -> Iterator[int]:
-    """Serve what it is compared with; give the port."""
+    """Serve the minimal server; yield its port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(2048)
@@ -63,23 +63,23 @@ def bare_served(folder: Path) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Answers:
-    """How long each answer took (s, the shortest first), and all together."""
+    """The time of each response (s, the shortest first), and of all responses together."""
 
     times: list[float]
     whole: float
 
     def percentile(self, part: float) -> float:
-        """Return what so many of a hundred stay below."""
+        """Return the percentile of the times, in seconds."""
         return self.times[min(len(self.times) - 1, int(len(self.times) * part / 100))]
 
     @property
     def rate(self) -> float:
-        """How many a second."""
+        """Responses per second."""
         return len(self.times) / self.whole
 
 
-def runs_begun(port: int, *, clients: int, each: int) -> Answers:
-    """Begin runs from several clients at once, each over a connection of its own."""
+def start_runs(port: int, *, clients: int, each: int) -> Answers:
+    """Start runs from several parallel clients, each with a separate connection."""
     body = json.dumps({"graph_id": "four", "initial_state": {"n": 1}}).encode()
     head = (
         "POST /executions/run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -90,17 +90,17 @@ def runs_begun(port: int, *, clients: int, each: int) -> Answers:
     async def client(times: list[float]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(each):
-            began = time.perf_counter()
+            started = time.perf_counter()
             writer.write(request)
             await _accepted(reader)
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - started)
         writer.close()
 
     async def main() -> Answers:
         times: list[float] = []
-        began = time.perf_counter()
+        started = time.perf_counter()
         await asyncio.gather(*(client(times) for _ in range(clients)))
-        return Answers(sorted(times), time.perf_counter() - began)
+        return Answers(sorted(times), time.perf_counter() - started)
 
     return asyncio.run(main())
 
@@ -113,6 +113,6 @@ async def _accepted(reader: asyncio.StreamReader) -> None:
 
 
 def cpu_s(process: int) -> float:
-    """Return how long the processors have worked for a process."""
+    """Return the processor time of a process in seconds."""
     times = psutil.Process(process).cpu_times()
     return float(times.user + times.system)

@@ -1,6 +1,6 @@
-"""What the store's benchmarks run: sessions on a file of their own, and the same writing by sqlite3 and a peer alone.
+"""Sessions with a store for the benchmarks, and the same writes by sqlite3 and by a peer.
 
-Rule: each way commits as often, and as safely, as the one it is compared with.
+Invariant: ways that are compared commit equally often and equally safely.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def chained(count: int) -> dict[str, Any]:
 
 
 def session(count: int) -> Session:
-    """Return a session that knows the chain as `g`; its store is where the settings say."""
+    """Return a session that knows the chain as `g`; the settings determine its store."""
     made = Session()
     made.registry.register("step", step)
     made.graph("g", chained(count))
@@ -43,7 +43,7 @@ def session(count: int) -> Session:
 
 
 def running(made: Session, durability: Any) -> AsyncWay:
-    """Return a way that runs the chain of a session, kept as asked."""
+    """Return a way that runs the chain of a session with a durability."""
 
     async def way() -> None:
         await made.start("g", {"payload": PAYLOAD}, durability=durability)
@@ -83,7 +83,7 @@ async def _peer_step(state: Any) -> dict[str, str]:
 
 
 async def langgraph_stored(path: Path, count: int, durability: str) -> tuple[AsyncWay, Any]:
-    """Return a way through a chain that LangGraph keeps in SQLite, and its saver's connection to close."""
+    """Return a way through a chain that LangGraph stores in SQLite, and its saver's connection to close."""
     graphs, saver = need("langgraph.graph"), need("langgraph.checkpoint.sqlite.aio")
     connection = await need("aiosqlite").connect(path)
     names = [f"n{i}" for i in range(count)]

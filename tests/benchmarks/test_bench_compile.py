@@ -66,7 +66,7 @@ def test_compile(shape: Callable[[int], GraphDefinition], figures: Figures) -> N
 
 
 def test_compile_conditions(figures: Figures) -> None:
-    """A chain whose 4 000 edges have conditions of their own."""
+    """A chain whose 4 000 edges have separate conditions."""
     edges = [
         {"from_node": f"n{n}", "to_node": f"n{n + 1}", "condition": f"score_{n} > {n} and not done"}
         for n in range(4_000)

@@ -1,4 +1,4 @@
-"""What importing costs, in a process of its own."""
+"""The time of an import, in a new process."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def test_import(figures: Figures) -> None:
     found = asyncio.run(interleave(9, running("import nbflow"), engine, running(MODELS), running("pass")))
     note = f"{micro(found.median())}, the script {micro(found.median(2))}, bare Python {micro(found.median(3))}"
     figures.at_most("import nbflow / asyncio and three pydantic models", found.ratio(0, 2), 1.6, note)
-    figures.tell("import of the engine / the same script", ratio(found.ratio(1, 2)), micro(found.median(1)))
+    figures.add("import of the engine / the same script", ratio(found.ratio(1, 2)), micro(found.median(1)))
     assert found.median() > 0

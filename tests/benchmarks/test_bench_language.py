@@ -66,5 +66,5 @@ def test_conditions(text: str, figures: Figures) -> None:
     ways = [awaitable(lambda call=call: [call(state) for _ in range(1_000)]) for call in (condition.evaluate, bare)]
     found = asyncio.run(interleave(50, *ways))
     note = f"as Python {micro(found.median(1) / 1_000)}; it records what was read as well"
-    figures.tell(f"condition {text}", micro(found.median() / 1_000), note)
+    figures.add(f"condition {text}", micro(found.median() / 1_000), note)
     assert condition.evaluate(state)[0]

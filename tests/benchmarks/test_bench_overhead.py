@@ -55,5 +55,5 @@ def test_what_is_not_in_the_figures_above(figures: Figures) -> None:
 
     definition = chain(N)
     found = measure(20, read, executing(definition), compiled, partial(asyncio.sleep, 0))
-    figures.tell("chain of 1000 with its log read / without", ratio(found.ratio()))
-    figures.tell("compiling a chain of 1000 / running it", ratio(found.ratio(2, 1)), micro(found.median(2)))
+    figures.add("chain of 1000 with its log read / without", ratio(found.ratio()))
+    figures.add("compiling a chain of 1000 / running it", ratio(found.ratio(2, 1)), micro(found.median(2)))

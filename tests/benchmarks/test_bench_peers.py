@@ -1,6 +1,6 @@
 """The cost of a node whose tool takes two keys and writes one: nbflow beside asyncio alone and five other engines.
 
-The log is kept and the garbage collector is on, as in a user's notebook. One family alone: `-k chain`.
+The log stays in memory and the garbage collector is on, as in a user's notebook. One family alone: `-k chain`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fan(count: int) -> str:
 
 
 def nbflow(text: str, key: str) -> Callable[..., AsyncWay]:
-    """Return what makes ways that run a graph in a session of its own: stored or not, with a view open or not."""
+    """Return a function that makes ways that run a graph in a new session: stored or not, with an open view or not."""
 
     def way_of(durability: Any, *, view: bool) -> AsyncWay:
         session = Session()
@@ -122,7 +122,7 @@ def compare(figures: Figures, shape: str, nodes: int, expected: int, ways: dict[
     rounds, against = asyncio.run(main()), list(ways).index(base)
     for index, name in enumerate(ways):
         each = rounds.median(index) / nodes
-        figures.tell(f"{shape}: {name}", f"{micro(each)} a node", f"{ratio(rounds.ratio(index, against))} {base}")
+        figures.add(f"{shape}: {name}", f"{micro(each)} a node", f"{ratio(rounds.ratio(index, against))} {base}")
 
 
 @pytest.mark.parametrize("count", [N, 10 * N])

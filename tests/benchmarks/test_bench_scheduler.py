@@ -48,5 +48,5 @@ def test_one_completion(count: int, last_first: bool, figures: Figures) -> None:
     found = asyncio.run(interleave(5, awaitable(prepare), awaitable(complete), rest))
     order = "the last first" if last_first else "in order"
     note = f"bare tables {micro(found.median(2) / SAMPLE)}; starting all of them {micro(found.median() / count)} each"
-    figures.tell(f"one completion among {count}, {order}", micro(found.median(1) / SAMPLE), note)
+    figures.add(f"one completion among {count}, {order}", micro(found.median(1) / SAMPLE), note)
     assert len(ready[0][0].leaves()) == count - SAMPLE

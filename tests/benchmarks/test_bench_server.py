@@ -18,7 +18,7 @@ from typing import Any
 
 from figures import Figures
 from served import TOKEN, Served, environment_of, notebook, serving
-from server_clients import Answers, bare_served, book, cpu_s, nbflow_served, runs_begun
+from server_clients import Answers, bare_served, book, cpu_s, nbflow_served, start_runs
 from websockets.asyncio.client import connect
 
 EVENTS, PAUSE_S = 400, 0.01
@@ -26,7 +26,7 @@ ROUNDS = 7
 STARTS = 7
 
 
-def test_from_an_event_to_who_watches(figures: Figures, tmp_path: Path) -> None:
+def test_delay_from_an_event_to_a_watcher(figures: Figures, tmp_path: Path) -> None:
     """Both at a hundred a second, over one WebSocket."""
     with nbflow_served(tmp_path) as served, bare_served(tmp_path) as bare:
         rounds = []
@@ -72,7 +72,7 @@ def test_how_long_others_wait_while_large_results_are_made_and_sent(figures: Fig
 
 
 class Probe:
-    """Asks a server for its health again and again from a thread; `times` are how long each answer took (s)."""
+    """A thread that requests the health of a server repeatedly; `times` are the times of the responses (s)."""
 
     def __init__(self, served: Served) -> None:
         self.times: list[float] = []
@@ -91,9 +91,9 @@ class Probe:
         with self._served.client() as client:
             client.get("/health")  # connects
             while not self._over.wait(0.005):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 client.get("/health").raise_for_status()
-                self.times.append(time.perf_counter() - begun)
+                self.times.append(time.perf_counter() - started)
 
 
 def event_time(text: str) -> float:
@@ -102,7 +102,7 @@ def event_time(text: str) -> float:
 
 
 def lateness(port: int, path: str, time_of: Callable[[str], float], count: int) -> list[float]:
-    """Return how long (s) after the time in it each of some messages came."""
+    """Return the delay (s) of each message: the time of arrival less the time in the message."""
 
     async def main() -> list[float]:
         address, headers = f"ws://127.0.0.1:{port}{path}", {"Authorization": f"Bearer {TOKEN}"}
@@ -111,32 +111,32 @@ def lateness(port: int, path: str, time_of: Callable[[str], float], count: int) 
             for _ in range(count):
                 text = await client.recv()
                 late.append(time.time() - time_of(str(text)))
-        return late[20:]  # those that were there before it watched came late for no fault of the server's
+        return late[20:]  # without the events that happened before the connection
 
     return asyncio.run(main())
 
 
-def test_runs_begun_by_many_at_once(figures: Figures, tmp_path: Path) -> None:
+def test_runs_started_by_parallel_clients(figures: Figures, tmp_path: Path) -> None:
     with nbflow_served(tmp_path) as served, bare_served(tmp_path) as bare:
         [worker] = served.workers()
         rounds, cost = [], []
         for _ in range(ROUNDS + 1):
             before = cpu_s(worker)
-            own = runs_begun(served.port, clients=20, each=40)
-            time.sleep(0.5)  # what was begun comes to its end
+            own = start_runs(served.port, clients=20, each=40)
+            time.sleep(0.5)  # lets the started runs end
             cost.append((cpu_s(worker) - before) / len(own.times) * 1e3)
-            rounds.append((own, runs_begun(bare, clients=20, each=40)))
+            rounds.append((own, start_runs(bare, clients=20, each=40)))
         with served.client() as client:
             listed = client.get("/executions", params={"graph": "four", "status": "completed", "limit": 200}).json()
     del rounds[0]
     assert len(listed["runs"]) == 200
     late, fast = in_turn(rounds, lambda each: each.percentile(95)), in_turn(rounds, lambda each: each.rate)
-    told = f"calmest round {min(late):.3g}, p95 {best(rounds, 0):.1f} ms, bare {best(rounds, 1):.1f} ms"
-    figures.at_most("POST /executions/run, 20 clients: p95 / a bare insert's", statistics.median(late), 2.5, told)
+    note = f"calmest round {min(late):.3g}, p95 {best(rounds, 0):.1f} ms, bare {best(rounds, 1):.1f} ms"
+    figures.at_most("POST /executions/run, 20 clients: p95 / a bare insert's", statistics.median(late), 2.5, note)
     rates = [statistics.median(pair[way].rate for pair in rounds) for way in (0, 1)]
-    told = f"calmest round {max(fast) * 100:.0f} %, {rates[0]:.0f} runs/s, bare {rates[1]:.0f} inserts/s; "
-    told += f"{statistics.median(cost):.2f} ms of processor a run, with the run itself"
-    figures.at_least("the same: as many a second as a bare insert", statistics.median(fast) * 100, 60, told, unit="%")
+    note = f"calmest round {max(fast) * 100:.0f} %, {rates[0]:.0f} runs/s, bare {rates[1]:.0f} inserts/s; "
+    note += f"{statistics.median(cost):.2f} ms of processor a run, with the run itself"
+    figures.at_least("the same: as many a second as a bare insert", statistics.median(fast) * 100, 60, note, unit="%")
 
 
 def in_turn(rounds: Iterable[tuple[Answers, Answers]], of: Callable[[Answers], float]) -> list[float]:
@@ -151,9 +151,9 @@ def test_from_the_start_to_the_first_answer(figures: Figures, tmp_path: Path) ->
     file = book(tmp_path)
     rounds = []
     for _ in range(STARTS + 1):
-        began = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import fastapi, IPython, uvicorn, sqlalchemy"], check=True)
-        alone = time.perf_counter() - began
+        alone = time.perf_counter() - started
         rounds.append((first_answer(file), alone))
     own, bare = zip(*rounds[1:], strict=True)
     note = f"median {statistics.median(own):.2f} s, the imports alone {min(bare):.2f} s"
@@ -164,14 +164,14 @@ def first_answer(file: Path) -> float:
     """Start a server, return how long (s) it took until /health was answered, and end it."""
     port = free_port()
     command = [sys.executable, "-m", "nbflow", "serve", str(file), "--port", str(port)]
-    began = time.perf_counter()
+    started = time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment_of()) as process:
         try:
             while not is_healthy(port):
                 assert process.poll() is None
-                assert time.perf_counter() < began + 60
+                assert time.perf_counter() < started + 60
                 time.sleep(0.005)
-            return time.perf_counter() - began
+            return time.perf_counter() - started
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

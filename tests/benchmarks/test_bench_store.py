@@ -72,7 +72,7 @@ def test_growth_of_the_file(database: Path, figures: Figures) -> None:
     figures.at_most("store's growth a node, outputs of 100 bytes", (size() - before) / 2_000, 600, unit="B")
 
 
-def test_going_on_after_10_000_nodes(figures: Figures, database: Path) -> None:
+def test_a_resume_after_10_000_nodes(figures: Figures, database: Path) -> None:
     count, broken = 10_001, True
 
     async def last() -> None:
@@ -94,12 +94,12 @@ def test_going_on_after_10_000_nodes(figures: Figures, database: Path) -> None:
         await run.wait()
         first.history.close()
         broken, second = False, made()
-        began = perf_counter()
+        started = perf_counter()
         rows = sqlite3.connect(database).execute("SELECT * FROM nbflow_log ORDER BY execution, seq").fetchall()
-        bare, began = perf_counter() - began, perf_counter()
+        bare, started = perf_counter() - started, perf_counter()
         again = await second.reopen(run.id)
         await again.wait()
-        took = perf_counter() - began
+        took = perf_counter() - started
         assert again.state["out"]
         assert sum(event.kind is Kind.NODE_START for event in again.events[len(rows) :]) == 1
         second.history.close()
@@ -107,7 +107,7 @@ def test_going_on_after_10_000_nodes(figures: Figures, database: Path) -> None:
 
     took, bare = asyncio.run(main())
     figures.at_most(
-        "going on after 10 000 nodes, to its end", took, 1.0, f"sqlite3 reads the rows in {bare:.3f} s", unit="s"
+        "resume after 10 000 nodes, until the end", took, 1.0, f"sqlite3 reads the rows in {bare:.3f} s", unit="s"
     )
 
 
@@ -132,10 +132,10 @@ def test_history_of_10_000_runs_and_a_million_rows(figures: Figures, database: P
     made.history.open()
     times = []
     for _ in range(5):
-        began = perf_counter()
+        started = perf_counter()
         listed = made.runs(status="completed", limit=20)
         text = listed._repr_html_()
-        times.append(perf_counter() - began)
+        times.append(perf_counter() - started)
     made.history.close()
     assert (len(listed), count > 900_000, "<table" in text) == (20, True, True)
     figures.at_most(
@@ -172,6 +172,6 @@ def test_memory_behind_a_slow_disk(figures: Figures) -> None:
         done = subprocess.run([sys.executable, "-c", code, durability], capture_output=True, text=True, check=True)
         return int(done.stdout)
 
-    off, kept = peak("off"), peak("async")
-    note = f"{kept} MB, off {off} MB, each commit 0.2 s late"
-    figures.at_most("memory of 100 000 nodes kept behind a slow disk, over off", kept - off, 100, note, unit="MB")
+    off, stored = peak("off"), peak("async")
+    note = f"{stored} MB, off {off} MB, each commit 0.2 s late"
+    figures.at_most("memory of 100 000 nodes stored on a slow disk, more than off", stored - off, 100, note, unit="MB")

@@ -1,7 +1,7 @@
-"""The cost of a value's ownership (SEMANTICS rule 9): what tools read and return is copied where it could be changed.
+"""The cost of the copies that tools get and return (SEMANTICS rule 9).
 
-Only public names are used, so that the module runs on a checkout of before too, named by PYTHONPATH. A cost is what a run
-takes more than the same run over a number; the log is kept and the garbage collector is on.
+Only public names are used, so that the module runs on an older checkout too, named by PYTHONPATH. A cost is the time of a
+run less that of the same run over a number, with the log in memory and the garbage collector on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from timing import AsyncWay, awaitable, interleave
 
 from nbflow import GraphDefinition, ToolRegistry, WorkflowEngine
 
-pytestmark = pytest.mark.timeout(3600)  # a copy of milliseconds for each of ten thousand items takes its time
+pytestmark = pytest.mark.timeout(3600)  # copies of milliseconds for each of ten thousand items take minutes
 
 ROUNDS = 7
 READERS, ITEMS, FRAMES, LOOPS = 1_000, 10_000, 100, 1_000
@@ -88,7 +88,7 @@ def timed(*ways: AsyncWay, rounds: int = ROUNDS) -> list[float]:
 
 
 def peak(way: AsyncWay) -> float:
-    """Return the most memory (MB) that Python has while a way is gone."""
+    """Return the most memory (MB) that Python uses during a way."""
 
     async def main() -> float:
         tracemalloc.start()
@@ -111,7 +111,7 @@ def test_readers_side_by_side(figures: Figures) -> None:
         deep,
     )
     whole = copied / 10
-    tell_readers(figures, f"fan-out of {READERS:,}", READERS, nothing, nested, flat, mapping, whole)
+    add_readers(figures, f"fan-out of {READERS:,}", READERS, nothing, nested, flat, mapping, whole)
 
 
 def test_items_of_a_map(figures: Figures) -> None:
@@ -122,12 +122,12 @@ def test_items_of_a_map(figures: Figures) -> None:
     nothing, nested, flat, mapping, copied = timed(
         mapped("counts", 1), mapped("looks", NESTED), mapped("looks", FLAT), mapped("looks_only", NESTED), deep
     )
-    tell_readers(figures, f"map of {ITEMS:,}", ITEMS, nothing, nested, flat, mapping, copied / 10)
+    add_readers(figures, f"map of {ITEMS:,}", ITEMS, nothing, nested, flat, mapping, copied / 10)
     few, many = (peak(mapped("looks", NESTED, count)) - peak(mapped("counts", 1, count)) for count in (500, 2_000))
-    figures.tell("map: memory of the nested dict, peak", f"{many:.1f} MB", f"of 2,000 items; {few:.1f} MB of 500")
+    figures.add("map: memory of the nested dict, peak", f"{many:.1f} MB", f"of 2,000 items; {few:.1f} MB of 500")
 
 
-def tell_readers(
+def add_readers(
     figures: Figures, what: str, count: int, nothing: float, nested: float, flat: float, mapping: float, deep: float
 ) -> None:
     """Add a row for each kind of value, beside `copy.deepcopy` of the nested dict."""
@@ -171,7 +171,7 @@ def test_a_frame_through_a_chain(figures: Figures) -> None:
     name = f"1 M × 9 frame through {FRAMES} nodes"  # noqa: RUF001 - the sign is meant
     figures.at_most(f"{name}, unchanged", (unchanged - nothing) / FRAMES * 1e3, 0.3, "a node", unit="ms")
     note = f"a node; the same by pandas alone {micro(pandas_alone / FRAMES)}"
-    figures.tell(f"{name}, one cell changed", micro((edited - nothing) / FRAMES), note)
+    figures.add(f"{name}, one cell changed", micro((edited - nothing) / FRAMES), note)
 
 
 def test_a_new_array_is_returned(figures: Figures) -> None:
@@ -213,6 +213,6 @@ def test_named_parameters_and_state(figures: Figures) -> None:
         running(chain("step", LOOPS), {"x": 0, "by": 1}), running(chain("whole", LOOPS), keys), tasks(LOOPS), rounds=21
     )
     for what, took in (("named int parameters", named), ("`state` of 11 keys", state)):
-        figures.tell(
+        figures.add(
             f"chain of {LOOPS:,}: {what}", f"{micro(took / LOOPS)} a node", f"{ratio(took / bare)} a task a node"
         )

@@ -1,4 +1,4 @@
-"""What a view that is open costs the run that it shows, without a page: the fold and the patches, which go nowhere."""
+"""The cost of an open view for its run, without a page: the fold and the patches, which are dropped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_view_costs_its_run_little(figures: Figures) -> None:
 
 
 async def sent(definition: GraphDefinition) -> list[dict[str, Any]]:
-    """Return what a page is sent of a run that waits between its nodes."""
+    """Return the messages that a page gets for a run whose nodes wait."""
     run, messages = engine.start(definition, {}), list[dict[str, Any]]()
     feed = Feed(run, empty_view(run), send=messages.append, describe=lambda tool: "", reopen=None)  # type: ignore[arg-type]
     feed.start()
@@ -61,7 +61,7 @@ async def sent(definition: GraphDefinition) -> list[dict[str, Any]]:
     return messages
 
 
-def test_a_change_of_a_node_is_told_in_few_bytes(figures: Figures) -> None:
+def test_a_change_of_a_node_takes_few_bytes(figures: Figures) -> None:
     patches = [message for message in asyncio.run(sent(chain(200, "slow"))) if message["type"] == "patch"]
     changes = sum(len(patch.get("nodes", ())) for patch in patches)
     whole = sum(len(json.dumps(patch, separators=(",", ":"))) for patch in patches)

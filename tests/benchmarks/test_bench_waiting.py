@@ -1,4 +1,4 @@
-"""What the engine adds to tools that wait, and how much of their waiting it does at once."""
+"""The time that the engine adds to tools that wait, alone and in parallel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_branches_that_wait(figures: Figures) -> None:
     assert asyncio.run(firings(fan(N, "branch"))) == N + 2
 
 
-def test_a_branch_goes_on_while_the_other_waits(figures: Figures) -> None:
+def test_a_branch_continues_while_the_other_waits(figures: Figures) -> None:
     path = SLOW_S + FAST_S
     found = asyncio.run(interleave(20, executing(uneven_diamond()), bare_diamond))
     note = f"asyncio alone {ratio(found.median(1) / path)}"
@@ -39,9 +39,9 @@ def test_a_branch_goes_on_while_the_other_waits(figures: Figures) -> None:
     assert asyncio.run(firings(uneven_diamond())) == 6
 
 
-def test_a_branch_goes_on_while_the_other_waits_in_a_peer(figures: Figures) -> None:
+def test_a_branch_continues_while_the_other_waits_in_a_peer(figures: Figures) -> None:
     found = asyncio.run(interleave(5, langgraph_diamond()))
-    figures.tell("uneven diamond / its critical path: langgraph", ratio(found.median() / (SLOW_S + FAST_S)))
+    figures.add("uneven diamond / its critical path: langgraph", ratio(found.median() / (SLOW_S + FAST_S)))
     assert found.median() >= SLOW_S + FAST_S
 
 

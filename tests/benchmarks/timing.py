@@ -1,7 +1,7 @@
-"""How time is taken: ways in turn, A B A B, so that whatever else the machine does meets all of them alike.
+"""Measurement of time: each round runs all ways in turn (A B A B), so other load on the machine affects all of them.
 
-Rule: garbage is collected between the samples, and within one only where that is asked for, as it is in a user's process;
-a ratio is the median of the ratios of each round.
+Invariant: garbage is collected between samples, and within a sample only with `collecting`, as in a user's process. A
+ratio is the median of the ratios of all rounds.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Rounds:
 
 
 async def interleave(rounds: int, *ways: AsyncWay, collecting: bool = False) -> Rounds:
-    """Time the ways in turn, after one round that does not count; `collecting` leaves the garbage collector on."""
+    """Time the ways in turn, after one round that is not counted; `collecting` leaves the garbage collector on."""
     was_on = gc.isenabled()
     if not collecting:
         gc.disable()
-    # What is there already is set aside: looking through all of it between the samples would take most of the time.
+    # Existing objects are frozen: collections that examine all of them would take most of the time.
     gc.collect()
     gc.freeze()
     try:
@@ -49,10 +49,10 @@ async def interleave(rounds: int, *ways: AsyncWay, collecting: bool = False) -> 
 
 async def _timed(way: AsyncWay) -> float:
     gc.collect()
-    gc.freeze()  # runs that earlier samples left behind burden none of the later ones
-    began = perf_counter()
+    gc.freeze()  # runs of earlier samples do not slow down later ones
+    started = perf_counter()
     await way()
-    return perf_counter() - began
+    return perf_counter() - started
 
 
 def awaitable(function: Callable[[], Any]) -> AsyncWay:
@@ -65,7 +65,7 @@ def awaitable(function: Callable[[], Any]) -> AsyncWay:
 
 
 def times(count: int, way: AsyncWay) -> AsyncWay:
-    """Return a way that goes another one several times."""
+    """Return a way that runs another way several times."""
 
     async def repeated() -> None:
         for _ in range(count):

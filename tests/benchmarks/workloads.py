@@ -98,7 +98,7 @@ def uneven_diamond() -> GraphDefinition:
 
 
 def executing(definition: GraphDefinition) -> AsyncWay:
-    """Return a way that executes a graph; the run keeps its log and events, as every run does."""
+    """Return a way that executes a graph; the run retains its log and events, like every run."""
     return lambda: engine.execute(definition)
 
 

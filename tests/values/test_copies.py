@@ -22,7 +22,7 @@ from nbflow.values import Snapshots, ValueChangedError, own, register_codec, reg
 
 
 class Colour(enum.Enum):
-    RED = [1]  # noqa: RUF012 - a value that could be changed, of a member that is passed as it is
+    RED = [1]  # noqa: RUF012 - a value that could be changed, of a member that is not copied
 
 
 class Point(NamedTuple):
@@ -87,7 +87,7 @@ IMMUTABLE = [
 
 
 @pytest.mark.parametrize("value", IMMUTABLE, ids=lambda value: type(value).__name__)
-def test_an_immutable_value_passes_as_it_is(value: Any) -> None:
+def test_an_immutable_value_is_not_copied(value: Any) -> None:
     assert own(value) is value
 
 

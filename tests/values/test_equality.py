@@ -1,4 +1,4 @@
-"""Which values are the same: SEMANTICS rule 9."""
+"""Comparison of values: SEMANTICS rule 9."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_a_memory_map_is_never_copied(tmp_path: Path) -> None:
     assert same(mapped, mapped)
 
 
-def test_arrow_and_lazy_frames_pass_as_they_are() -> None:
+def test_arrow_and_lazy_frames_are_not_copied() -> None:
     for value in (pa.table({"a": [1]}), pa.array([1]), pl.LazyFrame({"a": [1]})):
         assert own(value) is value
 

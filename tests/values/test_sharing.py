@@ -1,4 +1,4 @@
-"""Copies that share what did not change with an older value: SEMANTICS rule 9."""
+"""Copies that share the unchanged parts of an older value: SEMANTICS rule 9."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def plain_values() -> st.SearchStrategy[Any]:
 
 
 def shape(value: Any) -> list[Any]:
-    """Return what a value holds in order, each mutable part by its number when it is met again."""
+    """Return the contents of a value in order; a mutable part that occurs again is given by its number."""
     numbers: dict[int, int] = {}
     found: list[Any] = []
     waiting = [value]
@@ -78,8 +78,8 @@ def changed_values(draw: st.DrawFn) -> tuple[Any, Any]:
     """Draw a value and one made of its parts: some dropped, moved, repeated, changed or new."""
     pool = draw(st.lists(plain_values(), min_size=1, max_size=4))
     place = st.integers(0, len(pool) - 1)
-    held = [pool[at] for at in draw(st.lists(place, max_size=5))]
-    copies = own([pool, held])
+    older = [pool[at] for at in draw(st.lists(place, max_size=5))]
+    copies = own([pool, older])
     value = [*copies[1][: draw(st.integers(0, 5))], *(copies[0][at] for at in draw(st.lists(place, max_size=3)))]
     if draw(st.booleans()):
         value = [own(part) for part in value]  # parts that were one are apart now
@@ -89,22 +89,22 @@ def changed_values(draw: st.DrawFn) -> tuple[Any, Any]:
         elif isinstance(part, dict) and draw(st.booleans()):
             part["b"] = draw(leaves())
     if draw(st.booleans()):
-        return {"x": value, "y": value}, {"x": held, "y": held}
-    return value, held
+        return {"x": value, "y": value}, {"x": older, "y": older}
+    return value, older
 
 
 @given(changed_values())
-def test_what_is_adopted_is_shaped_as_the_value_and_shares_nothing_mutable_with_it(pair: tuple[Any, Any]) -> None:
-    value, held = pair
-    before = shape(held)
+def test_a_copy_has_the_shape_of_the_value_and_shares_nothing_mutable_with_it(pair: tuple[Any, Any]) -> None:
+    value, older = pair
+    before = shape(older)
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert same(adopted, value)
-    assert shape(adopted) == shape(own(value))
-    assert shape(held) == before
+    assert same(copied, value)
+    assert shape(copied) == shape(own(value))
+    assert shape(older) == before
     value_parts = _parts(value)
-    assert not [part for part in _parts(adopted).values() if id(part) in value_parts]
+    assert not [part for part in _parts(copied).values() if id(part) in value_parts]
 
 
 EDITS = {
@@ -129,27 +129,27 @@ EDITS = {
 
 
 @given(st.lists(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), max_size=12), st.booleans())
-def test_a_list_of_rows_is_adopted_rightly_in_each_round_of_a_loop(rounds: list[list[str]], is_given: bool) -> None:
+def test_a_list_of_rows_is_copied_correctly_in_each_round_of_a_loop(rounds: list[list[str]], is_given: bool) -> None:
     snapshots = Snapshots()
-    held: Any = [{"role": "user", "content": 1} for _ in range(12)]
+    older: Any = [{"role": "user", "content": 1} for _ in range(12)]
     logged = []
     for edits in rounds:
-        value, before = snapshots.copy(held), shape(held)
-        snapshots.is_heavy(held)
+        value, before = snapshots.copy(older), shape(older)
+        snapshots.is_heavy(older)
         items = list(value) if is_given else None
         for edit in edits:
             with suppress(AttributeError, IndexError):  # of a row that an edit before has replaced
                 EDITS[edit](value)
 
-        adopted = snapshots.copy_sharing(value, held, items)
+        copied = snapshots.copy_sharing(value, older, items)
 
-        assert shape(adopted) == shape(value)
-        assert shape(held) == before
-        assert not _parts(adopted).keys() & _parts(value).keys()
-        logged.append((snapshots.compact({"held": adopted}), shape(adopted)))
-        held = adopted
+        assert shape(copied) == shape(value)
+        assert shape(older) == before
+        assert not _parts(copied).keys() & _parts(value).keys()
+        logged.append((snapshots.compact({"older": copied}), shape(copied)))
+        older = copied
 
-    assert [shape(expanded(values)["held"]) for values, _ in logged] == [was for _, was in logged]
+    assert [shape(expanded(values)["older"]) for values, _ in logged] == [was for _, was in logged]
 
 
 def test_two_lists_that_grow_from_one_are_both_right_in_a_log() -> None:
@@ -181,83 +181,83 @@ def _parts(value: Any) -> dict[int, Any]:
 @pytest.mark.parametrize("count", [3, 30])
 @pytest.mark.parametrize("function", [copy_sharing, Snapshots().copy_sharing], ids=["alone", "in a run"])
 def test_the_messages_of_a_list_that_grew_are_shared(count: int, function: Callable[[Any, Any], Any]) -> None:
-    held = rows(count)
-    value = [*own(held), {"role": "tool", "content": "new"}]
+    older = rows(count)
+    value = [*own(older), {"role": "tool", "content": "new"}]
 
-    adopted = function(value, held)
+    copied = function(value, older)
 
-    assert all(one is other for one, other in zip(adopted, held, strict=False))
-    assert adopted[-1] is not value[-1]
-    assert adopted is not held
-    assert len(held) == count
+    assert all(one is other for one, other in zip(copied, older, strict=False))
+    assert copied[-1] is not value[-1]
+    assert copied is not older
+    assert len(older) == count
 
 
 def test_records_and_nested_lists_that_did_not_change_are_shared() -> None:
-    held = {"chat": [Message("user", "a"), {"parts": [{"text": "b"}]}], "n": 1}
-    value = own(held)
+    older = {"chat": [Message("user", "a"), {"parts": [{"text": "b"}]}], "n": 1}
+    value = own(older)
     value["chat"].append(Message("tool", "c"))
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert [one is other for one, other in zip(adopted["chat"], held["chat"], strict=False)] == [True, True]
+    assert [one is other for one, other in zip(copied["chat"], older["chat"], strict=False)] == [True, True]
 
 
 def test_a_row_that_is_twice_in_the_new_list_stays_one_row() -> None:
-    held = rows(20)
-    value = own(held)
+    older = rows(20)
+    value = own(older)
     value.append(value[0])
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert adopted[-1] is adopted[0] is held[0]
+    assert copied[-1] is copied[0] is older[0]
 
 
 @pytest.mark.parametrize("count", [1, 10])
 def test_rows_that_were_one_and_are_apart_now_stay_apart(count: int) -> None:
     row = {"n": 1}
-    held: list[Any] = [row, row] * count
+    older: list[Any] = [row, row] * count
     value: list[Any] = [{"n": 1} for _ in range(2 * count)] + [None]
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert len(set(map(id, adopted))) == 2 * count + 1
+    assert len(set(map(id, copied))) == 2 * count + 1
 
 
 @pytest.mark.parametrize(
     "row", [{"n": True}, {"n": 1.0}, {"n": 1, "m": 2}, {"m": 1}, {1: 1}], ids=["bool", "float", "more", "key", "keys"]
 )
 def test_a_row_that_only_looks_the_same_is_copied(row: dict[Any, Any]) -> None:
-    held = [{"n": 1} for _ in range(20)]
-    value = [*own(held[:-1]), row, {"n": 2}]
+    older = [{"n": 1} for _ in range(20)]
+    value = [*own(older[:-1]), row, {"n": 2}]
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert same(adopted, value)
+    assert same(copied, value)
 
 
 def test_the_order_of_a_rows_keys_counts() -> None:
-    held = [{"a": 1, "b": 2} for _ in range(20)]
+    older = [{"a": 1, "b": 2} for _ in range(20)]
     value = [{"b": 2, "a": 1} for _ in range(20)] + [{}]
 
-    assert list(copy_sharing(value, held)[0]) == ["b", "a"]
+    assert list(copy_sharing(value, older)[0]) == ["b", "a"]
 
 
 def test_a_cycle_in_either_value_ends() -> None:
-    held: list[Any] = [1]
-    held.append(held)
+    older: list[Any] = [1]
+    older.append(older)
     value: list[Any] = [1, 2]
     value[1] = value
 
-    adopted = copy_sharing(value, held)
+    copied = copy_sharing(value, older)
 
-    assert adopted[1] is adopted
-    assert adopted is not value
+    assert copied[1] is copied
+    assert copied is not value
 
 
-def test_deep_lists_are_adopted_without_recursion() -> None:
-    held: Any = []
+def test_deep_lists_are_copied_without_recursion() -> None:
+    older: Any = []
     value: Any = [1]
     for _ in range(10_000):
-        held, value = [held], [value]
+        older, value = [older], [value]
 
-    assert same(copy_sharing(value, held), value)
+    assert same(copy_sharing(value, older), value)

@@ -1,4 +1,4 @@
-"""Which values are copied and compared off the event loop: SEMANTICS rule 22."""
+"""The cost of values, and which of them are copied off the event loop: SEMANTICS rule 22."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NESTED: dict[str, Any] = {f"key{n}": {"id": n, "tags": ["a", "b"]} for n in rang
     ],
     ids=["flat", "rows", "many rows", "nested", "lists"],
 )
-def test_weight_counts_what_is_copied_part_by_part(value: Any, heavy: bool) -> None:
+def test_weight_counts_the_parts_that_are_copied_one_by_one(value: Any, heavy: bool) -> None:
     assert is_heavy(value) is heavy
 
 
