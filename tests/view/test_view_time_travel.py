@@ -146,7 +146,7 @@ def test_checkpoints_of_a_growing_run_are_bounded_and_become_sparser(small: pyte
     kept, view = Checkpoints(told, None), empty_view(told)
     for event in told.events:
         view.apply([event])
-        kept.keep(view)
+        kept.store(view)
 
         assert len(kept._checkpoints) <= time_travel.MOST
         assert view.seq - kept.last(view.seq) < kept.every
