@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -77,3 +78,24 @@ def test_a_value_of_endless_size_comes_in_pieces_that_are_small() -> None:
 
     assert all(len(piece) < 1_000_000 for piece in first)
     assert "".join(first).startswith("[" * 30)
+
+
+def test_a_record_is_written_in_pieces_as_it_is_at_once() -> None:
+    value = [Pair(n, {"text": "x" * 100}) for n in range(1_000)]
+
+    assert "".join(pieces(Pair(value, value))) == json_text(plain(Pair(value, value), None, UNBOUNDED))
+
+
+def test_a_record_of_endless_size_comes_in_pieces_that_are_small() -> None:
+    first = list(islice(pieces(doubled(Pair, 30)), 2))
+
+    assert max(map(len, first)) < 500_000
+
+
+def test_a_collection_of_another_class_of_endless_size_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbflow.json_values.pieces.MOST_AT_ONCE", 100_000)
+
+    text = "".join(pieces(doubled(lambda a, b: deque([a, b]), 30)))
+
+    assert len(text) < 300_000
+    assert '"truncated":true' in text

@@ -66,7 +66,7 @@ def part_of(path: Path) -> str:
 def parts_imported(path: Path) -> Iterator[tuple[str, int]]:
     """Yield the parts of the package that a file imports when it runs, each with its line.
 
-    An import by name, as `import_module("nbflow.server.running")`, counts; imports for the type checker alone do not.
+    An import by name, as `import_module("nbflow.server.app")`, counts; imports for the type checker alone do not.
     """
     for node in _running(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
@@ -132,7 +132,7 @@ def test_a_module_that_is_imported_by_name_exists() -> None:
     ]
     named = {name for _, node in calls for name in _names_in(node)}
 
-    assert "nbflow.server.running" in named
+    assert "nbflow.server.app" in named
     assert [name for name in named if importlib.util.find_spec(name) is None] == []
 
 

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -25,7 +24,7 @@ from nbflow.errors import NbflowError
 from nbflow.program.text_file import check_there
 from nbflow.serve.addresses import bound, login_address, page_address, public_address
 from nbflow.serve.embedded import drain_time, require_server
-from nbflow.serve.supervisor import Supervisor
+from nbflow.serve.supervisor import Supervisor, scratch_folder
 
 
 def serve(
@@ -61,7 +60,7 @@ def serve(
         require_server()
         _check(file, workers)
         listening = bound(host, port)
-        logins = Path(exits.enter_context(TemporaryDirectory(prefix="nbflow-login-")))
+        logins = exits.enter_context(scratch_folder())
         served = _Served(public_address(*listening.getsockname()[:2]), token or secrets.token_urlsafe(24))
         environment = {"NBFLOW_HOST": host, "NBFLOW_TOKEN": served.token, "NBFLOW_LOGINS": str(logins)}
         # Standard error often goes to a log, where a token that the user gave does not belong; a login link works once.

@@ -150,6 +150,16 @@ def form_of_container(value: Any) -> Write | None:
     return _collection if isinstance(value, Set | deque | UserList) else None
 
 
+def is_container(value: Any) -> bool:
+    """Return whether a value is of a class that contains others."""
+    return form_of_container(value) is not None
+
+
+def record_of(value: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the type of the form, and the fields, of a value that has named fields; None of any other value."""
+    return _fields(value) if form_of_container(value) is _record else None
+
+
 _RECORDS = ("__pydantic_fields__", "__dataclass_fields__", "__attrs_attrs__")
 
 

@@ -1,7 +1,8 @@
 """Writes a value as pieces of JSON text, of which none is large: what is sent is never in memory as a whole.
 
-Invariant: the pieces of a value together are the JSON of `plain` with `UNBOUNDED`. A value that contains itself many
-times over (`x = [x, x]`) is written as often as it occurs, a piece at a time.
+Invariant: the pieces of a value together are the JSON of `plain` with `UNBOUNDED`. A list, dict or record that occurs
+many times in a value (`x = [x, x]`) is written as often as it occurs, a piece at a time. Any other collection is
+written as a whole, and truncated beyond `MOST_AT_ONCE` bytes.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from nbflow.json_values.writer import DEEPEST, TYPES, UNBOUNDED, Room, plain
+from nbflow.json_values.forms import is_container, record_of
+from nbflow.json_values.writer import DEEPEST, TYPES, UNBOUNDED, Room, class_name, plain
 from nbflow.secrets import MASK, covers, mask
 
 _SMALL = 10_000  # bytes up to which a value is written at once; it is found out anew at each depth of a larger one
 _PIECE = 200_000
+MOST_AT_ONCE = 20_000_000
+"""Bytes beyond which a collection is truncated that is neither a list, tuple or dict nor a record."""
 
 
 def pieces(value: Any, depth: int = 0) -> Iterator[str]:
@@ -31,8 +35,27 @@ def pieces(value: Any, depth: int = 0) -> Iterator[str]:
         yield from enclosed("[]", (pieces(part, depth + 1) for part in value))
     elif type(value) is dict and depth < DEEPEST and _is_object(value):
         yield from object_pieces(value, depth + 1)
-    else:  # of a class whose form takes no more than a few times the memory of the value
+    elif depth < DEEPEST and (record := _record(value)) is not None:
+        yield from _record_pieces(*record, depth + 1)
+    elif is_container(value):  # such as a deque that contains one deque many times over
+        yield json_text(plain(value, None, replace(UNBOUNDED, room=Room(MOST_AT_ONCE))))
+    else:  # a value whose form takes no more than a few times the memory of the value
         yield json_text(plain(value, None, UNBOUNDED))
+
+
+def _record(value: Any) -> tuple[str, str, Mapping[str, Any]] | None:
+    """Return the form's type, the class and the fields of a dataclass, a model and the like; None of other values."""
+    try:
+        named = record_of(value)
+    except Exception:  # noqa: BLE001 - a property may raise anything; `plain` writes what it raised
+        return None
+    return None if named is None else (named[0], class_name(type(value)), named[1])
+
+
+def _record_pieces(type_: str, class_: str, fields: Mapping[str, Any], depth: int) -> Iterator[str]:
+    yield f'{{"type":{json_text(type_)},"class":{json_text(class_)},"fields":'
+    yield from object_pieces(fields, depth)
+    yield "}"
 
 
 def object_pieces(values: Mapping[str, Any], depth: int = 0) -> Iterator[str]:

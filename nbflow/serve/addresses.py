@@ -13,6 +13,7 @@ from nbflow.errors import NbflowError
 
 BACKLOG = 2_048
 """Connections that wait to be accepted."""
+_USED = ".used"
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -64,14 +65,24 @@ def page_address(address: str, token: str) -> str:
 def login_address(address: str, folder: Path) -> str:
     """Return an address that logs one person in, once; the workers look up unused codes in `folder`."""
     code = token_urlsafe(24)
-    (folder / sha256(code.encode()).hexdigest()).touch()
+    _file_of(folder, code).touch()
     return f"{address}?login={code}"
 
 
 def redeem_login(folder: Path, code: str) -> bool:
-    """Return whether the code of a login link is unused, and delete it: only one of several workers finds its file."""
+    """Mark the code of a login link as used; return False if it was used or is unknown. One worker finds the file."""
+    file = _file_of(folder, code)
     try:
-        (folder / sha256(code.encode("utf-8", "replace")).hexdigest()).unlink()
+        file.rename(file.with_suffix(_USED))
     except OSError:
         return False
     return True
+
+
+def is_used_login(folder: Path, code: str) -> bool:
+    """Return whether a login link was used before."""
+    return _file_of(folder, code).with_suffix(_USED).exists()
+
+
+def _file_of(folder: Path, code: str) -> Path:
+    return folder / sha256(code.encode("utf-8", "replace")).hexdigest()

@@ -37,7 +37,7 @@ class Served:
         self._socket.listen(
             BACKLOG
         )  # already here, so that an immediate request waits for the server and is not refused
-        self._server = _imported("nbflow.server.running").Server(session, options)
+        self._server = _imported("nbflow.server.app").Server(session, options)
         host, port = self._socket.getsockname()[:2]
         self.port, self.token = int(port), str(self._server.token)
         self.token_is_new = options.token is None
@@ -82,7 +82,7 @@ def require_server() -> None:
     if any(find_spec(name) is None for name in _NEEDED):
         raise ImportError(MISSING)
     if any(name.startswith("OTEL_") for name in os.environ):
-        _imported("nbflow.server.tracing").check_tracing()
+        _imported("nbflow.server.telemetry.tracing").check_tracing()
 
 
 def drain_time(token: str) -> float:

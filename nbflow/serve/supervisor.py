@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ MOST_FAILED = 3
 """After this many workers in a row that ended before they served, no more are started."""
 END_S = 10.0
 """Seconds beyond the drain within which a worker ends, before it is killed."""
+_SCRATCH, _LOCK = "nbflow-serve-", "lock"
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable with the folder of the workers' metrics, which each worker reports for all of them."""
 
@@ -82,9 +84,9 @@ class Supervisor:
         self._socket.listen(BACKLOG)
         for number in ending_signals():
             signal.signal(number, self._on_signal)
-        with tempfile.TemporaryDirectory(prefix="nbflow-") as folder:
+        with scratch_folder() as folder:
             if self._count > 1:
-                self._siblings = Path(folder)
+                self._siblings = folder
                 self._environment[COUNTS] = str(self._siblings / "metrics")
                 (self._siblings / "metrics").mkdir()
             try:
@@ -210,6 +212,36 @@ class Supervisor:
             return self._file.stat().st_mtime_ns
         except OSError:
             return None  # an editor may replace the file by another one
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for temporary files, and delete it at the end; first delete those of processes that were killed.
+
+    The process holds a lock on a file in its folder. The kernel releases the lock when the process ends, however it
+    ends, so a folder whose lock can be had belongs to no process any more. A process id in the name would not do: ids
+    are used again, and containers that share the folder of temporary files have ids of their own.
+    """
+    import fcntl  # not on Windows, where this module is loaded too
+
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*/{_LOCK}"):
+        _delete_if_left(left)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
+        # Locked under another name first, so that no process finds the file before it is locked.
+        new = Path(folder, f"{_LOCK}.new")
+        with new.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new.rename(Path(folder, _LOCK))
+            yield Path(folder)
+
+
+def _delete_if_left(lock: Path) -> None:
+    import fcntl
+
+    # OSError: another user's folder, or its process has the lock, or another start deletes it now.
+    with suppress(OSError), lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -1,5 +1,5 @@
-"""The session over HTTP: REST, WebSocket and a page, for the graphs that a notebook or a file defines.
+"""REST, WebSocket and a page for the graphs that a notebook or a file defines.
 
-Rule: a thin edge. A route reads what was asked, calls the session and answers; no endpoint takes code. It needs the
-extra `server`.
+A route validates its request, calls the session, and sends the result. No route takes code. The package needs the extra
+`server`.
 """

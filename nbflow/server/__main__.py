@@ -1,16 +1,16 @@
-"""`python -m nbflow.server` is a worker, whose parts are loaded without looking for garbage among them.
+"""Start a worker of `nbflow serve`: `python -m nbflow.server`.
 
-Rule: nothing but that; what a worker does is in `nbflow.server.worker`. The process that watches over it is forked
-before anything is loaded, while there is but one thread.
+The watcher of the worker is forked first, while the process has one thread. The garbage collector is off during the
+imports, as all that they create stays, and scanning it takes a tenth of the start.
 """
 
 import gc
 
-from nbflow.server.watcher import watch_over
+from nbflow.server.cluster.watcher import watch_over
 
 watch_over()
 gc.disable()  # all of it stays, and to look through it as it comes takes a tenth of the start
 
-from nbflow.server.worker import main  # noqa: E402 - loaded after that
+from nbflow.server.cluster.worker import main  # noqa: E402 - loaded after that
 
 main()

@@ -1,30 +1,37 @@
-"""The application: the service behind its door, with all its routes.
+"""The ASGI application with its routes and middleware, and the uvicorn server that runs it.
 
-Rule: nothing is decided here but what belongs together.
+The server installs no signal handlers: a kernel has its own, and a worker calls `Server.stop`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import Iterator
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
 from nbflow import __version__
 from nbflow.graph import GraphDefinition
-from nbflow.serve.addresses import proxied_names
-from nbflow.server import executions, graphs, health, metrics, sockets, steering, viewing, webpage
-from nbflow.server.access import Access
-from nbflow.server.answered import Requests
-from nbflow.server.guard import Guard
-from nbflow.server.logs import log_request
-from nbflow.server.metrics import Metrics
+from nbflow.serve.addresses import BACKLOG, proxied_names
+from nbflow.server.cluster.relay import Relay, Siblings
+from nbflow.server.errors import Problem, tell_problems
 from nbflow.server.options import Options
-from nbflow.server.problems import Problem, tell_problems
-from nbflow.server.relay import Relay, Siblings
+from nbflow.server.routes import graphs, live_view, monitoring, page, runs, sockets
+from nbflow.server.security import Access, Guard
 from nbflow.server.service import Service
-from nbflow.server.tracing import trace_runs
+from nbflow.server.slow_clients import Connections, RequestLine, WebSocketLine
+from nbflow.server.telemetry import Requests
+from nbflow.server.telemetry.logs import log_floods_sparingly, log_request
+from nbflow.server.telemetry.metrics import Metrics
+from nbflow.server.telemetry.tracing import trace_runs
+from nbflow.session import Session
 
 _ABOUT = (
     "Graphs of registered tools: defined, run, watched and steered. Errors are problem details (RFC 9457). "
@@ -45,7 +52,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     app.state.metrics = Metrics(service, shared=siblings is not None)
     trace_runs(service)
     tell_problems(app)
-    for part in (health, graphs, executions, steering, sockets, viewing, webpage, metrics):
+    for part in (monitoring, graphs, runs, sockets, live_view, page):
         app.include_router(part.router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if siblings is not None:
@@ -78,3 +85,56 @@ def _described(app: FastAPI) -> dict[str, Any]:
         document["paths"]["/health"]["get"]["security"] = []
         app.openapi_schema = document
     return app.openapi_schema
+
+
+logger = logging.getLogger("nbflow.server")
+_ACCEPTED_AT_ONCE = 32
+"""Connections that are accepted before the loop does anything else: so many may exceed the limit for a moment."""
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the process's signals alone; `stop` ends it."""
+
+    def __init__(self, session: Session, options: Options, *, siblings: Siblings | None = None) -> None:
+        self.token = options.token or secrets.token_urlsafe(24)
+        self.service = Service(session, options)
+        app = make_app(self.service, self.token, siblings)
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, http=RequestLine, ws=WebSocketLine,
+                ws_max_size=options.max_body, ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20,
+                timeout_graceful_shutdown=int(options.drain) + 5, server_header=False, proxy_headers=False,
+                h11_max_incomplete_event_size=64_000, backlog=_ACCEPTED_AT_ONCE,
+            )
+        )  # fmt: skip
+        self.server_state = Connections(_most_connections(options))
+        log_floods_sparingly()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept. asyncio takes the length of the queue for how many it accepts at once."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the process."""
+        yield
+
+    def stop(self) -> None:
+        """End it: watchers are told, and runs get time to end. Call it on its loop."""
+        self.service.leave()
+        self.should_exit = True
+
+
+def _most_connections(options: Options) -> int:
+    """Return how many connections there may be, so that a quarter of the open files is left for all else."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return options.max_connections
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY or files * 3 // 4 >= options.max_connections:
+        return options.max_connections
+    logger.warning("at most %d connections, as this process may have %d open files", files * 3 // 4, files)
+    return files * 3 // 4

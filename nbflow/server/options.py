@@ -1,6 +1,7 @@
-"""What a server may be told: where it listens, who may come in, and how much of anything.
+"""The options of a server: its address, who may connect, and the limits.
 
-Rule: each is read from `NBFLOW_` and its name in capitals; whatever a limit refuses names that limit.
+Each option is read from the environment variable `NBFLOW_` and its name in capitals. The error of a limit names the
+variable.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A session as a server offers it: its runs started within limits, followed, found again, and let go.
+"""A session as the server offers it: runs are started within limits, watched, looked up, and drained at shutdown.
 
-Rule: everything is the session's; what is added is only what many strangers at once make needful.
+The session does the work; the service adds the limits that many untrusted clients make necessary.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from nbflow.errors import NbflowError, RunNotFoundError
 from nbflow.json_values import object_data
 from nbflow.live_view.controls import not_active
 from nbflow.names import normalised
-from nbflow.server.broadcast import AT_ONCE, Broadcast
-from nbflow.server.elsewhere import readings
+from nbflow.server.errors import LimitError, RequestError
+from nbflow.server.event_stream import AT_ONCE, Broadcast, readings
+from nbflow.server.graph_store import Shelf
+from nbflow.server.large_json import is_large
 from nbflow.server.options import Options
-from nbflow.server.problems import LimitError, RequestError
-from nbflow.server.sent import check_keys, size_of
-from nbflow.server.shelf import Shelf
-from nbflow.server.shown import event_texts
+from nbflow.server.responses import event_texts
+from nbflow.server.validation import check_keys, checked_size
 from nbflow.session import Session
 
 logger = logging.getLogger("nbflow.server")
@@ -62,7 +62,7 @@ class Service:
             LimitError: The state is too large, or too many runs go on.
             RequestError: The key was used with another request.
         """
-        self._check_state(state)
+        await self._check_state(state)
         run_id = None if key is None else run_id_of(key)
         if run_id is not None and (known := await self._known(run_id)) is not None:
             return await self._same(known, name, state)
@@ -79,7 +79,7 @@ class Service:
 
     async def _same(self, run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
         """Return the run that a key began, once it is stored."""
-        if run.name != name or _written(run.initial) != _written(normalised(state, "the initial state")):
+        if run.name != name or not await _are_same(run.initial, normalised(state, "the initial state")):
             raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
         if isinstance(run, Run):
             await self._stored(run)
@@ -94,9 +94,9 @@ class Service:
             self.session.forget(run)  # so that the same key begins it anew
             raise
 
-    def _check_state(self, state: Mapping[str, Any]) -> None:
+    async def _check_state(self, state: Mapping[str, Any]) -> None:
         check_keys(state)
-        self._check_size(size_of(state, "the initial state"), "the initial state has")
+        self._check_size(await checked_size(state, "the initial state"), "the initial state has")
 
     def _check_size(self, size: int, what: str) -> None:
         if size > self.options.max_state:
@@ -127,8 +127,9 @@ class Service:
         secrets: Mapping[str, Any] | None = None,
     ) -> Run:  # fmt: skip
         """Go on with a run, or fork it, as `Session.reopen` does; with its graph as it would run now."""
-        self._check_state(state or {})
-        self._check_size(size_of(secrets or {}, "the secrets", nul=True), "the secrets have")  # they are never stored
+        await self._check_state(state or {})
+        size = await checked_size(secrets or {}, "the secrets", nul=True)  # never stored, so a NUL character is allowed
+        self._check_size(size, "the secrets have")
         with self._place():
             await self.shelf.find(record.name)
             run = await self.session.reopen(record.id, at=at, state=state, secrets=secrets)
@@ -257,6 +258,12 @@ class Service:
 
 async def _call(action: Callable[[Run], Any], run: Run) -> None:
     action(run)
+
+
+async def _are_same(initial: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    if is_large(state):
+        return await asyncio.to_thread(lambda: _written(initial) == _written(state))
+    return _written(initial) == _written(state)
 
 
 def _written(state: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from surroundings import database
 import nbflow.cli.runs
 from nbflow.errors import NbflowError
 from nbflow.program.origin import origin_of
-from nbflow.server.adopting import _adopt
+from nbflow.server.cluster.recovery import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service
 from nbflow.session import Session

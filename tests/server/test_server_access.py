@@ -11,7 +11,7 @@ from served import TOKEN, Served
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from nbflow.server.access import Access, Head
+from nbflow.server.security import Access, Head
 
 HOST = ("host", "127.0.0.1:8765")
 BEARER = ("authorization", f"Bearer {TOKEN}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbflow.program.origin import origin_of
-from nbflow.server.adopting import _adopt
+from nbflow.server.cluster.recovery import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service
 from nbflow.session import Session

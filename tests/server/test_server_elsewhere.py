@@ -18,7 +18,7 @@ from surroundings import database
 
 from nbflow import Run
 from nbflow.errors import RunStateError
-from nbflow.server.adopting import _adopt
+from nbflow.server.cluster.recovery import _adopt
 from nbflow.server.options import options
 from nbflow.server.service import Service
 from nbflow.session import Session

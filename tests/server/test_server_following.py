@@ -12,7 +12,7 @@ import pytest
 from served import CELLS, Served, environment_of, notebook, serving
 from test_server_elsewhere import failed, kept_runs, process, resumed, until
 
-from nbflow.server.elsewhere import POLL_S, folded, newer, readings
+from nbflow.server.event_stream import POLL_S, folded, newer, readings
 
 __all__ = ["kept_runs"]  # for every test here, too
 

@@ -24,6 +24,8 @@ def test_the_printed_address_opens_the_page_once_and_has_no_token_where_one_was_
         log = server.log.read_text()
 
     assert (opened.status_code, graphs.status_code, again.status_code) == (200, 200, 401)
+    assert "This login link was used before" in again.text
+    assert "restart nbflow serve, which prints a new link" in again.text
     assert "page.js" in opened.text
     assert TOKEN not in log
 
@@ -64,3 +66,35 @@ def test_a_foreign_page_logs_nobody_in_and_a_large_form_is_not_read(sqlite_serve
 
     assert (foreign.status_code, "set-cookie" in foreign.headers) == (401, False)
     assert large.status_code == 413
+
+
+def test_a_client_that_asks_for_json_is_told_that_a_link_was_used(tmp_path: Path) -> None:
+    with serving(notebook(tmp_path)) as server:
+        link = re.search(r"is served at (\S+)", server.log.read_text())
+        assert link is not None
+        first, second = httpx.get(link[1]), httpx.get(link[1])
+        unknown = httpx.get(f"{server.url}/", params={"login": "no-such-link"})
+
+    assert (first.status_code, second.status_code, unknown.status_code) == (303, 401, 401)
+    assert second.json()["detail"].startswith("this login link was used before, and opens the page only once")
+    assert unknown.json()["detail"].startswith("a token is needed")
+
+
+def test_what_a_killed_server_left_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    file = notebook(tmp_path)
+    with serving(file, TMPDIR=str(folder)) as killed:
+        killed.process.kill()
+        killed.process.wait()
+        left = {path.name for path in folder.iterdir()}
+    with serving(file, TMPDIR=str(folder)) as other:
+        beside = {path.name for path in folder.iterdir()}
+        with serving(file, TMPDIR=str(folder)):
+            kept = {path.name for path in folder.iterdir()}
+        httpx.get(other.url)
+
+    assert len(left) == 2  # one for the links, one for the workers
+    assert not left & beside
+    assert beside < kept
+    assert [*folder.iterdir()] == []

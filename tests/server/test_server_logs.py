@@ -15,8 +15,8 @@ from observed import BEARER, TOKEN, a_notebook, process
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
-from nbflow.server.answered import Answered
-from nbflow.server.logs import AsJson, log_request, requests
+from nbflow.server.telemetry import Answered
+from nbflow.server.telemetry.logs import AsJson, log_request, requests
 
 WRONG = "a-wrong-token-of-the-tests"
 

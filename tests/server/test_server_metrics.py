@@ -15,7 +15,7 @@ import pytest
 from observed import BEARER, a_notebook, a_session, counted, counts_of, process, ran, served
 from surroundings import cluster
 
-from nbflow.server.metrics import MOST_NAMES, OTHER, Names
+from nbflow.server.telemetry.metrics import MOST_NAMES, OTHER, Names
 
 
 def test_runs_are_counted_by_graph_and_status() -> None:
@@ -23,9 +23,9 @@ def test_runs_are_counted_by_graph_and_status() -> None:
         async with served(a_session()) as client:
             for graph in ("twice", "twice", "fails"):
                 await ran(client, graph, n=1)
-            count = await counted(client, lambda count: count("nbflow_runs_going") == 0)
+            count = await counted(client, lambda count: count("nbflow_runs_active") == 0)
 
-        assert count("nbflow_runs_begun_total", graph="twice") == 2
+        assert count("nbflow_runs_started_total", graph="twice") == 2
         assert count("nbflow_runs_ended_total", graph="twice", status="completed") == 2
         assert count("nbflow_runs_ended_total", graph="fails", status="failed") == 1
         assert count("nbflow_run_duration_seconds_count", graph="twice") == 2
@@ -40,7 +40,7 @@ def test_each_end_of_a_node_is_counted_once() -> None:
             await ran(client, "twice", n=1)
             await ran(client, "fails", n=1)
             await ran(client, "again")
-            count = await counted(client, lambda count: count("nbflow_runs_going") == 0)
+            count = await counted(client, lambda count: count("nbflow_runs_active") == 0)
 
         assert count("nbflow_nodes_total", status="completed") == 2 + 1 + 1
         assert count("nbflow_nodes_total", status="failed") == 1
@@ -56,11 +56,11 @@ def test_what_goes_on_is_counted_while_it_does() -> None:
             run_id = begun.json()["run_id"]
             async with client.stream("GET", f"/executions/{run_id}/events", headers={"Accept": "text/event-stream"}):
                 count = await counted(client, lambda count: count("nbflow_watchers") == 1)
-                assert (count("nbflow_runs_going"), count("nbflow_watchers")) == (1, 1)
+                assert (count("nbflow_runs_active"), count("nbflow_watchers")) == (1, 1)
             await client.post(f"/executions/{run_id}/cancel")
-            count = await counted(client, lambda count: count("nbflow_runs_going") == count("nbflow_watchers") == 0)
+            count = await counted(client, lambda count: count("nbflow_runs_active") == count("nbflow_watchers") == 0)
 
-        assert (count("nbflow_runs_going"), count("nbflow_watchers")) == (0, 0)
+        assert (count("nbflow_runs_active"), count("nbflow_watchers")) == (0, 0)
         assert count("nbflow_runs_ended_total", graph="waits", status="cancelled") == 1
 
     asyncio.run(main())
@@ -159,7 +159,7 @@ def test_two_servers_in_one_process_count_each_for_itself() -> None:
         async with served(a_session()) as one, served(a_session()) as other:
             await ran(one, "twice", n=1)
             begun = [
-                (await counted(client, lambda _: True))("nbflow_runs_begun_total", graph="twice")
+                (await counted(client, lambda _: True))("nbflow_runs_started_total", graph="twice")
                 for client in (one, other)
             ]
 
@@ -190,7 +190,7 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
             asked_for = f"{server.address}/executions/result/{begun.json()['run_id']}"
             assert httpx.get(asked_for, headers=BEARER, timeout=300).status_code == 200
         asked = [_asked(server.address) for _ in range(6)]
-        assert {count("nbflow_runs_begun_total", graph="daily") for count in asked} == {6}
+        assert {count("nbflow_runs_started_total", graph="daily") for count in asked} == {6}
         for route, method, status in (
             ("/executions/run", "POST", "202"),
             ("/executions/result/{run_id}", "GET", "200"),
@@ -202,7 +202,7 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
             os.kill(pid, signal.SIGKILL)
         # Its runs are taken over by the other or the new one, and none counts twice.
         assert _awaited(server.address, going=4) == 4
-        assert _asked(server.address)("nbflow_runs_begun_total", graph="daily") >= 6
+        assert _asked(server.address)("nbflow_runs_started_total", graph="daily") >= 6
         assert server.end() == 0
 
 
@@ -214,7 +214,7 @@ def _asked(address: str) -> Callable[..., float]:
 
 def _awaited(address: str, *, going: int) -> float:
     for _ in range(300):
-        found = float(_asked(address)("nbflow_runs_going"))
+        found = float(_asked(address)("nbflow_runs_active"))
         if found == going:
             break
         time.sleep(0.1)

@@ -183,3 +183,14 @@ def test_a_socket_refuses_a_first_message_that_lacks_a_key(sqlite_server: Served
         told = socket.recv()
 
     assert "cannot start without 'text' (node 'count')" in json.loads(told)["problem"]["detail"]
+
+
+@pytest.mark.parametrize("path", ["/executions/run", "/graphs/create", "/executions/aa/answer", "/executions/aa/fork"])
+def test_a_body_without_its_type_is_refused_and_the_header_named(sqlite_server: Served, path: str) -> None:
+    with sqlite_server.client() as client:
+        missing = client.post(path, content='{"graph_id": "chain"}')
+        other = client.post(path, content='{"graph_id": "chain"}', headers={"Content-Type": "text/plain"})
+
+    assert (missing.status_code, other.status_code) == (422, 422)
+    assert missing.json()["detail"].startswith("the header Content-Type is missing; send 'Content-Type: application/j")
+    assert other.json()["detail"].startswith("the body is of type 'text/plain'; send JSON with 'Content-Type: applica")

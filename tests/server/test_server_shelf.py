@@ -12,8 +12,8 @@ import pytest
 from served import Served, notebook, serving
 
 from nbflow.errors import RunStateError
+from nbflow.server.graph_store import Shelf
 from nbflow.server.options import options
-from nbflow.server.shelf import Shelf
 from nbflow.session import Session
 
 SENT = {

@@ -25,8 +25,7 @@ from opentelemetry.trace import StatusCode
 
 from nbflow.engine import Run
 from nbflow.events import Event, Kind
-from nbflow.server.spans import RUN, SpanBegun, SpanEnded, Spans
-from nbflow.server.tracing import Tracing
+from nbflow.server.telemetry.tracing import RUN, SpanBegun, SpanEnded, Spans, Tracing
 from nbflow.session import Session
 
 pytestmark = pytest.mark.slow

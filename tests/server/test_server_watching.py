@@ -11,8 +11,8 @@ from served import Served
 
 from nbflow import Run
 from nbflow.server.options import options
+from nbflow.server.routes.live_view import Outbox
 from nbflow.server.service import Service
-from nbflow.server.viewing import Outbox
 from nbflow.session import Session
 
 

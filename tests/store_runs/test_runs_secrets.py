@@ -19,7 +19,7 @@ from nbflow.errors import SecretsNeededError
 from nbflow.events import Kind
 from nbflow.live_view.state_history import StateHistory
 from nbflow.program.export import export_graphs
-from nbflow.server.spans import Spans
+from nbflow.server.telemetry.tracing import Spans
 from nbflow.session import Session
 from nbflow.session.serialization import plain, result_data
 from nbflow.view.fold.run_view import RunView

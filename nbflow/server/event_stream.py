@@ -1,8 +1,11 @@
-"""The events of a live run as texts, for all who watch it.
+"""The events of a run as JSON texts for its watchers, and the polling of runs that another process owns.
 
-Rule: nobody who watches is waited for: a watcher asks from where it has got to, so that one which is slow misses
-nothing and costs the run nothing. Only the newest texts are kept. Small events are written once, as they come; large
-ones, and those of the past, in a thread, once for all who ask for the same meanwhile.
+A run never waits for a watcher. A watcher asks for the events after the last one it has, so a slow one misses nothing.
+Only the newest texts are retained. Small events are encoded once, when they occur; large and old ones are encoded in a
+thread, once for all watchers that ask for the same events at that time.
+
+Polling reads the row of the run, and the events only if the row has changed. A run that takes long to read is polled
+less often.
 """
 
 from __future__ import annotations
@@ -11,11 +14,20 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from nbflow.engine import Run
+from nbflow.engine.record import RunRecord
 from nbflow.json_values import Bounds, Room
 from nbflow.json_values.pieces import json_text
-from nbflow.server.shown import event_data, event_texts
+from nbflow.server.responses import event_data, event_texts
+from nbflow.view import RunView
+from nbflow.view.fold.catch_up import CatchUp
+from nbflow.view.recorded_run import empty_view
+
+if TYPE_CHECKING:
+    from nbflow.server.service import Service
+
 
 PACE_S = 0.005
 """A run that does very much at once is looked at so often; the first event after a quiet time is told at once."""
@@ -107,3 +119,57 @@ class Broadcast:
             if bounds.is_short:
                 return None
         return texts
+
+
+POLL_S = 0.5
+"""Seconds from one look to the next while the run goes on elsewhere."""
+REST_S = 2.0
+"""The same where it does not, and may do so again: whoever resumes it does not tell us."""
+READ_PER_S = 10_000
+"""Events of a run for each second that it is left alone once it was read; to read and fold them takes not half."""
+
+
+async def readings(service: Service, run_id: str) -> AsyncIterator[RunRecord]:
+    """Give a run, and while it goes on in another process give it whenever more has happened, until it ends or is here.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+    """
+    known = await service.read(run_id)
+    yield known
+    pause = pause_after(known, known)
+    while not isinstance(known, Run) and known.result is None:
+        await asyncio.sleep(pause)
+        found = await newer(service, known)
+        pause = pause_after(known, found)
+        if found is not None:
+            known = found
+            yield known
+
+
+async def newer(service: Service, known: RunRecord) -> RunRecord | None:
+    """Return a run as it stands now; None where nothing has happened since it was `known`.
+
+    Raises:
+        RunNotFoundError: It went on, and is no longer there.
+        StoreError: The store cannot be asked.
+    """
+    here = await service.session.local_run(known.id)
+    if here is known or (here is None and not await service.session.is_outdated(known)):
+        return None
+    return here or await service.read(known.id)
+
+
+def pause_after(known: RunRecord, read: RunRecord | None) -> float:
+    """Return how long (s) not to look at a run after a look at which it was `read`, or found as it was `known`."""
+    if read is not None and not isinstance(read, Run):
+        return POLL_S + len(read.events) / READ_PER_S
+    return POLL_S if known.result is None and not isinstance(known, Run) else REST_S
+
+
+async def folded(run: RunRecord) -> RunView:
+    """Return a run's fold, made in a thread: for a run of this process before its first event, else after the last."""
+    view = await asyncio.to_thread(empty_view, run)
+    if not isinstance(run, Run):
+        await asyncio.to_thread(CatchUp(view, run.events).fold)
+    return view

@@ -1,7 +1,7 @@
-"""The live view's own wire: a run as one page shows it, over a WebSocket.
+"""The WebSocket of the live view, which shows one run on one page.
 
-Rule: a page that is slow gets fewer pictures, never a queue that grows: past a few messages patches are left out, and
-once it has caught up it is told how all stands. One that asks fast is heard as fast as others may ask.
+A slow page gets fewer messages, and no queue grows: beyond a few waiting messages patches are dropped, and a snapshot
+replaces them once the page has read the rest. The page's own messages are delayed to the rate that any client may have.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from nbflow.errors import NbflowError
 from nbflow.json_values.pieces import json_text
 from nbflow.live_view.controls import Message, refusal
 from nbflow.live_view.page import Page, scene_of
-from nbflow.server.elsewhere import folded, newer, pause_after
-from nbflow.server.problems import answer, problem_of
-from nbflow.server.rates import Rates
-from nbflow.server.sent import InPath
+from nbflow.server.errors import answer, problem_of
+from nbflow.server.event_stream import folded, newer, pause_after
+from nbflow.server.rate_limit import Rates
+from nbflow.server.responses import sent, without_paths
+from nbflow.server.routes import Serving
+from nbflow.server.routes.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
 from nbflow.server.service import Service
-from nbflow.server.serving import Serving
-from nbflow.server.shown import sent, without_paths
-from nbflow.server.sockets import MESSAGES, NORMAL, TOO_SLOW, Closing, both, close, read_object, watching
+from nbflow.server.validation import InPath
 from nbflow.view import scene
 from nbflow.view.recorded_run import empty_view
 
@@ -180,7 +180,7 @@ async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox)
         while not rates.allows("", loop.time()):
             await asyncio.sleep(1 / MESSAGES)
         try:
-            await _act(read_object(await socket.receive_text(), service.options.max_body), page, service, outbox)
+            await _act(await read_object(await socket.receive_text(), service.options.max_body), page, service, outbox)
         except (WebSocketDisconnect, RuntimeError, KeyError):
             return NORMAL, ""
         except NbflowError:

@@ -1,4 +1,4 @@
-"""How a route gets the service that its application was made for."""
+"""The routes of the server, and the dependency that gives a route its service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Connections with deadlines: for the head of a request, and for a client to take what was sent to it.
+"""Close connections whose client has stopped reading, or does not finish the head of a request.
 
-Rule: what was sent before stays whole as long as the client takes any of it; else the connection is aborted. A
-WebSocket is told why it is closed; the response of a request has no end then.
+A response is complete as long as the client reads; else the connection is aborted. A WebSocket is closed with a reason;
+a streamed response ends without its last chunk, by which a client sees that it is incomplete.
 
 The states of a connection, and what ends each:
 

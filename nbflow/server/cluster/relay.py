@@ -1,7 +1,7 @@
-"""The workers of one server, and requests that are for another of them.
+"""Relay requests about a run to the worker that owns the run.
 
-Rule: a run lives in one process. Whatever is asked of it is asked there: a worker that has it not hands the request on
-to the one that has, over a socket of the file system, and the answer back as it comes.
+A run lives in one process, and requests about it are answered there. A worker that does not own the run sends the
+request over a Unix socket to the worker that does, and streams the response back.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nbflow.errors import NbflowError
 from nbflow.serve.supervisor import socket_of
-from nbflow.server.answered import HANDED_ON
-from nbflow.server.leaving import leave
+from nbflow.server.routes.sockets import GOING_DOWN, TOO_SLOW, Closing
 from nbflow.server.service import Service
-from nbflow.server.sockets import GOING_DOWN, TOO_SLOW, Closing
+from nbflow.server.slow_clients import leave
+from nbflow.server.telemetry import HANDED_ON
 
 _OF_A_RUN = re.compile(r"^/(?:executions/(?:result/)?|ws/(?:runs|view)/)([0-9A-Za-z_-]+)(?:/[a-z]+)?$")
 _OWNER = re.compile(r"^process (\d+) on (.*)$", re.DOTALL)

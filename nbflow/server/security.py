@@ -1,26 +1,35 @@
-"""The door: every request and socket passes here before any route sees it.
+"""Authentication, allowed hosts and origins, limits of requests, and the security headers of every response.
 
-Rule: what is refused is refused by its head, or as soon as its body is too large; nothing is read that is not needed.
+Every request passes `Guard` before a route sees it. A request is refused by its head where that suffices, or as soon as
+its body exceeds the limit. Every path but `/health` needs the token. A page gets the token once, in its address, and
+from then on a cookie that no script can read; a request with the cookie must come from a page of this server or of an
+allowed origin. `Access` is pure: it maps the head of a request to an error or None.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from nbflow.server.access import FREE, Access, Head
-from nbflow.server.leaving import is_full
+from nbflow.serve.addresses import is_used_login, redeem_login
+from nbflow.server.errors import LimitError, RequestError, answer, problem_of
 from nbflow.server.options import Options
-from nbflow.server.problems import LimitError, RequestError, answer, problem_of
-from nbflow.server.rates import Rates
+from nbflow.server.rate_limit import Rates
+from nbflow.server.slow_clients import is_full
 
 # The page's modules, styles and pictures are its own; `data:` is for pictures among a run's values.
 POLICY = (
@@ -76,7 +85,8 @@ class Guard:
             await self._log_in(scope, receive, answering)
         elif error := error or self._refusal(head):
             if _wants_page(head, error):
-                await _login_form()(scope, receive, answering)
+                note = f"T{USED_LINK[1:]}." if str(error) == USED_LINK else ""
+                await _login_form(note)(scope, receive, answering)
             else:
                 await _refuse(error, scope, receive, answering)
         elif scope["type"] == "websocket":
@@ -95,7 +105,7 @@ class Guard:
             given = {}
         tokens = given.get("token", [])
         is_right = len(tokens) == 1 and self._access.is_token(tokens[0].strip())
-        await (self._welcome() if is_right else _login_form(again=True))(scope, receive, send)
+        await (self._welcome() if is_right else _login_form("This is not the token."))(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read a request's body, then pass it on."""
@@ -157,14 +167,14 @@ def _wants_page(head: Head, error: RequestError | LimitError) -> bool:
     return asks and error.status == HTTPStatus.UNAUTHORIZED
 
 
-def _login_form(*, again: bool = False) -> Response:
+def _login_form(note: str = "") -> Response:
     policy = POLICY.replace("form-action 'none'", "form-action 'self'").replace("script-src 'self'; ", "")
     headers = {
         "Content-Security-Policy": policy,
         "WWW-Authenticate": "Bearer",
         "Referrer-Policy": "same-origin",  # with no-referrer a browser sends `Origin: null` with a form
     }
-    text = _FORM % ('<p role="alert">This is not the token.</p>' if again else "")
+    text = _FORM % (f'<p role="alert">{note}</p>' if note else "")
     return Response(text, HTTPStatus.UNAUTHORIZED, headers, media_type="text/html")
 
 
@@ -222,3 +232,138 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+USED_LINK = (
+    "this login link was used before, and opens the page only once; log in with the token, or restart nbflow serve, "
+    "which prints a new link"
+)
+FREE, LOGIN = "/health", "/login"
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a request says before its body. `kind` is `http` or `websocket`; headers' names are in small letters."""
+
+    kind: str
+    method: str
+    path: str
+    query: str
+    headers: Sequence[tuple[str, str]]
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of a header."""
+        return [value for key, value in self.headers if key == name]
+
+    def one(self, name: str) -> str:
+        """Return the value of a header that stands there once, else nothing."""
+        found = self.all(name)
+        return found[0] if len(found) == 1 else ""
+
+
+class Access:
+    """The rules of one server.
+
+    Args:
+        token: What a request must bring.
+        hosts: Names that it may be called by besides this machine's own; `*` for any.
+        origins: Origins whose pages may call it besides its own.
+        logins: The folder of login links that were not used yet, see `nbflow.serve.addresses.login_address`.
+    """
+
+    def __init__(
+        self, token: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = (), logins: Path | None = None
+    ) -> None:
+        self._logins = logins
+        self._token = token.encode()
+        self._hosts = {name.lower().strip("[]") for name in (*_LOCAL, *hosts)}
+        self._origins = {origin.lower().rstrip("/") for origin in origins}
+        # Of the token, so that it needs no memory, and not the token, so that a cookie that leaks is not the key.
+        self.cookie = hmac.new(self._token, b"nbflow page", hashlib.sha256).hexdigest()
+        self.cookie_name = f"nbflow-{hashlib.sha256(self._token).hexdigest()[:8]}"
+
+    def refusal(self, head: Head) -> RequestError | None:
+        """Return why a request may not come in."""
+        if head.path == FREE and head.kind == "http":
+            return None
+        if not self._is_called_rightly(head):
+            return RequestError(421, "the server does not go by this name; NBFLOW_ALLOWED_HOSTS lists more names")
+        own = self._is_ours(head)
+        if head.kind == "websocket" and head.all("origin") and not own:
+            return self._foreign()
+        if self._has_token(head):
+            return None
+        if not self._has_cookie(head):
+            if self._is_used_link(head):
+                return RequestError(401, USED_LINK)
+            return RequestError(401, "a token is needed: send the header 'Authorization: Bearer TOKEN'")
+        changes = head.kind == "websocket" or head.method not in _SAFE
+        return self._foreign() if changes and not own else None
+
+    def lets_page_in(self, head: Head) -> bool:
+        """Return whether this is the first load of the page, with the token or a login link in its address."""
+        if head.kind != "http" or head.method != "GET" or head.path != "/" or not self._is_called_rightly(head):
+            return False
+        match _query(head):
+            case {"token": [token]}:
+                return self.is_token(token)
+            case {"login": [code]}:
+                return self._logins is not None and redeem_login(self._logins, code)
+        return False
+
+    def _is_used_link(self, head: Head) -> bool:
+        match _query(head):
+            case {"login": [code]}:
+                return head.path == "/" and self._logins is not None and is_used_login(self._logins, code)
+        return False
+
+    def may_log_in(self, head: Head) -> bool:
+        """Return whether a request is the login form that a page of this server sent."""
+        sends = head.kind == "http" and head.method == "POST" and head.path == LOGIN
+        return sends and self._is_called_rightly(head) and (not head.all("origin") or self._is_ours(head))
+
+    def is_token(self, given: str) -> bool:
+        """Return whether a text is the token."""
+        return self._is_token(given.encode("utf-8", "replace"))
+
+    def _foreign(self) -> RequestError:
+        return RequestError(403, "a foreign page may not call this server; NBFLOW_ALLOWED_ORIGINS lists those that may")
+
+    def _is_called_rightly(self, head: Head) -> bool:
+        name = _hostname(f"//{head.one('host')}")
+        return bool(name) and ("*" in self._hosts or name in self._hosts)
+
+    def _is_ours(self, head: Head) -> bool:
+        """Return whether the page that calls is this server's own, or a listed one; a client without pages is not."""
+        origin = head.one("origin").lower().rstrip("/")
+        return bool(origin) and (origin in self._origins or origin.partition("://")[2] == head.one("host").lower())
+
+    def _has_token(self, head: Head) -> bool:
+        scheme, _, given = head.one("authorization").partition(" ")
+        return scheme.lower() == "bearer" and self._is_token(given.strip().encode("latin-1", "replace"))
+
+    def _is_token(self, given: bytes) -> bool:
+        return hmac.compare_digest(given, self._token)
+
+    def _has_cookie(self, head: Head) -> bool:
+        # As browsers read them: cookies are shared by all ports of a host, and one that is odd takes no other with it.
+        found = cookie_parser("; ".join(head.all("cookie"))).get(self.cookie_name, "")
+        return hmac.compare_digest(found.encode("latin-1", "replace"), self.cookie.encode())
+
+
+def _query(head: Head) -> dict[str, list[str]]:
+    try:
+        return parse_qs(head.query, max_num_fields=10)
+    except ValueError:
+        return {}
+
+
+def _hostname(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 - it raises for what is none
+        return "" if parts.username or parts.path else (parts.hostname or "")
+    except ValueError:
+        return ""

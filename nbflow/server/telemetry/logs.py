@@ -1,6 +1,7 @@
-"""What the server's process tells of itself: one JSON object a line, on standard error.
+"""The log of the server process: one JSON object a line on standard error.
 
-Rule: no token gets there. A request is told by its path, never by its query, and a token is put out wherever it stands.
+The log never contains a token. A request is logged with its path but without its query, and the token is replaced
+wherever it occurs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbflow.secrets import mask
-from nbflow.server.answered import Answered
-from nbflow.server.rates import Rates
+from nbflow.server.rate_limit import Rates
+from nbflow.server.telemetry import Answered
 
 _LONGEST = 20_000  # characters of a message, and of an error
 requests = logging.getLogger("nbflow.server.requests")

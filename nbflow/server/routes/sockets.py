@@ -1,13 +1,12 @@
-"""WebSockets: a run begun and followed, or one that is watched.
+"""WebSockets that start a run and send its events, or send the events of a run.
 
-Rule: the client that is slow is waited for by nobody but its own socket; one that takes nothing any longer is let go,
-told from where to go on. A client that goes leaves its run going.
+A slow client delays only its own socket. A client that has stopped reading is disconnected, with the `seq` to continue
+from as the reason. A run continues when its client disconnects.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Annotated, Any
@@ -17,11 +16,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from nbflow.errors import NbflowError
 from nbflow.json_values.pieces import json_text
-from nbflow.server.problems import LimitError, Problem, RequestError, answer, problem_of
-from nbflow.server.rates import Rates
-from nbflow.server.sent import InPath, size_of
+from nbflow.server.errors import LimitError, Problem, RequestError, answer, problem_of
+from nbflow.server.rate_limit import Rates
+from nbflow.server.routes import Serving
 from nbflow.server.service import Service
-from nbflow.server.serving import Serving
+from nbflow.server.validation import InPath, checked_size, read_body
 
 router = APIRouter()
 FIRST_S = 10.0
@@ -86,7 +85,7 @@ async def watching(socket: WebSocket, service: Service) -> ExitStack | None:
 async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
     try:
         async with asyncio.timeout(FIRST_S):
-            state = read_object(await socket.receive_text(), service.options.max_body)
+            state = await read_object(await socket.receive_text(), service.options.max_body)
     except TimeoutError:
         raise RequestError(408, f"no initial state came within {FIRST_S:g} s") from None
     except KeyError:
@@ -94,17 +93,18 @@ async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
     return state
 
 
-def read_object(text: str, limit: int) -> dict[str, Any]:
+async def read_object(text: str, limit: int) -> dict[str, Any]:
     """Return the JSON object that a message is; it may have `limit` bytes.
 
     Raises:
         RequestError: It is none.
         LimitError: It is too large.
     """
-    if len(text.encode()) > limit:
+    body = text.encode()
+    if len(body) > limit:
         raise LimitError(413, "the message is too large", "max_body", limit)
     try:
-        data = json.loads(text)
+        data = await read_body(body)
     except (ValueError, RecursionError):
         raise RequestError(422, "a message is to be a JSON object, and this one is no JSON") from None
     if not isinstance(data, dict):
@@ -155,7 +155,7 @@ async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, 
     rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
     while True:
         try:
-            message = read_object(await socket.receive_text(), service.options.max_body)
+            message = await read_object(await socket.receive_text(), service.options.max_body)
             await _act(message, service, run_id)
         except (WebSocketDisconnect, RuntimeError):
             return NORMAL, ""
@@ -175,7 +175,7 @@ async def _act(message: dict[str, Any], service: Service, run_id: str) -> None:
             node, question = rest.get("node"), rest.get("question")
             if not (node is None or isinstance(node, str)) or not (question is None or isinstance(question, int)):
                 raise RequestError(422, "an answer's node is a text, and its question a number")
-            size_of(value, "the answer")
+            await checked_size(value, "the answer")
             await service.steer(run_id, lambda run: run.answer(value, node=node, question=question))
         case _:
             raise RequestError(422, 'a message is {"type": "cancel"} or {"type": "answer", "value": …}')

@@ -1,15 +1,19 @@
-"""What came of each request, for those who log and count: told once it was answered, of a socket once it is closed.
+"""What logs, metrics and traces observe: requests, and the events of runs.
 
-Rule: a request is told by its path and its route, never by its query or its headers, as a token may be in these.
+A request is described by its path and route, never by its query or headers, as these may contain the token. The events
+of a run are read once a second and when the run ends, so that observation does not slow the run.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nbflow.engine import Run
 
 _ANSWERS = ("http.response.start", "websocket.http.response.start")
 HANDED_ON = "nbflow.handed_on"
@@ -67,3 +71,34 @@ class Requests:
             )  # fmt: skip
             for told in self._told:
                 told(answered)
+
+
+PACE_S = 1.0
+
+
+class Followers:
+    """The runs that somebody looks at, each until its end. Make it on any loop; `follow` on that of the run."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def follow(self, run: Run, look: Callable[[], bool], leave: Callable[[], None]) -> None:
+        """Call `look` every second while a run goes on and once it has ended; then, or if the loop ends, `leave`.
+
+        `look` is called again soon where it returns that there is more.
+        """
+        task = asyncio.ensure_future(_follow(run, look, leave))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _follow(run: Run, look: Callable[[], bool], leave: Callable[[], None]) -> None:
+    ended = asyncio.ensure_future(run.wait())
+    try:
+        while not ended.done():
+            await asyncio.wait({ended}, timeout=PACE_S)
+            while look():
+                await asyncio.sleep(0)
+    finally:
+        ended.cancel()
+        leave()

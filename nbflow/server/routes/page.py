@@ -1,7 +1,7 @@
-"""The page at `/`: the graphs, the runs, and the live view, in the browser's own language.
+"""The page at `/`: graphs, runs and the live view.
 
-Rule: what is sent is what lies in `page` and the view's own front end. A name that is asked for is looked up among
-these, and never made into a path.
+The files are those of the folder `page` and the front end of the view. A requested name is looked up among these and is
+never part of a path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from nbflow.view.render.bundle import bundle
 
 router = APIRouter(include_in_schema=False)
-_HOME = Path(__file__).parent / "page"
+_HOME = Path(__file__).parent.parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 

@@ -1,8 +1,8 @@
-"""Runs whose process died, taken over by a server that serves the same file.
+"""Recover runs whose process died, if this server serves the same file.
 
-Rule: the store says who is dead, and of several servers one gets the run; none gets that of another file, whose tools
-may be others by the same names. What was to be stopped does not go on, and a run that takes one process after another
-down with it, without getting any further, is left to people.
+The store decides which processes are dead, and gives the lease of a run to one server. Runs of another file are left,
+as its tools may be others of the same names. A run whose cancellation was requested is cancelled. A run that ends one
+process after another without completing a node is left to people.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 
 from nbflow.errors import NbflowError
 from nbflow.events import Event, Kind
-from nbflow.server.problems import LimitError
+from nbflow.server.errors import LimitError
 from nbflow.server.service import Service
 from nbflow.store.rows import RunRow
 

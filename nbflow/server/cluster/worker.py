@@ -1,7 +1,7 @@
-"""A worker: the process that runs a file's cells once, and serves what they define.
+"""A worker: the process that executes the cells of a file once and serves its graphs.
 
-Rule: it is started by `nbflow serve`, which hands it a socket that listens already, and tells it to end by SIGTERM.
-The processes that its tools start inherit no descriptor of it, so that none of them keeps the port.
+`nbflow serve` starts the worker, passes it a listening socket, and ends it by SIGTERM. The processes that tools start
+inherit no descriptor of the worker, so that none of them keeps the port open.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from nbflow.errors import NbflowError
 from nbflow.program.origin import origin_of
 from nbflow.program.program import open_program
 from nbflow.serve.supervisor import ending_signals
-from nbflow.server.adopting import adopt_for_ever
-from nbflow.server.logs import log_as_json
+from nbflow.server.app import Server
+from nbflow.server.cluster.recovery import adopt_for_ever
+from nbflow.server.cluster.relay import Siblings
 from nbflow.server.options import Options, options
-from nbflow.server.relay import Siblings
-from nbflow.server.running import Server
+from nbflow.server.telemetry.logs import log_as_json
 from nbflow.session import Session
 from nbflow.settings import settings
 
@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tools", action="append", default=[])
     parser.add_argument("--socket", type=int, required=True, help="the descriptor of a socket that listens")
     parser.add_argument("--ready", type=int, help="a descriptor to write to when it serves")
-    parser.add_argument("--life", type=int, help="a descriptor that `nbflow.server.watcher` reads")
+    parser.add_argument("--life", type=int, help="a descriptor that `nbflow.server.cluster.watcher` reads")
     parser.add_argument("--siblings", type=Path, help="a folder where the workers of one server find each other")
     return parser.parse_args()
 

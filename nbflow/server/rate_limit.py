@@ -1,7 +1,7 @@
-"""How many requests a client makes.
+"""A token bucket for each client.
 
-Rule: a bucket per client that fills at the allowed rate; the clients remembered are bounded, those longest quiet go
-first. Pure: the time comes in.
+The number of buckets is bounded; the client that has been quiet longest is forgotten first. The module is pure: the
+caller passes the time.
 """
 
 from __future__ import annotations

@@ -1,24 +1,28 @@
-"""The graphs that a server knows: those that its file or its notebook defines, and those that were sent to it.
+"""The graphs that a server offers: those that its file or notebook defines, and those that clients created.
 
-Rule: what the file defines is the file's, and no request changes it. What was sent is the store's, read anew for each
-run, so that several processes and a restart see the same; it is validated again when it is read. The store does not
-tell what was sent from what the runs of other files left there, so only what has all its tools here is offered.
+Graphs of the file are read-only for clients. Graphs that clients created are read from the store for each run, so that
+several workers and a restart see the same ones, and they are validated each time. The store does not record whether a
+client created a graph or a run of another file left it there, so a graph is offered only if all its tools exist here.
+
+The work on a whole graph takes time that grows with the graph, so it is done in a few threads, not on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import anyio
 
 from nbflow.errors import GraphNotFoundError, NbflowError, RunStateError, StoreError
 from nbflow.graph import GraphDefinition, reachable
 from nbflow.secrets import Supply
-from nbflow.server.graphwork import GraphWork
+from nbflow.server.errors import LimitError, RequestError
 from nbflow.server.options import Options
-from nbflow.server.problems import LimitError, RequestError
-from nbflow.server.sent import MOST_OF_A_NAME, is_name, size_of
+from nbflow.server.validation import MOST_OF_A_NAME, is_name, size_of
 from nbflow.session import Session
 from nbflow.store.rows import GraphRow
 from nbflow.store.stored_graph import graph_of, row_of
@@ -230,3 +234,28 @@ class GraphVersionError(GraphNotFoundError):
         super().__init__(name, ())
         self.args = (f"graph {name!r} has no version {version} in the store; there are: {listed}",)
         self.faults = ()
+
+
+THREADS = 2
+MOST_WAITING = 32
+"""Requests that wait for a thread; each holds a whole graph in memory."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class GraphWork:
+    """The threads of one server."""
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(THREADS)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a function returns, called in a thread; a caller that is cancelled still waits for its end.
+
+        Raises:
+            RequestError: Too many wait already.
+        """
+        waiting = self._limiter.statistics().tasks_waiting
+        if waiting >= MOST_WAITING:
+            raise RequestError(503, f"{waiting} requests wait for their graphs to be read; try again later")
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)

@@ -1,6 +1,6 @@
-"""What requests and answers hold, as the OpenAPI document tells it.
+"""The pydantic models of requests and responses, which the OpenAPI document describes.
 
-Rule: a field that is not known is refused. The answers are written by hand from plain data; these say their form.
+A request with an unknown field is refused. Responses are built from plain data; their models only describe them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nbflow.events import Status
 from nbflow.names import identifier
-from nbflow.server.sent import MOST_OF_AN_ID, NAME, name_of_graph
+from nbflow.server.validation import MOST_OF_AN_ID, NAME, name_of_graph
 
 GraphId = Annotated[
     str, Field(min_length=1, max_length=MOST_OF_AN_ID, pattern=NAME, description="the graph's id, or its name"),
@@ -56,7 +56,7 @@ class ResumeRequest(Request):
     secrets: Json = Field(default_factory=dict)
 
 
-class GraphMade(BaseModel):
+class GraphCreated(BaseModel):
     """A graph that was sent; a definition that is stored already keeps its version.
 
     `id` is its name, or in place of one that an address would change `~` and the name in base64url.
@@ -67,7 +67,7 @@ class GraphMade(BaseModel):
     version: int
 
 
-class GraphListed(BaseModel):
+class GraphSummary(BaseModel):
     """A graph; `version` is null while it was never run.
 
     `sent` tells those that are not the served file's own: they came by POST /graphs/create, or were run from another
@@ -82,7 +82,7 @@ class GraphListed(BaseModel):
     sent: bool
 
 
-class GraphShown(GraphListed):
+class GraphDetail(GraphSummary):
     """A graph with its definition, in the form that POST /graphs/create takes, and as text in the notation.
 
     `state_schema` is the JSON schema of the initial state: the keys that its tools ask for and nothing before writes.
@@ -93,32 +93,32 @@ class GraphShown(GraphListed):
     state_schema: Json
 
 
-class Graphs(BaseModel):
+class GraphList(BaseModel):
     """All graphs, by name."""
 
-    graphs: list[GraphListed]
+    graphs: list[GraphSummary]
 
 
-class Deleted(BaseModel):
+class GraphDeleted(BaseModel):
     """How many versions were deleted."""
 
     deleted: int
 
 
-class RunBegun(BaseModel):
+class RunAccepted(BaseModel):
     """A run that has begun."""
 
     run_id: str
 
 
-class RunStands(BaseModel):
+class RunStatus(BaseModel):
     """How a run stands after what was done to it."""
 
     run_id: str
     status: Status
 
 
-class LogShown(BaseModel):
+class LogEntry(BaseModel):
     """One attempt of a node."""
 
     node_id: str
@@ -135,11 +135,11 @@ class LogShown(BaseModel):
     overlaps: bool
 
 
-class Reached(BaseModel):
+class StateAndLog(BaseModel):
     """What a run came to, or has come to."""
 
     state: Json
-    logs: list[LogShown]
+    logs: list[LogEntry]
 
 
 class RunResult(BaseModel):
@@ -150,14 +150,14 @@ class RunResult(BaseModel):
 
     run_id: str
     status: Status
-    result: Reached
+    result: StateAndLog
     execution_time: float
     error: str | None
     truncated: bool = False
     whole: str = Field("", description="only where `truncated` is true")
 
 
-class RunListed(BaseModel):
+class RunSummary(BaseModel):
     """A run in a list.
 
     `owner` names the process that has it now, `origin` the file that it was started from, `notebook` the notebook that
@@ -182,14 +182,14 @@ class RunListed(BaseModel):
     notebook: str | None
 
 
-class Runs(BaseModel):
+class RunPage(BaseModel):
     """Runs, newest first; `next` is the cursor of the page after, null on the last."""
 
-    runs: list[RunListed]
+    runs: list[RunSummary]
     next: str | None
 
 
-class Events(BaseModel):
+class EventPage(BaseModel):
     """Events of a run, oldest first; ask again after `next` while `ended` is false or there were `limit` of them."""
 
     events: list[Json]
@@ -197,7 +197,7 @@ class Events(BaseModel):
     ended: bool
 
 
-class ToolShown(BaseModel):
+class ToolSummary(BaseModel):
     """A tool, with the JSON schema of its parameters."""
 
     name: str
@@ -206,10 +206,10 @@ class ToolShown(BaseModel):
     parameters: Json
 
 
-class Tools(BaseModel):
+class ToolList(BaseModel):
     """All tools."""
 
-    tools: list[ToolShown]
+    tools: list[ToolSummary]
 
 
 class Health(BaseModel):

@@ -1,4 +1,4 @@
-"""Routes of runs: begun, listed, read."""
+"""Routes of runs: start, list, read, cancel, pause, continue, answer, resume and fork."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from nbflow.engine.record import RunRecord
 from nbflow.events import ENDINGS, Status
-from nbflow.server import models
-from nbflow.server.problems import RequestError, problems
+from nbflow.server import schemas
+from nbflow.server.errors import RequestError, problems
+from nbflow.server.responses import Outcome, Stream, event_pieces, event_texts, in_thread, json_response, name_of, sent
+from nbflow.server.routes import Serving
 from nbflow.server.service import Service
-from nbflow.server.serving import Serving
-from nbflow.server.shown import event_texts, json_response, name_of, sent
-from nbflow.server.streaming import Stream, in_thread
-from nbflow.server.whole import Outcome, event_pieces
+from nbflow.server.validation import JsonRoute, checked_size
 from nbflow.session.run_list import position
 from nbflow.session.serialization import row_data
 from nbflow.store.rows import RunRow
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 def _written(value: object) -> object:
@@ -45,7 +45,7 @@ Cursor = Annotated[
     Annotated[str, Field(pattern="^[0-9a-f]{16}[0-9A-Za-z_-]{1,64}$")] | SkipJsonSchema[None],
     Query(description="`next` of the page before"),
 ]
-Graph = Annotated[models.GraphId | SkipJsonSchema[None], Query(description="only runs of this graph")]
+Graph = Annotated[schemas.GraphId | SkipJsonSchema[None], Query(description="only runs of this graph")]
 LastId = Annotated[Annotated[str, Field(pattern="^[0-9]{1,15}$")] | SkipJsonSchema[None], Header(alias="Last-Event-ID")]
 Since = Annotated[
     AwareDatetime | SkipJsonSchema[None],
@@ -71,16 +71,16 @@ LINKS = {
 
 
 @router.post(
-    "/executions/run", status_code=202, response_model=models.RunBegun, operation_id="run_graph",
+    "/executions/run", status_code=202, response_model=schemas.RunAccepted, operation_id="run_graph",
     responses={202: {"links": LINKS}, **problems(404, 409)},
 )  # fmt: skip
-async def run_graph(request: models.RunRequest, service: Serving, key: Key = None) -> Response:
+async def run_graph(request: schemas.RunRequest, service: Serving, key: Key = None) -> Response:
     """Begin a run of a graph, and answer at once."""
     run = await service.start(request.graph_id, request.initial_state, key=key)
     return sent({"run_id": run.id}, 202)
 
 
-@router.get("/executions", response_model=models.Runs, operation_id="list_runs", responses=problems())
+@router.get("/executions", response_model=schemas.RunPage, operation_id="list_runs", responses=problems())
 async def list_runs(
     service: Serving,
     graph: Graph = None,
@@ -114,7 +114,7 @@ def _place(cursor: str) -> tuple[float, str]:
 
 
 @router.get(
-    "/executions/result/{run_id}", response_model=models.RunResult, operation_id="get_result", responses=problems(404)
+    "/executions/result/{run_id}", response_model=schemas.RunResult, operation_id="get_result", responses=problems(404)
 )
 async def get_result(run_id: RunId, service: Serving) -> Response:
     """Return what a run came to; of one that goes on, what it has come to so far.
@@ -151,7 +151,7 @@ async def get_whole(
 
 
 @router.get(
-    "/executions/{run_id}/events", response_model=models.Events, operation_id="get_events",
+    "/executions/{run_id}/events", response_model=schemas.EventPage, operation_id="get_events",
     responses={200: {"content": {SSE: {"schema": {"type": "string"}}}}, **problems(404)},
 )  # fmt: skip
 async def get_events(
@@ -198,3 +198,52 @@ async def _stream(service: Service, run_id: str, after: int) -> AsyncGenerator[s
     finally:
         coming.cancel()
         stopping.cancel()
+
+
+_ROUTE: dict[str, Any] = {"response_model": schemas.RunStatus, "responses": problems(404, 409)}
+_BEGUN = _ROUTE | {"status_code": 202, "responses": {202: {"links": LINKS}, **_ROUTE["responses"]}}
+
+
+@router.post("/executions/{run_id}/cancel", operation_id="cancel_run", **_ROUTE)
+async def cancel_run(run_id: RunId, service: Serving) -> Response:
+    """Stop a run; what runs of it is cancelled. One of another process is asked for, and goes on a few seconds more."""
+    return _stands(await service.cancel(run_id))
+
+
+@router.post("/executions/{run_id}/pause", operation_id="pause_run", **_ROUTE)
+async def pause_run(run_id: RunId, service: Serving) -> Response:
+    """Start nothing more of a run until it is continued; what runs goes on."""
+    return _stands(await service.steer(run_id, lambda run: run.pause()))
+
+
+@router.post("/executions/{run_id}/continue", operation_id="continue_run", **_ROUTE)
+async def continue_run(run_id: RunId, service: Serving) -> Response:
+    """Go on with a run that was paused."""
+    return _stands(await service.steer(run_id, lambda run: run.unpause()))
+
+
+@router.post("/executions/{run_id}/answer", operation_id="answer_run", **_ROUTE)
+async def answer_run(run_id: RunId, answer: schemas.AnswerRequest, service: Serving) -> Response:
+    """Answer a question of a run; `faults` of a problem tell what does not fit, by its place in the answer."""
+    await checked_size(answer.value, "the answer")
+    run = await service.steer(run_id, lambda run: run.answer(answer.value, node=answer.node, question=answer.question))
+    return _stands(run)
+
+
+@router.post("/executions/{run_id}/resume", operation_id="resume_run", **_BEGUN)
+async def resume_run(run_id: RunId, service: Serving, request: schemas.ResumeRequest | None = None) -> Response:
+    """Go on with a run that failed, was stopped, or whose process died; what was completed does not run again."""
+    secrets = request.secrets if request else {}
+    return _stands(await service.reopen(await service.read(run_id), secrets=secrets), 202)
+
+
+@router.post("/executions/{run_id}/fork", operation_id="fork_run", **_BEGUN)
+async def fork_run(run_id: RunId, fork: schemas.ForkRequest, service: Serving) -> Response:
+    """Begin a new run that goes on from a moment of this one, with keys of the state changed."""
+    run = await service.read(run_id)
+    at = len(run.events) if fork.at is None and not fork.state else fork.at
+    return _stands(await service.reopen(run, at=at, state=fork.state, secrets=fork.secrets), 202)
+
+
+def _stands(run: RunRecord, status: int = 200) -> Response:
+    return sent({"run_id": run.id, "status": run.status.value}, status)

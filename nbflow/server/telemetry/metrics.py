@@ -1,28 +1,21 @@
-"""What a server counts, as Prometheus reads it.
+"""Prometheus metrics of the server.
 
-Rule: what comes from requests makes no endless number of series: a request is counted by its route, and of the names of
-graphs a hundred are told apart. Each application counts for itself; the workers of one server are counted together.
+The number of series is bounded: requests are labelled by route, and only the first hundred names of graphs get their
+own label. The workers of one server report the sum of their counts.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
-from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.requests import HTTPConnection
 
 from nbflow.engine import Run
 from nbflow.events import Kind
-from nbflow.server.answered import Answered
-from nbflow.server.following import Followers
-from nbflow.server.problems import problems
 from nbflow.server.service import Service
+from nbflow.server.telemetry import Answered, Followers
 
 MOST_NAMES = 100
 OTHER = "other"
@@ -62,7 +55,7 @@ class Metrics:
         # Where there is no such folder, the library keeps no counts that other processes could read.
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if shared else None
         self._graphs, self._followers = Names(), Followers()
-        self._begun = Counter("nbflow_runs_begun", "Runs begun or gone on with.", ["graph"], registry=registry)
+        self._begun = Counter("nbflow_runs_started", "Runs begun or gone on with.", ["graph"], registry=registry)
         self._ended = Counter("nbflow_runs_ended", "Runs ended.", ["graph", "status"], registry=registry)
         self._took = Histogram(
             "nbflow_run_duration_seconds", "How long runs took, all sittings together.", ["graph"],
@@ -72,7 +65,7 @@ class Metrics:
             "nbflow_nodes", "Ends of nodes, each attempt and each item of a map for itself.", ["status"],
             registry=registry,
         )  # fmt: skip
-        self._going = Gauge("nbflow_runs_going", "Runs that go on.", registry=registry, multiprocess_mode="livesum")
+        self._going = Gauge("nbflow_runs_active", "Runs that go on.", registry=registry, multiprocess_mode="livesum")
         self._watchers = Gauge(
             "nbflow_watchers", "WebSockets and event streams that are open.", registry=registry,
             multiprocess_mode="livesum",
@@ -127,23 +120,3 @@ class Metrics:
             MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
-
-
-async def _metrics(connection: HTTPConnection) -> Metrics:
-    metrics: Metrics = connection.app.state.metrics
-    return metrics
-
-
-router = APIRouter()
-
-
-@router.get(
-    "/metrics", operation_id="get_metrics", response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems()},
-)  # fmt: skip
-async def get_metrics(
-    metrics: Annotated[Metrics, Depends(_metrics)], accept: Annotated[str, Header(max_length=1_000)] = ""
-) -> Response:
-    """Return what the server counts, for Prometheus."""
-    text, media_type = await asyncio.to_thread(metrics.text, accept)
-    return Response(text, headers={"content-type": media_type})

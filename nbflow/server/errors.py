@@ -1,7 +1,7 @@
-"""What goes wrong, as RFC 9457 has it: one form and one table of status codes for every route and socket.
+"""Errors as problem details (RFC 9457), with one table of status codes for all routes and sockets.
 
-Rule: the words are the library's own. What is not an error of the library tells nothing but that it happened: no
-traceback, and no path of a file.
+The text of an nbflow error is sent as it is. Of any other error only the fact is sent, without a traceback and without
+paths of files; the log has the rest.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ _WORDED = {
 def problem_of(error: BaseException) -> Problem:
     """Return what is told of an error."""
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, NbflowError):
+            return problem_of(error.__cause__)  # a body that was refused while it was read
         if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
             return problem_of(RequestError(422, _unreadable(error.__cause__)))  # as FastAPI refuses a body
         return _plain(error.status_code, str(error.detail))
