@@ -126,9 +126,10 @@ class JsonRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
+            request = JsonRequest(request.scope, request.receive)  # it retains the body, which can be received once
             if has_body:
                 await _refuse_other_types(request)
-            return await handler(JsonRequest(request.scope, request.receive))
+            return await handler(request)
 
         return handle
 
