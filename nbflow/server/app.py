@@ -45,7 +45,7 @@ def make_app(service: Service, token: str, siblings: Siblings | None = None) -> 
     app = FastAPI(
         title="nbflow", version=__version__, description=_ABOUT,
         docs_url=None, redoc_url=None, separate_input_output_schemas=False,
-        # Its own would tell of each request by its whole address, with the token in it.
+        # FastAPI's telemetry would record the address of each request, which may contain the token.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )  # fmt: skip
     app.state.service = service
@@ -89,11 +89,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 logger = logging.getLogger("nbflow.server")
 _ACCEPTED_AT_ONCE = 32
-"""Connections that are accepted before the loop does anything else: so many may exceed the limit for a moment."""
+"""The connections that are accepted in one turn of the loop; so many may exceed the limit for a moment."""
 
 
 class Server(uvicorn.Server):
-    """A server that leaves the process's signals alone; `stop` ends it."""
+    """A uvicorn server without signal handlers; `stop` shuts it down."""
 
     def __init__(self, session: Session, options: Options, *, siblings: Siblings | None = None) -> None:
         self.token = options.token or secrets.token_urlsafe(24)
@@ -111,24 +111,24 @@ class Server(uvicorn.Server):
         log_floods_sparingly()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept. asyncio takes the length of the queue for how many it accepts at once."""
+        """Start to accept connections, with a long queue; asyncio would accept as many at once as the queue has."""
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(BACKLOG)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the process."""
+        """Install no signal handlers."""
         yield
 
     def stop(self) -> None:
-        """End it: watchers are told, and runs get time to end. Call it on its loop."""
+        """Shut down: close the watchers' connections and give runs time to end. Call it on the server's loop."""
         self.service.leave()
         self.should_exit = True
 
 
 def _most_connections(options: Options) -> int:
-    """Return how many connections there may be, so that a quarter of the open files is left for all else."""
+    """Return the maximum of connections, which leaves a quarter of the open files for everything else."""
     try:
         import resource
     except ImportError:  # Windows

@@ -41,7 +41,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong: RFC 9457's members, and `faults`, where there are several or each has its place."""
+    """A problem of RFC 9457, with `faults` where there are several, or where each has a position."""
 
     type: str = Field(
         description="urn:nbflow: and the error's name, or about:blank", examples=["urn:nbflow:GraphError"]
@@ -53,7 +53,7 @@ class Problem(BaseModel):
 
 
 class LimitError(NbflowError):
-    """A limit of the server was reached; `status` is 413 for what is too large and 429 for what is too much."""
+    """A limit of the server was exceeded; `status` is 413 for a size, 429 or 503 for a number."""
 
     def __init__(self, status: int, problem: str, setting: str, value: float) -> None:
         self.status, self.setting = status, setting
@@ -92,7 +92,7 @@ _WORDED = {
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Return what is told of an error."""
+    """Return the problem of an error."""
     if isinstance(error, HTTPException):
         if isinstance(error.__cause__, NbflowError):
             return problem_of(error.__cause__)  # a body that was refused while it was read
@@ -102,7 +102,7 @@ def problem_of(error: BaseException) -> Problem:
     if not isinstance(error, NbflowError):
         return _plain(500, "the server met an error that it did not expect; its log has it")
     if isinstance(error, StoreError):
-        # Its words are for whoever looks after the server: they name files and databases.
+        # The message names files and databases, so it goes only to the log.
         logger.warning("the store could not do what was asked: %s", words(error))
         return _named(error, 503, "the store could not do what was asked now; the server's log says why")
     status = getattr(error, "status", None) or next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -115,7 +115,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def _unreadable(error: BaseException) -> str:
-    """Return why a body cannot be read, though it may be JSON."""
+    """Return the reason why a body that may be JSON cannot be read."""
     if isinstance(error, RecursionError):
         return "the body is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
@@ -134,7 +134,7 @@ def _plain(status: int, detail: str) -> Problem:
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    """Return what is wrong with a request's fields, each by its place."""
+    """Return the problem of a request whose fields are not valid, each by its position."""
     faults: dict[str, str] = {}
     for fault in error.errors()[:50]:
         faults[".".join(str(part) for part in fault["loc"])[:200]] = str(fault["msg"])[:500]
@@ -145,21 +145,21 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response that tells a problem."""
+    """Return the response with a problem."""
     extra = {"Retry-After": "1"} if problem.status in (429, 503) else {}
     body = json_text(problem.model_dump(exclude_none=True))
     return Response(body, problem.status, {**(headers or {}), **extra}, media_type=MEDIA_TYPE)
 
 
 def _allowed(request: Request) -> dict[str, str]:
-    """Return the methods of a path; the framework names those of its first route alone."""
+    """Return the methods of a path; the framework lists only those of its first route."""
     template = getattr(request.scope.get("route"), "path_format", "")
     methods = request.app.openapi()["paths"].get(template, {})
     return {"Allow": ", ".join(sorted(map(str.upper, methods)))} if methods else {}
 
 
 def tell_problems(app: FastAPI) -> None:
-    """Let an application answer each error with its problem."""
+    """Register the handlers that answer each error with its problem."""
 
     async def known(request: Request, error: Exception) -> Response:
         problem = problem_of(error)

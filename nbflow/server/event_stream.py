@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 PACE_S = 0.005
-"""A run that does very much at once is looked at so often; the first event after a quiet time is told at once."""
+"""The interval at which the events of a busy run are read; the first event after a quiet time is sent at once."""
 AT_ONCE = 200
 _NOW = 5_000
-"""Bytes of values that are written at once on the loop, which takes some milliseconds."""
+"""The bytes of values that are encoded on the loop, which takes some milliseconds."""
 _TEXTS, _LETTERS = 2_000, 1_000_000
-"""How much is kept for those who are close behind; who is further behind has its texts written anew."""
+"""The texts and letters that are retained; for a watcher that is further behind, texts are encoded again."""
 
 
 class Broadcast:
-    """What the watchers of `run` share. Make it on the loop of those who watch; the run may be on another."""
+    """The event texts that the watchers of `run` share. Create it on the loop of the watchers, not of the run."""
 
     def __init__(self, run: Run, most: int) -> None:
         self.run, self._most = run, most
@@ -52,7 +52,7 @@ class Broadcast:
         self._listen()
 
     async def after(self, seq: int) -> AsyncIterator[tuple[int, list[str]]]:
-        """Give what happened after event `seq`, to the run's end: the last event's `seq`, and some events' texts."""
+        """Yield the events after `seq`, until the run ends: the `seq` of the last one, and their texts."""
         while True:
             bell = self._bell
             over = self.run.result is not None
@@ -86,7 +86,7 @@ class Broadcast:
         self._loop.call_soon_threadsafe(self._changed)
 
     def _changed(self) -> None:
-        # With all that happens in the same turn of the loop, at once if it was quiet before.
+        # Together with all events of the same turn of the loop; at once after a quiet time.
         self._loop.call_later(max(0.0, self._looked + PACE_S - self._loop.time()), self._look)
 
     def _look(self) -> None:
@@ -99,7 +99,7 @@ class Broadcast:
 
     def _keep(self) -> None:
         there = len(self.run.events)
-        # A burst, or a large event, is not written here, as the loop would be blocked meanwhile.
+        # A burst, or a large event, would block the loop.
         texts = self._written(self._upto, there) if there - self._upto <= AT_ONCE else None
         if texts is None:
             self._texts.clear()
@@ -111,7 +111,7 @@ class Broadcast:
             self._size -= len(self._texts.popleft())
 
     def _written(self, begin: int, end: int) -> list[str] | None:
-        """Return the texts of events; None where they are larger than the loop has time to write."""
+        """Return the texts of events, or None if they are too large to encode on the loop."""
         bounds = Bounds(room=Room(min(_NOW, self._most)))
         texts = []
         for event in self.run.events[begin:end]:
@@ -122,15 +122,15 @@ class Broadcast:
 
 
 POLL_S = 0.5
-"""Seconds from one look to the next while the run goes on elsewhere."""
+"""Seconds between two polls of a run that runs in another process."""
 REST_S = 2.0
-"""The same where it does not, and may do so again: whoever resumes it does not tell us."""
+"""Seconds between two polls of a run that has ended: another process may resume it without a notice."""
 READ_PER_S = 10_000
-"""Events of a run for each second that it is left alone once it was read; to read and fold them takes not half."""
+"""The events of a run for each second until its next poll; reading and folding them takes less than half of it."""
 
 
 async def readings(service: Service, run_id: str) -> AsyncIterator[RunRecord]:
-    """Give a run, and while it goes on in another process give it whenever more has happened, until it ends or is here.
+    """Yield a run, then again after each change in another process, until it ends or runs in this process.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -148,11 +148,11 @@ async def readings(service: Service, run_id: str) -> AsyncIterator[RunRecord]:
 
 
 async def newer(service: Service, known: RunRecord) -> RunRecord | None:
-    """Return a run as it stands now; None where nothing has happened since it was `known`.
+    """Return the current record of a run, or None if nothing has changed since `known`.
 
     Raises:
-        RunNotFoundError: It went on, and is no longer there.
-        StoreError: The store cannot be asked.
+        RunNotFoundError: The run was deleted.
+        StoreError: The store cannot be read.
     """
     here = await service.session.local_run(known.id)
     if here is known or (here is None and not await service.session.is_outdated(known)):
@@ -161,7 +161,7 @@ async def newer(service: Service, known: RunRecord) -> RunRecord | None:
 
 
 def pause_after(known: RunRecord, read: RunRecord | None) -> float:
-    """Return how long (s) not to look at a run after a look at which it was `read`, or found as it was `known`."""
+    """Return the seconds until the next poll, after one that returned `read`, or None for a run still as `known`."""
     if read is not None and not isinstance(read, Run):
         return POLL_S + len(read.events) / READ_PER_S
     return POLL_S if known.result is None and not isinstance(known, Run) else REST_S

@@ -32,7 +32,7 @@ _EDGES_PER_NODE = 5
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
-    """A graph with what is known of it; `version` is None for one that only the file defines."""
+    """A graph with its stored version and number of runs; `version` is None for a graph that was never stored."""
 
     graph: GraphDefinition
     version: int | None
@@ -54,12 +54,12 @@ class Shelf:
         return name in self._session.graphs and self._sent_version(name) is None
 
     def _sent_version(self, name: str) -> int | None:
-        """Return which version of a graph that was sent the session has, None where it has another by this name."""
+        """Return the loaded version of a graph that a client created, or None if the session has none of this name."""
         graph, version = self._sent.get(name, (None, 0))
         return version if graph is not None and self._session.graphs.get(name) is graph else None
 
     async def keep(self, data: Mapping[str, Any]) -> Shelved:
-        """Keep a graph that was sent; one that is the newest of its name already is not kept twice.
+        """Store a graph that a client created; the newest version of a name is not stored twice.
 
         Raises:
             GraphError: It is no sound graph, or names tools or graphs that are not here.
@@ -86,7 +86,7 @@ class Shelf:
                 raise LimitError(413, f"the graph has {len(listed)} {part}, more than {limit}", "max_nodes", most)
 
     async def find(self, name: str) -> GraphDefinition:
-        """Return a graph ready to be started by its name.
+        """Load a graph, so that the session can start it by its name; return it.
 
         Raises:
             GraphNotFoundError: There is none.
@@ -96,7 +96,7 @@ class Shelf:
         return self._session.find(name)
 
     async def ready(self, name: str) -> GraphDefinition:
-        """Return a graph as `find` does, compiled, so that a start takes no time that grows with it.
+        """Load and compile a graph, so that the time of a start does not grow with the graph; return it.
 
         Raises:
             GraphNotFoundError: There is none.
@@ -108,7 +108,7 @@ class Shelf:
         return graph
 
     async def _load(self, name: str, seen: set[str]) -> None:
-        """Bring a graph that was sent, and those it names, to where the store has them."""
+        """Load the newest stored version of a graph that a client created, and of the graphs that it runs."""
         if self.is_own(name) or name in seen:
             return
         seen.add(name)
@@ -140,7 +140,7 @@ class Shelf:
         self._sent.pop(name, None)
 
     async def all(self) -> list[Shelved]:
-        """Return the newest version of each graph that could run here, by name."""
+        """Return the newest version of each graph whose tools all exist here, by name."""
         newest: dict[str, GraphRow] = {}
         for row in await self._rows():
             newest.setdefault(row.name, row)
@@ -155,7 +155,7 @@ class Shelf:
         return [found[name] for name in sorted(found)]
 
     def _lacking(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> set[str]:
-        """Return the tools and graphs that a graph needs, or one that it runs, and that are not here."""
+        """Return the missing tools and graphs of a graph and of the graphs that it runs."""
         inner = reachable(graph, graphs)
         nodes = [node for each in (graph, *inner.values()) for node in each.nodes]
         named = {node.graph for node in nodes if node.graph is not None}
@@ -163,7 +163,7 @@ class Shelf:
         return {tool for tool in tools if tool not in self._session.registry} | (named - graphs.keys())
 
     async def get(self, name: str, version: int | None = None) -> Shelved:
-        """Return a graph, by default as it would run now.
+        """Return a graph, by default its current version.
 
         Raises:
             GraphNotFoundError: There is none of this name.
@@ -181,12 +181,12 @@ class Shelf:
         return await self.work.run(self._shelved, found[0])
 
     async def delete(self, name: str, *, force: bool) -> int:
-        """Delete a graph that was sent, with all its versions; return how many.
+        """Delete a graph that a client created; return the number of deleted versions.
 
         Raises:
             GraphNotFoundError: There is none.
-            RunStateError: The file or notebook defines it, it has runs and `force` is not given, or one goes on; or it
-                needs what is not here, so it is another file's.
+            RunStateError: The file or notebook defines the graph, it has runs and `force` is false, one of its runs is
+                running, or a tool of it is missing here, so the graph belongs to another file.
         """
         if self.is_own(name):
             raise RunStateError(f"graph {name!r} is defined by what is served, and is not the store's to delete")
@@ -238,22 +238,22 @@ class GraphVersionError(GraphNotFoundError):
 
 THREADS = 2
 MOST_WAITING = 32
-"""Requests that wait for a thread; each holds a whole graph in memory."""
+"""The requests that may wait for a thread; each has a whole graph in memory."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class GraphWork:
-    """The threads of one server."""
+    """The threads of one server that work on whole graphs."""
 
     def __init__(self) -> None:
         self._limiter = anyio.CapacityLimiter(THREADS)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function returns, called in a thread; a caller that is cancelled still waits for its end.
+        """Call a function in a thread and return its result; a cancelled caller still waits for the function.
 
         Raises:
-            RequestError: Too many wait already.
+            RequestError: `MOST_WAITING` requests wait for a thread.
         """
         waiting = self._limiter.statistics().tasks_waiting
         if waiting >= MOST_WAITING:

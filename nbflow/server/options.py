@@ -30,33 +30,33 @@ class Options(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8765, ge=0, le=65_535)
     token: str | None = Field(None, min_length=8)
-    """What a request must bring; without one, one is made at the start."""
+    """The token that requests must send; by default a random one."""
     logins: Path | None = None
-    """The folder of login links that were not used yet; `nbflow serve` sets it for its workers."""
+    """The folder of login links; `nbflow serve` sets it for its workers."""
     allowed_hosts: Names = ()
-    """Names that the server may be called by, besides this machine's own and `host`; `*` for any."""
+    """Allowed host names, besides those of this machine and `host`; `*` allows any."""
     allowed_origins: Names = ()
-    """Origins, such as `https://example.org`, whose pages may call it; its own page always may."""
+    """Origins, such as `https://example.org`, whose pages may send requests, besides the server's own page."""
     max_body: int = Field(4_000_000, ge=1)
-    """How large the body of a request, or a message of a WebSocket, may be."""
+    """The maximum size of a request's body, and of a WebSocket message."""
     max_nodes: int = Field(10_000, ge=1)
-    """How many nodes a graph that is sent may have; of edges five times as many."""
+    """The maximum number of nodes of a graph that a client creates; five times as many edges are allowed."""
     max_state: int = Field(2_000_000, ge=1)
-    """How large the JSON of an initial state may be."""
+    """The maximum size of the JSON of an initial state."""
     max_result: int = Field(1_000_000, ge=1_000)
-    """How large the JSON of a result, an event, or a page of events may be; what is larger is truncated."""
+    """The size beyond which the JSON of a result, an event, or a page of events is truncated."""
     max_runs: int = Field(200, ge=1)
-    """How many runs may go on at once."""
+    """The maximum number of concurrent runs."""
     max_watchers: int = Field(2_000, ge=1)
-    """How many WebSockets and event streams may be open at once."""
+    """The maximum number of open WebSockets and event streams."""
     max_connections: int = Field(4_000, ge=1)
-    """How many connections may be open at once; at most three quarters of the files that the process may open."""
+    """The maximum number of open connections; at most three quarters of the limit of open files."""
     max_rate: float = Field(500.0, gt=0)
-    """How many requests a second one client may make, over ten seconds."""
+    """The requests a second that one client may make, averaged over ten seconds."""
     max_silence: float = Field(10.0, gt=0)
-    """How long a watcher may take nothing before it is let go."""
+    """The time without a read after which a watcher is disconnected."""
     drain: float = Field(10.0, ge=0)
-    """How long the end of the server waits for runs to end by themselves; the others can be resumed."""
+    """The time that a shutdown gives runs to end; the others can be resumed."""
 
 
 def options(**given: Any) -> Options:

@@ -20,7 +20,7 @@ class Rates:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def allows(self, client: str, now: float) -> bool:
-        """Return whether a client may make a request now (s, from any moment on), and count it if so."""
+        """Return whether a client may make a request at `now` (s of any clock), and count the request if so."""
         left, then = self._left.pop(client, (self._most, now))
         left = min(self._most, left + (now - then) * self._rate)
         allowed = left >= 1.0

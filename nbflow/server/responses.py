@@ -36,7 +36,7 @@ def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, A
 
 
 def whole_of(run_id: str, seq: int | None = None) -> str:
-    """Return the path of the route that sends a result, or the event of a number, whatever its size."""
+    """Return the path of the route that sends a complete result, or the complete event `seq`."""
     return f"/executions/{run_id}/whole" + ("" if seq is None else f"?event={seq}")
 
 
@@ -80,7 +80,7 @@ Entry = tuple[str, Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has come to; `time` is in seconds."""
+    """The state, log and status of a run; `time` is in seconds."""
 
     run_id: str
     status: Status
@@ -91,15 +91,15 @@ class Outcome:
 
     @classmethod
     def of(cls, run: RunRecord) -> Outcome:
-        """Return what a run has come to by now."""
+        """Return the current outcome of a run."""
         if result := run.result:
             return cls(run.id, run.status, result.state, result.logs, result.execution_time, result.error)
         time = run.execution_time if isinstance(run, Run) else seconds_of(run.events)
         return cls(run.id, run.status, dict(run.state), list(run.logs), time, None)
 
     def text(self, most: int) -> str:
-        """Return it as JSON, of which values have about `most` bytes."""
-        # So that a large state does not hide the log.
+        """Return the outcome as JSON, with about `most` bytes of values."""
+        # The log has its own part, so that a large state does not push it out.
         bounds, log_bounds = Bounds(room=Room(most * 3 // 4)), Bounds(room=Room(most // 4))
         reached = reached_data(self.run_id, self.state, self.logs, bounds, log_bounds)
         told = {"run_id": self.run_id, "status": self.status.value, "result": reached, **self._end}
@@ -112,7 +112,7 @@ class Outcome:
         return {"execution_time": self.time, "error": self.error}
 
     def pieces(self) -> Iterator[str]:
-        """Give all of it as JSON, in pieces."""
+        """Yield the complete outcome as JSON, in pieces."""
         rows = enclosed("[]", (_object(_of_row(row)) for row in self.logs))
         reached = _object(iter([("state", object_pieces(self.state)), ("logs", rows)]))
         head = {"run_id": self.run_id, "status": self.status.value}
@@ -120,7 +120,7 @@ class Outcome:
 
 
 def event_pieces(event: Event, run_id: str) -> Iterator[str]:
-    """Give all of an event as JSON, in pieces."""
+    """Yield a complete event as JSON, in pieces."""
     return _object(_of_event(event, run_id))
 
 
@@ -160,14 +160,17 @@ def _entry(name: str, value: Iterator[str]) -> Iterator[str]:
 
 
 class Stream(StreamingResponse):
-    """The texts of a generator; a client that takes nothing for `silence` seconds is let go, and `place` with it."""
+    """A response of a generator's texts; a client that does not read for `silence` seconds is disconnected.
+
+    `place` is closed when the response ends.
+    """
 
     def __init__(self, texts: AsyncGenerator[str], place: ExitStack, *, media_type: str, silence: float) -> None:
         super().__init__(texts, media_type=media_type)
         self._texts, self._place, self._silence = texts, place, silence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; the place is left though the client goes before anything was sent."""
+        """Send the response; `place` is closed even if the client disconnects first."""
 
         async def sending(message: Message) -> None:
             async with asyncio.timeout(self._silence):
@@ -180,12 +183,12 @@ class Stream(StreamingResponse):
                 leave(scope)
 
     async def stream_response(self, send: Send) -> None:
-        """Send them until they end, or nobody takes them."""
+        """Send the texts, then close the generator."""
         async with aclosing(self._texts):
             await super().stream_response(send)
 
 
 async def in_thread(texts: Iterator[str]) -> AsyncGenerator[str]:
-    """Give texts that are made in a thread, one after the other as they are taken."""
+    """Yield the texts of an iterator, each computed in a thread when it is needed."""
     while (text := await asyncio.to_thread(next, texts, None)) is not None:
         yield text

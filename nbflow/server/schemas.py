@@ -28,7 +28,7 @@ class Request(BaseModel):
 
 
 class RunRequest(Request):
-    """Which graph to run, and the state at its start."""
+    """A graph to run, and its initial state."""
 
     graph_id: GraphId
     initial_state: Json = Field(default_factory=dict)
@@ -43,7 +43,7 @@ class AnswerRequest(Request):
 
 
 class ForkRequest(Request):
-    """Where a fork goes on: after an event, or before a node's last start (`NODE`) or third (`NODE#3`)."""
+    """The moment to fork at: after an event, or before the last start of a node (`NODE`) or its third (`NODE#3`)."""
 
     at: Annotated[int, Field(ge=1, strict=True)] | Annotated[str, Field(min_length=1, max_length=500)] | None = None
     state: Json = Field(default_factory=dict, description="keys written over what every path sees")
@@ -51,13 +51,13 @@ class ForkRequest(Request):
 
 
 class ResumeRequest(Request):
-    """What a run needs to continue: the secrets that it had, by name, as they are never stored."""
+    """The secrets of a run to resume, by name, as secrets are never stored."""
 
     secrets: Json = Field(default_factory=dict)
 
 
 class GraphCreated(BaseModel):
-    """A graph that was sent; a definition that is stored already keeps its version.
+    """A created graph; a definition that is stored already has its old version.
 
     `id` is its name, or in place of one that an address would change `~` and the name in base64url.
     """
@@ -68,10 +68,10 @@ class GraphCreated(BaseModel):
 
 
 class GraphSummary(BaseModel):
-    """A graph; `version` is null while it was never run.
+    """A graph; `version` is null until its first run.
 
-    `sent` tells those that are not the served file's own: they came by POST /graphs/create, or were run from another
-    file of the same store, and have all their tools here.
+    `sent` is true for a graph that the served file does not define: a client created it by POST /graphs/create, or
+    another file of the same store ran it, and all its tools exist here.
     """
 
     id: str
@@ -100,19 +100,19 @@ class GraphList(BaseModel):
 
 
 class GraphDeleted(BaseModel):
-    """How many versions were deleted."""
+    """The number of deleted versions."""
 
     deleted: int
 
 
 class RunAccepted(BaseModel):
-    """A run that has begun."""
+    """A run that was started."""
 
     run_id: str
 
 
 class RunStatus(BaseModel):
-    """How a run stands after what was done to it."""
+    """The status of a run after an operation."""
 
     run_id: str
     status: Status
@@ -136,16 +136,16 @@ class LogEntry(BaseModel):
 
 
 class StateAndLog(BaseModel):
-    """What a run came to, or has come to."""
+    """The state and the log of a run, final or so far."""
 
     state: Json
     logs: list[LogEntry]
 
 
 class RunResult(BaseModel):
-    """A run and what it came to; `execution_time` is in seconds.
+    """A run with its state and log; `execution_time` is in seconds.
 
-    Where values or rows are not all there, `truncated` is true, and `whole` is the path that sends all of it.
+    If values or rows are left out, `truncated` is true, and `whole` is the path of the complete result.
     """
 
     run_id: str
@@ -160,8 +160,8 @@ class RunResult(BaseModel):
 class RunSummary(BaseModel):
     """A run in a list.
 
-    `owner` names the process that has it now, `origin` the file that it was started from, `notebook` the notebook that
-    it was started or last resumed in.
+    `owner` is the process that owns the run now, `origin` the file that it was started from, `notebook` the notebook
+    that it was started or last resumed in.
     """
 
     run_id: str
@@ -190,7 +190,7 @@ class RunPage(BaseModel):
 
 
 class EventPage(BaseModel):
-    """Events of a run, oldest first; ask again after `next` while `ended` is false or there were `limit` of them."""
+    """Events of a run, oldest first; request those after `next` while `ended` is false."""
 
     events: list[Json]
     next: int
@@ -213,6 +213,6 @@ class ToolList(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the server takes requests."""
+    """`ok`, or `draining` while the server shuts down."""
 
     status: Literal["ok", "draining"]

@@ -31,7 +31,7 @@ from nbflow.server.options import Options
 from nbflow.server.rate_limit import Rates
 from nbflow.server.slow_clients import is_full
 
-# The page's modules, styles and pictures are its own; `data:` is for pictures among a run's values.
+# Scripts, styles and images only from this server; `data:` is for images among the values of a run.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -48,7 +48,7 @@ HEADERS = {
 
 
 BODY_S, BODY_RATE = 10.0, 100_000
-"""Seconds that a body may take to come, and bytes that give it a second more."""
+"""The seconds within which a body must arrive, and the bytes for which it gets another second."""
 
 
 _FORM_SIZE = 4_000
@@ -65,14 +65,14 @@ required autofocus></label> <button>Log in</button></form>
 
 
 class Guard:
-    """The middleware that refuses, and that sets the headers of every answer."""
+    """The middleware that refuses requests and sets the security headers of every response."""
 
     def __init__(self, app: ASGIApp, access: Access, options: Options) -> None:
         self._app, self._access, self._options = app, access, options
         self._rates = Rates(options.max_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
+        """Pass a request to the application, or answer it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -95,7 +95,7 @@ class Guard:
             await self._let_in(scope, receive, answering)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a person in whose login form has the token; else show it again."""
+        """Log a person in whose form has the token; else show the form again."""
         try:
             given = parse_qs((await _body(receive, _FORM_SIZE)).decode("utf-8", "replace"), max_num_fields=10)
         except (LimitError, RequestError) as error:
@@ -132,14 +132,14 @@ class Guard:
             return refusal
         lengths = head.all("content-length")
         if lengths and head.all("transfer-encoding"):
-            # RFC 9112, 6.1: whoever stands between may have read its end elsewhere than we do.
+            # RFC 9112, 6.1: a proxy may have found another end of the body than we do (request smuggling).
             return RequestError(400, "a request has a Content-Length or a Transfer-Encoding, and not both")
         if any(length.isdecimal() and int(length) > self._options.max_body for length in lengths):
             return _too_large(self._options.max_body)
         return None
 
     def _welcome(self) -> Response:
-        # To the same place without the token, so that it stays in no history, log or Referer.
+        # Redirect to the address without the token, so that no history, log or Referer contains it.
         response = RedirectResponse("./", HTTPStatus.SEE_OTHER)
         response.set_cookie(self._access.cookie_name, self._access.cookie, path=None, httponly=True, samesite="strict")
         return response
@@ -157,12 +157,12 @@ async def _refuse(error: RequestError | LimitError, scope: Scope, receive: Recei
     if scope["type"] == "websocket":
         await WebSocket(scope, receive, send).send_denial_response(response)
     else:
-        response.headers["Connection"] = "close"  # what it still sends is not read
+        response.headers["Connection"] = "close"  # the rest of its body is not read
         await response(scope, receive, send)
 
 
 def _wants_page(head: Head, error: RequestError | LimitError) -> bool:
-    """Return whether a browser, and no program, asks for the page without a token."""
+    """Return whether a browser requests the page without a token."""
     asks = head.kind == "http" and head.method == "GET" and head.path == "/" and "text/html" in head.one("accept")
     return asks and error.status == HTTPStatus.UNAUTHORIZED
 
@@ -186,8 +186,8 @@ async def _body(receive: Receive, limit: int) -> bytes:
     """Return a request's body.
 
     Raises:
-        LimitError: More has come than it may have, whatever its head said.
-        RequestError: It did not come in time.
+        LimitError: The body exceeds the limit, whatever its Content-Length says.
+        RequestError: The body did not arrive in time.
     """
     parts: list[bytes] = []
     size = 0
@@ -210,7 +210,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body that was read already, and then what follows."""
+    """Return a `receive` that returns the body first, and then what the original one returns."""
     given = False
 
     async def receiving() -> Message:
@@ -245,7 +245,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a request says before its body. `kind` is `http` or `websocket`; headers' names are in small letters."""
+    """The head of a request. `kind` is `http` or `websocket`; the names of headers are in lower case."""
 
     kind: str
     method: str
@@ -258,19 +258,19 @@ class Head:
         return [value for key, value in self.headers if key == name]
 
     def one(self, name: str) -> str:
-        """Return the value of a header that stands there once, else nothing."""
+        """Return the value of a header that occurs once, else an empty text."""
         found = self.all(name)
         return found[0] if len(found) == 1 else ""
 
 
 class Access:
-    """The rules of one server.
+    """The access rules of one server.
 
     Args:
-        token: What a request must bring.
-        hosts: Names that it may be called by besides this machine's own; `*` for any.
-        origins: Origins whose pages may call it besides its own.
-        logins: The folder of login links that were not used yet, see `nbflow.serve.addresses.login_address`.
+        token: The token that requests must send.
+        hosts: Allowed host names besides those of this machine; `*` allows any.
+        origins: Allowed origins besides the server's own.
+        logins: The folder of login links, see `nbflow.serve.addresses.login_address`.
     """
 
     def __init__(
@@ -280,16 +280,16 @@ class Access:
         self._token = token.encode()
         self._hosts = {name.lower().strip("[]") for name in (*_LOCAL, *hosts)}
         self._origins = {origin.lower().rstrip("/") for origin in origins}
-        # Of the token, so that it needs no memory, and not the token, so that a cookie that leaks is not the key.
+        # Derived from the token, so that the server stores none; a leaked cookie does not reveal the token.
         self.cookie = hmac.new(self._token, b"nbflow page", hashlib.sha256).hexdigest()
         self.cookie_name = f"nbflow-{hashlib.sha256(self._token).hexdigest()[:8]}"
 
     def refusal(self, head: Head) -> RequestError | None:
-        """Return why a request may not come in."""
+        """Return the error to refuse a request with, or None."""
         if head.path == FREE and head.kind == "http":
             return None
         if not self._is_called_rightly(head):
-            return RequestError(421, "the server does not go by this name; NBFLOW_ALLOWED_HOSTS lists more names")
+            return RequestError(421, "host not allowed; add its name to NBFLOW_ALLOWED_HOSTS")
         own = self._is_ours(head)
         if head.kind == "websocket" and head.all("origin") and not own:
             return self._foreign()
@@ -303,7 +303,7 @@ class Access:
         return self._foreign() if changes and not own else None
 
     def lets_page_in(self, head: Head) -> bool:
-        """Return whether this is the first load of the page, with the token or a login link in its address."""
+        """Return whether a request loads the page with the token or an unused login link in its address."""
         if head.kind != "http" or head.method != "GET" or head.path != "/" or not self._is_called_rightly(head):
             return False
         match _query(head):
@@ -320,7 +320,7 @@ class Access:
         return False
 
     def may_log_in(self, head: Head) -> bool:
-        """Return whether a request is the login form that a page of this server sent."""
+        """Return whether a request submits the login form of this server."""
         sends = head.kind == "http" and head.method == "POST" and head.path == LOGIN
         return sends and self._is_called_rightly(head) and (not head.all("origin") or self._is_ours(head))
 
@@ -336,7 +336,7 @@ class Access:
         return bool(name) and ("*" in self._hosts or name in self._hosts)
 
     def _is_ours(self, head: Head) -> bool:
-        """Return whether the page that calls is this server's own, or a listed one; a client without pages is not."""
+        """Return whether the request has the origin of this server's page or an allowed one."""
         origin = head.one("origin").lower().rstrip("/")
         return bool(origin) and (origin in self._origins or origin.partition("://")[2] == head.one("host").lower())
 
@@ -348,7 +348,7 @@ class Access:
         return hmac.compare_digest(given, self._token)
 
     def _has_cookie(self, head: Head) -> bool:
-        # As browsers read them: cookies are shared by all ports of a host, and one that is odd takes no other with it.
+        # Parsed as browsers do: all ports of a host share cookies, and a malformed one does not hide the others.
         found = cookie_parser("; ".join(head.all("cookie"))).get(self.cookie_name, "")
         return hmac.compare_digest(found.encode("latin-1", "replace"), self.cookie.encode())
 

@@ -33,9 +33,14 @@ logger = logging.getLogger("nbflow.server")
 
 
 class Service:
-    """What routes call. `session`, `options` and `shelf` are what they say; `on_run` is told of each run begun here.
+    """The operations that routes call.
 
-    `on_watch` is told 1 when somebody begins to watch, and -1 when they leave.
+    Attributes:
+        session: The session that does the work.
+        options: The limits.
+        shelf: The graphs that the server offers.
+        on_run: Functions called with each run that starts or resumes in this process.
+        on_watch: Functions called with 1 when a watcher connects, and with -1 when one disconnects.
     """
 
     def __init__(self, session: Session, options: Options) -> None:
@@ -46,20 +51,20 @@ class Service:
         self.watchers = self._beginning = 0
         self.draining = asyncio.Event()
         self._drained_at = 0.0
-        # As long as somebody watches, or the run goes on, which has it among its listeners.
+        # An entry lives as long as a watcher refers to it, or the running run, which has it among its listeners.
         self._broadcasts: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
         self._following: set[asyncio.Task[None]] = set()
 
-    # runs begin
+    # start
 
     async def start(self, name: str, state: Mapping[str, Any], *, key: str | None = None) -> RunRecord:
-        """Start a run of a graph; with a `key` that was used before, return the run that it began.
+        """Start a run of a graph; for a `key` that was used before, return the run that it started.
 
         Raises:
             GraphNotFoundError: There is no such graph.
             GraphError: It cannot run here.
             InitialStateError: The state lacks keys that every run of the graph needs.
-            LimitError: The state is too large, or too many runs go on.
+            LimitError: The state is too large, or too many runs are running.
             RequestError: The key was used with another request.
         """
         await self._check_state(state)
@@ -68,7 +73,7 @@ class Service:
             return await self._same(known, name, state)
         with self._place():
             await self.shelf.ready(name)
-            # By the same request, while this one looked.
+            # The same request may have started it while this one waited.
             begun = None if run_id is None else self.session.live.get(run_id)
             run = begun or self.session.start(name, state, run_id=run_id)
         if begun is not None:
@@ -78,7 +83,7 @@ class Service:
         return run
 
     async def _same(self, run: RunRecord, name: str, state: Mapping[str, Any]) -> RunRecord:
-        """Return the run that a key began, once it is stored."""
+        """Return the run that a key started, once the run is stored."""
         if run.name != name or not await _are_same(run.initial, normalised(state, "the initial state")):
             raise RequestError(422, "this Idempotency-Key was used with another request; take a new one")
         if isinstance(run, Run):
@@ -86,12 +91,12 @@ class Service:
         return run
 
     async def _stored(self, run: Run) -> None:
-        """See that a run whose id is about to be told outlives this process; without that it is not to run."""
+        """Wait until a run is stored, before its id is sent; cancel a run that cannot be stored."""
         try:
             await self.session.until_stored(run)
         except NbflowError:
             run.cancel("as it could not be stored")
-            self.session.forget(run)  # so that the same key begins it anew
+            self.session.forget(run)  # so that the same key can start it again
             raise
 
     async def _check_state(self, state: Mapping[str, Any]) -> None:
@@ -104,9 +109,9 @@ class Service:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """Hold a place among the runs that go on, until one has begun."""
+        """Reserve one of the `max_runs` slots until the run has started."""
         if self.draining.is_set():
-            raise RequestError(503, "the server is going down, and starts nothing more")
+            raise RequestError(503, "the server is shutting down and accepts no new runs")
         going = len(self.session.active_runs()) + self._beginning
         if going >= self.options.max_runs:
             raise LimitError(429, f"{going} runs go on", "max_runs", self.options.max_runs)
@@ -126,7 +131,7 @@ class Service:
         self, record: RunRecord, *, at: int | str | None = None, state: Mapping[str, Any] | None = None,
         secrets: Mapping[str, Any] | None = None,
     ) -> Run:  # fmt: skip
-        """Go on with a run, or fork it, as `Session.reopen` does; with its graph as it would run now."""
+        """Resume or fork a run, as `Session.reopen` does, with the current version of its graph."""
         await self._check_state(state or {})
         size = await checked_size(secrets or {}, "the secrets", nul=True)  # never stored, so a NUL character is allowed
         self._check_size(size, "the secrets have")
@@ -138,7 +143,7 @@ class Service:
         return run
 
     def follow(self, run: Run) -> None:
-        """See a run to its end, which `drain` waits for."""
+        """Announce a run to `on_run`, and let `drain` wait for its end."""
         for told in self.on_run:
             told(run)
         task = asyncio.ensure_future(self._until_ended(run))
@@ -148,10 +153,10 @@ class Service:
     async def _until_ended(self, run: Run) -> None:
         await run.wait()
 
-    # runs are found
+    # look up
 
     async def read(self, run_id: str) -> RunRecord:
-        """Return a run by its whole id: of this process, else as it is stored.
+        """Return a run by its complete id: the run of this process, else the stored record.
 
         Raises:
             RunNotFoundError: There is none.
@@ -160,15 +165,15 @@ class Service:
             return run
         found = await asyncio.to_thread(self.session.read, run_id)
         if found.id != run_id:
-            raise RunNotFoundError(run_id)  # a part of an id is for people, and may mean another tomorrow
+            raise RunNotFoundError(run_id)  # a prefix of an id is for people, and may match another run tomorrow
         return found
 
     async def steer(self, run_id: str, action: Callable[[Run], Any]) -> Run:
-        """Do something to a run that goes on here, on its own loop.
+        """Call an action with a run of this process, on the loop of the run.
 
         Raises:
             RunNotFoundError: There is no such run.
-            RunStateError: It has ended, or goes on elsewhere, or what is asked means nothing now.
+            RunStateError: The run has ended, runs in another process, or the action does not apply to its status.
         """
         run = await self.read(run_id)
         if not isinstance(run, Run) or run.result is not None:
@@ -180,7 +185,7 @@ class Service:
         return run
 
     async def cancel(self, run_id: str) -> RunRecord:
-        """Stop a run, wherever it goes on; return it as it stands now.
+        """Cancel a run of this or another process; return its current record.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -189,13 +194,13 @@ class Service:
         await self.read(run_id)  # by its whole id
         return await asyncio.to_thread(self.session.cancel, run_id)
 
-    # runs are watched
+    # watch
 
     def watch(self) -> ExitStack:
-        """Count somebody who watches, until what is returned is closed.
+        """Count one watcher until the returned stack is closed.
 
         Raises:
-            LimitError: Too many do.
+            LimitError: `max_watchers` are connected.
         """
         if self.watchers >= self.options.max_watchers:
             raise LimitError(429, f"{self.watchers} watch already", "max_watchers", self.options.max_watchers)
@@ -210,7 +215,7 @@ class Service:
             told(change)
 
     async def events(self, run_id: str, after: int) -> AsyncIterator[tuple[int, list[str]]]:
-        """Give a run's events after `after`, live, to its end: the last one's `seq`, and some events' texts.
+        """Yield the events after `after`, live, until the run ends: the `seq` of the last event, and the JSON texts.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -229,22 +234,22 @@ class Service:
             yield batch
 
     def _broadcast(self, run: Run) -> Broadcast:
-        """Return what the watchers of a run share; a run that was resumed is another, by the same id."""
+        """Return the broadcast that the watchers of a run share; a resumed run is another object with the same id."""
         found = self._broadcasts.get(run.id)
         if found is None or found.run is not run:
             found = self._broadcasts[run.id] = Broadcast(run, self.options.max_result)
         return found
 
-    # the end
+    # shut down
 
     def leave(self) -> None:
-        """Start nothing more; from now on runs have `drain` seconds to end."""
+        """Refuse new runs; the running ones have `drain` seconds from now."""
         if not self.draining.is_set():
             self._drained_at = asyncio.get_running_loop().time() + self.options.drain
             self.draining.set()
 
     async def drain(self) -> None:
-        """Wait for runs to end for as long as is left since `leave`; those that do not end can be resumed."""
+        """Wait for runs to end, for the rest of the `drain` seconds since `leave`; the others can be resumed."""
         self.leave()
         if self._following:
             left_s = self._drained_at - asyncio.get_running_loop().time()
@@ -272,5 +277,5 @@ def _written(state: Mapping[str, Any]) -> str:
 
 
 def run_id_of(key: str) -> str:
-    """Return the id of the run that an Idempotency-Key begins: the same in every process, and after a restart."""
+    """Return the id of the run that an Idempotency-Key starts, the same in every process and after a restart."""
     return hashlib.sha256(b"nbflow run " + key.encode()).hexdigest()[:12]

@@ -23,20 +23,20 @@ from uvicorn.server import ServerState
 
 logger = logging.getLogger("nbflow.server.connections")
 HEAD_S = 10.0
-"""How long (s) the head of a request may take to come."""
+"""The time (s) within which the head of a request must arrive."""
 LEFT_S = 5.0
-"""How long a client may take nothing once its line is closed."""
+"""The time (s) without progress after which a closed connection is aborted."""
 _LINE, _CONNECTIONS = "nbflow_line", "nbflow_connections"
 _CROWDED = "%d connections are open, as many as NBFLOW_MAX_CONNECTIONS allows; those without a request give way"
 
 
 class WebSocketLine(WebSocketsSansIOProtocol):
-    """uvicorn's own protocol, but for the close of a client that takes nothing."""
+    """uvicorn's WebSocket protocol, which also closes the connection of a client that has stopped reading."""
 
     async def send(self, message: Any) -> None:
-        """Send a message; a close at once, as the place behind all that waits is where it belongs.
+        """Send a message; a close does not wait for the write buffer, as it is queued behind what waits there.
 
-        A handshake that was denied is complete, as one that was closed is; uvicorn would log an error.
+        A denied handshake is marked complete, else uvicorn would log an error.
         """
         closes = message["type"] == "websocket.close" and self.handshake_complete
         if closes:
@@ -49,12 +49,12 @@ class WebSocketLine(WebSocketsSansIOProtocol):
 
 
 class RequestLine(H11Protocol):
-    """uvicorn's own protocol, with deadlines; and a request may be left in the midst of its answer."""
+    """uvicorn's HTTP protocol, with deadlines, and with a way to end a response before its last chunk."""
 
     server_state: Connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Let each request know its connection, by what ASGI calls its state."""
+        """Give each request its connection, in the `state` of its ASGI scope."""
         super().connection_made(transport)
         # Weak, as uvicorn's connections are freed without the collector.
         self.app_state = {**self.app_state, _LINE: ref(self), _CONNECTIONS: self.server_state}
@@ -63,7 +63,7 @@ class RequestLine(H11Protocol):
         self.server_state.make_room()
 
     def data_received(self, data: bytes) -> None:
-        """Read on. The deadline of a head begins with the connection, later with the head's first byte."""
+        """Read data. The deadline of a head starts with the connection, later with the first byte of the head."""
         super().data_received(data)
         if self._is_answering():
             self._stop_waiting()
@@ -85,44 +85,44 @@ class RequestLine(H11Protocol):
         self.server_state.waiting.pop(self, None)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, and for the client to take the response."""
+        """Wait for the next request, and for the client to read the response."""
         super().on_response_complete()
         _break_off_later(self.transport)
         if not self._is_answering() and not self.transport.is_closing():
             self.server_state.waiting[self] = None  # without a deadline of ours, as uvicorn has one until the next byte
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Release what the connection had."""
+        """Release the resources of the connection."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def leave(self) -> None:
-        """Close it, as it is when a client has gone: nothing more is sent, and an answer without an end is no error."""
+        """Close the connection as if the client had disconnected, so that an incomplete response is no error."""
         self.cycle.disconnected = True
         self.transport.close()
         _break_off_later(self.transport)
 
 
 class Connections(ServerState):
-    """The connections of a worker: at most `most`, of which those that wait for a head give way to new ones.
+    """The connections of a worker: at most `most`. A new one replaces the one that has waited longest for its head.
 
-    So whoever opens connections without sending requests shuts nobody out: each new connection takes the place of the
-    one that has waited longest, and only needs its place for as long as its head takes to come.
+    So a client that opens connections without sending requests cannot block others: a new connection only needs to
+    stay until its head has arrived.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
         self.waiting: dict[RequestLine, None] = {}
-        """Connections without a request, new or kept alive, those that wait longest first."""
+        """Connections without a request, new or idle, the one that has waited longest first."""
 
     @property
     def full(self) -> bool:
-        """Whether there are more connections than may be; a request that comes by one more is refused."""
+        """Whether more than `most` connections are open; a request on a further one is refused."""
         return len(self.connections) > self.most
 
     def make_room(self) -> None:
-        """Close the connection that has waited longest for its head, if there are too many and others wait too."""
+        """Abort the connection that has waited longest for its head, if too many are open and another one waits."""
         if self.full and len(self.waiting) > 1:
             longest = next(iter(self.waiting))
             longest.transport.abort()
@@ -132,19 +132,19 @@ class Connections(ServerState):
 
 
 def is_full(scope: Scope) -> bool:
-    """Return whether a request came by a connection beyond those that there may be."""
+    """Return whether the connection of a request exceeds the maximum."""
     connections: Connections | None = scope.get("state", {}).get(_CONNECTIONS)
     return connections is not None and connections.full
 
 
 def leave(scope: Scope) -> None:
-    """Close the line of a request without an end of its answer, by which the client sees that it is to come again."""
+    """Close the connection of a request before its response is complete, so that the client reconnects."""
     if (line := scope["state"][_LINE]()) is not None:
         line.leave()
 
 
 def _break_off_later(transport: asyncio.Transport) -> None:
-    # A transport that is closed sends what waits first, so it would be open for as long as nobody takes that.
+    # A closed transport first sends its buffer, so it would stay open for as long as the client does not read.
     if waits := transport.get_write_buffer_size():
         asyncio.get_running_loop().call_later(LEFT_S, _look_again, transport, waits)
 

@@ -28,23 +28,23 @@ MOST_OF_A_KEY = 1000
 """Characters of a key of a state."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 NAME = r"^[^\x00-\x1f\x7f-\x9f]+$"
-"""No control characters: PostgreSQL keeps no NUL, and the others belong in no address."""
+"""No control characters: PostgreSQL stores no NUL, and the others are not valid in an address."""
 
 
 MOST_OF_AN_ID = 1 + (4 * MOST_OF_A_NAME * 4 + 2) // 3
 _SAFE = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.~ -]*[A-Za-z0-9_.~-])?")
-"""Names that mean the same in an address, however it is encoded or normalised."""
+"""Names that an address can contain without encoding."""
 
 
 def graph_id_of(name: str) -> str:
-    """Return the id of a graph: its name, or where an address would change that, `~` and the name in base64url."""
+    """Return the id of a graph: its name, or `~` and the name in base64url if an address would change the name."""
     if _SAFE.fullmatch(name):
         return name
     return "~" + base64.urlsafe_b64encode(name.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
 def name_of_graph(graph_id: str) -> str:
-    """Return the name of a graph that an id, or its name as it is, stands for."""
+    """Return the name of a graph for its id or its name."""
     if graph_id.startswith("~"):
         try:
             name = base64.urlsafe_b64decode(graph_id[1:] + "=" * (-len(graph_id[1:]) % 4)).decode()
@@ -55,7 +55,7 @@ def name_of_graph(graph_id: str) -> str:
 
 
 def graph_named(graph_id: str) -> str:
-    """Return the name, in the form that names have, of the graph that an id in an address stands for."""
+    """Return the normalised name of the graph for an id or a name in an address."""
     return identifier(name_of_graph(graph_id))
 
 
@@ -63,15 +63,15 @@ InPath = Annotated[str, Path(max_length=MOST_OF_AN_ID), AfterValidator(graph_nam
 
 
 def is_name(text: str) -> bool:
-    """Return whether a graph that is sent may have this name."""
+    """Return whether a client may create a graph of this name."""
     return len(text) <= MOST_OF_A_NAME and re.fullmatch(NAME[1:-1], text) is not None
 
 
 def check_keys(state: Mapping[str, Any]) -> None:
-    """Refuse a state with a key that is too long to be shown.
+    """Refuse a state with a key of more than `MOST_OF_A_KEY` characters.
 
     Raises:
-        RequestError: It names the key by its beginning.
+        RequestError: A key is too long; the message has its first characters.
     """
     for key in state:
         if len(key) > MOST_OF_A_KEY:

@@ -25,7 +25,7 @@ from opentelemetry.trace import StatusCode
 
 from nbflow.engine import Run
 from nbflow.events import Event, Kind
-from nbflow.server.telemetry.tracing import RUN, SpanBegun, SpanEnded, Spans, Tracing
+from nbflow.server.telemetry.tracing import RUN, SpanEnded, Spans, SpanStarted, Tracing
 from nbflow.session import Session
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def nested() -> Session:
     return session
 
 
-def folded(run: Run) -> list[SpanBegun | SpanEnded]:
+def folded(run: Run) -> list[SpanStarted | SpanEnded]:
     spans = Spans(run.name, run.id)
     return [change for event in run.events for change in spans.feed(event)]
 
@@ -71,7 +71,7 @@ def test_each_span_that_begins_ends_once_within_the_one_around_it(graph: str) ->
     open_: list[Any] = []
 
     for change in folded(run):
-        if isinstance(change, SpanBegun):
+        if isinstance(change, SpanStarted):
             assert change.parent in open_ or (change.parent is None and change.key == RUN)
             open_.append(change.key)
         else:
@@ -83,7 +83,7 @@ def test_each_span_that_begins_ends_once_within_the_one_around_it(graph: str) ->
 def test_a_run_and_each_attempt_of_a_node_has_a_span() -> None:
     run = run_of("again")
 
-    begun = [change for change in folded(run) if isinstance(change, SpanBegun)]
+    begun = [change for change in folded(run) if isinstance(change, SpanStarted)]
     ended = [change for change in folded(run) if isinstance(change, SpanEnded)]
 
     assert [(span.name, span.about.get("nbflow.attempt")) for span in begun] == [
@@ -111,10 +111,10 @@ def test_nodes_of_a_subgraph_are_within_their_item_and_items_within_their_map() 
     begun = {
         change.key: change
         for change in folded(run_of("outer", nested(), n=1, items=[1, 2]))
-        if isinstance(change, SpanBegun)
+        if isinstance(change, SpanStarted)
     }
 
-    def path(change: SpanBegun) -> list[str]:
+    def path(change: SpanStarted) -> list[str]:
         return [*([] if change.parent is None else path(begun[change.parent])), change.name]
 
     paths = [path(change) for change in begun.values()]
@@ -144,7 +144,7 @@ def test_what_began_in_an_earlier_sitting_ends_no_span() -> None:
         *spans.feed(Event(Kind.EXECUTION_COMPLETE, 11, 3.0)),
     ]
 
-    assert [(type(change), change.key) for change in changes] == [(SpanBegun, RUN), (SpanEnded, RUN)]
+    assert [(type(change), change.key) for change in changes] == [(SpanStarted, RUN), (SpanEnded, RUN)]
 
 
 # as an exporter gets them

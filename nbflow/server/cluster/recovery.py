@@ -20,12 +20,12 @@ from nbflow.store.rows import RunRow
 
 logger = logging.getLogger("nbflow.server")
 LOOK_S = 2.0
-MOST_SITTINGS = 3
+MOST_RESUMES = 3
 _PROGRESS = {Kind.NODE_COMPLETE, Kind.NODE_SKIPPED, Kind.NODE_ANSWERED}
 
 
 async def adopt_for_ever(service: Service) -> None:
-    """Look for such runs now and again, until cancelled."""
+    """Look for runs whose process died every `LOOK_S` seconds, until cancelled."""
     left: set[str] = set()
     while True:
         try:
@@ -57,23 +57,23 @@ async def _adopt(service: Service, left: set[str]) -> None:
 
 
 async def _take(service: Service, row: RunRow) -> None:
-    if row.cancel_asked is not None:  # its process died before it heard of it
+    if row.cancel_asked is not None:  # its process died before it saw the request
         await asyncio.to_thread(partial(service.session.cancel, row.id, reason=row.cancel_asked))
         return
     run = await asyncio.to_thread(service.session.read, row.id)
     if is_stuck(run.events):
-        raise NbflowError(f"{MOST_SITTINGS} processes died in it without its getting any further; resume it by hand")
+        raise NbflowError(f"{MOST_RESUMES} processes died in it without its getting any further; resume it by hand")
     await service.reopen(run)
-    logger.info("run %s goes on here, as its process died", row.id)
+    logger.info("run %s was resumed here, as its process died", row.id)
 
 
 def is_stuck(events: Sequence[Event]) -> bool:
-    """Return whether a run was resumed again and again, and completed nothing since."""
-    sittings = 0
+    """Return whether a run was resumed `MOST_RESUMES` times without completing a node."""
+    resumes = 0
     for event in reversed(events):
         if event.kind in _PROGRESS:
             return False
-        sittings += event.kind is Kind.EXECUTION_RESUMED
-        if sittings >= MOST_SITTINGS:
+        resumes += event.kind is Kind.EXECUTION_RESUMED
+        if resumes >= MOST_RESUMES:
             return True
     return False

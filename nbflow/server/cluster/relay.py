@@ -33,23 +33,23 @@ _SOCKET_HEAD = re.compile(rb"^(?:sec-websocket-.*|host|content-length)$")
 
 
 class Siblings:
-    """The workers that share a folder; each listens there under its process's number."""
+    """The workers that share a folder; each listens there on a socket named by its process id."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._own = folder, socket_of(folder, os.getpid())
 
     def listen(self) -> socket.socket:
-        """Return a socket for what the others hand on."""
+        """Return the socket that receives relayed requests."""
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         found.bind(str(self._own))
         return found
 
     def leave(self) -> None:
-        """Take no more."""
+        """Remove the socket, so that no more requests are relayed here."""
         self._own.unlink(missing_ok=True)
 
     def of_process(self, owner: str | None) -> Path | None:
-        """Return the socket of another worker that a store names as a run's owner."""
+        """Return the socket of the worker that the store names as the owner of a run."""
         found = _OWNER.match(owner or "")
         if found is None or found[2] != socket.gethostname():
             return None
@@ -57,26 +57,26 @@ class Siblings:
         return path if path != self._own and path.exists() else None
 
     def of_key(self, key: str) -> Path | None:
-        """Return the socket of the worker for an Idempotency-Key, None for this one: all that repeat it meet there."""
+        """Return the socket of the worker for an Idempotency-Key, or None for this worker; repetitions meet there."""
         there = sorted(self._folder.glob("*.sock"))
         chosen = there[int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(there)] if there else self._own
         return None if chosen == self._own else chosen
 
 
 class Relay:
-    """The middleware that hands on what is for another worker."""
+    """The middleware that relays requests to other workers."""
 
     def __init__(self, app: ASGIApp, service: Service, siblings: Siblings) -> None:
         self._app, self._service, self._siblings = app, service, siblings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request here, or where it belongs."""
+        """Relay a request to its worker, or pass it to the application."""
         there = await self._place(scope) if scope["type"] in ("http", "websocket") else None
         if there is None or not await self._handed_on(there, scope, receive, send):
             await self._app(scope, receive, send)
 
     async def _handed_on(self, there: Path, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Hand on; return whether the other took it: one that was killed does not, and nothing was sent then."""
+        """Relay a request; return False if the other worker cannot be reached, and nothing was sent."""
         import httpx
 
         scope[HANDED_ON], silence = True, self._service.options.max_silence
@@ -104,7 +104,7 @@ class Relay:
             if store is None:
                 return None
             head = await asyncio.wrap_future(store.head(found[1]))
-        except NbflowError:  # it is told where it is answered
+        except NbflowError:  # the route reports it
             return None
         return self._siblings.of_process(head.row.owner)
 
@@ -135,21 +135,21 @@ async def _hand_on_request(there: Path, scope: Scope, receive: Receive, send: Se
         answer = await client.send(request, stream=True)
         try:
             await _while_client_is_there(_pass_out(answer, send, silence), receive)
-        except (TimeoutError, httpx.TransportError):  # the client takes nothing, or the other broke off
+        except (TimeoutError, httpx.TransportError):  # the client has stopped reading, or the other worker has ended
             leave(scope)
 
 
 async def _pass_out(answer: Any, send: Send, silence: float) -> None:
     kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
-    async for part in answer.aiter_raw():  # as it comes: an event is not to wait until there are more
+    async for part in answer.aiter_raw():  # unbuffered, so that an event does not wait for the next
         async with asyncio.timeout(silence):
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _while_client_is_there(passing: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Pass an answer out to its end, or until its client has gone."""
+    """Send a response until it ends or the client disconnects."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -187,7 +187,7 @@ async def _hand_on_socket(there: Path, scope: Scope, receive: Receive, send: Sen
 
 
 async def _pass_texts(other: Any, receive: Receive, send: Send, silence: float) -> Closing:
-    """Pass texts on in both directions; return with what to close the client's socket."""
+    """Relay texts in both directions; return the code and reason to close the client's socket with."""
     from websockets.exceptions import ConnectionClosed
 
     hearing, text = asyncio.ensure_future(_pass_in(receive, other)), "{}"
@@ -203,7 +203,7 @@ async def _pass_texts(other: Any, receive: Receive, send: Send, silence: float) 
         return TOO_SLOW, "too slow; " + ("connect again" if seq is None else f"go on with after={seq}")
     finally:
         hearing.cancel()
-    # Of one that broke off: told without being sent, as RFC 6455 has it.
+    # Codes of a lost connection; RFC 6455 does not allow to send them.
     broken = other.close_code in (None, 1005, 1006, 1015)
     return (GOING_DOWN, "") if broken else (other.close_code, other.close_reason or "")
 

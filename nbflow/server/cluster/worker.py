@@ -38,7 +38,7 @@ def main() -> None:
     for descriptor in filter(None, (asked.socket, asked.ready)):
         os.set_inheritable(descriptor, False)
     try:
-        chosen, stored = options(), settings()  # first, as cells may take long
+        chosen, stored = options(), settings()  # before the cells, which may take long
         program = open_program(asked.file, asked.tools)
         log_as_json(hidden=() if chosen.token is None else (chosen.token,))
         for note in program.notes:
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path)
     parser.add_argument("--tools", action="append", default=[])
     parser.add_argument("--socket", type=int, required=True, help="the descriptor of a socket that listens")
-    parser.add_argument("--ready", type=int, help="a descriptor to write to when it serves")
+    parser.add_argument("--ready", type=int, help="a descriptor to write to once the worker accepts requests")
     parser.add_argument("--life", type=int, help="a descriptor that `nbflow.server.cluster.watcher` reads")
     parser.add_argument("--siblings", type=Path, help="a folder where the workers of one server find each other")
     return parser.parse_args()
@@ -87,10 +87,10 @@ async def _serve(session: Session, asked: argparse.Namespace, chosen: Options) -
 
 
 def _collect_less() -> None:
-    """Let the garbage collector pass over what is there by now, and look less often: else it is a third of the work."""
+    """Freeze the objects that exist now and collect less often; by default collection is a third of the work."""
     gc.collect()
     gc.freeze()
-    # The oldest are looked through again soon, as runs that were let go of are among them.
+    # The oldest generation is collected soon again, as released runs are in it.
     gc.set_threshold(20_000, 5, 2)
 
 

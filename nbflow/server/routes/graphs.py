@@ -59,7 +59,7 @@ Definition = Annotated[
     responses={201: {"links": _LINKS}, **problems(404, 409)},
 )  # fmt: skip
 async def create_graph(definition: Definition, service: Serving) -> schemas.GraphCreated:
-    """Keep a graph of registered tools, so that it can be run; as a new version where its name is taken."""
+    """Store a graph of registered tools, so that it can be run; a graph of the same name gets a new version."""
     kept = await service.shelf.keep(definition)
     return schemas.GraphCreated(id=graph_id_of(kept.graph.name), name=kept.graph.name, version=kept.version or 0)
 
@@ -74,7 +74,7 @@ async def list_graphs(service: Serving) -> Response:
     "/graphs/{graph_id:path}", response_model=schemas.GraphDetail, operation_id="get_graph", responses=problems(404)
 )
 async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> Response:
-    """Return a graph, by default as it would run now."""
+    """Return a graph, by default its current version."""
     found = await service.shelf.get(graph_id, version)
     return await service.shelf.work.run(_shown, found, service.session)
 
@@ -88,7 +88,7 @@ async def get_graph(graph_id: Id, service: Serving, version: Version = None) -> 
 async def delete_graph(
     graph_id: Id, service: Serving, force: Annotated[bool, Query(description="delete its runs with it")] = False
 ) -> schemas.GraphDeleted:
-    """Delete a graph that was sent, with all its versions."""
+    """Delete a graph that a client created, with all its versions."""
     return schemas.GraphDeleted(deleted=await service.shelf.delete(graph_id, force=force))
 
 
@@ -125,7 +125,7 @@ def parameters_of(spec: ToolSpec) -> dict[str, Any]:
 
 
 def state_schema(graph: GraphDefinition, session: Session) -> dict[str, Any]:
-    """Return the schema of the initial state that a graph needs; other keys may stand there too."""
+    """Return the schema of the initial state that a graph needs; other keys are allowed."""
     asked = needs(graph, session.registry, session.graphs)
     schema = _object([Key(need.name, need.annotation, need.default, need.required, need.help) for need in asked])
     for text in (part for part in schema["properties"].values() if part.get("type") == "string"):
@@ -146,7 +146,7 @@ class Key(NamedTuple):
 
 def _object(keys: list[Key]) -> dict[str, Any]:
     adapters = {key.name: adapter for key in keys if (adapter := _adapter(key.annotation)) is not None}
-    # All at once, as their definitions stand at the top, where references look for them.
+    # All schemas in one call, as references resolve to definitions at the top of the document.
     schemas, shared = TypeAdapter.json_schemas([(name, "validation", each) for name, each in adapters.items()])
     properties = {}
     for key in keys:

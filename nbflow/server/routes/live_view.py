@@ -34,13 +34,13 @@ from nbflow.view.recorded_run import empty_view
 
 router = APIRouter(include_in_schema=False)
 MOST = 32
-"""Messages that wait for a page; a patch beyond is left out."""
+"""The messages that may wait for a page; a patch beyond them is dropped."""
 _WHOLE = {"snapshot": {"snapshot", "patch"}, "inspector": {"inspector"}, "breaks": {"breaks"}}
-"""What tells how all of something stands, and which messages that still wait are no news beside it."""
+"""The types of messages that replace waiting messages, and the types that each replaces."""
 
 
 class Outbox:
-    """What is yet to be sent to one page."""
+    """The messages that wait to be sent to one page."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ class Outbox:
         self.behind = False
 
     def put(self, message: Message) -> None:
-        """Add a message; from any thread."""
+        """Add a message, from any thread."""
         self._loop.call_soon_threadsafe(self._add, message)
 
     def _add(self, message: Message) -> None:
@@ -74,7 +74,7 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no message waits."""
         return not self._waiting
 
 
@@ -107,7 +107,7 @@ async def _show(socket: WebSocket, service: Service, run: RunRecord) -> None:
 
 
 async def _grow(socket: WebSocket, page: Page, service: Service) -> None:
-    """Show what becomes of a run in other processes; also of one that has ended, as it may be resumed there."""
+    """Poll for the progress of a run in other processes; also for one that has ended, as it may be resumed there."""
     pause = pause_after(page.feed.run, page.feed.run)
     try:
         while True:
@@ -128,7 +128,7 @@ async def _turn(page: Page, shown: RunRecord, found: RunRecord) -> None:
 
 
 async def _made(run: RunRecord, service: Service, outbox: Outbox) -> Page:
-    """Return a page of a run; made on the run's loop, which may be another than the server's."""
+    """Return a page of a run, created on the loop of the run, which may differ from the server's."""
     home, view = asyncio.get_running_loop(), await folded(run)
 
     async def reopen(run_id: str, at: int | None, state: Mapping[str, Any] | None) -> Run:
@@ -162,7 +162,7 @@ async def _send(socket: WebSocket, outbox: Outbox, page: Page, silence: float) -
 
 
 async def _text(message: Message) -> str:
-    """Return a message as JSON; a patch, which is small, without the cost of a thread."""
+    """Return a message as JSON; only a patch, which is small, is encoded on the loop."""
     return json_text(message) if message["type"] == "patch" else await asyncio.to_thread(json_text, message)
 
 
@@ -176,7 +176,7 @@ def _without_paths(message: Message) -> Message:
 async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox) -> Closing:
     rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
     while True:
-        # It waits, and is not let go: who looks through a long past asks again with each answer.
+        # Delayed, not disconnected: a page that scrolls through the past sends a request after each response.
         while not rates.allows("", loop.time()):
             await asyncio.sleep(1 / MESSAGES)
         try:
@@ -189,7 +189,7 @@ async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox)
 
 async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -> None:
     match message:
-        case {"type": "command", "name": "stop"}:  # wherever it goes on
+        case {"type": "command", "name": "stop"}:  # in any process
             try:
                 await service.cancel(page.feed.run.id)
             except NbflowError as error:
@@ -203,7 +203,7 @@ async def show_graph(
     graph_id: InPath,
     service: Serving,
 ) -> Response:
-    """Return a graph as the live view draws it, before any run."""
+    """Return the drawing of a graph without a run."""
     graph = await service.shelf.find(graph_id)
     drawn = await service.shelf.work.run(scene, graph, subgraphs=dict(service.session.graphs))
     return sent(dict(drawn))

@@ -19,7 +19,7 @@ router = APIRouter()
 
 @router.get("/health", response_model=schemas.Health, operation_id="get_health")
 async def get_health(service: Serving) -> schemas.Health:
-    """Tell whether the server takes requests."""
+    """Return `ok`, or `draining` while the server shuts down."""
     return schemas.Health(status="draining" if service.draining.is_set() else "ok")
 
 
@@ -35,6 +35,6 @@ async def _metrics(connection: HTTPConnection) -> Metrics:
 async def get_metrics(
     metrics: Annotated[Metrics, Depends(_metrics)], accept: Annotated[str, Header(max_length=1_000)] = ""
 ) -> Response:
-    """Return what the server counts, for Prometheus."""
+    """Return the metrics in a format of Prometheus."""
     text, media_type = await asyncio.to_thread(metrics.text, accept)
     return Response(text, headers={"content-type": media_type})

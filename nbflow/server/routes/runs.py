@@ -29,7 +29,7 @@ router = APIRouter(route_class=JsonRoute)
 
 
 def _written(value: object) -> object:
-    """Let through a time as it is written; a number would be taken for seconds since 1970."""
+    """Accept a time only in text form; pydantic would read a number as seconds since 1970."""
     if isinstance(value, str) and not re.match(r"\d{4}-", value):
         raise ValueError("a time is written as in 2026-01-31T12:00:00Z")
     return value
@@ -39,7 +39,7 @@ RunId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9A-Za-z_-]
 # A parameter may be left out and is never null, so the document does not say that it may be.
 Key = Annotated[
     Annotated[str, Field(min_length=1, max_length=200, pattern="^[!-~]+$")] | SkipJsonSchema[None],
-    Header(alias="Idempotency-Key", description="Sent again with the same request, it begins no second run."),
+    Header(alias="Idempotency-Key", description="A repeated request with the same key starts no second run."),
 ]
 Cursor = Annotated[
     Annotated[str, Field(pattern="^[0-9a-f]{16}[0-9A-Za-z_-]{1,64}$")] | SkipJsonSchema[None],
@@ -50,7 +50,7 @@ LastId = Annotated[Annotated[str, Field(pattern="^[0-9]{1,15}$")] | SkipJsonSche
 Since = Annotated[
     AwareDatetime | SkipJsonSchema[None],
     BeforeValidator(_written),
-    Query(description="only runs begun then or later, as RFC 3339 writes times"),
+    Query(description="only runs started at or after this time (RFC 3339)"),
 ]
 SSE = "text/event-stream"
 _QUIET_S = 15.0
@@ -67,7 +67,7 @@ LINKS = {
         "fork_run",
     )
 }
-"""What can be asked of a run that an answer names, for the OpenAPI document."""
+"""The operations on the run of a response, as links of the OpenAPI document."""
 
 
 @router.post(
@@ -75,7 +75,7 @@ LINKS = {
     responses={202: {"links": LINKS}, **problems(404, 409)},
 )  # fmt: skip
 async def run_graph(request: schemas.RunRequest, service: Serving, key: Key = None) -> Response:
-    """Begin a run of a graph, and answer at once."""
+    """Start a run of a graph, and return its id without waiting for the run."""
     run = await service.start(request.graph_id, request.initial_state, key=key)
     return sent({"run_id": run.id}, 202)
 
@@ -105,7 +105,7 @@ def _listed(row: RunRow) -> dict[str, Any]:
 
 
 def _cursor(started: float, run_id: str) -> str:
-    """Return a place in the list of runs as text: it stays one when its run is deleted, and in every process."""
+    """Return a position in the list of runs as text, valid in every process and after its run is deleted."""
     return struct.pack(">d", started).hex() + run_id
 
 
@@ -117,10 +117,10 @@ def _place(cursor: str) -> tuple[float, str]:
     "/executions/result/{run_id}", response_model=schemas.RunResult, operation_id="get_result", responses=problems(404)
 )
 async def get_result(run_id: RunId, service: Serving) -> Response:
-    """Return what a run came to; of one that goes on, what it has come to so far.
+    """Return the result of a run; of a running one, the state and the log so far.
 
-    Values beyond NBFLOW_MAX_RESULT bytes are truncated, and keys and rows of the log left out; `whole` is then the path
-    that sends all of it.
+    Beyond NBFLOW_MAX_RESULT bytes values are truncated, and keys and rows of the log are left out; `whole` is then
+    the path of the complete result.
     """
     run = await service.read(run_id)
     reached = Outcome.of(run)
@@ -138,7 +138,7 @@ async def get_whole(
         Annotated[int, Field(ge=1, le=2**53)] | SkipJsonSchema[None], Query(description="the `seq` of an event")
     ] = None,
 ) -> Response:
-    """Send what a run came to, or one of its events, whatever its size."""
+    """Send the complete result of a run, or one complete event."""
     run = await service.read(run_id)
     if event is None:
         pieces = Outcome.of(run).pieces()
@@ -179,7 +179,7 @@ async def _next(batches: AsyncIterator[tuple[int, list[str]]]) -> tuple[int, lis
 
 
 async def _stream(service: Service, run_id: str, after: int) -> AsyncGenerator[str]:
-    """Give events as server-sent events, and a comment when it was quiet, so that nobody takes the line for dead."""
+    """Yield server-sent events, and a comment after a quiet time, so that no proxy closes the connection."""
     batches = service.events(run_id, after)
     coming = asyncio.ensure_future(_next(batches))
     stopping = asyncio.ensure_future(service.draining.wait())
@@ -206,25 +206,25 @@ _BEGUN = _ROUTE | {"status_code": 202, "responses": {202: {"links": LINKS}, **_R
 
 @router.post("/executions/{run_id}/cancel", operation_id="cancel_run", **_ROUTE)
 async def cancel_run(run_id: RunId, service: Serving) -> Response:
-    """Stop a run; what runs of it is cancelled. One of another process is asked for, and goes on a few seconds more."""
+    """Cancel a run and its running nodes. A run of another process is cancelled within a few seconds."""
     return _stands(await service.cancel(run_id))
 
 
 @router.post("/executions/{run_id}/pause", operation_id="pause_run", **_ROUTE)
 async def pause_run(run_id: RunId, service: Serving) -> Response:
-    """Start nothing more of a run until it is continued; what runs goes on."""
+    """Pause a run: running nodes complete, and no other node starts until the run is continued."""
     return _stands(await service.steer(run_id, lambda run: run.pause()))
 
 
 @router.post("/executions/{run_id}/continue", operation_id="continue_run", **_ROUTE)
 async def continue_run(run_id: RunId, service: Serving) -> Response:
-    """Go on with a run that was paused."""
+    """Continue a paused run."""
     return _stands(await service.steer(run_id, lambda run: run.unpause()))
 
 
 @router.post("/executions/{run_id}/answer", operation_id="answer_run", **_ROUTE)
 async def answer_run(run_id: RunId, answer: schemas.AnswerRequest, service: Serving) -> Response:
-    """Answer a question of a run; `faults` of a problem tell what does not fit, by its place in the answer."""
+    """Answer a question of a run; the `faults` of a problem name the parts of the answer that are not valid."""
     await checked_size(answer.value, "the answer")
     run = await service.steer(run_id, lambda run: run.answer(answer.value, node=answer.node, question=answer.question))
     return _stands(run)
@@ -232,14 +232,14 @@ async def answer_run(run_id: RunId, answer: schemas.AnswerRequest, service: Serv
 
 @router.post("/executions/{run_id}/resume", operation_id="resume_run", **_BEGUN)
 async def resume_run(run_id: RunId, service: Serving, request: schemas.ResumeRequest | None = None) -> Response:
-    """Go on with a run that failed, was stopped, or whose process died; what was completed does not run again."""
+    """Resume a run that failed, was cancelled, or lost its process; completed nodes do not run again."""
     secrets = request.secrets if request else {}
     return _stands(await service.reopen(await service.read(run_id), secrets=secrets), 202)
 
 
 @router.post("/executions/{run_id}/fork", operation_id="fork_run", **_BEGUN)
 async def fork_run(run_id: RunId, fork: schemas.ForkRequest, service: Serving) -> Response:
-    """Begin a new run that goes on from a moment of this one, with keys of the state changed."""
+    """Start a new run from a moment of this run, with changed keys of the state."""
     run = await service.read(run_id)
     at = len(run.events) if fork.at is None and not fork.state else fork.at
     return _stands(await service.reopen(run, at=at, state=fork.state, secrets=fork.secrets), 202)

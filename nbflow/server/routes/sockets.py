@@ -24,13 +24,13 @@ from nbflow.server.validation import InPath, checked_size, read_body
 
 router = APIRouter()
 FIRST_S = 10.0
-"""How long the first message, the initial state, may take."""
+"""The time (s) within which the first message, the initial state, must arrive."""
 MESSAGES = 20.0
-"""How many messages a second a client may send, over ten seconds."""
+"""The messages a second that a client may send, averaged over ten seconds."""
 TOO_SLOW, GOING_DOWN, TOO_MANY, NORMAL = 4008, 1012, 1008, 1000
-"""Close codes: ours, and those of RFC 6455. A refusal closes with 4000 and the status that HTTP would have."""
+"""Close codes: 4008 is ours, the others are from RFC 6455. A refusal closes with 4000 plus the HTTP status."""
 Closing = tuple[int, str]
-"""With what a socket is closed: a code, and the reason."""
+"""A close code and the reason."""
 
 
 @router.websocket("/ws/execute/{graph_id:path}")
@@ -39,10 +39,10 @@ async def execute(
     graph_id: InPath,
     service: Serving,
 ) -> None:
-    """Begin a run with the state that the first message is, then send its events."""
+    """Start a run with the initial state of the first message, then send its events."""
     if (place := await watching(socket, service)) is None:
         return
-    with place:  # from the first, as it may be long until the state comes
+    with place:  # counted from the start, as the state may arrive late
         await socket.accept()
         try:
             state = await _first_state(socket, service)
@@ -60,7 +60,7 @@ async def watch(
     socket: WebSocket, run_id: Annotated[str, Path(max_length=64)], service: Serving,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> None:  # fmt: skip
-    """Send a run's events after `after`, to its end."""
+    """Send the events of a run after `after`, until the run ends."""
     if (place := await watching(socket, service)) is None:
         return
     with place:
@@ -74,7 +74,7 @@ async def watch(
 
 
 async def watching(socket: WebSocket, service: Service) -> ExitStack | None:
-    """Return the place of who watches by a socket; None where too many do already, and this one was refused."""
+    """Count the client of a socket as a watcher; return None if there are too many and the socket was refused."""
     try:
         return service.watch()
     except LimitError as error:
@@ -94,7 +94,7 @@ async def _first_state(socket: WebSocket, service: Service) -> dict[str, Any]:
 
 
 async def read_object(text: str, limit: int) -> dict[str, Any]:
-    """Return the JSON object that a message is; it may have `limit` bytes.
+    """Return the JSON object of a message of at most `limit` bytes.
 
     Raises:
         RequestError: It is none.
@@ -113,14 +113,14 @@ async def read_object(text: str, limit: int) -> dict[str, Any]:
 
 
 async def _follow(socket: WebSocket, service: Service, run_id: str, after: int) -> None:
-    """Send a run's events, and do what the client asks, until either ends."""
+    """Send the events of a run and carry out the client's messages, until either ends."""
     await both(socket, service, _send_events(socket, service, run_id, after), _hear(socket, service, run_id))
 
 
 async def both(
     socket: WebSocket, service: Service, sending: Coroutine[Any, Any, Closing], hearing: Coroutine[Any, Any, Closing]
 ) -> None:
-    """Send and hear until one of these ends, or the server; close the socket with what it returned."""
+    """Run both until one ends or the server shuts down; close the socket with the returned code."""
     tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(hearing)]
     stopping = asyncio.ensure_future(service.draining.wait())
     try:
@@ -133,7 +133,7 @@ async def both(
 
 
 async def _send_events(socket: WebSocket, service: Service, run_id: str, after: int) -> tuple[int, str]:
-    """Send events to the run's end; return with what to close the socket."""
+    """Send events until the run ends; return the code and reason to close the socket with."""
     sent = after
     try:
         async for seq, texts in service.events(run_id, after):
@@ -151,7 +151,7 @@ async def _send_events(socket: WebSocket, service: Service, run_id: str, after: 
 
 
 async def _hear(socket: WebSocket, service: Service, run_id: str) -> tuple[int, str]:
-    """Do what a client asks until it goes; return with what to close the socket."""
+    """Carry out the messages of a client until it disconnects; return the code and reason to close with."""
     rates, loop = Rates(MESSAGES), asyncio.get_running_loop()
     while True:
         try:
@@ -187,13 +187,13 @@ async def _close_refused(socket: WebSocket, problem: Problem) -> None:
 
 
 async def close(socket: WebSocket, code: int, reason: str) -> None:
-    """Close a socket that is still open; its client may take nothing any more."""
+    """Close a socket that is still open, even if its client has stopped reading."""
     if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
         await _quietly(socket.close, code, reason[:120])
 
 
 async def _quietly(action: Callable[..., Awaitable[Any]], *args: Any) -> None:
-    """Do something to a socket whose client may be gone, or take nothing."""
+    """Call an action on a socket whose client may have disconnected or stopped reading."""
     try:
         async with asyncio.timeout(1.0):
             await action(*args)

@@ -17,16 +17,21 @@ from nbflow.engine import Run
 
 _ANSWERS = ("http.response.start", "websocket.http.response.start")
 HANDED_ON = "nbflow.handed_on"
-"""What the scope of a request says that another worker answers."""
+"""The key in the scope of a request that another worker answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request and its answer.
+    """A request and its response.
 
-    `method` is `WS` for a socket; `route` the template that its path fits, such as `/graphs/{graph_id}`, or nothing;
-    `status` 101 for a socket that was accepted and 0 where the client left before an answer; `head_s` until the answer
-    began and `whole_s` until it ended.
+    Attributes:
+        method: The HTTP method; `WS` for a WebSocket.
+        path: The path of the request.
+        route: The template that the path matches, such as `/graphs/{graph_id}`, or an empty text.
+        status: The HTTP status; 101 for an accepted WebSocket, 0 if the client disconnected before a response.
+        head_s: The seconds until the response started.
+        whole_s: The seconds until it ended.
+        handed_on: Whether another worker answers the request.
     """
 
     method: str
@@ -39,13 +44,13 @@ class Answered:
 
 
 class Requests:
-    """The middleware that tells of them."""
+    """The middleware that reports each request once it is answered, and each WebSocket once it is closed."""
 
     def __init__(self, app: ASGIApp, told: Sequence[Callable[[Answered], None]]) -> None:
         self._app, self._told = app, told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and tell of it."""
+        """Call the application, then report the request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -61,7 +66,7 @@ class Requests:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            status = status or 500  # it is answered further out
+            status = status or 500  # an outer middleware answers it
             raise
         finally:
             whole = time.perf_counter() - began
@@ -77,15 +82,15 @@ PACE_S = 1.0
 
 
 class Followers:
-    """The runs that somebody looks at, each until its end. Make it on any loop; `follow` on that of the run."""
+    """Tasks that read the events of runs. Create it on any loop; call `follow` on the loop of the run."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, run: Run, look: Callable[[], bool], leave: Callable[[], None]) -> None:
-        """Call `look` every second while a run goes on and once it has ended; then, or if the loop ends, `leave`.
+        """Call `look` every second until a run ends and once after; then, or if the loop ends, call `leave`.
 
-        `look` is called again soon where it returns that there is more.
+        `look` returns whether more events wait; it is then called again soon.
         """
         task = asyncio.ensure_future(_follow(run, look, leave))
         self._tasks.add(task)

@@ -22,10 +22,10 @@ requests = logging.getLogger("nbflow.server.requests")
 
 
 class AsJson(logging.Formatter):
-    """Writes a record as JSON: time (ISO 8601, UTC), level, logger, message, an error, and what it has as `told`.
+    """Format a record as JSON: time (ISO 8601, UTC), level, logger, message, error, and the fields of `told`.
 
     Args:
-        hidden: Texts that are put out, such as the token: an error's words, or a path, may have them.
+        hidden: Texts that are replaced, such as the token: the message of an error, or a path, may contain them.
     """
 
     def __init__(self, hidden: Iterable[str] = ()) -> None:
@@ -47,7 +47,7 @@ class AsJson(logging.Formatter):
         return _without([json.dumps(text)[1:-1] for text in self._hidden], line)
 
     def _shown(self, text: str) -> str:
-        """Return a text as long as a line may have it; it is cut once its secrets are out, lest a part of one stays."""
+        """Return a text cut to the maximum; secrets are replaced first, so that no part of one remains."""
         if len(text) <= _LONGEST:
             return text
         return f"{_without(self._hidden, mask(text))[:_LONGEST]}… ({len(text)} characters)"
@@ -60,7 +60,7 @@ def _without(hidden: Iterable[str], text: str) -> str:
 
 
 def log_as_json(hidden: Iterable[str] = ()) -> None:
-    """Let this process log so."""
+    """Configure the root logger of this process to log JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(AsJson(hidden))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -69,9 +69,9 @@ def log_as_json(hidden: Iterable[str] = ()) -> None:
 
 
 class Sparingly(logging.Filter):
-    """Lets a record of a flood pass once a second, with how many were `left_out` before it.
+    """Log one record of a flood a second, with the number `left_out` before it.
 
-    Of requests that were refused ten may pass at once, as people read these.
+    Ten refused requests may pass at once, as people read these.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ _FLOODED = ("nbflow.server.requests", "nbflow.server.connections", "uvicorn.erro
 
 
 def _kind_of(record: logging.LogRecord) -> str | None:
-    """Return which flood a record may be a part of; None for what nobody can cause who has no token."""
+    """Return the kind of flood that a record may belong to; None for records that need a token."""
     if record.exc_info:
         return None
     match record.name:
@@ -119,7 +119,7 @@ def _kind_of(record: logging.LogRecord) -> str | None:
 
 
 def log_floods_sparingly() -> None:
-    """Let what strangers cause, such as requests without a token, be logged once a second at most."""
+    """Limit the records that clients without a token can cause to one a second."""
     for name in _FLOODED:
         logger = logging.getLogger(name)
         if not any(isinstance(each, Sparingly) for each in logger.filters):
@@ -127,7 +127,7 @@ def log_floods_sparingly() -> None:
 
 
 def log_request(request: Answered) -> None:
-    """Tell of a request; of a socket, how long it was open."""
+    """Log a request; for a WebSocket, the duration is the time that it was open."""
     if requests.isEnabledFor(logging.INFO):
         told = {"method": request.method, "path": request.path, "status": request.status}
         told["duration_ms"] = round(request.whole_s * 1e3, 1)

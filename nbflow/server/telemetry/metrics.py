@@ -32,13 +32,13 @@ _ENDS = {
 
 
 class Names:
-    """Names as the values of a label: the first `most` as they are, all later ones as `other`."""
+    """Names as values of a label: the first `most` names, and `other` for all later ones."""
 
     def __init__(self, most: int = MOST_NAMES) -> None:
         self._most, self._known = most, set[str]()
 
     def label(self, name: str) -> str:
-        """Return what a name is counted as."""
+        """Return the value of the label for a name."""
         name = name[:_LONGEST]
         if name not in self._known:
             if len(self._known) >= self._most:
@@ -48,34 +48,34 @@ class Names:
 
 
 class Metrics:
-    """The counts of one application. `shared` tells that other workers are to be counted with it."""
+    """The metrics of one application; with `shared`, those of all workers together."""
 
     def __init__(self, service: Service, *, shared: bool) -> None:
         self._registry = registry = CollectorRegistry()
-        # Where there is no such folder, the library keeps no counts that other processes could read.
+        # Without this folder the library writes no files that other processes could read.
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if shared else None
         self._graphs, self._followers = Names(), Followers()
-        self._begun = Counter("nbflow_runs_started", "Runs begun or gone on with.", ["graph"], registry=registry)
+        self._begun = Counter("nbflow_runs_started", "Runs started or resumed.", ["graph"], registry=registry)
         self._ended = Counter("nbflow_runs_ended", "Runs ended.", ["graph", "status"], registry=registry)
         self._took = Histogram(
-            "nbflow_run_duration_seconds", "How long runs took, all sittings together.", ["graph"],
+            "nbflow_run_duration_seconds", "Duration of ended runs, over all incarnations.", ["graph"],
             buckets=_RUN_S, registry=registry,
         )  # fmt: skip
         self._nodes = Counter(
-            "nbflow_nodes", "Ends of nodes, each attempt and each item of a map for itself.", ["status"],
+            "nbflow_nodes", "Ended attempts of nodes; each item of a map counts.", ["status"],
             registry=registry,
         )  # fmt: skip
-        self._going = Gauge("nbflow_runs_active", "Runs that go on.", registry=registry, multiprocess_mode="livesum")
+        self._going = Gauge("nbflow_runs_active", "Running runs.", registry=registry, multiprocess_mode="livesum")
         self._watchers = Gauge(
-            "nbflow_watchers", "WebSockets and event streams that are open.", registry=registry,
+            "nbflow_watchers", "Open WebSockets and event streams.", registry=registry,
             multiprocess_mode="livesum",
         )  # fmt: skip
         self._requests = Counter(
-            "nbflow_requests", "Requests, and sockets that were closed.", ["route", "method", "status"],
+            "nbflow_requests", "Answered requests and closed WebSockets.", ["route", "method", "status"],
             registry=registry,
         )  # fmt: skip
         self._waited = Histogram(
-            "nbflow_request_duration_seconds", "How long it took until an answer began.", ["route", "method"],
+            "nbflow_request_duration_seconds", "Time until the response started.", ["route", "method"],
             registry=registry,
         )  # fmt: skip
         service.on_run.append(self._run)
@@ -104,7 +104,7 @@ class Metrics:
         self._followers.follow(run, look, leave)
 
     def answered(self, request: Answered) -> None:
-        """Count a request; one that another worker answers is counted there."""
+        """Count a request, unless another worker answers and counts it."""
         if request.handed_on:
             return
         route = request.route or OTHER
@@ -113,7 +113,7 @@ class Metrics:
         self._waited.labels(route, method).observe(request.head_s)
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """Return all counts, and their media type, in the form that a scraper asks for."""
+        """Return the metrics and their media type, in the format that the Accept header requests."""
         registry = self._registry
         if self._folder is not None:
             registry = CollectorRegistry()

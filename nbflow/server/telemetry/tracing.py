@@ -34,31 +34,31 @@ _HTTP = "http/protobuf"
 
 
 def wanted() -> str | None:
-    """Return the variable that asks for traces."""
+    """Return the environment variable that enables traces, or None."""
     off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
     return None if off else next((name for name in _ENDPOINTS if os.environ.get(name)), None)
 
 
 def check_tracing() -> None:
-    """See that traces can be sent, if they are to be.
+    """Check that traces can be sent, if they are enabled.
 
     Raises:
-        ImportError: The extra is not installed; it says how to get it.
-        NbflowError: They are to be sent in another way than this one.
+        ImportError: The extra is not installed; the message has the command that installs it.
+        NbflowError: The protocol is not http/protobuf.
     """
     if wanted() is not None:
         _tracer()
 
 
 def trace_runs(service: Service) -> None:
-    """Trace the runs of a service, if the environment asks for it."""
+    """Trace the runs of a service, if the environment enables traces."""
     if wanted() is not None:
         service.on_run.append(Tracing(_tracer()).follow)
 
 
 @cache
 def _tracer() -> Tracer:
-    """Return what makes spans; of a process's own, as the global one is its user's."""
+    """Return the tracer of this process; the global one belongs to the user."""
     protocol = next((os.environ[name] for name in _PROTOCOLS if os.environ.get(name)), _HTTP)
     if protocol != _HTTP:
         raise NbflowError(f"traces are sent by {_HTTP}, and not by {protocol}; set {_PROTOCOLS[0]}={_HTTP}")
@@ -78,13 +78,13 @@ def _tracer() -> Tracer:
 
 
 class Tracing:
-    """Makes spans of runs, by a tracer."""
+    """Creates the spans of runs with a tracer."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer, self._followers = tracer, Followers()
 
     def follow(self, run: Run) -> None:
-        """Trace a run from its start, or from where it goes on now; call it on its loop."""
+        """Trace a run from its start or its resume; call it on the loop of the run."""
         fold, upto = Spans(run.name, run.id), _begin_of(run)
         spans: dict[Key, Span] = {}
 
@@ -98,18 +98,18 @@ class Tracing:
             return upto < len(run.events)
 
         def leave() -> None:
-            # Inner ones first; there are some only if the server ends and the run does not.
+            # Inner spans first; some are open only if the server ends before the run.
             for span in reversed(spans.values()):
                 span.set_attribute("nbflow.status", "left")
                 span.end()
 
         self._followers.follow(run, look, leave)
 
-    def _make(self, spans: dict[Key, Span], change: SpanBegun | SpanEnded) -> None:
+    def _make(self, spans: dict[Key, Span], change: SpanStarted | SpanEnded) -> None:
         from opentelemetry.trace import INVALID_SPAN, StatusCode, set_span_in_context
 
         match change:
-            case SpanBegun(key, parent, name, time, about):
+            case SpanStarted(key, parent, name, time, about):
                 within = set_span_in_context(INVALID_SPAN if parent is None else spans[parent])
                 spans[key] = self._tracer.start_span(name, within, attributes=about, start_time=_ns(time))
             case SpanEnded(key, time, about, error):
@@ -124,7 +124,7 @@ class Tracing:
 
 
 def _begin_of(run: Run) -> int:
-    """Return from where on a run's events are of this process."""
+    """Return the index of the first event of this process."""
     kinds = run.events.kinds(0)
     return max((at for at, kind in enumerate(kinds) if kind is Kind.EXECUTION_RESUMED), default=0)
 
@@ -146,8 +146,8 @@ _ITEM = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
-class SpanBegun:
-    """A span begins at `time` (s since 1970), within the span `parent`."""
+class SpanStarted:
+    """A span starts at `time` (s since 1970), within the span `parent`."""
 
     key: Key
     parent: Key | None
@@ -158,7 +158,7 @@ class SpanBegun:
 
 @dataclass(frozen=True, slots=True)
 class SpanEnded:
-    """A span ends; `error` are the type and the message of what ended it."""
+    """A span ends; `error` is the type and the message of the error that ended it."""
 
     key: Key
     time: float
@@ -173,8 +173,8 @@ class Spans:
         self._graph, self._about = graph, {"nbflow.graph": graph, "nbflow.run_id": run_id}
         self._open: set[Key] = set()
 
-    def feed(self, event: Event) -> Iterator[SpanBegun | SpanEnded]:
-        """Give the spans that begin and end with an event."""
+    def feed(self, event: Event) -> Iterator[SpanStarted | SpanEnded]:
+        """Yield the spans that an event starts or ends."""
         match event.kind:
             case Kind.EXECUTION_START | Kind.EXECUTION_RESUMED:
                 yield from self._begin(RUN, None, f"run {self._graph}", event, {})
@@ -187,23 +187,23 @@ class Spans:
                     yield from self._end(key, event, "cancelled")
                 yield from self._end(RUN, event, ENDINGS[kind].value)
 
-    def _start(self, event: Event) -> Iterator[SpanBegun]:
+    def _start(self, event: Event) -> Iterator[SpanStarted]:
         key, data = key_of(event), event.data
         told = {"nbflow.node": str(event.node), "nbflow.attempt": data["attempt"]}
         if "tool" in data:
             told["nbflow.tool"] = data["tool"]
-        # Without the items' numbers, so that all items of a map are of one name.
+        # Without the indexes, so that all items of a map have one name.
         yield from self._begin(key, self._parent(key), _ITEM.sub("[]", str(event.node)), event, told)
 
     def _begin(
         self, key: Key, parent: Key | None, name: str, event: Event, told: dict[str, Any]
-    ) -> Iterator[SpanBegun]:
+    ) -> Iterator[SpanStarted]:
         self._open.add(key)
-        yield SpanBegun(key, parent, name, event.time, self._about | told)
+        yield SpanStarted(key, parent, name, event.time, self._about | told)
 
     def _end(self, key: Key, event: Event, status: str) -> Iterator[SpanEnded]:
         if key not in self._open:
-            return  # it began in an earlier sitting
+            return  # it started in an earlier incarnation
         self._open.discard(key)
         told: dict[str, str | int | bool] = {"nbflow.status": status}
         if event.data.get("cached"):
@@ -213,7 +213,7 @@ class Spans:
         yield SpanEnded(key, event.time, told, failure)
 
     def _parent(self, key: Key) -> Key:
-        """Return the innermost span that is open around one: its map's, its subgraph's, or the run's."""
+        """Return the innermost open span around another: that of its map, its subgraph, or the run."""
         scope, firing, item = key
         if item is not None and (scope, firing, None) in self._open:
             return scope, firing, None
