@@ -53,7 +53,7 @@ class ToolSpec:
 
     @cached_property
     def signature(self) -> Signature:
-        """What a call accepts.
+        """The arguments that a call accepts.
 
         Raises:
             ToolError: Python knows no signature, or an argument can only be given by position.
@@ -197,7 +197,7 @@ class ToolRegistry:
         self._reducers: dict[str, Callable[[Any, Any], Any]] = {}
         self._packages_loaded = False
         self.revision = 0
-        """Grows with every change, so that what was made of the tools can be told from what is to be made anew."""
+        """Grows with every change, so that a result derived from older tools is recognised and computed again."""
 
     def register(
         self, name: str, function: Callable[..., Any], *, executor: str | None = None, retries: int | None = None,

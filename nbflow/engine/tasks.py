@@ -1,4 +1,4 @@
-"""How tasks run: workers take ready tasks, and make attempts with retries, timeouts and streams.
+"""The execution of tasks: workers take ready tasks, and make attempts with retries, timeouts and streams.
 
 Workers. An asyncio task per node would cost more than a short tool does. Instead, a *worker* (one asyncio task) steps
 the coroutines of tools itself, one task after the other. A coroutine that ends without waiting costs no asyncio task

@@ -211,7 +211,7 @@ def _resolves(model: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a tool takes.
+    """The arguments that a tool takes.
 
     Attributes:
         name: The tool's.

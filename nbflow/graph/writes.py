@@ -1,4 +1,4 @@
-"""What a tool writes, as far as its source shows without a run.
+"""The keys that a tool writes, as far as its source shows without a run.
 
 Invariant: where the source leaves any doubt the answer is None or empty, so that a warning that is built on it is worth
 reading.

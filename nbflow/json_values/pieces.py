@@ -17,7 +17,7 @@ from nbflow.json_values.forms import is_container, record_of
 from nbflow.json_values.writer import DEEPEST, TYPES, UNBOUNDED, Room, class_name, plain
 from nbflow.secrets import MASK, covers, mask
 
-_SMALL = 10_000  # bytes up to which a value is written at once; it is found out anew at each depth of a larger one
+_SMALL = 10_000  # bytes up to which a value is written at once; it is determined again at each depth of a larger one
 _PIECE = 200_000
 MOST_AT_ONCE = 20_000_000
 """Bytes beyond which a collection is truncated that is neither a list, tuple or dict nor a record."""

@@ -32,7 +32,7 @@ MOST_UNHEARD = 100
 
 @dataclass(frozen=True, slots=True)
 class Rereading:
-    """How a page reads a run again that was released from memory.
+    """The way a page reads a run again that was released from memory.
 
     Attributes:
         read: Returns the run by its id, and its fold without events; it may block.

@@ -1,4 +1,4 @@
-"""What Alembic runs: it uses the connection that it is given, and the transaction that this one is in."""
+"""The script that Alembic runs: it uses the connection that it is given, and the transaction that this one is in."""
 
 from alembic import context
 
