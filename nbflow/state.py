@@ -13,7 +13,7 @@ empty list; the others take the first update as it is.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
@@ -113,20 +113,23 @@ def resolve(names: Mapping[str, str], registered: Mapping[str, Callable[[Any, An
     Raises:
         GraphError: A reducer is neither built in nor registered.
     """
-    folds = {"error": BUILTIN["last"]}
-    faults = []
-    for key, name in names.items():
-        if (own_name := identifier(name)) in registered:
-            folds[key] = _of_copies(registered[own_name])
-        elif name in BUILTIN:
-            folds[key] = BUILTIN[name]
-        else:
-            known = [*BUILTIN, *registered]
-            near = did_you_mean(name, known)
-            faults.append(f"key {key!r} names unknown reducer {name!r}{near}; known reducers: {name_list(known)}")
-    if faults:
+    if faults := unknown_reducers(names, registered):
         raise GraphError(faults)
+    folds = {"error": BUILTIN["last"]}
+    for key, name in names.items():
+        own_function = registered.get(identifier(name))
+        folds[key] = BUILTIN[name] if own_function is None else _of_copies(own_function)
     return folds
+
+
+def unknown_reducers(names: Mapping[str, str], registered: Collection[str]) -> list[str]:
+    """Return a sentence for each key whose reducer is neither built in nor registered."""
+    known = [*BUILTIN, *registered]
+    return [
+        f"key {key!r} names unknown reducer {name!r}{did_you_mean(name, known)}; known reducers: {name_list(known)}"
+        for key, name in names.items()
+        if name not in BUILTIN and identifier(name) not in registered
+    ]
 
 
 def folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str) -> Any:

@@ -18,6 +18,7 @@ from nbflow.graph.needs import Flow
 from nbflow.graph.traversal import components
 from nbflow.graph.writes import changed_in_place, repeated_keys, returns_nothing
 from nbflow.names import by_identifier, identifier
+from nbflow.state import unknown_reducers
 
 if TYPE_CHECKING:
     import networkx
@@ -49,8 +50,8 @@ def lint(
 ) -> list[str]:
     """Return at most 100 warnings, a sentence each.
 
-    They name unknown tools and graphs, unreachable nodes, loops without a way out, parameters that no path provides,
-    updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool changes in
+    They name unknown tools, graphs and reducers, unreachable nodes, loops without a way out, parameters that no path
+    provides, updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool changes in
     place and does not return, parameters `state` without an annotation where there is a key of that name, parameters
     with reserved names, keys written in a subgraph that only this graph reduces, and what cached tools read that the
     cache cannot see.
@@ -83,6 +84,7 @@ def _unknown(graph: GraphDefinition, registry: ToolRegistry, graphs: Mapping[str
         if node.graph is not None and node.graph not in graphs:
             near = did_you_mean(node.graph, graphs)
             yield f"node {node.node_id!r} names unknown graph {node.graph!r}{near}; known graphs: {name_list(graphs)}"
+    yield from unknown_reducers(graph.reducers, registry.reducers)
 
 
 def _unreachable(graph: GraphDefinition, reached: set[str]) -> Iterator[str]:

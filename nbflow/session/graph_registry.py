@@ -11,7 +11,6 @@ from nbflow.errors import GraphError, GraphNotFoundError, StoreError
 from nbflow.graph import GraphDefinition
 from nbflow.names import identifier
 from nbflow.secrets import Supply
-from nbflow.state import resolve
 from nbflow.store.rows import GraphRow
 from nbflow.tools import ToolRegistry
 
@@ -62,7 +61,7 @@ class GraphRegistry:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, one with another name, or one with an unknown reducer.
+            GraphError: It defines no valid graph, or one with another name.
         """
         if not name.strip():
             raise GraphError("a graph of a session needs a name")
@@ -74,7 +73,6 @@ class GraphRegistry:
             if data.name not in ("", name):
                 raise GraphError(f"it is defined as {name!r} and its own name is {data.name!r}; use one name for both")
             graph = data.model_copy(update={"name": name})
-        resolve(graph.reducers, self._tools.reducers)
         self.graphs[name] = graph
         return graph
 

@@ -116,7 +116,7 @@ class Session:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, one with another name, or one with an unknown reducer.
+            GraphError: It defines no valid graph, or one with another name.
         """
         return self._graphs.define(name, source)
 
