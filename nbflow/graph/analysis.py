@@ -51,10 +51,10 @@ def lint(
     """Return at most 100 warnings, a sentence each.
 
     They name unknown tools, graphs and reducers, unreachable nodes, loops without a way out, parameters that no path
-    provides, updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool changes in
-    place and does not return, parameters `state` without an annotation where there is a key of that name, parameters
-    with reserved names, keys written in a subgraph that only this graph reduces, and what cached tools read that the
-    cache cannot see.
+    provides, updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool
+    changes in place and does not return, parameters `state` without an annotation where there is a key of that name,
+    parameters with reserved names, keys written in a subgraph that only this graph reduces, and what cached tools read
+    that the cache cannot see.
 
     `given` are keys of the initial state; None if they are not known.
     """
