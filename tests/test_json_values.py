@@ -11,6 +11,7 @@ from collections import ChainMap, Counter, UserList, deque, namedtuple
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from itertools import dropwhile, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -389,6 +390,10 @@ def test_the_page_of_the_documentation_has_the_table_of_the_package() -> None:
     text = (Path(__file__).parent.parent / "docs" / "json.md").read_text("utf-8")
 
     assert json_values.__doc__ is not None
-    assert [row for row in text.splitlines() if row.startswith("|")] == [
-        row for row in json_values.__doc__.splitlines() if row.startswith("|")
-    ]
+    assert first_table(text) == first_table(json_values.__doc__) != []
+
+
+def first_table(text: str) -> list[str]:
+    """Return the rows of the first table of a page."""
+    after = dropwhile(lambda line: not line.startswith("|"), text.splitlines())
+    return list(takewhile(lambda line: line.startswith("|"), after))

@@ -39,11 +39,11 @@ def test_results_have_the_order_of_the_list_in_any_order_of_ends() -> None:
 
 
 def test_items_run_side_by_side() -> None:
-    gauge = Gauge()
+    gauge, together = Gauge(), asyncio.Barrier(5)
 
     async def work(n: int) -> None:
         with gauge:
-            await asyncio.sleep(0.01)
+            await asyncio.wait_for(together.wait(), 60)
 
     run("m = work [map=items]", work, items=list(range(5)))
 

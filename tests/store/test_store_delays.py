@@ -190,7 +190,7 @@ def test_a_lock_on_a_server_is_named_with_its_session(
 def test_a_lock_on_a_server_is_waited_for_with_an_end(
     server: str, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db_errors, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(db_errors, "PATIENCE_S", 2.0)
     store = opened(server)
     epoch = create(store)
 
