@@ -180,7 +180,7 @@ def test_a_lock_on_a_server_is_named_with_its_session(
 
     with table_locked(server) as session:
         waiting = store.append("r1", epoch, lambda: batch(1, 1))
-        said = logged(caplog, "has not answered")
+        said = logged(caplog, "; it waits for a lock")
     waiting.result(WAIT_S)
 
     assert re.search(rf"has not answered {SECONDS}, and run r1 cannot be stored meanwhile", said)
