@@ -165,7 +165,7 @@ def test_a_closed_standard_stream_is_not_the_store(folder: Path) -> None:
         ),
         (
             ["run", "sums.flow", "--tools", "mytools", "--set", 'total={"a": [1, null}'],
-            "to give it as a text, put it in",
+            "quotes inside the value make it a text",
         ),
         (["run", "sums.flow", "--tools", "mytools", "--set", "total={a: 1}"], "--set total: "),
         (["run", "sums.flow", "--tools", "mytools", "--set", "total=\udcff"], "no text in the terminal's encoding"),
