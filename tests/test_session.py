@@ -11,6 +11,7 @@ import nbflow
 from nbflow import GraphDefinition, session
 from nbflow.errors import GraphError, NodeError, NotationError
 from nbflow.session import Session
+from nbflow.values import Owned
 
 
 @pytest.fixture
@@ -128,6 +129,23 @@ def test_start_returns_at_once_and_takes_a_limit(own: Session) -> None:
         assert run.state == {"n": 2}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("durability", ["off", "async"])
+def test_a_state_is_copied_unless_no_other_code_refers_to_it(own: Session, durability: Any) -> None:
+    own.graph("g", "add")
+    rows = [[1]]
+
+    async def initial(state: dict[str, Any]) -> Any:
+        run = own.start("g", state, durability=durability)
+        await run
+        return run.initial["rows"]
+
+    copied, taken = (asyncio.run(initial(kind({"n": 1, "rows": rows}))) for kind in (dict, Owned))
+
+    assert copied == taken == rows
+    assert taken is rows is not copied
+    assert copied[0] is not rows[0]
 
 
 def test_graphs_of_a_session_are_subgraphs_of_each_other(own: Session) -> None:

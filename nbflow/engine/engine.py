@@ -28,7 +28,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.names import normalised
 from nbflow.scheduler import Plan, compile_plan
 from nbflow.tools import ToolRegistry
-from nbflow.values import own
+from nbflow.values import Owned, own
 
 _MOST_PLANS = 64
 
@@ -93,8 +93,8 @@ class WorkflowEngine:
 
         Args:
             graph: The graph; a later redefinition does not change the run.
-            initial_state: The state at the start. It is copied, unless `recorder` or `resume_from` is
-                given: then it has normalised names, and no other code changes its values.
+            initial_state: The state at the start, which is copied. A state of the type `Owned` is taken as it is; its
+                names are normalised.
             max_parallel: The number of nodes that may run at once; unlimited by default.
             run_id: The id of the run; a new id by default.
             recorder: Stores the events of the run.
@@ -129,10 +129,10 @@ class WorkflowEngine:
             grace,
             caching,
         )
-        initial = dict(initial_state or {})
-        if recorder is None and resume_from is None:
-            # Otherwise the caller, which also stores or replays the state, has copied it.
-            initial = own(normalised(initial, "the initial state"))
+        if isinstance(initial_state, Owned):
+            initial = dict(initial_state)
+        else:
+            initial = own(normalised(initial_state or {}, "the initial state"))
         run = start_run(
             compiled.plan, initial, environment,
             run_id=run_id or self.new_id(), max_parallel=max_parallel, recorder=recorder, resume_from=resume_from,

@@ -28,6 +28,7 @@ from nbflow.server.options import Options
 from nbflow.server.responses import event_texts
 from nbflow.server.validation import check_keys, checked_size
 from nbflow.session import Session
+from nbflow.values import Owned
 
 logger = logging.getLogger("nbflow.server")
 
@@ -75,7 +76,7 @@ class Service:
             await self.shelf.ready(name)
             # The same request may have started it while this one waited.
             begun = None if run_id is None else self.session.live.get(run_id)
-            run = begun or self.session.start(name, state, run_id=run_id)
+            run = begun or self.session.start(name, Owned(state), run_id=run_id)  # parsed from a request, or a message
         if begun is not None:
             return await self._same(begun, name, state)
         self.follow(run)

@@ -17,6 +17,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.names import normalised
 from nbflow.secrets import Supply
 from nbflow.session.run_registry import RunRegistry
+from nbflow.values import Owned
 
 if TYPE_CHECKING:
     from nbflow.engine.replay import ResumePoint
@@ -154,7 +155,8 @@ class Resumer:
                     return await self.reopen(run_id, breaks=breaks, secrets=supply.given)
             self._runs.expect_stored(run_id)
         run = self._engine.start(
-            graph, source.initial, run_id=run_id, recorder=recorder, resume_from=past if past.events else None,
+            graph, Owned(source.initial), run_id=run_id, recorder=recorder,
+            resume_from=past if past.events else None,
             cache=self._outputs, breaks=breaks,
         )  # fmt: skip
         self._runs.add(run, None if recorder is None else recorder.begun)

@@ -24,7 +24,7 @@ from nbflow.session.retention import Retention
 from nbflow.session.run_list import RunList
 from nbflow.session.run_registry import RunRegistry, call_on_loop
 from nbflow.tools import ToolRegistry, ToolSpec
-from nbflow.values import own
+from nbflow.values import Owned, own
 
 if TYPE_CHECKING:
     from nbflow.graph.needs import Need
@@ -203,7 +203,7 @@ class Session:
 
         Args:
             name: The graph.
-            state: The initial state.
+            state: The initial state, which is copied unless it is an `Owned` one.
             max_parallel: How many nodes may run at once; unlimited by default.
             durability: `sync` commits the completion of a node before anything that depends on it starts, `async`
                 commits in groups behind the run, `off` stores nothing; by default the setting NBFLOW_DURABILITY.
@@ -223,18 +223,19 @@ class Session:
 
         graph, run_id = self.find(name), run_id or self.engine.new_id()
         self.engine.plan(graph, breaks=breaks)  # refuses an unknown tool before the state is checked
-        initial = normalised(state or {}, "the initial state")
-        self._graphs.refuse_missing(graph, initial.keys())
+        named = normalised(state or {}, "the initial state")
+        self._graphs.refuse_missing(graph, named.keys())
+        # One copy for the run and for the store, which encodes it in its own thread.
+        initial = named if isinstance(state, Owned) else own(named)
         recorder = None
         if (durability := durability or settings().durability) != "off":
-            # One copy for the run and for the store, which encodes it in its own thread; else the engine copies.
-            initial, is_strict = own(initial), durability == "sync"
             recorder = self.history.recorder(
-                run_id, graph, self.graphs, initial, time.time(), strict=is_strict, allow_unstored=allow_unstored
-            )
+                run_id, graph, self.graphs, initial, time.time(), strict=durability == "sync",
+                allow_unstored=allow_unstored,
+            )  # fmt: skip
             self._runs.expect_stored(run_id)
         run = self.engine.start(
-            graph, initial, max_parallel=max_parallel, run_id=run_id, recorder=recorder,
+            graph, Owned(initial), max_parallel=max_parallel, run_id=run_id, recorder=recorder,
             cache=lambda: self.outputs if cache else self.outputs.anew(), breaks=breaks,
         )  # fmt: skip
         self._runs.add(run, None if recorder is None else recorder.begun)

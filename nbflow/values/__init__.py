@@ -12,6 +12,7 @@ the engine does not know is a *handle*: the engine passes the object itself, wit
 """
 
 from nbflow.values.atoms import ATOMS as ATOMS
+from nbflow.values.copies import Owned as Owned
 from nbflow.values.copies import ValueChangedError as ValueChangedError
 from nbflow.values.copies import copy_sharing as copy_sharing
 from nbflow.values.copies import own as own

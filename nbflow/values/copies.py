@@ -72,6 +72,10 @@ def own(value: Any) -> Any:
         raise ValueChangedError(_CHANGED) from error
 
 
+class Owned(dict[str, Any]):
+    """A state that no other code refers to, such as the body of a request; the engine takes it without a copy."""
+
+
 def pure(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls `function` with copies of its arguments, and returns a copy of its result."""
 
