@@ -1,4 +1,4 @@
-"""`nbflow serve` as users start it: a process of its own, on a notebook, on each of the stores."""
+"""Fixtures that start `nbflow serve` as users do: in a separate process, on a notebook, with each kind of store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that all tests of a store share; what one makes is no other's concern."""
+    """A server that all tests of one store share. A test does not depend on the runs of another."""
     folder = tmp_path_factory.mktemp("served")
     with ExitStack() as stack:
         settings = {"NBFLOW_MAX_RATE": "5000"}
@@ -28,6 +28,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server for what has nothing to do with the store."""
+    """A server for tests that do not depend on the kind of store."""
     with serving(notebook(tmp_path_factory.mktemp("served")), NBFLOW_MAX_RATE="5000") as served:
         yield served

@@ -1,7 +1,7 @@
-"""A Dockerfile whose steps are done one by one, without an engine for containers.
+"""Execute the steps of a Dockerfile one by one, without a container engine.
 
-Rule: each stage is a folder and a virtual environment in place of an image; the paths of the stage are folders in it.
-What the file says is what is done; a step of an unknown kind is an error.
+Invariant: each stage is a folder and a virtual environment instead of an image; the paths of the stage are folders in it.
+Every step of the file is executed; a step of an unknown kind is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CACHES = "PIP_NO_CACHE_DIR"
 
 @dataclass
 class Step:
-    """A line of a Dockerfile; `words` as a shell reads them."""
+    """A line of a Dockerfile; `words` are split as a shell splits them."""
 
     kind: str
     text: str
@@ -46,7 +46,7 @@ def health_of(step: Step) -> list[str]:
 
 
 class Ignored:
-    """What a .dockerignore keeps out: of the patterns that fit a path or a folder above it, the last counts."""
+    """The paths that a .dockerignore excludes. The last pattern that matches a path or one of its folders decides."""
 
     def __init__(self, file: Path) -> None:
         lines = [line.strip() for line in file.read_text().splitlines()]
@@ -65,7 +65,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 @dataclass
 class Stage:
-    """What a stage has come to."""
+    """The state of a stage after its last step."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -76,24 +76,24 @@ class Stage:
     volumes: list[str] = field(default_factory=list)
 
     def here(self, text: str) -> str:
-        """Return a text with the stage's paths as they are on this machine."""
+        """Return a text with the stage's paths replaced by those on this machine."""
         return _PATHS.sub(lambda found: f"{self.root}{found[0]}", text)
 
     def variables(self) -> dict[str, str]:
-        """Return the environment of its processes: none of this process's but the way to the packages."""
+        """Return the environment of the stage's processes: from this process it takes only the settings for package downloads."""
         kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         told = {name: self.here(value) for name, value in self.environment.items() if name != _CACHES}
         path = f"{self.root}/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return {**kept, "PATH": path, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", **told}
 
     def place(self, text: str) -> Path:
-        """Return a path of the stage, where it is on this machine."""
+        """Return the path on this machine of a path of the stage."""
         inner = text if text.startswith("/") else f"{self.workdir}/{text}"
         return self.root / inner.lstrip("/")
 
 
 class Build:
-    """The stages of a Dockerfile, made in a folder by a Python of this machine."""
+    """The stages of a Dockerfile, built in a folder with a Python of this machine."""
 
     def __init__(self, file: Path, context: Path, folder: Path, python: str) -> None:
         self._context, self._folder, self._python = context, folder, python
@@ -104,7 +104,7 @@ class Build:
 
     @property
     def last(self) -> Stage:
-        """The stage that the image is."""
+        """The stage that becomes the image."""
         return list(self._stages.values())[-1]
 
     def __getitem__(self, name: str) -> Stage:

@@ -1,4 +1,4 @@
-"""Servers whose counts, spans and logs are looked at: within the test's own process, and as `nbflow serve`."""
+"""Servers whose metrics, spans and logs a test reads: within the test's process, and started by `nbflow serve`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def sleep(seconds: float) -> dict:
 
 
 def a_session() -> Session:
-    """Return a session whose graphs succeed, fail, try again, and wait."""
+    """Return a session with graphs that succeed, fail, retry, and wait."""
     session, tried = Session(), []
 
     @session.tool
@@ -71,7 +71,7 @@ def a_session() -> Session:
 
 @asynccontextmanager
 async def served(session: Session, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve a session from within this process; give a client that may come in."""
+    """Serve a session from within this process; yield a client that has the token."""
     server = session.serve(port=0, token=TOKEN, **options)
     async with httpx.AsyncClient(base_url=server.address, headers=BEARER, timeout=300) as client:
         try:
@@ -94,7 +94,7 @@ Counts = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def counts_of(text: str) -> Callable[..., float]:
-    """Return what looks a count up in an answer of /metrics, by name and labels."""
+    """Return a function that looks up a sample in a response of /metrics, by name and labels."""
     families = text_string_to_metric_families(text)
     found: Counts = {
         (each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples
@@ -107,7 +107,7 @@ def counts_of(text: str) -> Callable[..., float]:
 
 
 async def counted(client: httpx.AsyncClient, enough: Callable[[Callable[..., float]], bool]) -> Callable[..., float]:
-    """Ask for the counts until they are as awaited, or it has been long."""
+    """Request the metrics until they meet the condition or the time is up."""
     for _ in range(200):
         answer = await client.get("/metrics")
         assert answer.status_code == 200, answer.text
@@ -127,7 +127,7 @@ def a_notebook(path: Path, graphs: str = "double -> sleep") -> Path:
 
 
 class Process:
-    """`nbflow serve`, as it is started from a terminal; what it says is read as it comes."""
+    """`nbflow serve`, as a terminal starts it. Its output is read as it arrives."""
 
     def __init__(self, command: list[str], environment: dict[str, str], **how: Any) -> None:
         self.process = subprocess.Popen(
@@ -145,11 +145,11 @@ class Process:
 
     @property
     def text(self) -> str:
-        """All that it has said."""
+        """Return the whole output so far."""
         return "".join(self.lines)
 
     def awaited(self, pattern: str) -> re.Match[str]:
-        """Wait until it says something; return what."""
+        """Wait until the output matches; return the match."""
         until = time.monotonic() + 300
         while time.monotonic() < until:
             if found := re.search(pattern, self.text):
@@ -160,11 +160,11 @@ class Process:
         raise AssertionError(f"it never said {pattern!r}, but: {self.text}")
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return its log: the lines that are JSON."""
+        """Return the log of the process: the lines of its output that are JSON."""
         return [json.loads(line) for line in self.lines if line.startswith("{")]
 
     def end(self) -> int:
-        """Tell it to end; return its exit code, once all that it said is here."""
+        """Ask the process to end; return its exit code once the whole output has arrived."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(300)
         self._reading.join(10)
@@ -173,7 +173,7 @@ class Process:
 
 @contextmanager
 def process(file: Path, *arguments: str, **variables: str) -> Iterator[Process]:
-    """Serve a file by `nbflow serve`; give the process."""
+    """Serve a file by `nbflow serve`; yield the process."""
     environment = {**os.environ, "NBFLOW_DURABILITY": "async", "NBFLOW_TOKEN": TOKEN, "NBFLOW_DRAIN": "1", **variables}
     command = [sys.executable, "-m", "nbflow", "serve", str(file), "--port", "0", *arguments]
     made = Process(command, environment, cwd=file.parent)

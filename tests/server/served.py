@@ -1,4 +1,4 @@
-"""A served notebook, and clients that speak to it from outside its process."""
+"""A served notebook, and clients that connect to it from another process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def notebook(folder: Path, sources: Sequence[str] = CELLS) -> Path:
 
 @dataclass
 class Served:
-    """A server: the process that looks after it, where it is, and what it says."""
+    """A server: its supervisor's process, its address, and its output."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -99,14 +99,14 @@ class Served:
         return connect(f"ws://127.0.0.1:{self.port}{path}", additional_headers=headers, max_size=None)
 
     def run(self, graph: str, **state: Any) -> str:
-        """Begin a run; return its id."""
+        """Start a run; return its id."""
         with self.client() as client:
             answer = client.post("/executions/run", json={"graph_id": graph, "initial_state": state})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["run_id"])
 
     def result(self, run_id: str, *statuses: str) -> dict[str, Any]:
-        """Wait until a run stands so, by default until it has ended; return its result."""
+        """Wait until a run has one of the statuses, by default until it has ended; return its result."""
         wanted = statuses or ("completed", "failed", "cancelled")
         until = time.monotonic() + PATIENCE_S
         with self.client() as client:
@@ -118,19 +118,19 @@ class Served:
                 time.sleep(0.05)
 
     def workers(self) -> list[int]:
-        """Return the processes that serve."""
+        """Return the worker processes."""
         found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
         return [int(pid) for pid in found.stdout.split()]
 
     def stop(self) -> int:
-        """Tell it to end; return its exit code."""
+        """Ask the server to end; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_S)
 
 
 def environment_of(**settings: str) -> dict[str, str]:
-    """Return the environment of a server: this process's, but of nbflow's settings only those given."""
+    """Return the environment of a server: that of this process, with only the given settings of nbflow."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("NBFLOW_")}
     return {**own, "NBFLOW_TOKEN": TOKEN, **settings}
 
@@ -163,5 +163,5 @@ def _port(served: Served) -> int:
 
 
 def events_of(socket: ClientConnection) -> list[dict[str, Any]]:
-    """Return what a socket sends until it is closed."""
+    """Return the messages that a socket sends until it is closed."""
     return [json.loads(text) for text in socket]

@@ -1,4 +1,4 @@
-"""Large JSON is read and measured in pieces, with the result of one call of the standard library."""
+"""Large JSON is read and measured in pieces, with the same result as one call of the standard library."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_large_json_is_read_and_measured_as_the_standard_library_does(name: str,
 @given(JSON)
 def test_any_json_is_read_and_measured_alike_in_pieces(value: Any) -> None:
     reader = large_json._Reader(json.dumps(value, indent=2))
-    reader._may_fail = 0  # as if each window had failed
+    reader._may_fail = 0  # each window fails
 
     measure = large_json._Measure(lambda _: None)
     try:
@@ -64,7 +64,7 @@ def test_any_json_is_read_and_measured_alike_in_pieces(value: Any) -> None:
 
 
 @given(st.text(alphabet='[]{}",:1e.-tn \\u', max_size=12))
-def test_what_is_no_json_is_refused_in_pieces_too(part: str) -> None:
+def test_invalid_json_is_refused_in_pieces_too(part: str) -> None:
     text = f"[{'[],' * MANY}{part}]"
 
     try:
@@ -92,7 +92,7 @@ def test_deep_nesting_is_refused(depth: int) -> None:
 
 
 def test_many_deep_chains_take_linear_time() -> None:
-    chain = "[" * 400 + "1," * 12_000 + "1" + "]" * 400  # no window of a piece reads one
+    chain = "[" * 400 + "1," * 12_000 + "1" + "]" * 400  # the windows of a piece contain no complete chain
     text = f"[{','.join([chain] * 20)}]"
 
     assert read_json(text.encode()) == json.loads(text)

@@ -1,4 +1,4 @@
-"""Who may come in: the rules by themselves, and at a real server by a client that is up to no good."""
+"""Access control: the rules in isolation, and a real server with a hostile client."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refused(access: Access, head: Head) -> int | None:
         ([("authorization", "Bearer \udce9")], 401),
     ],
 )
-def test_a_request_needs_the_token_just_so(headers: list[tuple[str, str]], status: int | None) -> None:
+def test_a_request_needs_the_exact_token(headers: list[tuple[str, str]], status: int | None) -> None:
     assert refused(access(), head(HOST, *headers)) == status
 
 
@@ -66,18 +66,18 @@ def test_a_request_needs_the_token_just_so(headers: list[tuple[str, str]], statu
         ("", 421),
     ],
 )
-def test_a_server_answers_only_to_its_names(host: str, status: int | None) -> None:
+def test_a_server_accepts_only_its_own_host_names(host: str, status: int | None) -> None:
     assert refused(access(), head(("host", host), BEARER)) == status
 
 
-def test_more_names_may_be_given() -> None:
+def test_further_host_names_can_be_allowed() -> None:
     named = head(("host", "flows.example:80"), BEARER)
 
     assert refused(access(hosts=["flows.example"]), named) is None
     assert refused(access(hosts=["*"]), named) is None
 
 
-def test_the_token_in_the_address_lets_the_page_in_and_nothing_else() -> None:
+def test_the_token_in_the_address_gives_access_to_the_page_alone() -> None:
     rules = access()
 
     assert rules.lets_page_in(head(HOST, path="/", query=f"token={TOKEN}"))
@@ -100,7 +100,7 @@ def test_the_token_in_the_address_lets_the_page_in_and_nothing_else() -> None:
         ("DELETE", "http://127.0.0.1:8765.evil.example", 403),
     ],
 )
-def test_what_comes_with_the_cookie_must_come_from_our_page(
+def test_a_request_with_the_cookie_must_come_from_the_servers_page(
     method: str, origin: str | None, status: int | None
 ) -> None:
     rules = access()
@@ -109,7 +109,7 @@ def test_what_comes_with_the_cookie_must_come_from_our_page(
     assert refused(rules, head(HOST, *headers, method=method)) == status
 
 
-def test_a_socket_of_a_foreign_page_is_refused_whatever_it_brings() -> None:
+def test_a_socket_of_a_foreign_page_is_refused_with_any_credentials() -> None:
     rules, foreign = access(), ("origin", "http://evil.example")
 
     assert refused(rules, head(HOST, BEARER, foreign, kind="websocket")) == 403
@@ -119,7 +119,7 @@ def test_a_socket_of_a_foreign_page_is_refused_whatever_it_brings() -> None:
 
 
 @pytest.mark.parametrize("foreign", ['prefs={"a":1}', "a b=c", "=", 'x="', "é=1", "nbflow-00000000=x"])
-def test_cookies_of_others_on_the_same_host_take_nothing_away(foreign: str) -> None:
+def test_cookies_of_other_servers_on_the_same_host_do_not_interfere(foreign: str) -> None:
     rules = access()
     own = f"{rules.cookie_name}={rules.cookie}"
 
@@ -149,7 +149,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_but_the_health_is_told_without_the_token(sqlite_server: Served, path: str) -> None:
+def test_without_the_token_only_the_health_check_answers(sqlite_server: Served, path: str) -> None:
     answer = httpx.get(f"{sqlite_server.url}{path}")
 
     assert answer.status_code == 401
@@ -198,7 +198,7 @@ def test_another_name_for_the_server_is_refused(sqlite_server: Served) -> None:
         "/assets//etc/passwd",
     ],
 )
-def test_no_way_leads_out_of_the_page(sqlite_server: Served, path: str) -> None:
+def test_no_path_escapes_the_folder_of_the_page(sqlite_server: Served, path: str) -> None:
     answer = _raw(
         sqlite_server,
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n",
@@ -219,7 +219,7 @@ def test_no_way_leads_out_of_the_page(sqlite_server: Served, path: str) -> None:
         "Content-Length: 0x5",
     ],
 )
-def test_a_request_whose_end_is_not_clear_smuggles_nothing(sqlite_server: Served, heads: str) -> None:
+def test_a_request_with_an_ambiguous_length_cannot_smuggle_another(sqlite_server: Served, heads: str) -> None:
     hidden = f"DELETE /graphs/chain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     sent = f"POST /executions/run HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{heads}\r\n\r\n0\r\n\r\n{hidden}"
 

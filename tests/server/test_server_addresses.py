@@ -1,4 +1,4 @@
-"""Graphs in addresses, requests sent again, and sockets that are denied."""
+"""Graph names and ids in addresses, repeated requests, and denied sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def made(server: Served, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_id_of_a_graph_means_it_in_any_address_however_it_is_encoded(sqlite_server: Served, name: str) -> None:
+def test_the_id_of_a_graph_finds_it_in_every_address_and_encoding(sqlite_server: Served, name: str) -> None:
     id_ = made(sqlite_server, name)["id"]
     with sqlite_server.client() as client:
         for written in (id_, quote(id_, safe=""), unquote(id_), unquote(quote(id_))):
@@ -47,12 +47,12 @@ def test_the_name_of_a_graph_finds_it_too(sqlite_server: Served, name: str) -> N
         assert client.get(f"/graphs/{quote(name, safe='')}").json()["name"] == name
 
 
-def test_a_name_that_an_address_leaves_as_it_is_is_the_id(sqlite_server: Served) -> None:
+def test_a_name_that_needs_no_escaping_is_the_id(sqlite_server: Served) -> None:
     assert made(sqlite_server, "Some name-1.2_x")["id"] == "Some name-1.2_x"
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, True), (1, 1.0), (True, 1.0), (0, False), (0, -0.0)])
-def test_a_key_sent_again_with_an_equal_value_of_another_kind_is_refused(
+def test_a_repeated_key_with_an_equal_value_of_another_type_is_refused(
     sqlite_server: Served, first: Any, second: Any
 ) -> None:
     key = {"Idempotency-Key": f"kinds-{first}-{second}"}
@@ -65,7 +65,7 @@ def test_a_key_sent_again_with_an_equal_value_of_another_kind_is_refused(
     assert [answer.status_code for answer in answers] == [202, 202, 422]
 
 
-def test_a_denied_handshake_is_no_error_in_the_log(sqlite_server: Served) -> None:
+def test_a_denied_handshake_logs_no_error(sqlite_server: Served) -> None:
     before = len(sqlite_server.log.read_text())
     statuses = []
     for path, headers in [

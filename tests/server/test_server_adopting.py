@@ -1,4 +1,4 @@
-"""Whose dead runs a server takes over: those of the file that it serves, and of no other that is called the same."""
+"""A server takes over the dead runs of the file that it serves, and not those of another file with the same name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nbflow.session import Session
 
 @pytest.fixture(autouse=True)
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all sessions keep their runs in one database."""
+    """Let all sessions store their runs in one database."""
     monkeypatch.setenv("NBFLOW_DURABILITY", "async")
     monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/shared.db")
 
 
 def session_of(folder: Path | None) -> Session:
-    """Return the session of a project's `flows.ipynb`, or of a file that nobody knows."""
+    """Return the session of a project's `flows.ipynb`, or of an unknown file."""
     session = Session()
     if folder is not None:
         session.history.origin = origin_of(folder / "flows.ipynb", folder)
@@ -31,7 +31,7 @@ def session_of(folder: Path | None) -> Session:
 
 
 async def left(folder: Path | None) -> str:
-    """Leave a run behind that waits, as a process does that ends; return its id."""
+    """Leave a waiting run behind, as a process does when it ends; return its id."""
     session = session_of(folder)
     run = session.start("asking")
     await session.until_stored(run)
@@ -42,7 +42,7 @@ async def left(folder: Path | None) -> str:
 
 
 async def taken(folder: Path | None) -> list[str]:
-    """Return the runs that a server of a project takes over."""
+    """Return the runs that the server of a project takes over."""
     session = session_of(folder)
     await _adopt(Service(session, options()), set())
     found = list(session.live)
@@ -71,7 +71,7 @@ def test_a_run_is_not_taken_over_by_a_server_of_a_file_of_the_same_name(tmp_path
     asyncio.run(main())
 
 
-def test_a_run_of_an_unknown_file_is_taken_over_by_nobody(tmp_path: Path) -> None:
+def test_no_server_takes_over_a_run_of_an_unknown_file(tmp_path: Path) -> None:
     async def main() -> None:
         await left(None)
 
@@ -80,7 +80,9 @@ def test_a_run_of_an_unknown_file_is_taken_over_by_nobody(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
-def test_a_file_is_the_same_from_wherever_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_has_the_same_identity_from_every_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "shop").mkdir()
     monkeypatch.chdir(tmp_path / "shop")
 

@@ -1,4 +1,4 @@
-"""A request that is sent again with its key: what the store could not keep is done then, and told once it is kept."""
+"""A request that is repeated with its key starts the run that could not be stored before, and answers once it is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbflow.session import Session
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """Give a service whose store cannot be opened while there is a file where its folder is to be."""
+    """Yield a service whose store cannot be opened while a file occupies the path of its folder."""
     monkeypatch.setenv("NBFLOW_DURABILITY", "async")
     session = Session()
     session.history.folder = tmp_path
@@ -28,7 +28,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     session.history.close()
 
 
-def test_a_key_whose_run_could_not_be_stored_begins_anew_and_is_stored(service: Service, tmp_path: Path) -> None:
+def test_a_repeated_key_starts_and_stores_a_run_that_could_not_be_stored(service: Service, tmp_path: Path) -> None:
     async def main() -> None:
         with pytest.raises(StoreError):
             await service.start("note", {}, key="once")
@@ -44,7 +44,7 @@ def test_a_key_whose_run_could_not_be_stored_begins_anew_and_is_stored(service: 
     asyncio.run(main())
 
 
-def test_a_key_sent_again_while_its_run_is_not_stored_yet_waits_for_that_too(service: Service) -> None:
+def test_a_key_repeated_before_its_run_is_stored_waits_and_gets_the_same_error(service: Service) -> None:
     async def main() -> None:
         told = await asyncio.gather(*(service.start("note", {}, key="once") for _ in range(3)), return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""A run is stopped by whoever serves it, in whatever thread it is asked."""
+"""The server that owns a run can cancel it from every thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from nbflow.server.service import Service
 from nbflow.session import Session
 
 
-def test_a_run_of_the_server_itself_is_cancelled_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_response_to_a_cancellation_means_that_the_servers_run_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NBFLOW_DURABILITY", "off")
     session = Session()
     session.registry.register("stuck", asyncio.Event().wait)

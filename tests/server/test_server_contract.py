@@ -1,7 +1,7 @@
-"""The OpenAPI document is what the server does: schemathesis makes requests from it, and checks every answer by it.
+"""The OpenAPI document matches the server: schemathesis generates requests from it, and checks every response against it.
 
-All its checks are on. A sample of the requests is part of the tests, the same ones each time; `-m fuzz` makes a
-thousand for each operation.
+All its checks are enabled. The tests include a fixed sample of the requests; `-m fuzz` generates a thousand for each
+operation.
 """
 
 from __future__ import annotations
@@ -56,19 +56,19 @@ def half() -> dict:
 GRAPHS = ["chain", "counted", "failing", "halved", "asking"]
 SENT = ["one", "two"]
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-# What fits the schema of these, and is refused all the same: a graph may name tools that are not here or a condition
-# that cannot be read, a key may have come with another request, an answer may not fit its question, and a run may have
-# no such node to be forked at. No schema can say it, so for these 422 is an answer to what the schema allows.
+# These operations may answer 422 to a request that fits the schema: a graph can name unknown tools or contain an invalid
+# condition, a key can belong to another request, an answer can be invalid for its question, and a run can lack the node
+# to fork at. No schema can express these rules.
 REFUSING = ["POST /graphs/create", "POST /executions/run", "POST /executions/{run_id}/answer"]
 REFUSING += ["POST /executions/{run_id}/fork"]
 ACCEPTED = ["2xx", "401", "403", "404", "409", "422"]
-# A graph that was deleted may be sent again under its name, and is there then. The check knows a resource that was made
-# anew by the path it was made at, and /graphs/create does not lie above /graphs/{graph_id}.
+# A deleted graph may be created again under its name. The check recognizes a resource that was created again by the path
+# of its creation, but /graphs/create is not a parent of /graphs/{graph_id}.
 AGAIN = "GET /graphs/{graph_id}"
 
 
 def schema_of(examples: int) -> Any:
-    """Return the schema, set to make so many requests for each operation."""
+    """Return the schema, configured to generate so many requests for each operation."""
     app = make_app(Service(Session(), options(token=TOKEN)), TOKEN)
     known = {
         "graphs": [*GRAPHS, *SENT],
@@ -79,7 +79,7 @@ def schema_of(examples: int) -> Any:
         "tools": ["wait", "count", "fail", "half", "ask", "pass"],
         "nodes": ["a", "b", "c", "d"],
     }
-    # Most requests name what is there, so that not all are refused by the same words.
+    # Most requests name an existing object, so that not all of them fail with the same error.
     bound = {
         "path.graph_id": "graphs", "query.graph": "graphs", "query.cursor": "cursors", "body.graph_id": "graphs",
         "body.name": "names", "body.value": "answers",
@@ -107,7 +107,7 @@ def schema_of(examples: int) -> Any:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with a run of each graph, whose ids are known beforehand."""
+    """A server with a run of each graph; the ids of the runs are fixed."""
     with ExitStack() as stack:
         told = {"NBFLOW_MAX_RATE": "100000", "NBFLOW_MAX_RUNS": "100000", "NBFLOW_DRAIN": "0"}
         if request.param == "postgres":
@@ -127,25 +127,25 @@ sample, many = schema_of(SAMPLE), schema_of(MANY)
 
 @pytest.mark.slow
 @sample.parametrize()
-def test_every_answer_is_as_the_document_says(case: schemathesis.Case, asked: Served) -> None:
+def test_every_response_matches_the_document(case: schemathesis.Case, asked: Served) -> None:
     case.call_and_validate(base_url=asked.url, headers=HEADERS)
 
 
 @pytest.mark.fuzz
 @pytest.mark.timeout(3600)
 @many.parametrize()
-def test_a_thousand_answers_are_as_the_document_says(case: schemathesis.Case, asked: Served) -> None:
+def test_a_thousand_responses_match_the_document(case: schemathesis.Case, asked: Served) -> None:
     case.call_and_validate(base_url=asked.url, headers=HEADERS)
 
 
 @pytest.mark.slow
-def test_what_an_answer_links_to_is_there(asked: Served) -> None:
+def test_the_links_of_a_response_lead_to_existing_objects(asked: Served) -> None:
     follow_links(sample, asked, SAMPLE)
 
 
 @pytest.mark.fuzz
 @pytest.mark.timeout(3600)
-def test_what_a_thousand_answers_link_to_is_there(asked: Served) -> None:
+def test_the_links_of_a_thousand_responses_lead_to_existing_objects(asked: Served) -> None:
     follow_links(many, asked, MANY)
 
 
@@ -163,7 +163,7 @@ def follow_links(schema: Any, server: Served, examples: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["failing", "halved"])
-def test_what_a_tool_said_that_is_no_character_is_told_all_the_same(asked: Served, name: str) -> None:
+def test_an_error_of_a_tool_with_a_lone_surrogate_is_reported(asked: Served, name: str) -> None:
     result = asked.result(run_id_of(name))
     with asked.client() as client:
         events = client.get(f"/executions/{run_id_of(name)}/events")
@@ -173,6 +173,6 @@ def test_what_a_tool_said_that_is_no_character_is_told_all_the_same(asked: Serve
     assert [events.status_code, listed.status_code] == [200, 200]
 
 
-def test_the_document_is_that_of_the_server(asked: Served) -> None:
+def test_the_document_in_the_repository_is_the_servers(asked: Served) -> None:
     with asked.client() as client:
         assert client.get("/openapi.json").json() == sample.raw_schema

@@ -1,4 +1,4 @@
-"""What a server is deployed by: the image's steps, done one by one; compose.yaml; the first process of a container."""
+"""The deployment of a server: the steps of the image, compose.yaml, and the first process of a container."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def can(*command: str) -> bool:
 
 
 def as_user() -> list[str]:
-    # By way of `env`: the program that setpriv itself starts may still be found where only root may look.
+    # `env` starts the program, since setpriv itself can still find a program in a folder that only root may read.
     return ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", "env"]
 
 
 def a_python() -> str:
-    """Return a Python that the image's user may run, too."""
+    """Return a Python that the image's user may run as well."""
     asked = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
     names = [os.path.realpath(sys.executable), *(shutil.which(f"python3{minor}") for minor in (".13", ".12", ".11"))]
     for name in [*names, "/usr/bin/python3"]:
@@ -59,7 +59,7 @@ def a_python() -> str:
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="nbflow-image-"))
-    made.chmod(0o755)  # another user goes through it
+    made.chmod(0o755)  # another user must be able to enter it
     try:
         yield made
     finally:
@@ -75,7 +75,7 @@ def build(folder: Path) -> Build:
 
 @contextmanager
 def started(stage: Stage, port: int) -> Iterator[Process]:
-    """Start the image's command as its user, as the first process of a namespace where that can be had."""
+    """Start the image's command as its user, as the first process of a namespace where the machine allows one."""
     apart = APART if can(*APART, "true") else []
     command = [*apart, *as_user(), *map(stage.here, stage.command)]
     process = Process(command, stage.variables() | outer(port), cwd=stage.place("."))
@@ -86,7 +86,7 @@ def started(stage: Stage, port: int) -> Iterator[Process]:
 
 
 def end(process: Process) -> None:
-    """Kill a process with all that it began: what has changed its user does not end with its parent."""
+    """Kill a process and its descendants: a process that changed its user does not end with its parent."""
     if process.process.poll() is None:
         for begun in psutil.Process(process.process.pid).children(recursive=True):
             begun.kill()
@@ -114,14 +114,14 @@ def a_port() -> int:
 
 
 def served_by(process: Process) -> psutil.Process:
-    """Return the process that `nbflow serve` is, be it behind `unshare`."""
+    """Return the process of `nbflow serve`, which can be a child of `unshare`."""
     found = psutil.Process(process.process.pid)
     return found.children()[0] if Path(found.exe()).name == "unshare" else found
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_image_serves_a_notebook_as_its_user_tells_its_health_and_ends_by_sigterm(build: Build) -> None:
+def test_the_image_serves_a_notebook_as_its_user_reports_health_and_ends_on_sigterm(build: Build) -> None:
     stage, port = build.last, a_port()
     a_notebook(stage.place("/flows/flows.ipynb"))
     assert not is_healthy(stage, port)
@@ -140,7 +140,7 @@ def test_the_image_serves_a_notebook_as_its_user_tells_its_health_and_ends_by_si
 
     assert TOKEN not in process.text
     assert stage.place("/data/nbflow.db").is_file()
-    with started(stage, port):  # with the volume of the one before
+    with started(stage, port):  # with the volume of the previous container
         found = httpx.get(f"http://127.0.0.1:{port}/executions/result/{run_id}", headers=BEARER, timeout=300).json()
         assert found["status"] == "completed"
 
@@ -154,7 +154,7 @@ def ended(client: httpx.Client, run_id: str) -> Any:
 
 
 @pytest.mark.slow
-def test_the_wheel_has_what_it_is_deployed_by(build: Build) -> None:
+def test_the_wheel_contains_the_files_of_the_deployment(build: Build) -> None:
     (wheel,) = build["build"].place("/wheels").iterdir()
 
     names = zipfile.ZipFile(wheel).namelist()
@@ -178,20 +178,20 @@ def test_the_wheel_has_what_it_is_deployed_by(build: Build) -> None:
         (".git/config", False),
     ],
 )
-def test_nothing_of_its_users_goes_into_the_image(path: str, kept: bool) -> None:
+def test_the_image_contains_no_files_of_the_user(path: str, kept: bool) -> None:
     assert Ignored(DEPLOY / "Dockerfile.dockerignore")(path) is not kept
 
 
 @pytest.mark.slow
-def test_the_image_is_small_in_what_it_needs(build: Build) -> None:
-    """What is for working on nbflow, or for a notebook's page, is not in it."""
+def test_the_image_installs_few_packages(build: Build) -> None:
+    """The image lacks the packages for the development of nbflow and for the page of a notebook."""
     packages = {path.name.split("-")[0] for path in build.last.root.glob("venv/lib/*/site-packages/*.dist-info")}
 
     assert {"jupyter_nbflow", "fastapi", "uvicorn", "asyncpg", "opentelemetry_sdk", "prometheus_client"} <= packages
     assert not packages & {"pytest", "jupyterlab", "mypy"}
 
 
-def test_the_image_ends_with_its_user_and_commands_without_a_shell() -> None:
+def test_the_image_sets_its_user_and_its_commands_need_no_shell() -> None:
     steps = {step.kind: step for step in steps_of(DEPLOY / "Dockerfile")}
 
     assert steps["USER"].text == f"{UID}:{UID}"
@@ -204,7 +204,7 @@ def test_the_image_ends_with_its_user_and_commands_without_a_shell() -> None:
 
 
 @pytest.mark.slow
-def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_workers(tmp_path: Path) -> None:
+def test_the_first_process_of_a_container_reaps_orphans_and_replaces_its_workers(tmp_path: Path) -> None:
     if not can(*APART, "true"):
         pytest.skip("a namespace of processes cannot be had here")
     file = a_notebook(tmp_path / "flows.ipynb", "leave")
@@ -217,7 +217,7 @@ def test_the_first_process_of_a_container_takes_leave_of_orphans_and_mends_its_w
         httpx.post(f"{process.address}/executions/run", headers=BEARER, json={"graph_id": "daily"}, timeout=300)
 
         seen = _awaited(lambda: _named(first, "sleep"), lambda found: bool(found))
-        assert len(seen) == 1  # its own parent is gone, so it is ours
+        assert len(seen) == 1  # its parent has ended, so the first process adopts it
         assert _awaited(lambda: _named(first, "sleep"), lambda found: not found) == []
 
         (worker,) = first.children()
@@ -274,7 +274,7 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def test_the_server_waits_for_a_database_that_is_healthy_and_both_keep_what_they_have() -> None:
+def test_the_server_waits_for_a_healthy_database_and_both_have_a_volume() -> None:
     services = compose()["services"]
 
     assert services["server"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
@@ -284,7 +284,7 @@ def test_the_server_waits_for_a_database_that_is_healthy_and_both_keep_what_they
     assert kept >= set(compose()["volumes"]) == {"data", "postgres"}
 
 
-def test_each_variable_of_compose_stands_in_the_example_and_no_secret_does() -> None:
+def test_the_example_lists_each_variable_of_compose_and_no_secret() -> None:
     import re
 
     text = (DEPLOY / "compose.yaml").read_text()
@@ -293,7 +293,7 @@ def test_each_variable_of_compose_stands_in_the_example_and_no_secret_does() -> 
     assert [example()[name] for name in ("NBFLOW_TOKEN", "POSTGRES_PASSWORD")] == ["", ""]
 
 
-def test_each_setting_of_the_example_is_one_of_compose_or_of_the_server() -> None:
+def test_each_setting_of_the_example_belongs_to_compose_or_to_the_server() -> None:
     from nbflow.server.options import Options
 
     own = {f"NBFLOW_{name.upper()}" for name in Options.model_fields}
@@ -317,7 +317,7 @@ def composed(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([*composing(), "config"], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
-def test_compose_reads_it_as_it_is_meant(tmp_path: Path) -> None:
+def test_compose_parses_the_file_as_intended(tmp_path: Path) -> None:
     done = composed(tmp_path, NBFLOW_TOKEN=TOKEN, POSTGRES_PASSWORD="secret1", NBFLOW_PUBLISH="127.0.0.1:9000")
 
     assert done.returncode == 0, done.stderr
@@ -327,11 +327,11 @@ def test_compose_reads_it_as_it_is_meant(tmp_path: Path) -> None:
     assert server["command"][-2:] == ["--workers", "2"]
     (port,) = server["ports"]
     v1, v2 = "127.0.0.1:9000:8765/tcp", {"host_ip": "127.0.0.1", "published": "9000", "target": 8765}
-    assert port == v1 if isinstance(port, str) else v2.items() <= port.items()  # as Compose 1 and as 2 write it
+    assert port == v1 if isinstance(port, str) else v2.items() <= port.items()  # the forms of Compose 1 and 2
 
 
 @pytest.mark.parametrize("missing", ["NBFLOW_TOKEN", "POSTGRES_PASSWORD"])
-def test_compose_starts_nothing_without_a_token_or_a_password(missing: str, tmp_path: Path) -> None:
+def test_compose_refuses_to_start_without_a_token_or_a_password(missing: str, tmp_path: Path) -> None:
     done = composed(tmp_path, **{"NBFLOW_TOKEN": TOKEN, "POSTGRES_PASSWORD": "secret1", missing: ""})
 
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""A run that ended here and goes on in another process: here it is told as the store has it, and stopped there."""
+"""A run that ended in this process and that another process resumed: the server reports its stored state and can cancel it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kept_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def process(folder: Path) -> Iterator[Service]:
-    """Give what serves in one process: its tool fails while there is no file `mended`, and asks then."""
+    """Yield the service of one process. Its tool fails until a file `mended` exists, and then asks a question."""
     session = Session()
     session.history.folder, session.history.origin = folder, "flows.ipynb"
 
@@ -56,7 +56,7 @@ async def failed(service: Service) -> Run:
 
 
 async def resumed(service: Service, run_id: str) -> Run:
-    """Go on with a run, until it asks."""
+    """Resume a run, and wait until it asks its question."""
     (Path(str(service.session.history.folder)) / "mended").touch()
     run = await service.session.reopen(run_id)
     while not run.asking:
@@ -64,7 +64,7 @@ async def resumed(service: Service, run_id: str) -> Run:
     return run
 
 
-def test_what_goes_on_elsewhere_is_told_as_the_store_has_it(tmp_path: Path) -> None:
+def test_a_run_in_another_process_is_reported_from_the_store(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
@@ -80,7 +80,7 @@ def test_what_goes_on_elsewhere_is_told_as_the_store_has_it(tmp_path: Path) -> N
         asyncio.run(main())
 
 
-def test_what_ended_elsewhere_is_watched_to_that_end(tmp_path: Path) -> None:
+def test_a_watcher_sees_the_end_of_a_run_in_another_process(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
@@ -98,7 +98,7 @@ def test_what_ended_elsewhere_is_watched_to_that_end(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-def test_what_goes_on_elsewhere_is_stopped_there(tmp_path: Path) -> None:
+def test_a_run_in_another_process_can_be_cancelled(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
@@ -113,12 +113,12 @@ def test_what_goes_on_elsewhere_is_stopped_there(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-def test_what_ended_here_and_died_elsewhere_is_taken_over(tmp_path: Path) -> None:
+def test_a_run_that_ended_here_and_died_in_another_process_is_taken_over(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
         await other.until_stored(len(other.events))
-        there.session.history.close()  # with it goes what tells that its process lives
+        there.session.history.close()  # this also deletes the sign that its process is alive
 
         await _adopt(here, set())
 
@@ -133,7 +133,7 @@ def test_what_ended_here_and_died_elsewhere_is_taken_over(tmp_path: Path) -> Non
         asyncio.run(main())
 
 
-def test_what_ended_here_and_was_not_resumed_is_told_with_all_its_values(tmp_path: Path) -> None:
+def test_a_run_that_ended_here_and_was_not_resumed_is_reported_with_all_its_values(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
 
@@ -144,7 +144,7 @@ def test_what_ended_here_and_was_not_resumed_is_told_with_all_its_values(tmp_pat
 
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
-def test_every_worker_tells_of_a_failed_run_as_it_goes_on_whichever_resumed_it(tmp_path: Path) -> None:
+def test_every_worker_reports_a_resumed_run_whichever_worker_resumed_it(tmp_path: Path) -> None:
     cells = [
         *CELLS[:-1],
         "%%flow_tool\ndef mended(mark: str):\n    if not Path(mark).exists():\n        raise ValueError('not yet')\n",
@@ -171,14 +171,14 @@ def test_every_worker_tells_of_a_failed_run_as_it_goes_on_whichever_resumed_it(t
 
 
 def asked(server: Served, run_id: str) -> str:
-    """Return a run's status as any worker tells it: each connection may reach another."""
+    """Return a run's status as a worker reports it. Each connection may reach a different worker."""
     with server.client() as client:
         return str(client.get(f"/executions/result/{run_id}").json()["status"])
 
 
 @contextmanager
 def run_elsewhere(server: Served) -> Iterator[str]:
-    """Give the id of a run that goes on in a process of its own, on the server's store."""
+    """Yield the id of a run that is running in a separate process, on the server's store."""
     asked = ["run", "flows.ipynb", "--graph", "looped", "--set", "seconds=0.1"]
     process = subprocess.Popen([sys.executable, "-m", "nbflow", *asked], cwd=server.folder, env=environment_of())
     try:
@@ -192,14 +192,14 @@ def run_elsewhere(server: Served) -> Iterator[str]:
 
 
 def until(socket: Any, enough: Any) -> dict[str, Any]:
-    """Return the first message of a socket that is what is waited for."""
+    """Return the first message of a socket that meets the condition."""
     while True:
         message: dict[str, Any] = json.loads(socket.recv(timeout=300))
         if enough(message):
             return message
 
 
-def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_path: Path) -> None:
+def test_a_page_follows_and_cancels_a_run_of_another_process(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,
         run_elsewhere(server) as run_id,
@@ -219,7 +219,7 @@ def test_a_page_shows_what_a_run_of_another_process_comes_to_and_stops_it(tmp_pa
         assert "has ended with status cancelled" in refused["message"]
 
 
-def test_who_watches_a_run_of_another_process_stops_it(tmp_path: Path) -> None:
+def test_a_watcher_can_cancel_a_run_of_another_process(tmp_path: Path) -> None:
     with (
         serving(notebook(tmp_path)) as server,
         run_elsewhere(server) as run_id,

@@ -1,4 +1,4 @@
-"""The end of a server: within its time whatever its workers do, and also where its supervisor is killed."""
+"""A server ends within its time limit, whatever state its workers are in, and also if its supervisor is killed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def begin(server: Served, graph: str, path: Path) -> None:
-    """Begin a run, and wait until its tool is called; the answer may never come."""
+    """Start a run, and wait until its tool is called. The response may never arrive."""
 
     def ask() -> None:
         with suppress(httpx.HTTPError, AssertionError):
@@ -78,7 +78,7 @@ def hinder(server: Served, how: str) -> None:
 
 
 def family(pids: list[int]) -> list[psutil.Process]:
-    """Return processes with all that they started."""
+    """Return processes with their descendants."""
     found = [psutil.Process(pid) for pid in pids]
     return found + [child for each in found for child in each.children(recursive=True)]
 
@@ -90,7 +90,7 @@ def assert_nothing_is_left(server: Served, processes: list[psutil.Process]) -> N
 
 
 def _is_free(port: int) -> bool:
-    """Return whether a server can listen on a port. A process that ends closes its files a moment later than it dies."""
+    """Return whether a server can listen on a port. A process closes its files a moment after it has died."""
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -108,7 +108,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("how", ["block", "refuse", "stopped", "leave"])
-def test_a_server_ends_by_sigterm_whatever_its_worker_does(tmp_path: Path, how: str) -> None:
+def test_sigterm_ends_a_server_in_every_state_of_its_worker(tmp_path: Path, how: str) -> None:
     with serving(book(tmp_path), NBFLOW_DRAIN="0") as server:
         hinder(server, how)
         processes = family(server.workers())
@@ -132,7 +132,7 @@ def test_a_worker_ends_when_its_supervisor_is_killed(tmp_path: Path, how: str) -
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_all_workers_end_with_their_supervisor_whatever_one_of_them_does(tmp_path: Path, number: int) -> None:
+def test_all_workers_end_with_their_supervisor_in_every_state_of_one_of_them(tmp_path: Path, number: int) -> None:
     with database(str(POSTGRES)) as url:
         file = book(tmp_path)
         with serving(file, "--workers", "3", NBFLOW_DRAIN="0", NBFLOW_DATABASE_URL=url) as server:
@@ -170,7 +170,7 @@ def test_a_closed_terminal_ends_a_server(tmp_path: Path) -> None:
 
 
 def test_a_server_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which processes inherit, as from nohup
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # child processes inherit it, as they do from nohup
     try:
         with serving(notebook(tmp_path)) as server:
             workers = server.workers()

@@ -1,4 +1,4 @@
-"""What breaks: the server told to end, its processes killed, its database restarted, its file changed."""
+"""Faults of a server: it is asked to end, its processes are killed, its database restarts, its file changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POSTGRES = os.environ.get("NBFLOW_TEST_POSTGRES_URL")
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is met."""
     end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end
@@ -30,7 +30,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def owner_of(server: Served, run_id: str) -> int:
-    """Return the process that has a run."""
+    """Return the process that owns a run."""
     found: list[str | None] = []
 
     def known() -> bool:
@@ -45,7 +45,7 @@ def owner_of(server: Served, run_id: str) -> int:
     return int(match[1])
 
 
-def test_told_to_end_it_lets_a_run_end_and_says_so_to_who_watches(tmp_path: Path) -> None:
+def test_a_server_that_is_asked_to_end_lets_a_run_end_and_notifies_its_watchers(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
         run_id = server.run("chain", seconds=0.5)
         with server.socket(f"/ws/runs/{run_id}") as socket:
@@ -60,7 +60,7 @@ def test_told_to_end_it_lets_a_run_end_and_says_so_to_who_watches(tmp_path: Path
         assert server.result(run_id)["status"] == "completed"
 
 
-def test_what_does_not_end_in_time_goes_on_after_the_next_start(tmp_path: Path) -> None:
+def test_a_run_that_does_not_end_in_time_is_resumed_at_the_next_start(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with serving(notebook(tmp_path), NBFLOW_DRAIN="0.2") as server:
         run_id = server.run("noted", path=str(notes), seconds=3)
@@ -75,7 +75,7 @@ def test_what_does_not_end_in_time_goes_on_after_the_next_start(tmp_path: Path) 
     assert len(notes.read_text().split()) == 2
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_its_run_is_resumed(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with serving(notebook(tmp_path)) as server:
         (worker,) = server.workers()
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_goes_on(tmp_path: Path)
     assert len(set(notes.read_text().split())) == 2
 
 
-def test_a_run_that_takes_one_process_after_another_down_is_left_to_people(tmp_path: Path) -> None:
+def test_a_run_that_crashes_several_processes_is_not_resumed_automatically(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
         run_id = server.run("dying", path=str(tmp_path / "notes"), seconds=0.3)
         until(lambda: "3 processes died in it" in server.log.read_text())
@@ -102,7 +102,7 @@ def test_a_run_that_takes_one_process_after_another_down_is_left_to_people(tmp_p
 
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
-def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for(tmp_path: Path) -> None:
+def test_several_workers_share_their_runs_and_take_over_those_of_a_killed_one(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with (
         database(str(POSTGRES)) as url,
@@ -113,7 +113,7 @@ def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for
         run_id = server.run("noted", path=str(notes), seconds=30)
         owner = owner_of(server, run_id)
         statuses = set()
-        for _ in range(12):  # each by a connection of its own, so by either worker
+        for _ in range(12):  # each request has a separate connection, so either worker may answer it
             with server.client() as client:
                 statuses.add(client.get(f"/executions/result/{run_id}").json()["status"])
             with server.socket(f"/ws/runs/{run_id}") as socket:
@@ -121,7 +121,7 @@ def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for
         assert statuses == {"running"}
 
         os.kill(owner, signal.SIGKILL)
-        until(lambda: owner not in server.workers())  # until then it may still take a connection, and break it off
+        until(lambda: owner not in server.workers())  # until then it may still accept a connection, and close it
         result = server.result(run_id)
 
     assert result["status"] == "completed"
@@ -130,7 +130,7 @@ def test_several_workers_share_their_runs_and_one_that_is_killed_is_stood_in_for
 
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
-def test_a_run_is_steered_by_whichever_worker_is_asked(tmp_path: Path) -> None:
+def test_every_worker_can_control_a_run(tmp_path: Path) -> None:
     with (
         database(str(POSTGRES)) as url,
         serving(notebook(tmp_path), "--workers", "3", NBFLOW_DATABASE_URL=url) as server,
@@ -145,7 +145,7 @@ def test_a_run_is_steered_by_whichever_worker_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(POSTGRES is None, reason="NBFLOW_TEST_POSTGRES_URL names no server")
-def test_the_same_key_begins_one_run_whichever_workers_are_asked(tmp_path: Path) -> None:
+def test_one_key_starts_one_run_whichever_worker_gets_the_request(tmp_path: Path) -> None:
     with (
         database(str(POSTGRES)) as url,
         serving(notebook(tmp_path), "--workers", "3", NBFLOW_DATABASE_URL=url) as server,
@@ -159,7 +159,7 @@ def test_the_same_key_begins_one_run_whichever_workers_are_asked(tmp_path: Path)
     assert len(ids) == 1
 
 
-def test_the_database_may_be_restarted_while_runs_go_on(tmp_path: Path) -> None:
+def test_runs_survive_a_restart_of_the_database(tmp_path: Path) -> None:
     with cluster() as postgres, serving(notebook(tmp_path), NBFLOW_DATABASE_URL=postgres.url) as server:
         run_id = server.run("noted", path=str(tmp_path / "notes"), seconds=2)
         owner_of(server, run_id)
@@ -171,7 +171,7 @@ def test_the_database_may_be_restarted_while_runs_go_on(tmp_path: Path) -> None:
             until(lambda: client.get("/executions").json()["runs"][0]["status"] == "completed")
 
 
-def test_a_change_of_the_file_is_served_with_reload(tmp_path: Path) -> None:
+def test_with_reload_a_change_of_the_file_is_served(tmp_path: Path) -> None:
     path = notebook(tmp_path)
     with serving(path, "--reload") as server:
         (before,) = server.workers()
@@ -198,7 +198,9 @@ def test_a_change_of_the_file_is_served_with_reload(tmp_path: Path) -> None:
         (["--tools", "no_such_module"], "--tools no_such_module: cannot be imported: No module named 'no_such_module'"),
     ],
 )
-def test_what_cannot_be_served_is_told_and_ends_with_code_1(tmp_path: Path, options: list[str], said: str) -> None:
+def test_a_file_that_cannot_be_served_is_reported_and_ends_with_code_1(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
     done = _served(notebook(tmp_path), *options)
 
     assert done.returncode == 1
@@ -206,7 +208,7 @@ def test_what_cannot_be_served_is_told_and_ends_with_code_1(tmp_path: Path, opti
     assert "Traceback" not in done.stderr
 
 
-def test_a_cell_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_failing_cell_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.ipynb"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("a = 1\nb = c")])
     nbformat.write(book, path)
@@ -229,9 +231,7 @@ def test_a_cell_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
         ({"NBFLOW_TOKEN": "secret"}, "the setting NBFLOW_TOKEN is not allowed: String should have at least 8 characters"),
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_be_served_by_is_told_in_one_line(
-    tmp_path: Path, settings: dict[str, str], said: str
-) -> None:
+def test_an_invalid_setting_is_reported_in_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
     (tmp_path / "serve.log").write_text("this is no database")
 
     done = _served(notebook(tmp_path), **settings)

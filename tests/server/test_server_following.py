@@ -1,4 +1,4 @@
-"""What is watched and goes on in another process: read where something has happened, and shown beside the loop."""
+"""A watched run of another process is read only when it has changed, and folded outside the event loop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from test_server_elsewhere import failed, kept_runs, process, resumed, until
 
 from nbflow.server.event_stream import POLL_S, folded, newer, readings
 
-__all__ = ["kept_runs"]  # for every test here, too
+__all__ = ["kept_runs"]  # for every test of this module as well
 
 
-def test_a_run_of_another_process_is_read_again_only_once_more_has_happened(tmp_path: Path) -> None:
+def test_a_run_of_another_process_is_read_again_only_after_a_change(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         other = await resumed(there, run.id)
@@ -38,7 +38,7 @@ def test_a_run_of_another_process_is_read_again_only_once_more_has_happened(tmp_
         asyncio.run(main())
 
 
-def test_who_watches_is_given_a_run_of_another_process_once_for_each_state_of_it(tmp_path: Path) -> None:
+def test_a_watcher_gets_each_state_of_a_run_of_another_process_once(tmp_path: Path) -> None:
     async def watched(run_id: str) -> list[tuple[str, int]]:
         return [(run.status, len(run.events)) async for run in readings(here, run_id)]
 
@@ -59,7 +59,7 @@ def test_who_watches_is_given_a_run_of_another_process_once_for_each_state_of_it
         asyncio.run(main())
 
 
-def test_what_was_read_is_folded_beside_the_loop(tmp_path: Path) -> None:
+def test_the_events_that_were_read_are_folded_outside_the_loop(tmp_path: Path) -> None:
     async def main() -> None:
         run = await failed(here)
         await run.until_stored(len(run.events))
@@ -89,7 +89,7 @@ def test_a_page_follows_a_run_that_has_ended_and_that_another_process_resumes(tm
             resume(server, run_id)
             until(page, lambda message: shows("failed")(message) and message["seq"] > first)
             mark.touch()
-            resume(server, run_id)  # now the page knows it from the store
+            resume(server, run_id)  # the page now has its state from the store
 
             until(page, shows("completed"))
 

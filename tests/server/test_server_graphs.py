@@ -1,4 +1,4 @@
-"""Graphs over REST: sent, listed, read, deleted, run."""
+"""Graphs over REST: create, list, read, delete and run them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_graph_that_was_sent_runs(server: Served) -> None:
     assert server.result(server.run(name, text="a b c"))["result"]["state"]["words"] == 3
 
 
-def test_the_same_graph_again_keeps_its_version_and_another_is_the_next(server: Served) -> None:
+def test_an_equal_graph_has_the_same_version_and_a_different_one_the_next(server: Served) -> None:
     name = fresh()
     with server.client() as client:
         versions = [
@@ -41,7 +41,7 @@ def test_the_same_graph_again_keeps_its_version_and_another_is_the_next(server: 
         assert len(client.get(f"/graphs/{name}", params={"version": 1}).json()["definition"]["nodes"]) == 1
 
 
-def test_graphs_are_listed_by_name_those_of_the_file_and_those_sent(server: Served) -> None:
+def test_the_graphs_of_the_file_and_those_sent_are_listed_by_name(server: Served) -> None:
     name = fresh()
     with server.client() as client:
         client.post("/graphs/create", json=graph(name, "count"))
@@ -55,7 +55,7 @@ def test_graphs_are_listed_by_name_those_of_the_file_and_those_sent(server: Serv
     }
 
 
-def test_a_graph_is_told_with_its_text_and_what_it_needs(server: Served) -> None:
+def test_a_graph_is_returned_with_its_text_and_the_keys_it_needs(server: Served) -> None:
     with server.client() as client:
         shown = client.get("/graphs/counted").json()
 
@@ -64,7 +64,7 @@ def test_a_graph_is_told_with_its_text_and_what_it_needs(server: Served) -> None
     assert shown["state_schema"]["properties"]["text"]["type"] == "string"
 
 
-def test_a_graph_of_unknown_tools_is_refused_with_every_fault(server: Served) -> None:
+def test_a_graph_with_unknown_tools_is_refused_with_every_error(server: Served) -> None:
     with server.client() as client:
         refused = client.post("/graphs/create", json=graph(fresh(), "coun", "wait", "fial"))
 
@@ -77,7 +77,7 @@ def test_a_graph_of_unknown_tools_is_refused_with_every_fault(server: Served) ->
 
 
 @pytest.mark.parametrize("code", ["__import__('os').system('true')", "open('/etc/passwd')", "(1).__class__"])
-def test_a_condition_that_is_no_condition_is_refused(server: Served, code: str) -> None:
+def test_an_invalid_condition_is_refused(server: Served, code: str) -> None:
     sent = graph(fresh(), "count", "wait")
     sent["edges"][0] |= {"type": "conditional", "condition": code}
 
@@ -96,7 +96,7 @@ def test_a_graph_of_the_file_is_neither_replaced_nor_deleted(server: Served) -> 
     assert "defined by what is served" in replaced.json()["detail"]
 
 
-def test_a_graph_that_was_sent_is_deleted_with_its_runs_only_by_force(server: Served) -> None:
+def test_a_sent_graph_that_has_runs_is_deleted_only_with_force(server: Served) -> None:
     name = fresh()
     with server.client() as client:
         client.post("/graphs/create", json=graph(name, "count"))
@@ -108,7 +108,7 @@ def test_a_graph_that_was_sent_is_deleted_with_its_runs_only_by_force(server: Se
         assert client.post("/executions/run", json={"graph_id": name}).status_code == 404
 
 
-def test_a_graph_may_name_another_that_was_sent_as_it_is_now(server: Served) -> None:
+def test_a_graph_that_names_a_sent_graph_uses_its_current_version(server: Served) -> None:
     inner, outer = fresh(), fresh()
     with server.client() as client:
         client.post("/graphs/create", json=graph(inner, "count"))
@@ -132,7 +132,7 @@ def test_a_graph_that_would_contain_itself_is_refused(server: Served) -> None:
     assert server.result(server.run(other, text="a"))["status"] == "completed"
 
 
-def test_a_name_may_hold_what_an_address_needs_to_escape(server: Served) -> None:
+def test_a_name_may_contain_characters_that_an_address_must_escape(server: Served) -> None:
     name = f"a/b ?ü{uuid.uuid4().hex[:4]}"
     with server.client() as client:
         made = client.post("/graphs/create", json=graph(name, "count"))
@@ -141,7 +141,7 @@ def test_a_name_may_hold_what_an_address_needs_to_escape(server: Served) -> None
     assert (made.status_code, found.json()["name"]) == (201, name)
 
 
-def test_tools_are_told_with_the_schema_of_their_parameters(server: Served) -> None:
+def test_tools_are_listed_with_the_schema_of_their_parameters(server: Served) -> None:
     with server.client() as client:
         tools = {tool["name"]: tool for tool in client.get("/tools").json()["tools"]}
 
@@ -154,7 +154,7 @@ def test_tools_are_told_with_the_schema_of_their_parameters(server: Served) -> N
     assert tools["count"]["parameters"]["required"] == ["text"]
 
 
-def test_names_of_graphs_and_keys_are_normalised_as_python_does(server: Served) -> None:
+def test_names_of_graphs_and_keys_are_normalised_as_in_python(server: Served) -> None:
     micro, mu = "\xb5" + uuid.uuid4().hex[:6], "\u03bc"
     with server.client() as client:
         made = client.post("/graphs/create", json=graph(micro, "count"))

@@ -1,4 +1,4 @@
-"""The headers that tell a browser what it may do: with the page, and from pages of other origins."""
+"""The headers that restrict a browser: on the page itself, and for requests from pages of other origins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.parametrize("path", ["/", "/?token=wrong", f"/?token={TOKEN}", "/assets/page.js", "/graphs", "/nothing"])
 @pytest.mark.parametrize("token", [TOKEN, "wrong"])
-def test_every_answer_tells_browsers_to_be_strict(server: Served, path: str, token: str) -> None:
+def test_every_response_has_the_strict_security_headers(server: Served, path: str, token: str) -> None:
     answer = httpx.get(f"{server.url}{path}", headers={"Authorization": f"Bearer {token}"})
 
     assert {name: answer.headers.get(name) for name in SECURE} == SECURE
@@ -39,7 +39,7 @@ def test_every_answer_tells_browsers_to_be_strict(server: Served, path: str, tok
 
 
 def asked(server: Served, origin: str, method: str) -> httpx.Response:
-    """Ask as a browser does before a request of a page of another origin."""
+    """Send the preflight request of a browser for a page of another origin."""
     headers = {
         "Origin": origin, "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization, content-type, idempotency-key",
@@ -48,7 +48,7 @@ def asked(server: Served, origin: str, method: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_a_page_of_a_listed_origin_may_ask_with_the_token(server: Served, method: str) -> None:
+def test_a_page_of_a_listed_origin_may_send_requests_with_the_token(server: Served, method: str) -> None:
     before = asked(server, LISTED, method)
     with server.client() as client:
         answer = client.get("/graphs", headers={"Origin": LISTED})
@@ -59,7 +59,7 @@ def test_a_page_of_a_listed_origin_may_ask_with_the_token(server: Served, method
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_a_page_of_an_origin_that_is_not_listed_hears_nothing(server: Served, sqlite_server: Served) -> None:
+def test_a_page_of_an_unlisted_origin_gets_no_permission(server: Served, sqlite_server: Served) -> None:
     for served in (server, sqlite_server):
         before = asked(served, FOREIGN, "POST")
         answer = httpx.get(f"{served.url}/graphs", headers={"Origin": FOREIGN, "Authorization": f"Bearer {TOKEN}"})

@@ -1,4 +1,4 @@
-"""A server behind JupyterHub, whose proxy hands on what the browser calls it by."""
+"""A server behind JupyterHub, whose proxy forwards the host name that the browser uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HUB = "hub.example"
 
 @contextmanager
 def proxy(port: int) -> Iterator[int]:
-    """Hand on what begins with the server's place behind a hub, as it is but for that; give the proxy's port."""
+    """Forward the requests under the server's path prefix at the hub, without the prefix; yield the proxy's port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=_take, args=(listening, port), daemon=True).start()
         yield int(listening.getsockname()[1])
@@ -54,7 +54,7 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 class Browser:
-    """A client that calls the server by a name, at the address that it printed."""
+    """A client that opens the server's printed address under a host name."""
 
     def __init__(self, server: Served, port: int, name: str) -> None:
         told = re.search(r"is served at (\S+)", server.log.read_text())
@@ -67,7 +67,7 @@ class Browser:
         return self.ask("GET", path, **settings)
 
     def ask(self, method: str, path: str, **settings: Any) -> httpx.Response:
-        """Ask once; by a line of its own, as the proxy reads one head a line."""
+        """Send one request, on a new connection, as the proxy reads one head per connection."""
         headers = {"Host": self._name, "Origin": f"http://{self._name}"}
         with httpx.Client(cookies=self.cookies, headers=headers, timeout=300) as client:
             answer = client.request(method, f"http://{self._at}{self.path}{path}", **settings)
@@ -84,7 +84,7 @@ class Browser:
 
 
 @pytest.mark.parametrize("told", [f"https://{HUB}{PREFIX}", ""])
-def test_the_address_that_is_printed_behind_a_hub_leads_to_the_page(tmp_path: Path, told: str) -> None:
+def test_the_printed_address_behind_a_hub_opens_the_page(tmp_path: Path, told: str) -> None:
     with ExitStack() as stack:
         hub = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_PUBLIC_URL": told}
         server = stack.enter_context(serving(notebook(tmp_path), **hub))
@@ -102,7 +102,7 @@ def test_the_address_that_is_printed_behind_a_hub_leads_to_the_page(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("told", "status"), [(f"https://{HUB}{PREFIX}", 421), ("", 401)])
-def test_a_page_of_another_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, told: str, status: int) -> None:
+def test_a_page_whose_name_was_rebound_to_the_server_gets_no_access(tmp_path: Path, told: str, status: int) -> None:
     hub = {"JUPYTERHUB_SERVICE_PREFIX": PREFIX, "JUPYTERHUB_PUBLIC_URL": told}
     with serving(notebook(tmp_path), **hub) as server, proxy(server.port) as port:
         evil = Browser(server, port, "evil.example")

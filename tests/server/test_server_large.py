@@ -1,4 +1,4 @@
-"""Results and events of any size: bounded where they are asked for, whole by a route of their own, beside the loop."""
+"""Results and events of any size: the usual routes bound them, a separate route sends the whole, outside the event loop."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def done(server: Served, graph: str) -> str:
 
 
 @pytest.mark.parametrize("graph", ["nested", "keys", "text", "rows"])
-def test_a_result_has_about_as_many_bytes_as_it_may_and_names_the_route_to_the_whole(
-    server: Served, graph: str
-) -> None:
+def test_a_large_result_is_cut_near_the_limit_and_names_the_route_to_the_whole(server: Served, graph: str) -> None:
     run_id = done(server, graph)
     with server.client() as client:
         answer = client.get(f"/executions/result/{run_id}")
@@ -65,7 +63,7 @@ def test_a_result_has_about_as_many_bytes_as_it_may_and_names_the_route_to_the_w
     assert (told["status"], told["truncated"], told["whole"]) == ("completed", True, f"/executions/{run_id}/whole")
 
 
-def test_the_whole_of_a_result_is_sent_by_its_route(server: Served) -> None:
+def test_a_separate_route_sends_the_whole_result(server: Served) -> None:
     found = {}
     with server.client() as client:
         for graph in ("keys", "text", "rows"):
@@ -78,7 +76,7 @@ def test_the_whole_of_a_result_is_sent_by_its_route(server: Served) -> None:
     assert found["rows"].keys() == {"run_id", "status", "result", "execution_time", "error"}
 
 
-def test_a_value_that_fits_stays_whole_beside_one_that_does_not(server: Served) -> None:
+def test_a_value_that_fits_stays_whole_next_to_one_that_does_not(server: Served) -> None:
     state = server.result(done(server, "rows"))["result"]["state"]
 
     assert state["small"] == [1, {"a": None}]
@@ -86,7 +84,7 @@ def test_a_value_that_fits_stays_whole_beside_one_that_does_not(server: Served) 
     assert state["rows"]["preview"][:2] == [{"n": 0, "square": 0}, {"n": 1, "square": 1}]
 
 
-def test_what_is_not_large_is_said_to_be_neither(server: Served) -> None:
+def test_a_small_result_has_neither_mark_of_a_large_one(server: Served) -> None:
     with server.client() as client:
         events = client.get(f"/executions/{done(server, 'many')}/events").json()["events"]
 
@@ -94,9 +92,7 @@ def test_what_is_not_large_is_said_to_be_neither(server: Served) -> None:
 
 
 @pytest.mark.parametrize("graph", ["nested", "keys", "text"])
-def test_events_are_bounded_however_they_are_asked_for_and_each_has_a_route_to_the_whole(
-    server: Served, graph: str
-) -> None:
+def test_events_are_bounded_on_every_route_and_each_names_the_route_to_the_whole(server: Served, graph: str) -> None:
     run_id = done(server, graph)
     with server.client() as client:
         listed: list[dict[str, Any]] = []
@@ -119,7 +115,7 @@ def test_events_are_bounded_however_they_are_asked_for_and_each_has_a_route_to_t
         assert len(json.dumps(whole["output"])) > 200_000
 
 
-def test_a_page_of_events_ends_where_it_is_large_and_the_next_follows(server: Served) -> None:
+def test_a_page_of_events_ends_at_the_size_limit_and_the_next_page_follows(server: Served) -> None:
     run_id = done(server, "many")
     found: list[dict[str, Any]] = []
     pages, ended = 0, False
@@ -135,7 +131,7 @@ def test_a_page_of_events_ends_where_it_is_large_and_the_next_follows(server: Se
     assert [event["seq"] for event in found] == list(range(1, len(found) + 1))
 
 
-def test_an_event_that_is_not_there_is_a_problem(server: Served) -> None:
+def test_a_missing_event_is_a_problem(server: Served) -> None:
     run_id = done(server, "many")
     with server.client() as client:
         answer = client.get(f"/executions/{run_id}/whole", params={"event": 10_000})

@@ -1,4 +1,4 @@
-"""Graphs as large as a request may send are answered, and while one is worked on the server answers everybody else."""
+"""The server accepts graphs up to the size of a request, and answers other clients while it processes one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def dense(name: str, nodes: int, edges: int) -> dict[str, Any]:
-    """A graph of random edges, most of its nodes in loops inside loops."""
+    """Return a graph with random edges; most of its nodes are in nested loops."""
     random = Random(1)
     pairs = dict.fromkeys((at, at + 1) for at in range(nodes - 1))
     while len(pairs) < edges:
@@ -33,7 +33,7 @@ def dense(name: str, nodes: int, edges: int) -> dict[str, Any]:
 
 
 def beside(server: Served, request: Callable[[httpx.Client], httpx.Response]) -> tuple[httpx.Response, list[float]]:
-    """Return the answer to a request, and how long (s) each of the requests took that were made while it was answered."""
+    """Return the response to a request, and the duration (s) of each request that was sent before the response arrived."""
     found: list[httpx.Response] = []
 
     def send() -> None:

@@ -1,4 +1,4 @@
-"""Limits: each refuses with its name, and what is hostile is refused before it costs anything."""
+"""Limits: each refusal names its limit, and the server refuses a hostile request before it costs time or memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _told(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["detail"]
 
 
-def test_a_body_that_is_too_large_is_refused_by_its_head_and_by_what_comes(small: Served) -> None:
+def test_a_body_that_is_too_large_is_refused_by_its_head_and_while_it_arrives(small: Served) -> None:
     large = json.dumps({"graph_id": "chain", "initial_state": {"text": "x" * 30_000}})
     with small.client() as client:
         told = _told(client.post("/executions/run", content=large))
@@ -59,7 +59,7 @@ def test_a_graph_that_is_too_large_is_refused(small: Served) -> None:
     assert (status, detail) == (413, "the graph has 11 nodes, more than 10; the limit is 10, set by NBFLOW_MAX_NODES")
 
 
-def test_no_more_runs_go_on_than_may(small: Served) -> None:
+def test_the_number_of_running_runs_is_limited(small: Served) -> None:
     going = [small.run("chain", seconds=30) for _ in range(2)]
     with small.client() as client:
         refused = client.post("/executions/run", json={"graph_id": "chain"})
@@ -73,7 +73,7 @@ def test_no_more_runs_go_on_than_may(small: Served) -> None:
     assert allowed.status_code == 202
 
 
-def test_no_more_runs_go_on_than_may_however_many_begin_at_once(small: Served) -> None:
+def test_the_limit_of_running_runs_holds_for_concurrent_starts(small: Served) -> None:
     with small.client() as client:
         client.post("/graphs/create", json={"name": "sent", "nodes": [{"node_id": "wait", "tool": "wait"}]})
     body = {"graph_id": "sent", "initial_state": {"seconds": 30}}
@@ -81,7 +81,7 @@ def test_no_more_runs_go_on_than_may_however_many_begin_at_once(small: Served) -
     assert sorted(_at_once(small, "/executions/run", body)) == [202] * 2 + [429] * 28
 
 
-def test_no_more_forks_go_on_than_may_however_many_begin_at_once(small: Served) -> None:
+def test_the_limit_of_running_runs_holds_for_concurrent_forks(small: Served) -> None:
     run_id = small.run("chain", seconds=0)
     small.result(run_id)
 
@@ -91,7 +91,7 @@ def test_no_more_forks_go_on_than_may_however_many_begin_at_once(small: Served) 
 
 
 def _at_once(server: Served, path: str, body: Any) -> list[int]:
-    """Return what 30 requests are answered that come at once; no run goes on afterwards."""
+    """Return the responses to 30 concurrent requests; no run is running afterwards."""
 
     async def main() -> list[int]:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -107,7 +107,7 @@ def _at_once(server: Served, path: str, body: Any) -> list[int]:
     return statuses
 
 
-def test_who_has_not_yet_sent_a_state_watches_already(small: Served) -> None:
+def test_a_client_that_has_not_sent_a_state_yet_counts_as_a_watcher(small: Served) -> None:
     with (
         small.socket("/ws/execute/chain"),
         small.socket("/ws/execute/chain"),
@@ -118,7 +118,7 @@ def test_who_has_not_yet_sent_a_state_watches_already(small: Served) -> None:
     assert refused.value.response.status_code == 429
 
 
-def test_no_more_watch_than_may(small: Served) -> None:
+def test_the_number_of_watchers_is_limited(small: Served) -> None:
     run_id = small.run("chain", seconds=5)
     with (
         small.socket(f"/ws/runs/{run_id}"),
@@ -132,7 +132,7 @@ def test_no_more_watch_than_may(small: Served) -> None:
         client.post(f"/executions/{run_id}/cancel")
 
 
-def test_no_more_watch_by_server_sent_events_than_may_however_many_begin_at_once(small: Served) -> None:
+def test_the_limit_of_watchers_holds_for_concurrent_server_sent_events(small: Served) -> None:
     run_id = small.run("chain", seconds=30)
     until(lambda: nobody_watches(small))
 
@@ -166,7 +166,7 @@ def test_a_message_that_is_too_large_closes_its_socket(small: Served) -> None:
 
 
 @pytest.mark.slow
-def test_requests_that_come_too_fast_are_refused_and_others_are_not(tmp_path: Path) -> None:
+def test_a_client_that_sends_too_fast_is_refused_and_others_are_not(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_RATE="1") as served, served.client() as client:
         statuses = [client.get("/health").status_code for _ in range(15)]
         refused = client.get("/graphs")
@@ -177,7 +177,7 @@ def test_requests_that_come_too_fast_are_refused_and_others_are_not(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_tokens_are_guessed_in_the_pages_address_no_faster_than_else(tmp_path: Path) -> None:
+def test_guesses_of_the_token_in_the_pages_address_are_rate_limited_too(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_RATE="1") as served, httpx.Client(base_url=served.url) as client:
         for _ in range(15):
             client.get("/", params={"token": "a-guess"})
@@ -210,7 +210,7 @@ def test_a_body_of_100_megabytes_is_not_read_to_its_end(sqlite_server: Served, h
     assert _worker_memory(sqlite_server) - before < 40 * MEGABYTE
 
 
-def test_a_graph_of_a_million_nodes_falls_to_the_size_of_the_body(sqlite_server: Served) -> None:
+def test_a_graph_of_a_million_nodes_is_refused_by_the_size_of_the_body(sqlite_server: Served) -> None:
     nodes = ",".join(f'{{"node_id":"n{at}","tool":"wait"}}' for at in range(1_000_000))
     with sqlite_server.client() as client:
         answer = client.post("/graphs/create", content=f'{{"name":"big","nodes":[{nodes}]}}')
@@ -229,7 +229,7 @@ BOMBS = [
 
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=range(len(BOMBS)))
-def test_a_condition_that_would_grow_without_bound_ends_nothing(sqlite_server: Served, bomb: str) -> None:
+def test_a_condition_that_would_grow_without_bound_does_not_crash_the_server(sqlite_server: Served, bomb: str) -> None:
     nodes = [{"node_id": "a", "tool": "wait"}, {"node_id": "b", "tool": "wait"}]
     edges = [{"from_node": "a", "to_node": "b", "type": "conditional", "condition": bomb}]
     with sqlite_server.client() as client:
@@ -254,7 +254,7 @@ def test_a_condition_that_would_grow_without_bound_ends_nothing(sqlite_server: S
         b"\xff\xfe",
     ],
 )
-def test_a_body_that_is_no_sound_json_is_refused(sqlite_server: Served, text: str | bytes) -> None:
+def test_a_body_of_invalid_json_is_refused(sqlite_server: Served, text: str | bytes) -> None:
     with sqlite_server.client() as client:
         answer = client.post("/executions/run", content=text, headers={"Content-Type": "application/json"})
 
@@ -263,7 +263,7 @@ def test_a_body_that_is_no_sound_json_is_refused(sqlite_server: Served, text: st
 
 
 @pytest.mark.slow
-def test_a_watcher_that_takes_nothing_is_let_go_and_the_run_is_as_long_as_ever(tmp_path: Path) -> None:
+def test_a_watcher_that_stops_reading_is_disconnected_and_does_not_slow_the_run(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_SILENCE="0.5", NBFLOW_MAX_STATE="4000000") as served:
         run_id = served.run("chain", seconds=3, text="x" * MEGABYTE)
         with served.client() as client, socket.create_connection(("127.0.0.1", served.port)) as line:

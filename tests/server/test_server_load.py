@@ -1,6 +1,6 @@
-"""A server under load: nothing is lost, nothing fails, and what it needs stays within bounds.
+"""A server under load loses nothing, fails nowhere, and stays within its bounds of memory.
 
-What is done here as a sample is done in full by `pytest -m faults`.
+These tests run a sample of the load; `pytest -m faults` runs all of it.
 """
 
 from __future__ import annotations
@@ -48,27 +48,27 @@ FULL = pytest.mark.faults
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Iterator[Served]:
-    """A server that lets one client do much."""
+    """A server with high limits for one client."""
     with serving(notebook(tmp_path, ["%load_ext nbflow", *CELLS]), NBFLOW_MAX_RATE="100000") as found:
         yield found
 
 
 @dataclass
 class Memory:
-    """What a server's worker takes (bytes): at first, and at the most since."""
+    """The memory of a server's worker (bytes): at the start, and the maximum since."""
 
     first: int
     most: int
 
     @property
     def grown(self) -> float:
-        """By how many MB it has grown."""
+        """Return the growth in MB."""
         return (self.most - self.first) / MB
 
 
 @contextmanager
 def measured(server: Served) -> Iterator[Memory]:
-    """Look at the memory of a server's worker again and again, to the end of the block."""
+    """Measure the memory of a server's worker repeatedly, until the end of the block."""
     [worker] = server.workers()
     process, over = psutil.Process(worker), threading.Event()
     memory = Memory(process.memory_info().rss, 0)
@@ -88,7 +88,7 @@ def measured(server: Served) -> Iterator[Memory]:
 
 
 def tell(line: str) -> None:
-    """Say what was measured, for who runs this with -s."""
+    """Print the measurements; pytest shows them with -s."""
     sys.stdout.write(f"{line}\n")
 
 
@@ -97,10 +97,10 @@ def tell(line: str) -> None:
     ("count", "at_once", "most_mb"),
     [pytest.param(100, 20, 25, id="sample"), pytest.param(1_000, 50, 25, id="full", marks=FULL)],
 )
-def test_runs_of_many_at_once_all_complete_and_leave_little_behind(
+def test_many_concurrent_runs_all_complete_and_retain_little_memory(
     loaded: Served, count: int, at_once: int, most_mb: float
 ) -> None:
-    """After as many as are kept in memory, more runs take no more of it."""
+    """Once the worker retains its maximum number of runs, further runs do not increase its memory."""
     asyncio.run(run_all(loaded, 300, at_once))
     with measured(loaded) as memory:
         results = asyncio.run(run_all(loaded, count, at_once))
@@ -144,7 +144,7 @@ async def ended(session: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
     ("readers", "silent", "seconds"),
     [pytest.param(45, 5, 3, id="sample"), pytest.param(450, 50, 20, id="full", marks=FULL)],
 )
-def test_all_who_watch_a_run_get_every_event_though_some_read_nothing(
+def test_watchers_get_every_event_while_others_never_read(
     loaded: Served, tmp_path: Path, readers: int, silent: int, seconds: int
 ) -> None:
     alone = tick(loaded, tmp_path / "alone", seconds)
@@ -158,18 +158,18 @@ def test_all_who_watch_a_run_get_every_event_though_some_read_nothing(
 
 
 def begun(server: Served, gate: Path, seconds: int) -> str:
-    """Begin a run that ticks ten times a second once its gate is there."""
+    """Start a run that ticks ten times a second once the file of its gate exists."""
     return server.run("ticking", gate=str(gate), count=seconds * 10, seconds=0.1)
 
 
 def tick(server: Served, gate: Path, seconds: int) -> float:
-    """Run it; return how long (s) it ticked."""
+    """Run the graph; return how long (s) it ticked."""
     run_id = begun(server, gate, seconds)
     return opened(server, gate, run_id)
 
 
 def opened(server: Served, gate: Path, run_id: str) -> float:
-    """Open the gate of a run, and return how long (s) it took from then on."""
+    """Open the gate of a run, and return the time (s) from then to the end of the run."""
     gate.touch()
     began = time.perf_counter()
     assert server.result(run_id)["status"] == "completed"
@@ -179,7 +179,7 @@ def opened(server: Served, gate: Path, run_id: str) -> float:
 def watched(
     server: Served, gate: Path, readers: int, silent: int, seconds: int
 ) -> tuple[float, list[list[Any]], int]:  # fmt: skip
-    """Run it while many watch; return how long (s) it took, what they got, and how many events there were."""
+    """Run the graph with many watchers; return its duration (s), what the watchers received, and the number of events."""
     run_id = begun(server, gate, seconds)
     script = Path(__file__).with_name("watchers.py")
     command = [sys.executable, str(script), str(server.port), run_id, str(readers), str(silent)]

@@ -1,4 +1,4 @@
-"""How a person comes in: by the address that `nbflow serve` prints, or by the login form."""
+"""A person logs in by the address that `nbflow serve` prints, or by the login form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from served import TOKEN, Served, notebook, serving
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
-def test_the_printed_address_opens_the_page_once_and_has_no_token_where_one_was_given(tmp_path: Path) -> None:
+def test_the_printed_address_opens_the_page_once_and_never_contains_a_given_token(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
         link = re.search(r"is served at (\S+)", server.log.read_text())
         assert link is not None
@@ -31,7 +31,7 @@ def test_the_printed_address_opens_the_page_once_and_has_no_token_where_one_was_
 
 
 @pytest.mark.parametrize("origin", [None, "own"])
-def test_a_browser_without_a_token_gets_a_form_that_lets_it_in(sqlite_server: Served, origin: str | None) -> None:
+def test_a_browser_without_a_token_gets_the_login_form(sqlite_server: Served, origin: str | None) -> None:
     headers = HTML if origin is None else HTML | {"Origin": sqlite_server.url}
     with httpx.Client(base_url=sqlite_server.url, follow_redirects=True, headers=headers) as browser:
         form = browser.get("/")
@@ -43,8 +43,8 @@ def test_a_browser_without_a_token_gets_a_form_that_lets_it_in(sqlite_server: Se
     assert [form.status_code, wrong.status_code, outside.status_code] == [401, 401, 401]
     assert '<form method="post" action="login">' in form.text
     assert "form-action 'self'" in form.headers["content-security-policy"]
-    assert "script-src" not in form.headers["content-security-policy"]  # so the default holds, which is none
-    assert form.headers["referrer-policy"] == "same-origin"  # else a browser sends no origin with the form
+    assert "script-src" not in form.headers["content-security-policy"]  # without it, the default applies, which is none
+    assert form.headers["referrer-policy"] == "same-origin"  # otherwise a browser sends no origin with the form
     assert "This is not the token" in wrong.text
     assert (opened.status_code, inside.status_code) == (200, 200)
     assert "page.js" in opened.text
@@ -59,7 +59,7 @@ def test_a_client_that_asks_for_json_gets_a_problem(sqlite_server: Served) -> No
         assert answer.json()["status"] == 401
 
 
-def test_a_foreign_page_logs_nobody_in_and_a_large_form_is_not_read(sqlite_server: Served) -> None:
+def test_a_foreign_page_cannot_log_in_and_a_large_form_is_not_read(sqlite_server: Served) -> None:
     with httpx.Client(base_url=sqlite_server.url) as client:
         foreign = client.post("/login", data={"token": TOKEN}, headers={"Origin": "https://example.org"})
         large = client.post("/login", data={"token": TOKEN + " " * 5_000})
@@ -68,7 +68,7 @@ def test_a_foreign_page_logs_nobody_in_and_a_large_form_is_not_read(sqlite_serve
     assert large.status_code == 413
 
 
-def test_a_client_that_asks_for_json_is_told_that_a_link_was_used(tmp_path: Path) -> None:
+def test_a_client_that_asks_for_json_gets_an_error_for_a_used_link(tmp_path: Path) -> None:
     with serving(notebook(tmp_path)) as server:
         link = re.search(r"is served at (\S+)", server.log.read_text())
         assert link is not None
@@ -80,7 +80,7 @@ def test_a_client_that_asks_for_json_is_told_that_a_link_was_used(tmp_path: Path
     assert unknown.json()["detail"].startswith("a token is needed")
 
 
-def test_what_a_killed_server_left_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_deletes_the_files_of_a_killed_server(tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     file = notebook(tmp_path)
@@ -94,7 +94,7 @@ def test_what_a_killed_server_left_is_deleted_at_the_next_start(tmp_path: Path) 
             kept = {path.name for path in folder.iterdir()}
         httpx.get(other.url)
 
-    assert len(left) == 2  # one for the links, one for the workers
+    assert len(left) == 2  # one file for the links, one folder for the workers
     assert not left & beside
     assert beside < kept
     assert [*folder.iterdir()] == []

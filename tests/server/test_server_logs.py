@@ -1,4 +1,4 @@
-"""What a server's process tells of itself, and that no token is ever in it."""
+"""The log of a server's process, which never contains a token."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WRONG = "a-wrong-token-of-the-tests"
 
 @pytest.mark.slow
 def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
-    """In the address, in the header, in a wrong header, in a cookie, in a path by mistake, in a socket's address."""
+    """A token arrives in an address, a header, a wrong header, a cookie, a path by mistake, or the address of a socket."""
     with process(a_notebook(tmp_path / "flows.ipynb")) as server:
         with httpx.Client(base_url=server.address, timeout=300) as client:
             welcome = client.get("/", params={"token": TOKEN})
             cookie = welcome.cookies.get(next(iter(welcome.cookies)))
             answers = [
                 client.get("/graphs", headers=BEARER),
-                client.get("/graphs"),  # by the cookie
+                client.get("/graphs"),  # authorized by the cookie
                 client.get("/", params={"token": WRONG}),
                 client.get(f"/token={TOKEN}", headers=BEARER),
                 client.get("/graphs", headers={"Authorization": f"Token {TOKEN}", "Cookie": ""}),
@@ -57,7 +57,7 @@ def test_no_token_reaches_the_log_however_it_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_token_that_was_made_now_is_told_once_with_the_address_and_never_in_the_log(tmp_path: Path) -> None:
+def test_a_generated_token_is_printed_once_with_the_address_and_never_logged(tmp_path: Path) -> None:
     with process(a_notebook(tmp_path / "flows.ipynb"), NBFLOW_TOKEN="") as server:
         token = server.awaited(r"\?token=([\w-]{20,})")[1]
         answer = httpx.get(f"{server.address}/graphs?token={token}", headers={"Authorization": f"Bearer {token}"})
@@ -74,8 +74,8 @@ def record(message: str, *arguments: object, error: BaseException | None = None)
 
 
 @pytest.mark.parametrize("token", ["plain-token", 'with "quotes" and \\', "naïve-ключ"])
-def test_a_token_is_put_out_wherever_it_stands(token: str) -> None:
-    """In a message, its arguments, an error's words, a request's path."""
+def test_a_token_is_masked_in_every_part_of_a_log_record(token: str) -> None:
+    """The parts are a message, its arguments, the text of an error, and the path of a request."""
     made = record("one %s, two", token, error=ValueError(f"no {token} here"))
     made.told = {"path": f"/{token}"}
 
@@ -97,7 +97,7 @@ def test_a_record_is_one_line_of_json_with_its_time_and_level() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", told["time"])
 
 
-def test_a_request_is_told_by_its_method_path_status_and_time(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_is_logged_with_its_method_path_status_and_time(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, requests.name):
         log_request(Answered("GET", "/graphs/a", "/graphs/{graph_id}", 200, 0.001, 0.0123, handed_on=False))
 
@@ -108,8 +108,8 @@ def test_a_request_is_told_by_its_method_path_status_and_time(caplog: pytest.Log
 
 
 @pytest.mark.slow
-def test_the_token_stands_in_no_command_line_of_a_worker(tmp_path: Path) -> None:
-    """Everybody on a machine may read these."""
+def test_the_command_line_of_a_worker_does_not_contain_the_token(tmp_path: Path) -> None:
+    """Every user of a machine can read the command lines of its processes."""
     with process(a_notebook(tmp_path / "flows.ipynb")) as server:
         listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
 

@@ -1,7 +1,7 @@
-"""The event loop of a server is free: no callback takes it long, whatever clients send and ask for.
+"""No callback blocks the event loop of a server for long, whatever clients send and request.
 
-The measure is the processor time of the loop's own thread within one callback. It has no part of the time that the
-loop waits for the interpreter lock or for the processor, which the machine and the tools decide.
+The measure is the processor time of the loop's thread within one callback. It excludes the time that the loop waits for
+the interpreter lock or for a processor, as that depends on the machine and the tools.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def longest(server: Served) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["[],", '{"a":1},', "1.5,", '"x",', "[[[[[[1]]]]]],"])
-def test_a_large_body_is_read_and_measured_beside_the_loop(server: Served, part: str) -> None:
+def test_a_large_body_is_read_and_measured_outside_the_loop(server: Served, part: str) -> None:
     body = '{"graph_id": "take", "initial_state": {"x": [' + part * (3_900_000 // len(part)) + "0]}}"
     longest(server)
     with server.client() as client:
@@ -66,7 +66,7 @@ def test_a_large_body_is_read_and_measured_beside_the_loop(server: Served, part:
 
 
 @pytest.mark.slow
-def test_a_large_message_of_a_socket_is_read_beside_the_loop(server: Served) -> None:
+def test_a_large_message_of_a_socket_is_read_outside_the_loop(server: Served) -> None:
     longest(server)
     with server.socket("/ws/execute/take") as socket:
         socket.send('{"x": [' + "[]," * 1_200_000 + "0]}")
@@ -76,7 +76,7 @@ def test_a_large_message_of_a_socket_is_read_beside_the_loop(server: Served) -> 
     assert longest(server) < MOST_MS
 
 
-def test_a_body_of_many_keys_costs_no_error_for_each(server: Served) -> None:
+def test_a_body_with_many_wrong_keys_does_not_get_an_error_for_each(server: Served) -> None:
     keys: dict[str, Any] = {f"key {n}": 0 for n in range(200_000)}
     longest(server)
     with server.client() as client:

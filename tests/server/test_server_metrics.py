@@ -1,4 +1,4 @@
-"""What a server counts, asked as Prometheus does."""
+"""The metrics of a server, requested as Prometheus does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_each_end_of_a_node_is_counted_once() -> None:
     asyncio.run(main())
 
 
-def test_what_goes_on_is_counted_while_it_does() -> None:
+def test_running_work_is_counted_in_gauges() -> None:
     async def main() -> None:
         async with served(a_session()) as client:
             begun = await client.post("/executions/run", json={"graph_id": "waits"})
@@ -106,7 +106,7 @@ def test_a_socket_is_counted_by_its_route() -> None:
     asyncio.run(main())
 
 
-def test_an_error_that_nobody_expected_is_counted_as_500() -> None:
+def test_an_unexpected_error_is_counted_as_500() -> None:
     async def main() -> None:
         session = a_session()
         async with served(session) as client:
@@ -141,7 +141,7 @@ def test_metrics_need_the_token() -> None:
     asyncio.run(main())
 
 
-def test_a_scraper_gets_the_form_that_it_asks_for() -> None:
+def test_a_scraper_gets_the_format_that_it_accepts() -> None:
     async def main() -> None:
         async with served(a_session()) as client:
             plain = await client.get("/metrics")
@@ -154,7 +154,7 @@ def test_a_scraper_gets_the_form_that_it_asks_for() -> None:
     asyncio.run(main())
 
 
-def test_two_servers_in_one_process_count_each_for_itself() -> None:
+def test_two_servers_in_one_process_have_separate_metrics() -> None:
     async def main() -> None:
         async with served(a_session()) as one, served(a_session()) as other:
             await ran(one, "twice", n=1)
@@ -175,18 +175,22 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on(tmp_path: Path, postgres: str) -> None:
-    """Six runs over two workers are six wherever one asks; of a worker that was killed no run goes on any longer."""
+def test_each_worker_reports_the_metrics_of_all_and_no_running_runs_of_a_dead_one(
+    tmp_path: Path, postgres: str
+) -> None:
+    """Both workers report six runs that the two share. A killed worker no longer counts as having running runs."""
     file = a_notebook(tmp_path / "flows.ipynb")
 
     with process(file, "--workers", "2", NBFLOW_DATABASE_URL=postgres) as server:
         for number in range(6):
             seconds = 600 if number < 4 else 0
-            with httpx.Client(base_url=server.address, headers=BEARER, timeout=300) as client:  # a connection each
+            with httpx.Client(
+                base_url=server.address, headers=BEARER, timeout=300
+            ) as client:  # a new connection for each request
                 state = {"graph_id": "daily", "initial_state": {"n": 1, "seconds": seconds}}
                 begun = client.post("/executions/run", json=state)
                 assert begun.status_code == 202
-            # Asked of any worker, and answered by the one that has it.
+            # Any worker gets the request, and the run's owner answers it.
             asked_for = f"{server.address}/executions/result/{begun.json()['run_id']}"
             assert httpx.get(asked_for, headers=BEARER, timeout=300).status_code == 200
         asked = [_asked(server.address) for _ in range(6)]
@@ -200,7 +204,7 @@ def test_each_worker_tells_the_counts_of_all_and_a_dead_one_has_nothing_going_on
 
         for pid in _workers(server.process.pid)[:1]:
             os.kill(pid, signal.SIGKILL)
-        # Its runs are taken over by the other or the new one, and none counts twice.
+        # The other worker or the new one takes over its runs, and none counts twice.
         assert _awaited(server.address, going=4) == 4
         assert _asked(server.address)("nbflow_runs_started_total", graph="daily") >= 6
         assert server.end() == 0

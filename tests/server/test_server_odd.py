@@ -1,4 +1,4 @@
-"""What is odd in a request is refused in words, on either store: characters that are none, names that none can have."""
+"""Unusual requests get a clear refusal on both kinds of store: lone surrogates, unusable names, invalid JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def post(server: Served, path: str, text: str) -> httpx.Response:
         '{"name": "odd", "nodes": [{"node_id": "a", "tool": "wait", "%s": 1}]}',
     ],
 )
-def test_half_a_character_in_a_graph_is_refused(server: Served, graph: str) -> None:
+def test_a_lone_surrogate_in_a_graph_is_refused(server: Served, graph: str) -> None:
     refused = post(server, "/graphs/create", graph % HALF)
 
     assert (refused.status_code, "half a surrogate pair" in refused.json()["detail"]) == (422, True)
@@ -38,11 +38,11 @@ def test_half_a_character_in_a_graph_is_refused(server: Served, graph: str) -> N
 @pytest.mark.parametrize(
     "body", ['{"graph_id": "chain", "initial_state": {"n": "%s"}}', '{"graph_id": "%s"}', '{"%s": 1}']
 )
-def test_half_a_character_at_a_start_is_refused(server: Served, body: str) -> None:
+def test_a_lone_surrogate_in_an_initial_state_is_refused(server: Served, body: str) -> None:
     assert post(server, "/executions/run", body % HALF).status_code == 422
 
 
-def test_half_a_character_in_an_answer_is_refused_and_the_question_stays_open(server: Served) -> None:
+def test_a_lone_surrogate_in_an_answer_is_refused_and_the_question_stays_open(server: Served) -> None:
     run_id = server.run("asking")
     server.result(run_id, "waiting", "running")
 
@@ -53,21 +53,21 @@ def test_half_a_character_in_an_answer_is_refused_and_the_question_stays_open(se
         client.post(f"/executions/{run_id}/cancel")
 
 
-def test_a_number_that_json_has_no_form_for_is_refused_in_a_graph(server: Served) -> None:
+def test_a_number_that_json_cannot_represent_is_refused_in_a_graph(server: Served) -> None:
     graph = '{"name": "odd", "nodes": [{"node_id": "a", "tool": "wait", "params": {"n": NaN}}]}'
 
     assert "not finite" in post(server, "/graphs/create", graph).json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\nb", "n" * 201])
-def test_a_graph_has_no_name_that_no_request_could_name(server: Served, name: str) -> None:
+def test_a_graph_name_that_no_address_can_contain_is_refused(server: Served, name: str) -> None:
     with server.client() as client:
         refused = client.post("/graphs/create", json={"name": name, "nodes": NODES})
 
     assert (refused.status_code, "at most 200 characters" in refused.json()["detail"]) == (422, True)
 
 
-def test_a_name_with_a_control_character_is_no_graph_s(server: Served) -> None:
+def test_a_graph_name_with_a_control_character_is_refused(server: Served) -> None:
     inner = {"name": f"Odd {uuid.uuid4().hex[:6]}", "nodes": [{"node_id": "a", "graph": "a\0b"}]}
     with server.client() as client:
         statuses = [
@@ -82,7 +82,7 @@ def test_a_name_with_a_control_character_is_no_graph_s(server: Served) -> None:
 
 
 @pytest.mark.parametrize("kind", [[], {}, [["normal"]], 1, None])
-def test_an_edge_s_type_that_is_no_text_is_refused(server: Served, kind: Any) -> None:
+def test_an_edge_type_that_is_not_a_text_is_refused(server: Served, kind: Any) -> None:
     edges = [{"from_node": "a", "to_node": "END", "type": kind}]
     with server.client() as client:
         refused = client.post("/graphs/create", json={"name": "odd", "nodes": NODES, "edges": edges})
@@ -91,7 +91,7 @@ def test_an_edge_s_type_that_is_no_text_is_refused(server: Served, kind: Any) ->
 
 
 @pytest.mark.parametrize("since", ["0.5", "1700000000", "2026-01-01", "0001-01-01T00:00:00", "now"])
-def test_a_time_without_an_offset_or_of_seconds_is_refused(server: Served, since: str) -> None:
+def test_a_time_without_an_offset_or_in_seconds_is_refused(server: Served, since: str) -> None:
     with server.client() as client:
         assert client.get("/executions", params={"since": since}).status_code == 422
         assert client.get("/executions", params={"since": "0001-01-01T00:00:00Z"}).status_code == 200
@@ -100,7 +100,7 @@ def test_a_time_without_an_offset_or_of_seconds_is_refused(server: Served, since
 @pytest.mark.parametrize(
     ("path", "allowed"), [("/graphs/chain", "DELETE, GET"), ("/executions/run", "POST"), ("/assets/x", "GET")]
 )
-def test_a_method_that_is_not_allowed_is_told_with_all_that_are(server: Served, path: str, allowed: str) -> None:
+def test_the_refusal_of_a_method_lists_the_allowed_ones(server: Served, path: str, allowed: str) -> None:
     with server.client() as client:
         refused = client.put(path)
 
@@ -108,7 +108,7 @@ def test_a_method_that_is_not_allowed_is_told_with_all_that_are(server: Served, 
     assert refused.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_truth_value_is_no_number_of_an_event(server: Served) -> None:
+def test_a_boolean_as_the_number_of_an_event_is_refused(server: Served) -> None:
     run_id = server.run("chain")
     with server.client() as client:
         refused = client.post(f"/executions/{run_id}/fork", json={"at": True})
@@ -140,7 +140,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
     ],
     ids=lambda text: text[:12],
 )
-def test_an_odd_initial_state_is_refused_in_words(sqlite_server: Served, state: str, told: str) -> None:
+def test_an_invalid_initial_state_is_refused_with_a_reason(sqlite_server: Served, state: str, told: str) -> None:
     refused = post(sqlite_server, "/executions/run", f'{{"graph_id": "chain", "initial_state": {state}}}')
 
     assert (refused.status_code, refused.headers["Content-Type"]) == (422, "application/problem+json")
@@ -151,23 +151,23 @@ def test_an_odd_initial_state_is_refused_in_words(sqlite_server: Served, state: 
     "path", ["/graphs/create", "/executions/x/answer", "/executions/x/fork", "/executions/x/resume"]
 )
 @pytest.mark.parametrize("body", [DEEP, "9" * 5000], ids=["deep", "digits"])
-def test_what_no_reader_of_json_reads_is_refused_by_every_route(sqlite_server: Served, path: str, body: str) -> None:
+def test_every_route_refuses_invalid_json(sqlite_server: Served, path: str, body: str) -> None:
     assert post(sqlite_server, path, f'{{"value": {body}}}').status_code == 422
 
 
-def test_a_text_with_a_backslash_before_u0000_is_as_any_other(sqlite_server: Served) -> None:
+def test_a_text_with_an_escaped_backslash_before_u0000_is_accepted(sqlite_server: Served) -> None:
     text = r'{"graph_id": "chain", "initial_state": {"path": "C:\\u0000"}}'
 
     assert post(sqlite_server, "/executions/run", text).status_code == 202
 
 
-def test_a_secret_may_hold_any_character(sqlite_server: Served) -> None:
+def test_a_secret_may_contain_any_character(sqlite_server: Served) -> None:
     refused = post(sqlite_server, "/executions/none/resume", r'{"secrets": {"key": "a\u0000b"}}')
 
-    assert refused.status_code == 404  # there is no such run
+    assert refused.status_code == 404  # 404 and not 422: only the run is missing
 
 
-def test_a_run_that_lacks_a_key_is_refused_by_name_and_leaves_nothing(server: Served) -> None:
+def test_a_start_that_lacks_a_key_is_refused_with_its_name_and_leaves_no_run(server: Served) -> None:
     with server.client() as client:
         refused = client.post("/executions/run", json={"graph_id": "counted", "initial_state": {"txt": "a b"}})
         listed = client.get("/executions", params={"graph": "counted"}).json()["runs"]

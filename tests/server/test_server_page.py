@@ -1,4 +1,4 @@
-"""The page in a real browser, under its own strict policy: a graph run by hand, watched, answered, forked, reloaded."""
+"""The page in a real browser under its strict content security policy: a person runs, watches, answers, forks, reloads."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def begin(page: Any, graph: str, **fields: str) -> None:
     page.wait_for_selector(".nf-root .nf-tabs")
 
 
-def test_a_graph_is_run_by_its_form_and_watched_to_its_end(page: Any) -> None:
+def test_the_form_of_a_graph_starts_a_run_and_the_page_follows_it_to_its_end(page: Any) -> None:
     assert TOKEN not in page.url
     begin(page, "chain", n="7", seconds="0.3")
     page.wait_for_selector('.nf-node[data-n="b"].is-completed')
@@ -67,7 +67,7 @@ def test_a_graph_is_run_by_its_form_and_watched_to_its_end(page: Any) -> None:
     page.wait_for_selector('.nf-node[data-n="b"].is-completed, .nf-min.is-completed')
 
 
-def test_what_a_graph_needs_and_is_not_there_is_told_at_its_field_and_nothing_runs(page: Any) -> None:
+def test_a_missing_required_value_is_reported_at_its_field_and_no_run_starts(page: Any) -> None:
     page.click('.pg-side a[href="#graph/noted"]')
     page.get_by_label("seconds", exact=True).fill("")
     page.click('.pg-card button[type="submit"]')
@@ -76,7 +76,7 @@ def test_what_a_graph_needs_and_is_not_there_is_told_at_its_field_and_nothing_ru
     assert "#graph/noted" in page.url
 
 
-def test_a_run_is_stopped_and_resumed_from_the_page(page: Any) -> None:
+def test_the_page_cancels_and_resumes_a_run(page: Any) -> None:
     begin(page, "chain", seconds="2")
     page.wait_for_selector('.nf-node[data-n="a"].is-running')
     page.click('.nf-ctl button[aria-label^="Stop"]')
@@ -86,7 +86,7 @@ def test_a_run_is_stopped_and_resumed_from_the_page(page: Any) -> None:
     page.wait_for_selector('.nf-node[data-n="b"].is-completed')
 
 
-def test_a_question_is_answered_on_the_page(page: Any) -> None:
+def test_the_page_answers_a_question(page: Any) -> None:
     begin(page, "asking")
     page.wait_for_selector('.nf-node[data-n="ask"].is-waiting')
     page.click('.nf-node[data-n="ask"]')
@@ -96,7 +96,7 @@ def test_a_question_is_answered_on_the_page(page: Any) -> None:
     page.wait_for_selector('.nf-node[data-n="wait"].is-completed')
 
 
-def test_the_page_catches_up_after_its_line_broke(page: Any) -> None:
+def test_the_page_catches_up_after_its_connection_broke(page: Any) -> None:
     begin(page, "chain", seconds="1.5")
     page.wait_for_selector('.nf-node[data-n="a"].is-running')
     page.context.set_offline(True)
@@ -133,7 +133,7 @@ def test_a_graph_that_is_sent_appears_in_the_list(page: Any, sqlite_server: Serv
     page.wait_for_selector(f'.pg-side a:has-text("{name}")')
 
 
-def test_it_fits_a_phone(page: Any) -> None:
+def test_the_page_fits_a_phone(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     begin(page, "failing", n="1")
     page.wait_for_selector(".nf-root .is-failed")
@@ -142,13 +142,13 @@ def test_it_fits_a_phone(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_file_becomes_the_text_that_a_graph_reviews(page: Any, tmp_path: Path) -> None:
+def test_the_text_of_a_chosen_file_becomes_the_input_of_a_graph(page: Any, tmp_path: Path) -> None:
     source = tmp_path / "words.txt"
     source.write_text("one two\nthree\n")
     page.click('.pg-side a[href="#graph/counted"]')
     page.wait_for_selector('h1:has-text("counted")')
     page.set_input_files('.pg-card input[type="file"]', source)
-    # By what the page shows: its policy lets nobody evaluate a text, this test neither.
+    # The test reads what the page shows, since the page's policy forbids the evaluation of a text as code.
     expect(page.locator(".pg-card textarea")).to_have_value("one two\nthree\n", timeout=PATIENCE_MS)
     shot(page, "file")
     page.click('.pg-card button[type="submit"]')
@@ -158,7 +158,7 @@ def test_a_file_becomes_the_text_that_a_graph_reviews(page: Any, tmp_path: Path)
 
 @pytest.fixture
 def plain(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, Served]]:
-    """The page at an address that is neither localhost nor HTTPS, which browsers call no secure context."""
+    """The page at an address that is neither localhost nor HTTPS, so that it is not a secure context."""
     with serving(notebook(tmp_path), "--host", "0.0.0.0") as server:
         context = browser.new_context()
         opened = context.new_page()
@@ -170,14 +170,14 @@ def plain(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, Served]]:
         context.close()
 
 
-def test_a_graph_is_run_where_the_page_is_no_secure_context(plain: tuple[Any, Served]) -> None:
+def test_a_graph_runs_from_a_page_outside_a_secure_context(plain: tuple[Any, Served]) -> None:
     page, _ = plain
     begin(page, "chain")
 
     page.wait_for_selector('.nf-node[data-n="b"].is-completed')
 
 
-def test_a_press_whose_answer_was_lost_and_the_next_one_begin_one_run(plain: tuple[Any, Served]) -> None:
+def test_a_second_click_after_a_lost_response_starts_no_second_run(plain: tuple[Any, Served]) -> None:
     page, server = plain
 
     def lose(route: Any) -> None:
@@ -195,18 +195,18 @@ def test_a_press_whose_answer_was_lost_and_the_next_one_begin_one_run(plain: tup
         assert len(client.get("/executions").json()["runs"]) == 1
 
 
-def test_a_run_that_is_not_there_is_told_and_not_asked_for_again(plain: tuple[Any, Served]) -> None:
+def test_a_missing_run_is_reported_and_not_requested_again(plain: tuple[Any, Served]) -> None:
     page, _ = plain
     sockets: list[str] = []
     page.on("websocket", lambda opened: sockets.append(opened.url))
     page.evaluate("location.hash = '#run/nothing'")
     page.wait_for_selector('main [role="alert"]:has-text("nothing")')
-    page.wait_for_timeout(1_500)  # longer than until the first new try
+    page.wait_for_timeout(1_500)  # longer than the delay of the first reconnection
 
     assert len(sockets) == 1
 
 
-def test_a_page_whose_cookie_is_gone_is_told_how_to_come_in(plain: tuple[Any, Served]) -> None:
+def test_a_page_without_its_cookie_shows_how_to_log_in(plain: tuple[Any, Served]) -> None:
     page, server = plain
     run_id = server.run("chain", seconds=60)
     page.context.clear_cookies()
@@ -216,7 +216,7 @@ def test_a_page_whose_cookie_is_gone_is_told_how_to_come_in(plain: tuple[Any, Se
     page.wait_for_selector('.pg-top [role="alert"]:has-text("open it by the address with the token")')
 
 
-def test_a_graph_that_comes_late_does_not_take_the_place_of_the_run_chosen_meanwhile(plain: tuple[Any, Served]) -> None:
+def test_a_graph_that_arrives_late_does_not_replace_the_run_chosen_meanwhile(plain: tuple[Any, Served]) -> None:
     page, server = plain
     run_id = server.run("failing", n=1)
     held: list[Any] = []

@@ -1,4 +1,4 @@
-"""The four faces of runs of 12, 60 and 1 000 nodes, in both themes: each is whole, and a picture of each can be kept."""
+"""The four views of runs of 12, 60 and 1 000 nodes, in both themes: each is complete, and the test can save a screenshot."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def runs(server: Served) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("nodes", SIZES)
-def test_each_face_is_whole_in_both_themes(nodes: int, server: Served, runs: dict[int, str], browser: Any) -> None:
+def test_each_view_is_complete_in_both_themes(nodes: int, server: Served, runs: dict[int, str], browser: Any) -> None:
     pictures = [_faces(browser, server, runs[nodes], theme) for theme in ("light", "dark")]
 
     for face in FACES:

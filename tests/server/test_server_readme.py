@@ -1,4 +1,4 @@
-"""The README's commands for a served notebook, as they stand there, and a notebook served from within its kernel."""
+"""The README's commands for a served notebook, unchanged, and a notebook that its kernel serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ README = ROOT / "README.md"
 
 
 def commands() -> str:
-    """Return the block of commands for a client."""
+    """Return the README's block of commands for a client."""
     found = re.search(r"<!-- curl -->\n```bash\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     assert found is not None
     return found[1]

@@ -1,4 +1,4 @@
-"""Requests that one worker hands on to another, which may be killed, and whose clients may go."""
+"""Requests that one worker forwards to another, also when that worker is killed or the client disconnects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def folder_of(server: Served) -> Path:
-    """Return the folder where the workers find each other."""
+    """Return the folder of the sockets by which the workers find each other."""
     (found,) = {
         Path(word.removeprefix("--siblings="))
         for pid in server.workers()
@@ -49,7 +49,7 @@ def folder_of(server: Served) -> Path:
 
 
 def other_than(server: Served, owner: int) -> Path:
-    """Return the socket of a worker that is another; what is asked there is handed on."""
+    """Return the socket of a worker other than the owner. That worker forwards the requests."""
     (other,) = set(server.workers()) - {owner}
     return folder_of(server) / f"{other}.sock"
 
@@ -62,7 +62,7 @@ def watched_at(place: Path, path: str) -> ClientConnection:
 
 @contextmanager
 def stopped(process: int) -> Iterator[None]:
-    """Let a process do nothing meanwhile."""
+    """Suspend a process until the end of the block."""
     os.kill(process, signal.SIGSTOP)
     try:
         yield
@@ -71,17 +71,17 @@ def stopped(process: int) -> Iterator[None]:
 
 
 def begun(server: Served, key: str) -> int:
-    """Begin a run with a key; return the answer's status."""
+    """Start a run with a key; return the status code of the response."""
     with server.client() as client:
         body = {"graph_id": "chain"}
         return client.post("/executions/run", json=body, headers={"Idempotency-Key": key}).status_code
 
 
-def test_what_was_for_a_worker_that_is_gone_is_answered_by_one_that_is_there(server: Served) -> None:
+def test_a_running_worker_answers_a_request_meant_for_a_dead_one(server: Served) -> None:
     run_id = server.run("chain", seconds=60)
     owner = owner_of(server, run_id)
     other = other_than(server, owner)
-    with stopped(server.process.pid):  # else it stands in for the worker at once
+    with stopped(server.process.pid):  # otherwise the supervisor replaces the worker at once
         os.kill(owner, signal.SIGKILL)
         until(lambda: psutil.Process(owner).status() == psutil.STATUS_ZOMBIE)
 
@@ -92,7 +92,7 @@ def test_what_was_for_a_worker_that_is_gone_is_answered_by_one_that_is_there(ser
             assert json.loads(line.recv())["seq"] == 1
 
 
-def test_a_worker_that_was_killed_leaves_nothing_behind(server: Served) -> None:
+def test_a_killed_worker_leaves_no_files_behind(server: Served) -> None:
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
 
@@ -100,7 +100,7 @@ def test_a_worker_that_was_killed_leaves_nothing_behind(server: Served) -> None:
     until(lambda: {path.stem for path in folder_of(server).glob("*.sock")} == set(map(str, server.workers())))
 
 
-def test_a_stream_that_was_handed_on_ends_when_its_client_goes(server: Served) -> None:
+def test_a_forwarded_stream_ends_when_its_client_disconnects(server: Served) -> None:
     run_id = server.run("chain", seconds=60)
     other = other_than(server, owner_of(server, run_id))
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(other)), base_url="http://localhost") as client:
@@ -118,7 +118,7 @@ def _metrics(server: Served) -> str:
         return client.get("/metrics").text
 
 
-def test_who_watches_a_run_of_a_worker_that_is_killed_is_told_to_come_again(server: Served) -> None:
+def test_a_watcher_of_a_killed_workers_run_is_asked_to_reconnect(server: Served) -> None:
     run_id = server.run("chain", seconds=60)
     owner = owner_of(server, run_id)
     with watched_at(other_than(server, owner), f"/ws/runs/{run_id}") as line, pytest.raises(ConnectionClosed):
@@ -130,7 +130,7 @@ def test_who_watches_a_run_of_a_worker_that_is_killed_is_told_to_come_again(serv
     assert line.close_code == 1012
 
 
-def test_a_client_that_takes_nothing_of_what_is_handed_on_finds_from_where_to_go_on(server: Served) -> None:
+def test_a_slow_client_of_a_forwarded_stream_gets_the_position_to_continue_from(server: Served) -> None:
     run_id = server.run("talking", seconds=60)
     owner = owner_of(server, run_id)
     other = other_than(server, owner)
@@ -143,7 +143,7 @@ def test_a_client_that_takes_nothing_of_what_is_handed_on_finds_from_where_to_go
     assert (line.close_code, line.close_reason) == (4008, f"too slow; go on with after={got[-1]}")
 
 
-def test_the_line_of_a_client_that_takes_nothing_of_a_handed_on_stream_is_broken_off(server: Served) -> None:
+def test_the_connection_of_a_silent_client_of_a_forwarded_stream_is_closed(server: Served) -> None:
     run_id = server.run("talking", seconds=60)
     other = other_than(server, owner_of(server, run_id))
     with socket.socket(socket.AF_UNIX) as client:
@@ -158,5 +158,5 @@ def test_the_line_of_a_client_that_takes_nothing_of_a_handed_on_stream_is_broken
 
 
 def lines_at(place: Path) -> int:
-    """Return how many sockets a worker has at a place: the one that listens, and one for each client."""
+    """Return the number of sockets of a worker at a path: the listening one, and one for each client."""
     return sum(line.laddr == str(place) for line in psutil.Process(int(place.stem)).net_connections("unix"))

@@ -1,4 +1,4 @@
-"""Runs over REST: begun, read, listed, steered."""
+"""Runs over REST: start, read, list and control them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 from served import Served, notebook, serving
 
 
-def test_a_run_begins_at_once_and_its_result_has_state_and_logs(server: Served) -> None:
+def test_a_run_starts_at_once_and_its_result_has_state_and_logs(server: Served) -> None:
     result = server.result(server.run("chain", n=3))
 
     assert set(result) == {"run_id", "status", "result", "execution_time", "error"}
@@ -21,7 +21,7 @@ def test_a_run_begins_at_once_and_its_result_has_state_and_logs(server: Served) 
     ]
 
 
-def test_the_result_of_a_run_that_goes_on_is_what_it_has_come_to(server: Served) -> None:
+def test_the_result_of_a_running_run_is_its_current_state(server: Served) -> None:
     run_id = server.run("chain", seconds=30)
     with server.client() as client:
         result = client.get(f"/executions/result/{run_id}").json()
@@ -31,7 +31,7 @@ def test_the_result_of_a_run_that_goes_on_is_what_it_has_come_to(server: Served)
     assert [row["status"] for row in result["result"]["logs"]] == ["started"]
 
 
-def test_a_failed_run_tells_its_error_and_no_path_or_traceback(server: Served) -> None:
+def test_a_failed_run_reports_its_error_without_path_or_traceback(server: Served) -> None:
     run_id = server.run("failing", n=1)
     result = server.result(run_id)
     with server.client() as client:
@@ -44,7 +44,7 @@ def test_a_failed_run_tells_its_error_and_no_path_or_traceback(server: Served) -
     assert "/lib/python" not in events.text
 
 
-def test_the_same_key_begins_one_run(server: Served) -> None:
+def test_one_key_starts_one_run(server: Served) -> None:
     key, body = uuid.uuid4().hex, {"graph_id": "chain", "initial_state": {"n": 1}}
     with server.client() as client:
         client.headers["Idempotency-Key"] = key
@@ -71,7 +71,7 @@ def test_events_come_in_order_without_gaps_and_by_pages(server: Served) -> None:
     assert whole["events"][-1]["event"] == "execution_complete"
 
 
-def test_events_stream_live_to_the_end_and_go_on_from_the_last_that_was_seen(server: Served) -> None:
+def test_events_stream_to_the_end_and_continue_after_the_last_received_one(server: Served) -> None:
     run_id = server.run("chain", seconds=0.2)
     with server.client() as client:
         seen = list(_streamed(client, run_id, {}))
@@ -135,7 +135,7 @@ def test_a_run_is_paused_continued_and_cancelled(server: Served) -> None:
     assert server.result(run_id)["error"] == "run of looped was cancelled by you"
 
 
-def test_a_question_is_answered_and_an_answer_that_does_not_fit_is_refused_at_its_place(server: Served) -> None:
+def test_an_invalid_answer_is_refused_with_its_location_and_a_valid_one_accepted(server: Served) -> None:
     run_id = server.run("asking")
     server.result(run_id, "waiting")
     with server.client() as client:
@@ -148,7 +148,7 @@ def test_a_question_is_answered_and_an_answer_that_does_not_fit_is_refused_at_it
     assert server.result(run_id)["result"]["state"]["ask"] == "yes"
 
 
-def test_a_failed_run_is_forked_with_what_it_lacked_and_not_run_from_its_beginning(server: Served) -> None:
+def test_a_fork_of_a_failed_run_edits_the_state_and_skips_completed_nodes(server: Served) -> None:
     run_id = server.run("failing", n=1)
     server.result(run_id)
     with server.client() as client:
@@ -163,7 +163,7 @@ def test_a_failed_run_is_forked_with_what_it_lacked_and_not_run_from_its_beginni
     assert [row["node_id"] for row in result["result"]["logs"]].count("wait") == 1
 
 
-def test_a_run_that_is_not_there_is_told_by_each_route(server: Served) -> None:
+def test_each_route_reports_a_missing_run(server: Served) -> None:
     with server.client() as client:
         answers = [
             client.get("/executions/result/nothing"),
@@ -177,7 +177,7 @@ def test_a_run_that_is_not_there_is_told_by_each_route(server: Served) -> None:
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
 
 
-def test_a_client_that_goes_leaves_the_run_going(server: Served) -> None:
+def test_a_run_continues_when_its_client_disconnects(server: Served) -> None:
     with server.socket("/ws/execute/chain") as socket:
         socket.send(json.dumps({"seconds": 0.3}))
         run_id = json.loads(socket.recv())["run_id"]

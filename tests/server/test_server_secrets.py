@@ -1,4 +1,4 @@
-"""Secrets on a server: nothing that it sends, logs or stores shows one."""
+"""Secrets on a server: no response, log record or stored value contains one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refuse(header: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own, on each kind of store."""
+    """The URL of a new database for the test, on each kind of store."""
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/runs.db"
         return
@@ -72,7 +72,7 @@ def test_a_canary_is_in_nothing_that_a_server_sends_logs_or_stores(served: Serve
 
 
 def viewed(served: Served, run_id: str) -> list[str]:
-    """Return what the page of a run gets at its start, and as answers to its questions."""
+    """Return the messages that the page of a run receives at its start and for its requests."""
     asked = [
         {"type": "state", "at": None, "after": 0, "named": 0, "rows": [0, 50]},
         {"type": "log", "node": None, "level": "all", "text": "", "at": None, "first": 0, "count": 100},
@@ -85,7 +85,7 @@ def viewed(served: Served, run_id: str) -> list[str]:
 
 
 def stored(url: str, folder: Path) -> str:
-    """Return all that the store holds, as text."""
+    """Return the whole content of the store, as text."""
     if url.startswith("postgresql"):
         return asyncio.run(_dump(url))
     return "".join(path.read_bytes().decode("latin-1") for path in folder.glob("runs.db*"))

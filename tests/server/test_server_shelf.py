@@ -1,4 +1,4 @@
-"""Whose a graph is: what was sent stays so whoever goes on with its runs, and what the notebook defines is its own."""
+"""The origin of a graph: a sent graph stays a sent one when its runs resume, and the notebook owns those it defines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENT = {
 
 
 def left_by_the_last_server(folder: Path) -> str:
-    """Return the id of a run of a graph that was sent, which failed in a server that has ended."""
+    """Return the id of a failed run of a sent graph; its server has ended."""
     with serving(notebook(folder)) as server, server.client() as client:
         client.post("/graphs/create", json=SENT).raise_for_status()
         run_id = server.run("sent")
@@ -45,14 +45,14 @@ def forked(server: Served, run_id: str) -> None:
 def resumed_by_a_page(server: Served, run_id: str) -> None:
     with server.socket(f"/ws/view/{run_id}") as page:
         page.send('{"type": "command", "name": "resume"}')
-        for _ in range(2):  # of the run as it was left, and as it goes on
+        for _ in range(2):  # in the run before and after it resumes
             while json.loads(page.recv(timeout=300))["type"] != "scene":
                 pass
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("go_on", [resumed, forked, resumed_by_a_page])
-def test_a_graph_that_was_sent_stays_so_when_its_run_goes_on_after_a_restart(tmp_path: Path, go_on: Any) -> None:
+def test_a_sent_graph_stays_a_sent_one_when_its_run_resumes_after_a_restart(tmp_path: Path, go_on: Any) -> None:
     run_id = left_by_the_last_server(tmp_path)
 
     with serving(notebook(tmp_path)) as server, server.client() as client:
@@ -73,7 +73,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     session.history.close()
 
 
-def test_a_graph_that_the_notebook_defines_after_one_was_sent_is_the_notebooks(session: Session) -> None:
+def test_a_graph_that_the_notebook_defines_replaces_a_sent_one(session: Session) -> None:
     async def main() -> None:
         shelf = Shelf(session, options())
         await shelf.keep(SENT)
@@ -88,7 +88,7 @@ def test_a_graph_that_the_notebook_defines_after_one_was_sent_is_the_notebooks(s
     asyncio.run(main())
 
 
-def test_a_graph_that_the_notebook_lets_go_of_is_again_what_was_sent(session: Session) -> None:
+def test_the_sent_graph_is_used_again_once_the_notebook_deletes_its_own(session: Session) -> None:
     async def main() -> None:
         shelf = Shelf(session, options())
         kept = await shelf.keep(SENT)
@@ -101,7 +101,7 @@ def test_a_graph_that_the_notebook_lets_go_of_is_again_what_was_sent(session: Se
 
 
 def stored_by_another_file(folder: Path, *tools: str) -> None:
-    """Leave a graph in the store by a run of it, as another file's session does."""
+    """Leave a graph in the store by running it, as the session of another file does."""
 
     async def main() -> None:
         other = Session()
@@ -116,7 +116,7 @@ def stored_by_another_file(folder: Path, *tools: str) -> None:
     asyncio.run(main())
 
 
-def test_a_graph_of_another_file_whose_tools_are_not_here_is_not_offered_and_not_deleted(
+def test_a_graph_of_another_file_with_unknown_tools_is_neither_offered_nor_deleted(
     session: Session, tmp_path: Path
 ) -> None:
     stored_by_another_file(tmp_path, "wait", "elsewhere")
@@ -134,7 +134,7 @@ def test_a_graph_of_another_file_whose_tools_are_not_here_is_not_offered_and_not
     asyncio.run(main())
 
 
-def test_a_graph_of_another_file_that_could_run_here_is_offered(session: Session, tmp_path: Path) -> None:
+def test_a_graph_of_another_file_whose_tools_are_known_is_offered(session: Session, tmp_path: Path) -> None:
     stored_by_another_file(tmp_path, "wait", "fail")
 
     async def main() -> None:

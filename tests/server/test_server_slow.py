@@ -1,4 +1,4 @@
-"""Clients that take nothing: let go, told from where to go on, and gone for good soon after."""
+"""The server stops sending to a client that stopped reading, sends it the position to continue from, and disconnects it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def silent(server: Served, path: str) -> ClientConnection:
-    """Open a WebSocket that takes two messages, and no more until it is read."""
+    """Open a WebSocket that accepts two messages, and further ones only after a read."""
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     line.connect(("127.0.0.1", server.port))
@@ -45,7 +45,7 @@ def silent(server: Served, path: str) -> ClientConnection:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is met."""
     end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end
@@ -53,11 +53,11 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def given_up(server: Served, path: str) -> bool:
-    """Return whether the server's log tells that a socket is done with."""
+    """Return whether the server has logged the end of a socket."""
     return f"WS {path.partition('?')[0]}" in server.log.read_text()
 
 
-def test_a_client_that_was_silent_finds_at_the_end_from_where_to_go_on(server: Served) -> None:
+def test_a_client_that_reads_again_gets_the_position_to_continue_from(server: Served) -> None:
     run_id = server.run("talking")
     server.result(run_id)
     path = f"/ws/runs/{run_id}"
@@ -73,7 +73,7 @@ def test_a_client_that_was_silent_finds_at_the_end_from_where_to_go_on(server: S
     assert got == list(range(1, len(got) + 1))
 
 
-def test_the_line_of_a_client_that_stays_silent_is_broken_off(server: Served) -> None:
+def test_the_connection_of_a_client_that_stays_silent_is_closed(server: Served) -> None:
     run_id = server.run("talking")
     server.result(run_id)
     with never_read(server.port, run_id) as client:
@@ -83,7 +83,7 @@ def test_the_line_of_a_client_that_stays_silent_is_broken_off(server: Served) ->
         until(lambda: own not in lines_of(server))
 
 
-def test_a_client_of_server_sent_events_that_stays_silent_watches_no_longer_and_its_line_is_broken_off(
+def test_a_silent_client_of_server_sent_events_stops_counting_as_a_watcher_and_is_disconnected(
     server: Served,
 ) -> None:
     run_id = server.run("talking")
@@ -104,7 +104,7 @@ def test_a_client_of_server_sent_events_that_stays_silent_watches_no_longer_and_
 
 
 def asking_for_events(run_id: str) -> bytes:
-    """Return a request for server-sent events as it is on the line."""
+    """Return the bytes of an HTTP request for server-sent events."""
     return (
         f"GET /executions/{run_id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         "Accept: text/event-stream\r\n\r\n"
@@ -112,6 +112,6 @@ def asking_for_events(run_id: str) -> bytes:
 
 
 def lines_of(server: Served) -> list[tuple[str, int]]:
-    """Return the clients that the server's workers have lines to."""
+    """Return the addresses of the clients that are connected to the server's workers."""
     held = [line for pid in server.workers() for line in psutil.Process(pid).net_connections("tcp")]
     return [tuple(line.raddr) for line in held if line.raddr]

@@ -1,4 +1,4 @@
-"""WebSockets: runs begun, watched and steered."""
+"""Runs over WebSockets: start, watch and control them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_first_message_is_the_state_and_every_event_follows(server: Served) 
     assert socket.close_code == 1000
 
 
-def test_a_run_is_watched_from_any_event_on_live_and_afterwards(server: Served) -> None:
+def test_a_watcher_gets_the_events_from_any_position_during_and_after_a_run(server: Served) -> None:
     run_id = server.run("chain", seconds=0.2)
     with server.socket(f"/ws/runs/{run_id}?after=2") as socket:
         live = events_of(socket)
@@ -41,7 +41,7 @@ def test_a_client_cancels_its_run(server: Served) -> None:
     assert events[-1]["event"] == "execution_cancelled"
 
 
-def test_a_client_answers_its_run_and_hears_what_does_not_fit(server: Served) -> None:
+def test_a_client_answers_its_run_and_gets_an_error_for_an_invalid_answer(server: Served) -> None:
     with server.socket("/ws/execute/asking") as socket:
         socket.send("{}")
         while json.loads(socket.recv())["event"] != "node_waiting":
@@ -59,7 +59,7 @@ def test_a_client_answers_its_run_and_hears_what_does_not_fit(server: Served) ->
     ("graph", "first", "code"),
     [("nothing", "{}", 4404), ("chain", "[]", 4422), ("chain", "no JSON", 4422), ("chain", '{"a":' * 50_000, 4422)],
 )
-def test_what_cannot_begin_is_told_and_closed_with_its_status(
+def test_a_start_that_fails_is_reported_and_closes_the_socket_with_its_code(
     server: Served, graph: str, first: str, code: int
 ) -> None:
     with server.socket(f"/ws/execute/{graph}") as socket:
@@ -72,7 +72,7 @@ def test_what_cannot_begin_is_told_and_closed_with_its_status(
     assert socket.close_code == code
 
 
-def test_a_run_that_is_not_there_is_refused_before_the_socket_opens(server: Served) -> None:
+def test_a_missing_run_is_refused_before_the_socket_opens(server: Served) -> None:
     with pytest.raises(InvalidStatus) as refused:
         server.socket("/ws/runs/nothing")
 
@@ -80,7 +80,7 @@ def test_a_run_that_is_not_there_is_refused_before_the_socket_opens(server: Serv
 
 
 @pytest.mark.slow
-def test_a_client_that_floods_is_let_go_and_its_run_goes_on(server: Served) -> None:
+def test_a_client_that_floods_is_disconnected_and_its_run_continues(server: Served) -> None:
     run_id = server.run("chain", seconds=1)
     with server.socket(f"/ws/runs/{run_id}") as socket, pytest.raises(ConnectionClosed):
         for _ in range(1_000):

@@ -1,4 +1,4 @@
-"""Clients without a token, or that send and take slowly: they end, and shut nobody out."""
+"""The server ends the connections of clients that have no token, send slowly or read slowly, and they block no other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def head_of(target: str, *more: str) -> bytes:
 
 @contextmanager
 def files(most: int) -> Iterator[None]:
-    """Let processes that are started meanwhile open so many files."""
+    """Limit the number of open files of processes that the block starts."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
     try:
@@ -54,10 +54,10 @@ def files(most: int) -> Iterator[None]:
 
 
 def drip(line: socket.socket, part: bytes = b"x") -> bytes:
-    """Send a byte a second until the server answers or closes the connection; return the answer."""
+    """Send a byte a second until the server responds or closes the connection; return the response."""
     line.settimeout(1)
     while True:
-        with suppress(ConnectionError):  # a response may have come before the connection was closed
+        with suppress(ConnectionError):  # a response may have arrived before the server closed the connection
             line.sendall(part)
         try:
             return line.recv(65_536)
@@ -68,7 +68,7 @@ def drip(line: socket.socket, part: bytes = b"x") -> bytes:
 
 
 @pytest.mark.parametrize("how", ["limited by a setting", "limited by open files"])
-def test_1200_half_sent_heads_shut_nobody_out_and_are_logged_once_a_second(tmp_path: Path, how: str) -> None:
+def test_1200_incomplete_heads_block_no_client_and_are_logged_once_a_second(tmp_path: Path, how: str) -> None:
     settings = {"NBFLOW_MAX_CONNECTIONS": "100"} if how == "limited by a setting" else {}
     with ExitStack() as stack:
         with files(512 if not settings else MANY * 2):
@@ -85,7 +85,7 @@ def test_1200_half_sent_heads_shut_nobody_out_and_are_logged_once_a_second(tmp_p
     assert lines <= took + 1
 
 
-def test_connections_that_are_kept_alive_without_a_token_give_way(tmp_path: Path) -> None:
+def test_idle_connections_without_a_token_are_closed_for_new_ones(tmp_path: Path) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(serving(notebook(tmp_path), NBFLOW_MAX_CONNECTIONS="10"))
         for _ in range(30):
@@ -106,7 +106,7 @@ def test_requests_without_a_token_are_logged_once_a_second_after_the_first_ten(s
     assert 1 <= logged <= 11 + time.monotonic() - began
 
 
-def test_who_is_one_too_many_among_watchers_is_refused_with_the_name_of_the_limit(tmp_path: Path) -> None:
+def test_a_watcher_over_the_limit_is_refused_with_the_name_of_the_limit(tmp_path: Path) -> None:
     with serving(notebook(tmp_path), NBFLOW_MAX_CONNECTIONS="2") as server, server.client() as client:
         with server.socket("/ws/execute/chain"), server.socket("/ws/execute/chain"):
             refused = client.get("/graphs")
@@ -120,7 +120,7 @@ def test_who_is_one_too_many_among_watchers_is_refused_with_the_name_of_the_limi
 
 
 @pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["first", "next"])
-def test_a_head_that_comes_a_byte_a_second_ends_the_connection(server: Served, before: bytes) -> None:
+def test_a_head_that_arrives_a_byte_a_second_ends_the_connection(server: Served, before: bytes) -> None:
     with line_to(server, before) as line:
         if before:
             received = b""
@@ -131,7 +131,7 @@ def test_a_head_that_comes_a_byte_a_second_ends_the_connection(server: Served, b
         assert drip(line) == b""
 
 
-def test_a_connection_that_sends_nothing_ends(server: Served) -> None:
+def test_a_connection_that_sends_nothing_is_closed(server: Served) -> None:
     with line_to(server) as line:
         try:
             assert line.recv(1) == b""
@@ -142,7 +142,7 @@ def test_a_connection_that_sends_nothing_ends(server: Served) -> None:
 @pytest.mark.parametrize(
     ("framing", "part"), [("Content-Length: 1000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")]
 )
-def test_a_body_that_comes_a_byte_a_second_is_refused(server: Served, framing: str, part: bytes) -> None:
+def test_a_body_that_arrives_a_byte_a_second_is_refused(server: Served, framing: str, part: bytes) -> None:
     with line_to(server, head_of("POST /executions/run", "Content-Type: application/json", framing)) as line:
         answer = drip(line, part)
         line.settimeout(120)
@@ -154,7 +154,7 @@ def test_a_body_that_comes_a_byte_a_second_is_refused(server: Served, framing: s
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("the body came too slowly")
 
 
-def test_a_body_of_a_request_that_was_answered_before_it_came_ends_the_connection(server: Served) -> None:
+def test_a_body_that_arrives_after_the_response_ends_the_connection(server: Served) -> None:
     target = f"GET /?token={TOKEN}"
     with line_to(server, f"{target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n".encode()) as line:
         assert line.recv(65_536).startswith(b"HTTP/1.1 303")
@@ -162,7 +162,7 @@ def test_a_body_of_a_request_that_was_answered_before_it_came_ends_the_connectio
         assert drip(line) == b""
 
 
-def test_a_large_body_that_takes_longer_than_the_deadline_but_comes_fast_enough_is_taken(server: Served) -> None:
+def test_a_large_body_that_arrives_fast_enough_is_accepted_after_the_deadline(server: Served) -> None:
     text = b'{"graph_id": "counted", "initial_state": {"text": "' + b"x" * 1_500_000 + b'"}}'
     length = f"Content-Length: {len(text)}"
     with line_to(server, head_of("POST /executions/run", "Content-Type: application/json", length)) as line:
@@ -183,7 +183,7 @@ def test_a_socket_without_a_first_message_is_closed(server: Served) -> None:
     assert closed.value.rcvd.code == 4408
 
 
-def test_a_response_that_nobody_takes_ends_its_connection(server: Served) -> None:
+def test_a_response_that_the_client_does_not_read_ends_its_connection(server: Served) -> None:
     run_id = server.run("talking")
     server.result(run_id)
     line: Any = socket.socket()
@@ -198,8 +198,8 @@ def test_a_response_that_nobody_takes_ends_its_connection(server: Served) -> Non
         until(lambda: own not in lines_of(server))
 
 
-def test_who_has_a_token_is_answered_while_heads_are_sent_without_end(tmp_path: Path) -> None:
-    """Strangers open connections as fast as they can, from several threads."""
+def test_a_client_with_a_token_is_answered_during_a_flood_of_heads(tmp_path: Path) -> None:
+    """Several threads open connections without a token as fast as they can."""
     over = threading.Event()
 
     def flood() -> None:

@@ -1,4 +1,4 @@
-"""Runs as traces: the fold of events into spans, the spans as an exporter gets them, and what is sent over HTTP."""
+"""Runs as traces: the fold of events into spans, the spans that an exporter gets, and the requests over HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ b = double
 
 
 def run_of(graph: str, session: Session | None = None, **state: Any) -> Run:
-    """Return a run that has ended, however it did."""
+    """Return a run that has ended with any status."""
     session = session or a_session()
 
     async def main() -> Run:
@@ -66,7 +66,7 @@ def folded(run: Run) -> list[SpanStarted | SpanEnded]:
 
 
 @pytest.mark.parametrize("graph", ["twice", "fails", "again", "outer"])
-def test_each_span_that_begins_ends_once_within_the_one_around_it(graph: str) -> None:
+def test_each_span_that_starts_ends_once_within_its_parent(graph: str) -> None:
     run = run_of(graph, nested(), n=1, items=[1, 2, 3])
     open_: list[Any] = []
 
@@ -123,7 +123,7 @@ def test_nodes_of_a_subgraph_are_within_their_item_and_items_within_their_map() 
     assert ["run outer", "list"] in paths
 
 
-def test_a_failed_run_tells_the_type_and_the_message_and_nothing_of_inputs_or_places() -> None:
+def test_the_span_of_a_failed_run_has_type_and_message_and_no_inputs_or_paths() -> None:
     changes = folded(run_of("fails", n=4711))
 
     ended = [change for change in changes if isinstance(change, SpanEnded)]
@@ -134,7 +134,7 @@ def test_a_failed_run_tells_the_type_and_the_message_and_nothing_of_inputs_or_pl
     assert __file__ not in repr(changes)
 
 
-def test_what_began_in_an_earlier_sitting_ends_no_span() -> None:
+def test_a_node_that_started_before_a_resume_ends_no_span() -> None:
     spans = Spans("daily", "1a2b")
     place = {"firing": 0, "attempt": 1}
 
@@ -161,7 +161,7 @@ def traced(graph: str, session: Session, **state: Any) -> list[ReadableSpan]:
         run = session.start(graph, state)
         tracing.follow(run)
         if graph == "waits":
-            await asyncio.sleep(1.2)  # it is left as it is
+            await asyncio.sleep(1.2)  # the run does not end
             return
         await run.wait()
         for _ in range(100):
@@ -184,7 +184,7 @@ def test_the_spans_of_a_run_are_one_trace() -> None:
     assert all(run.start_time <= span.start_time <= span.end_time <= run.end_time for span in nodes)  # type: ignore[operator]
 
 
-def test_a_failure_is_the_spans_status_and_its_exception() -> None:
+def test_a_failure_sets_the_status_and_the_exception_of_its_span() -> None:
     spans = {span.name: span for span in traced("fails", a_session(), n=1)}
 
     assert spans["double"].status.status_code is StatusCode.UNSET
@@ -199,14 +199,14 @@ def test_a_failure_is_the_spans_status_and_its_exception() -> None:
         ]
 
 
-def test_a_run_that_is_left_as_the_loop_ends_is_told_so() -> None:
+def test_the_spans_of_a_run_that_the_loops_end_abandons_have_the_status_left() -> None:
     spans = traced("waits", a_session())
 
     assert [span.name for span in spans] == ["wait", "run waits"]
     assert {(span.attributes or {})["nbflow.status"] for span in spans} == {"left"}
 
 
-def test_a_run_of_very_many_events_is_traced_whole() -> None:
+def test_a_run_of_very_many_events_is_traced_completely() -> None:
     session = a_session()
     session.graph("many", "double [map=items, as=n]")
 
@@ -219,7 +219,7 @@ def test_a_run_of_very_many_events_is_traced_whole() -> None:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what an OTLP exporter sends."""
+    """A server that receives the requests of an OTLP exporter."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Receiving)
@@ -227,7 +227,7 @@ class Receiver(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
     def spans(self) -> list[Any]:
-        """Return all spans that came."""
+        """Return all spans received."""
         return [
             span for _, request in self.got if request
             for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans
@@ -272,7 +272,7 @@ def run_over_http(server: Process) -> None:
 
 
 def test_a_server_sends_its_runs_and_nothing_else(tmp_path: Path) -> None:
-    """FastAPI has telemetry of its own; even where that is asked for, each run is sent once, and no request's address."""
+    """FastAPI has its own telemetry. Even if a setting asks for that, each run is sent once, and no address of a request."""
     with receiver() as there:
         asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": there.address, "FASTAPI_OTEL_AUTO_CONFIGURE": "true"}
         with process(a_notebook(tmp_path / "flows.ipynb"), **asked) as server:
@@ -291,8 +291,8 @@ def test_a_server_sends_its_runs_and_nothing_else(tmp_path: Path) -> None:
     assert services == {"nbflow"}
 
 
-def test_nothing_is_loaded_or_sent_where_nothing_asks_for_it() -> None:
-    """The exporter is not even imported."""
+def test_without_a_setting_no_exporter_is_loaded_and_nothing_is_sent() -> None:
+    """The server does not even import the exporter."""
     code = """
 import asyncio, sys
 from nbflow.session import Session
@@ -323,7 +323,7 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
         ),
     ],
 )
-def test_what_is_missing_for_tracing_is_told_before_anything_is_served(
+def test_a_missing_package_for_tracing_is_reported_before_the_server_starts(
     asked: dict[str, str], told: str, tmp_path: Path
 ) -> None:
     file = a_notebook(tmp_path / "flows.ipynb")
@@ -341,7 +341,7 @@ main()
     assert "Traceback" not in done.stderr
 
 
-def test_a_receiver_that_is_not_there_does_not_keep_a_server_from_running_or_ending(tmp_path: Path) -> None:
+def test_a_server_runs_and_ends_while_its_receiver_is_unreachable(tmp_path: Path) -> None:
     asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
     with process(a_notebook(tmp_path / "flows.ipynb"), **asked) as server:
         run_over_http(server)

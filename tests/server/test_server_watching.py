@@ -1,4 +1,4 @@
-"""Who watches: a resumed run is told as it goes on now, and a page that asks much leaves no queue that grows."""
+"""Watchers: they follow a run across a resume, and a page with many requests does not make a queue grow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Session:
 
 
 async def watched_and_stopped(service: Service) -> Run:
-    """Return a run that ended after somebody had watched it and left."""
+    """Return a run that ended after a watcher had followed it and disconnected."""
     run = service.session.start("asking")
     watching = service.events(run.id, 0)
     await anext(watching)
@@ -41,8 +41,8 @@ async def events(service: Service, run_id: str, after: int = 0) -> list[str]:
     return [json.loads(text)["event"] async for _, texts in service.events(run_id, after) for text in texts]
 
 
-def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(session: Session) -> None:
-    """Also by who comes after one that watched what it was before, and left."""
+def test_a_watcher_follows_a_notebooks_run_that_was_resumed(session: Session) -> None:
+    """This includes a watcher that arrives after another one followed the run before its resume, and disconnected."""
 
     async def main() -> None:
         service = Service(session, options())
@@ -61,19 +61,19 @@ def test_a_notebooks_run_that_was_resumed_is_watched_as_it_goes_on(session: Sess
     asyncio.run(main())
 
 
-def test_what_is_shared_by_watchers_goes_with_the_last_of_them(session: Session) -> None:
+def test_the_broadcast_that_watchers_share_ends_with_the_last_of_them(session: Session) -> None:
     async def main() -> None:
         service = Service(session, options())
         await watched_and_stopped(service)
 
-        while service._broadcasts:  # it looks at the run once more
+        while service._broadcasts:  # the broadcast checks the run once more before it ends
             await asyncio.sleep(0.01)
 
     asyncio.run(main())
 
 
 def waiting(*messages: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what waits for a page that takes nothing."""
+    """Return the queued messages for a page that does not read."""
 
     async def main() -> list[dict[str, Any]]:
         outbox, found = Outbox(), []
@@ -87,7 +87,7 @@ def waiting(*messages: dict[str, Any]) -> list[dict[str, Any]]:
     return asyncio.run(main())
 
 
-def test_of_what_tells_how_all_stands_the_newest_alone_waits() -> None:
+def test_only_the_newest_message_of_each_complete_state_is_queued() -> None:
     asked = [
         part
         for seq in range(20_000)
@@ -101,7 +101,7 @@ def test_of_what_tells_how_all_stands_the_newest_alone_waits() -> None:
     assert waiting(*asked) == asked[-3:]
 
 
-def test_a_snapshot_takes_the_place_of_patches_and_of_nothing_else() -> None:
+def test_a_snapshot_replaces_queued_patches_and_no_other_message() -> None:
     past = {"type": "inspector", "node": "a", "at": 3}
     scene, snapshot, now = {"type": "scene"}, {"type": "snapshot", "seq": 2}, {"type": "inspector", "node": "a"}
 
@@ -109,7 +109,7 @@ def test_a_snapshot_takes_the_place_of_patches_and_of_nothing_else() -> None:
 
 
 @pytest.mark.slow
-def test_a_page_that_asks_fast_is_heard_more_slowly_and_not_let_go(sqlite_server: Served) -> None:
+def test_a_page_with_fast_requests_is_slowed_and_not_disconnected(sqlite_server: Served) -> None:
     run_id = sqlite_server.run("chain")
     with sqlite_server.socket(f"/ws/view/{run_id}") as page:
         for _ in range(230):

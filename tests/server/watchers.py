@@ -1,6 +1,7 @@
-"""A process of many who watch one run: most read all that comes, some never read anything.
+"""A process with many watchers of one run: most read every message, some never read.
 
-Rule: what each got is told as one line of JSON on standard output, after a line that says that all of them watch.
+Invariant: the process prints a line once all watchers are connected. At the end it prints one line of JSON that contains,
+for each reader, the number of its events and whether they are complete and in order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ AT_ONCE = 50
 
 
 async def read(port: int, run_id: str, door: asyncio.Semaphore, watching: asyncio.Event) -> list[int]:
-    """Watch a run to its end; return the numbers of its events, as they came."""
+    """Watch a run to its end; return the numbers of its events in the order of arrival."""
     address, headers = f"ws://127.0.0.1:{port}/ws/runs/{run_id}", {"Authorization": f"Bearer {TOKEN}"}
     async with door:
         client = await connect(address, additional_headers=headers, compression=None, open_timeout=300)
@@ -28,7 +29,7 @@ async def read(port: int, run_id: str, door: asyncio.Semaphore, watching: asynci
 
 
 def never_read(port: int, run_id: str) -> socket.socket:
-    """Watch a run without ever taking anything; the buffer is small, so that the server notices."""
+    """Watch a run without ever reading. The buffer is small, so that the server notices."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     client.connect(("127.0.0.1", port))
@@ -46,7 +47,7 @@ def tell(line: str) -> None:
 
 
 async def main(port: int, run_id: str, readers: int, silent: int) -> None:
-    """Watch, and tell."""
+    """Watch the run, and print the result."""
     door, told = asyncio.Semaphore(AT_ONCE), [asyncio.Event() for _ in range(readers)]
     reading = [asyncio.create_task(read(port, run_id, door, event)) for event in told]
     quiet = [never_read(port, run_id) for _ in range(silent)]
