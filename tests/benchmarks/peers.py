@@ -1,6 +1,6 @@
 """The same graphs in other engines, each built as the documentation of the engine shows, without tracing or storage.
 
-Each tool takes two keys, `x` and `by`, and writes one. A way returns what the graph computed.
+Each tool takes two keys, `x` and `by`, and writes one. A timed function returns the result of the graph.
 
 Invariant: a peer that is not installed is skipped, and the time to build a graph is not measured if it is built once.
 """
@@ -42,7 +42,7 @@ async def _step(x: int, by: int) -> dict[str, int]:
 
 
 def awaited(count: int) -> AsyncWay:
-    """Return a way that awaits the tool, one call after the other."""
+    """Return a function that awaits the tool, one call after the other."""
 
     async def way() -> int:
         state = dict(START)
@@ -54,7 +54,7 @@ def awaited(count: int) -> AsyncWay:
 
 
 def tasks(count: int) -> AsyncWay:
-    """Return a way that makes and awaits one asyncio task a node."""
+    """Return a function that creates and awaits one asyncio task per node."""
 
     async def way() -> int:
         state = dict(START)
@@ -66,7 +66,7 @@ def tasks(count: int) -> AsyncWay:
 
 
 def gathered(count: int) -> AsyncWay:
-    """Return a way that gathers as many calls, a task each, and adds up what they return."""
+    """Return a function that gathers `count` calls, each in a task, and adds up their results."""
 
     async def way() -> int:
         return sum(found["x"] for found in await asyncio.gather(*(_step(**START) for _ in range(count))))
@@ -83,7 +83,7 @@ def langgraph(
     choose: Callable[[Any], str] | None = None,
     key: str = "x",
 ) -> AsyncWay:
-    """Return a way that runs a graph of LangGraph; `choose` returns the successor of node `b`."""
+    """Return a function that runs a graph of LangGraph; `choose` returns the successor of node `b`."""
     module = need("langgraph.graph")
     builder = module.StateGraph(Counted)
     for name, function in nodes.items():
@@ -115,19 +115,19 @@ async def _langgraph_pass(state: Any) -> dict[str, Any]:
 
 
 def langgraph_chain(count: int) -> AsyncWay:
-    """Return a way through nodes one after the other."""
+    """Return a function that runs a chain of nodes."""
     names = [f"n{i}" for i in range(count)]
     return langgraph(dict.fromkeys(names, _langgraph_step), list(pairwise(names)))
 
 
 def langgraph_loop(count: int) -> AsyncWay:
-    """Return a way through two nodes that take turns."""
+    """Return a function that runs a loop of two nodes."""
     nodes = dict.fromkeys("ab", _langgraph_step)
     return langgraph(nodes, [("a", "b")], lambda state: "a" if state["x"] < count else "__end__")
 
 
 def langgraph_fan(count: int) -> AsyncWay:
-    """Return a way through branches that join."""
+    """Return a function that runs branches that join."""
     names = [f"n{i}" for i in range(count)]
     nodes = {
         "split": _langgraph_pass,
@@ -138,7 +138,7 @@ def langgraph_fan(count: int) -> AsyncWay:
 
 
 def langgraph_diamond() -> AsyncWay:
-    """Return a way through the uneven diamond."""
+    """Return a function that runs the uneven diamond."""
 
     async def slow(state: Any) -> dict[str, Any]:
         await asyncio.sleep(SLOW_S)
@@ -177,7 +177,7 @@ async def _pydantic_branch(context: Any) -> int:
 
 
 def pydantic_chain(count: int) -> AsyncWay:
-    """Return a way through nodes one after the other."""
+    """Return a function that runs a chain of nodes."""
     builder = _pydantic_builder()
     steps = [builder.step(_pydantic_step, node_id=f"n{i}") for i in range(count)]
     for source, target in zip([builder.start_node, *steps], [*steps, builder.end_node], strict=True):
@@ -186,7 +186,7 @@ def pydantic_chain(count: int) -> AsyncWay:
 
 
 def pydantic_loop(count: int) -> AsyncWay:
-    """Return a way through two nodes that take turns."""
+    """Return a function that runs a loop of two nodes."""
     builder = _pydantic_builder()
     a, b = (builder.step(_pydantic_step, node_id=name) for name in "ab")
     again = builder.match(int, matches=lambda x: x < count).to(a)
@@ -199,7 +199,7 @@ def pydantic_loop(count: int) -> AsyncWay:
 
 
 def pydantic_fan(count: int) -> AsyncWay:
-    """Return a way through branches that join."""
+    """Return a function that runs branches that join."""
     builder = _pydantic_builder()
 
     async def nothing(context: Any) -> None:
@@ -239,13 +239,13 @@ def _burr_way(names: Sequence[str], transitions: Sequence[tuple[Any, ...]], last
 
 
 def burr_chain(count: int) -> AsyncWay:
-    """Return a way through nodes one after the other."""
+    """Return a function that runs a chain of nodes."""
     names = [f"n{i}" for i in range(count)]
     return _burr_way(names, list(pairwise(names)), names[-1])
 
 
 def burr_loop(count: int) -> AsyncWay:
-    """Return a way through two nodes that take turns; a third one, where it halts, is the last firing."""
+    """Return a function that runs a loop of two nodes; a third node, where it halts, is the last firing."""
     need("burr")
     again = import_module("burr.core").expr(f"x < {count - 1}")
     return _burr_way("abc", [("a", "b", again), ("b", "a", again), ("a", "c"), ("b", "c")], "c")
@@ -284,7 +284,7 @@ def _pocketflow_way(module: Any, first: Any) -> AsyncWay:
 
 
 def pocketflow_chain(count: int) -> AsyncWay:
-    """Return a way through nodes one after the other."""
+    """Return a function that runs a chain of nodes."""
     module, nodes = _pocketflow_nodes(count, count + 1)
     for source, target in pairwise(nodes):
         _ = source >> target
@@ -292,14 +292,14 @@ def pocketflow_chain(count: int) -> AsyncWay:
 
 
 def pocketflow_loop(count: int) -> AsyncWay:
-    """Return a way through two nodes that take turns; a third one is the last firing."""
+    """Return a function that runs a loop of two nodes; a third node is the last firing."""
     module, (a, b, end) = _pocketflow_nodes(3, count - 1)
     _ = a >> b, b >> a, a - "end" >> end, b - "end" >> end
     return _pocketflow_way(module, a)
 
 
 def pocketflow_fan(count: int) -> AsyncWay:
-    """Return a way through a batch whose items are worked on side by side."""
+    """Return a function that runs a batch whose items are processed in parallel."""
     module = need("pocketflow")
 
     class Branches(module.AsyncParallelBatchNode):  # type: ignore[misc]

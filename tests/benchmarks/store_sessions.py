@@ -1,6 +1,6 @@
 """Sessions with a store for the benchmarks, and the same writes by sqlite3 and by a peer.
 
-Invariant: ways that are compared commit equally often and equally safely.
+Invariant: functions that are compared commit equally often and equally safely.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUTPUT = "y" * 100
 
 
 async def step() -> dict[str, str]:
-    """Give 100 bytes, and leave the rest of the state alone."""
+    """Return 100 bytes, and leave the rest of the state unchanged."""
     return {"out": OUTPUT}
 
 
@@ -43,7 +43,7 @@ def session(count: int) -> Session:
 
 
 def running(made: Session, durability: Any) -> AsyncWay:
-    """Return a way that runs the chain of a session with a durability."""
+    """Return a function that runs the chain of a session with a durability."""
 
     async def way() -> None:
         await made.start("g", {"payload": PAYLOAD}, durability=durability)
@@ -52,7 +52,7 @@ def running(made: Session, durability: Any) -> AsyncWay:
 
 
 def raw_inserts(path: Path, count: int, *, synchronous: str) -> AsyncWay:
-    """Return a way that inserts one delta a node by sqlite3 alone, a commit each."""
+    """Return a function that inserts one delta per node by sqlite3 alone, with a commit for each."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -83,7 +83,7 @@ async def _peer_step(state: Any) -> dict[str, str]:
 
 
 async def langgraph_stored(path: Path, count: int, durability: str) -> tuple[AsyncWay, Any]:
-    """Return a way through a chain that LangGraph stores in SQLite, and its saver's connection to close."""
+    """Return a function that runs a chain that LangGraph stores in SQLite, and the connection of its saver, to be closed."""
     graphs, saver = need("langgraph.graph"), need("langgraph.checkpoint.sqlite.aio")
     connection = await need("aiosqlite").connect(path)
     names = [f"n{i}" for i in range(count)]

@@ -27,23 +27,23 @@ def graph(count: int, pairs: Pairs) -> GraphDefinition:
 
 
 def dense(count: int) -> GraphDefinition:
-    """Forty random edges a node: loops inside loops."""
+    """Return a graph with forty random edges per node, most of them in nested loops."""
     random = Random(count)
     return graph(count, ((random.randrange(count), random.randrange(count)) for _ in range(40 * count)))
 
 
 def chain(count: int) -> GraphDefinition:
-    """Nodes in a row."""
+    """Return a chain of nodes."""
     return graph(10 * count, ((n, n + 1) for n in range(10 * count - 1)))
 
 
 def ladder(count: int) -> GraphDefinition:
-    """An edge back from each node of a chain: loops as deep as there are nodes."""
+    """Return a chain with an edge back from each node, so that each node adds a level of nested loops."""
     return graph(4 * count, ((a, b) for n in range(4 * count - 1) for a, b in ((n, n + 1), (n + 1, n))))
 
 
 def complete(count: int) -> GraphDefinition:
-    """All edges that there can be; four times as many for four times `count`."""
+    """Return a graph with every possible edge. The number of edges grows in proportion to `count`."""
     nodes = int((40 * count) ** 0.5)
     return graph(nodes, ((a, b) for a in range(nodes) for b in range(nodes)))
 

@@ -15,7 +15,7 @@ from nbflow.conditions import compile_condition
 from nbflow.errors import GraphError, NotationError
 from nbflow.notation import read_graph
 
-MEGABYTE = 1_000_000  # the most that is read
+MEGABYTE = 1_000_000  # the largest text that the parser accepts
 HOSTILE = {
     "one name": "a" * MEGABYTE,
     "brackets": "a -> b if " + "(" * (MEGABYTE - 10),

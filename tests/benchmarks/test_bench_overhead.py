@@ -1,4 +1,4 @@
-"""How the cost of a node grows with the run: chains, loops and fans of tools that do nothing.
+"""The growth of a node's cost with the size of the run: chains, loops and fans of tools that do nothing.
 
 `test_bench_peers.py` has the cost itself, with tools that take and write values.
 """
@@ -44,8 +44,8 @@ def test_a_branchs_time_does_not_grow_with_the_fan(figures: Figures) -> None:
     assert asyncio.run(firings(fan(10_000))) == 10_002
 
 
-def test_what_is_not_in_the_figures_above(figures: Figures) -> None:
-    """Reading the log, and compiling, which is done once for a graph."""
+def test_costs_outside_the_figures_above(figures: Figures) -> None:
+    """These costs are those of reading the log, and of compiling, which happens once per graph."""
 
     async def read() -> None:
         assert await firings(definition) == N

@@ -1,6 +1,6 @@
-"""The cost of a node whose tool takes two keys and writes one: nbflow beside asyncio alone and five other engines.
+"""The cost of a node whose tool takes two keys and writes one: nbflow compared with asyncio alone and five other engines.
 
-The log stays in memory and the garbage collector is on, as in a user's notebook. One family alone: `-k chain`.
+The log stays in memory and the garbage collector is on, as in a user's notebook. `-k chain` runs one family alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fan(count: int) -> str:
 
 
 def nbflow(text: str, key: str) -> Callable[..., AsyncWay]:
-    """Return a function that makes ways that run a graph in a new session: stored or not, with an open view or not."""
+    """Return a function that builds the timed functions of a graph in a new session: stored or not, with a view or without."""
 
     def way_of(durability: Any, *, view: bool) -> AsyncWay:
         session = Session()
@@ -83,7 +83,7 @@ def ours(text: str, key: str = "x") -> dict[str, AsyncWay]:
 
 
 def others(**makers: Callable[[], AsyncWay]) -> dict[str, AsyncWay]:
-    """Return the ways of the peers that are installed."""
+    """Return the timed functions of the installed peers."""
     ways = {}
     for name, make in makers.items():
         try:
@@ -112,7 +112,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compare(figures: Figures, shape: str, nodes: int, expected: int, ways: dict[str, AsyncWay], base: str) -> None:
-    """Time the ways in turn; add a row for each, beside the one that is the base."""
+    """Time the functions in turn; add a row for each, compared with the base."""
 
     async def main() -> Any:
         found = [await _called(way) for way in ways.values()]
@@ -129,7 +129,7 @@ def compare(figures: Figures, shape: str, nodes: int, expected: int, ways: dict[
 def test_chain(count: int, figures: Figures) -> None:
     bare = {"asyncio, awaited": peers.awaited(count), "asyncio, a task a node": peers.tasks(count)}
     more = others(pocketflow=lambda: peers.pocketflow_chain(count), pydantic_graph=lambda: peers.pydantic_chain(count))
-    # What these two take for a node grows with the graph: minutes for the long chain.
+    # The time of these two per node grows with the graph: the long chain would take minutes.
     if count == N:
         more |= others(burr=lambda: peers.burr_chain(count), langgraph=lambda: peers.langgraph_chain(count))
     ways = bare | ours(chain(count)) | more

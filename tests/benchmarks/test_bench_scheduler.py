@@ -1,4 +1,4 @@
-"""The scheduler alone, in no loop and by no clock: one completion among many branches that join."""
+"""The scheduler alone, without an event loop or a clock: one completion among many branches that join."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def branches(plan: Plan) -> tuple[Scheduler, list[Task]]:
 
 
 def bare(tasks: list[Task]) -> None:
-    """The least that a completion comes to: a task is taken off one table, and noted in another."""
+    """Do the least work of a completion: remove a task from one table, and add it to another."""
     running, arrived = {task.firing: task for task in tasks}, []
     for task in tasks:
         del running[task.firing]

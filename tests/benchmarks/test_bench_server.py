@@ -1,4 +1,4 @@
-"""What a server costs: beside a bare one of the same make, each a process of its own."""
+"""The cost of a server, compared with a minimal one on the same framework. Each runs in a separate process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STARTS = 7
 
 
 def test_delay_from_an_event_to_a_watcher(figures: Figures, tmp_path: Path) -> None:
-    """Both at a hundred a second, over one WebSocket."""
+    """Both servers send a hundred events a second over one WebSocket."""
     with nbflow_served(tmp_path) as served, bare_served(tmp_path) as bare:
         rounds = []
         for _ in range(3):
@@ -52,8 +52,8 @@ LARGE = {
 }
 
 
-def test_how_long_others_wait_while_large_results_are_made_and_sent(figures: Figures, tmp_path: Path) -> None:
-    """The longest time that a request for the health takes, which the loop answers at once when nothing blocks it."""
+def test_the_delay_of_other_clients_while_large_results_are_built_and_sent(figures: Figures, tmp_path: Path) -> None:
+    """The figure is the longest time of a health request, which the loop answers at once when nothing blocks it."""
     tools = "\n".join(f"def {name}() -> dict:\n    {body}" for name, body in LARGE.items())
     cells = ["%load_ext nbflow", f"%%flow_tool\n{tools}", *(f"%%flow_graph {name}\n{name}" for name in LARGE)]
     with serving(notebook(tmp_path, cells), NBFLOW_DURABILITY="off") as served, served.client() as client:
@@ -89,7 +89,7 @@ class Probe:
 
     def _ask(self) -> None:
         with self._served.client() as client:
-            client.get("/health")  # connects
+            client.get("/health")  # opens the connection
             while not self._over.wait(0.005):
                 started = time.perf_counter()
                 client.get("/health").raise_for_status()
@@ -147,7 +147,7 @@ def best(rounds: Iterable[tuple[Answers, Answers]], way: int) -> float:
     return min(pair[way].percentile(95) for pair in rounds) * 1e3
 
 
-def test_from_the_start_to_the_first_answer(figures: Figures, tmp_path: Path) -> None:
+def test_the_time_from_the_start_to_the_first_response(figures: Figures, tmp_path: Path) -> None:
     file = book(tmp_path)
     rounds = []
     for _ in range(STARTS + 1):
@@ -161,7 +161,7 @@ def test_from_the_start_to_the_first_answer(figures: Figures, tmp_path: Path) ->
 
 
 def first_answer(file: Path) -> float:
-    """Start a server, return how long (s) it took until /health was answered, and end it."""
+    """Start a server, end it after the first response of /health, and return the time (s) of that response since the start."""
     port = free_port()
     command = [sys.executable, "-m", "nbflow", "serve", str(file), "--port", str(port)]
     started = time.perf_counter()

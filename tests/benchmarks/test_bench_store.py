@@ -1,4 +1,4 @@
-"""What keeping a run costs: time a node, bytes a node, going on, history, and memory behind a slow disk."""
+"""The cost of a stored run: time and bytes per node, resume, history, and memory behind a slow disk."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ TOOLS: list[Callable[..., Any]] = [number, reads, promises, counts, looks, looks
 
 
 def running(text: str, state: Mapping[str, Any], *tools: Callable[..., Any]) -> AsyncWay:
-    """Return a way that runs a graph."""
+    """Return a function that runs a graph."""
     registry = ToolRegistry()
     for tool in [*TOOLS, *tools]:
         registry.register(tool.__name__, tool)
@@ -82,13 +82,13 @@ def chain(tool: str, count: int) -> str:
 
 
 def timed(*ways: AsyncWay, rounds: int = ROUNDS) -> list[float]:
-    """Return the median time (s) of each way."""
+    """Return the median time (s) of each function."""
     found = asyncio.run(interleave(rounds, *ways, collecting=True))
     return [found.median(index) for index in range(len(ways))]
 
 
 def peak(way: AsyncWay) -> float:
-    """Return the most memory (MB) that Python uses during a way."""
+    """Return the peak memory (MB) of Python during a call of the function."""
 
     async def main() -> float:
         tracemalloc.start()
@@ -101,7 +101,7 @@ def peak(way: AsyncWay) -> float:
     return asyncio.run(main())
 
 
-def test_readers_side_by_side(figures: Figures) -> None:
+def test_parallel_readers(figures: Figures) -> None:
     deep = awaitable(lambda: [copy.deepcopy(NESTED) for _ in range(10)])
     nothing, nested, flat, mapping, copied = timed(
         running(fan("number"), {"table": 1}),
@@ -130,7 +130,7 @@ def test_items_of_a_map(figures: Figures) -> None:
 def add_readers(
     figures: Figures, what: str, count: int, nothing: float, nested: float, flat: float, mapping: float, deep: float
 ) -> None:
-    """Add a row for each kind of value, beside `copy.deepcopy` of the nested dict."""
+    """Add a row for each kind of value, and one for `copy.deepcopy` of the nested dict."""
     note = f"{micro(nothing / count)} a reader of a number; deepcopy {micro(deep)}"
     for kind, took, most in (
         ("nested dict", nested, 0.15),

@@ -21,7 +21,7 @@ BYTES = 120
 
 
 def viewed(definition: GraphDefinition, behind: list[int]) -> AsyncWay:
-    """Return a way that executes a graph with its view open; `behind` gets by how many events each message is."""
+    """Return a function that executes a graph with its view open; `behind` gets the lag of each message, in events."""
     views = [RunView(definition) for _ in range(ROUNDS + 1)]
 
     async def way() -> None:

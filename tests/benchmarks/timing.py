@@ -1,4 +1,4 @@
-"""Measurement of time: each round runs all ways in turn (A B A B), so other load on the machine affects all of them.
+"""Measurement of time: each round calls all functions in turn (A B A B), so other load on the machine affects all of them.
 
 Invariant: garbage is collected between samples, and within a sample only with `collecting`, as in a user's process. A
 ratio is the median of the ratios of all rounds.
@@ -18,21 +18,21 @@ AsyncWay = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Rounds:
-    """Times (s) per round and way."""
+    """Times (s) per round and function."""
 
     times: Sequence[Sequence[float]]
 
     def median(self, way: int = 0) -> float:
-        """Return the median time of a way, in seconds."""
+        """Return the median time of a function, in seconds."""
         return statistics.median(times[way] for times in self.times)
 
     def ratio(self, way: int = 0, to: int = 1) -> float:
-        """Return the median of one way's time over another's."""
+        """Return the median of one function's time divided by another's."""
         return statistics.median(times[way] / times[to] for times in self.times)
 
 
 async def interleave(rounds: int, *ways: AsyncWay, collecting: bool = False) -> Rounds:
-    """Time the ways in turn, after one round that is not counted; `collecting` leaves the garbage collector on."""
+    """Time the functions in turn, after one round that is not counted; `collecting` leaves the garbage collector on."""
     was_on = gc.isenabled()
     if not collecting:
         gc.disable()
@@ -56,7 +56,7 @@ async def _timed(way: AsyncWay) -> float:
 
 
 def awaitable(function: Callable[[], Any]) -> AsyncWay:
-    """Return a way that calls a plain function."""
+    """Return a coroutine function that calls a plain function."""
 
     async def way() -> Any:
         return function()
@@ -65,7 +65,7 @@ def awaitable(function: Callable[[], Any]) -> AsyncWay:
 
 
 def times(count: int, way: AsyncWay) -> AsyncWay:
-    """Return a way that runs another way several times."""
+    """Return a function that calls another one several times."""
 
     async def repeated() -> None:
         for _ in range(count):

@@ -23,19 +23,19 @@ async def noop() -> None:
 
 @registry.tool
 async def branch() -> None:
-    """Wait as a request would."""
+    """Wait as long as a request to a service takes."""
     await asyncio.sleep(BRANCH_S)
 
 
 @registry.tool
 async def slow() -> None:
-    """Wait for long."""
+    """Wait for a long time."""
     await asyncio.sleep(SLOW_S)
 
 
 @registry.tool
 async def fast() -> None:
-    """Wait shortly."""
+    """Wait for a short time."""
     await asyncio.sleep(FAST_S)
 
 
@@ -53,13 +53,13 @@ def graph(nodes: dict[str, str], edges: list[tuple[str, str]]) -> GraphDefinitio
 
 
 def chain(count: int, tool: str = "noop") -> GraphDefinition:
-    """Return nodes one after the other."""
+    """Return a chain of nodes."""
     names = [f"n{i}" for i in range(count)]
     return graph(dict.fromkeys(names, tool), list(pairwise(names)))
 
 
 def loop(count: int) -> GraphDefinition:
-    """Return two nodes that take turns until there were `count` firings; count is even."""
+    """Return a loop of two nodes that ends after `count` firings; count is even."""
     return GraphDefinition.model_validate({
         "nodes": [{"node_id": "a", "tool": "noop"}, {"node_id": "b", "tool": "noop"}],
         "edges": [
@@ -72,7 +72,7 @@ def loop(count: int) -> GraphDefinition:
 
 
 def ring(nodes: int, count: int) -> GraphDefinition:
-    """Return nodes that run one after the other, round and round, until there were `count` firings."""
+    """Return a loop of several nodes that ends after `count` firings."""
     names = [f"n{i}" for i in range(nodes)]
     edges = [{"from_node": source, "to_node": target} for source, target in pairwise(names)]
     edges += [
@@ -98,12 +98,12 @@ def uneven_diamond() -> GraphDefinition:
 
 
 def executing(definition: GraphDefinition) -> AsyncWay:
-    """Return a way that executes a graph; the run retains its log and events, like every run."""
+    """Return a function that executes a graph; the run retains its log and events, like every run."""
     return lambda: engine.execute(definition)
 
 
 async def firings(definition: GraphDefinition) -> int:
-    """Return how many rows the log of an execution has."""
+    """Return the number of rows in the log of an execution."""
     return len((await engine.execute(definition)).logs)
 
 
@@ -112,7 +112,7 @@ async def _nothing() -> None:
 
 
 def bare_chain(count: int) -> AsyncWay:
-    """Return a way that makes and awaits one asyncio task after the other."""
+    """Return a function that creates and awaits one asyncio task after the other."""
 
     async def way() -> None:
         for _ in range(count):
@@ -122,7 +122,7 @@ def bare_chain(count: int) -> AsyncWay:
 
 
 def bare_fan(count: int, wait: float | None = None) -> AsyncWay:
-    """Return a way that gathers as many coroutines, which do nothing or sleep."""
+    """Return a function that gathers `count` coroutines, which do nothing or sleep."""
 
     async def way() -> None:
         await asyncio.gather(*(_nothing() if wait is None else asyncio.sleep(wait) for _ in range(count)))
@@ -141,7 +141,7 @@ async def bare_diamond() -> None:
 
 
 def bare_threads(count: int) -> AsyncWay:
-    """Return a way that calls a function in a thread, one call after the other."""
+    """Return a function that calls another in a thread, one call after the other."""
 
     async def way() -> None:
         for _ in range(count):

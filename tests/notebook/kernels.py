@@ -1,4 +1,4 @@
-"""A real kernel to type cells into, and what comes back."""
+"""A real kernel for the tests: run cells in it, and read its replies and outputs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def plain(text: str) -> str:
 
 
 class Kernel:
-    """Runs cells in a kernel and collects what they show."""
+    """Runs cells in a kernel and collects their outputs."""
 
     def __init__(self, environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -140,7 +140,7 @@ class Kernel:
         return str(self._asks("create_subshell_request")["subshell_id"])
 
     def _asks(self, kind: str) -> dict[str, Any]:
-        """Return the answer that comes while a cell runs, too."""
+        """Return the reply to a request, which may arrive while a cell runs."""
         message = self.client.session.msg(kind)
         self.client.control_channel.send(message)
         while True:
@@ -149,7 +149,7 @@ class Kernel:
                 return dict(answer["content"])
 
     def kill(self) -> None:
-        """Kill the kernel's process at once, as the end of memory would."""
+        """Kill the kernel's process at once, as the kernel of the operating system does when memory runs out."""
         self.client.stop_channels()
         self.manager.signal_kernel(signal.SIGKILL)
         self.manager.shutdown_kernel(now=True)
@@ -167,7 +167,7 @@ class Page:
     Args:
         kernel: The kernel of the run.
         comm_id: The comm of the view.
-        subshells: Whether it sends over a subshell where there is one; JupyterLab does once it is open, others do not.
+        subshells: If true, the page sends over a subshell where there is one. JupyterLab does so once it is open, others do not.
     """
 
     def __init__(self, kernel: Kernel, comm_id: str, *, subshells: bool = True) -> None:
@@ -182,7 +182,7 @@ class Page:
         self._kernel.client.shell_channel.send(message)
 
     def hears(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Wait for a message that is wanted; return it. A snapshot, a trait in fact, counts as one too."""
+        """Wait for a message that meets the condition; return it. A snapshot counts as a message, though it is a trait."""
         while True:
             told = self.told(self._kernel.client.get_iopub_msg(timeout=PATIENCE))
             if told and wanted(told):
@@ -197,7 +197,7 @@ class Page:
 
 
 def all_hear(kernel: Kernel, pages: list[Page], wanted: Callable[[dict[str, Any]], Any]) -> None:
-    """Wait until each of several pages has heard a message that is wanted."""
+    """Wait until each of several pages has received a message that meets the condition."""
     left = list(pages)
     while left:
         message = kernel.client.get_iopub_msg(timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""Modules that belong to other folders of tests: the JupyterLab in a browser, and the kernel."""
+"""Load modules of other test folders: the JupyterLab in a browser, and the kernel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ TESTS = Path(__file__).parents[2]
 
 
 def borrowed(path: str) -> ModuleType:
-    """Return the module at a path beneath the folder of tests.
+    """Return the module at a path under the folder of tests.
 
-    It gets a name of its own: several folders have a conftest.
+    The module gets a unique name, since several folders have a conftest.
     """
     name = "borrowed_" + path.replace("/", "_").removesuffix(".py")
     if name not in sys.modules:

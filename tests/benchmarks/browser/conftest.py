@@ -1,4 +1,4 @@
-"""The JupyterLab and the browser of tests/browser, for what is timed in them."""
+"""The JupyterLab and the browser of tests/browser, for the benchmarks that run in them."""
 
 from __future__ import annotations
 

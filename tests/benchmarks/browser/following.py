@@ -1,7 +1,7 @@
-"""A run followed in a page: when each node's state changed in the kernel, and when in the page's DOM.
+"""Follow a run in a page: the times at which each node's state changes in the kernel and in the page's DOM.
 
-Rule: both clocks are this machine's. The kernel's is the time in the run's journal; the page's is read by an observer
-of mutations, which the browser calls before it paints.
+Invariant: both clocks are this machine's. The kernel's time is the one in the run's event log. A mutation observer, which
+the browser calls before it paints, reads the page's time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# `step` waits; `beat` changes its progress all the time it waits.
+# `step` waits; `beat` changes its progress while it waits.
 SETUP = """
 import asyncio, json, time
 import nbflow
@@ -62,7 +62,7 @@ TELL = """
 print(json.dumps([(event.node, event.kind.removeprefix("node_"), event.time) for event in run.events if event.node]))
 """
 
-# When each node came to each percent of its progress.
+# The time at which each node reached each percent of its progress.
 TELL_PERCENTS = """
 first = {}
 for event in run.events:
@@ -71,10 +71,10 @@ for event in run.events:
 print(json.dumps(first))
 """
 
-# Seconds from the end of the first node, for which the view has time to open, to the end of the run.
+# Seconds from the end of the first node to the end of the run. The view has the time of the first node to open.
 LAP = "print(run.events[-1].time - next(e.time for e in run.events if e.kind == 'node_complete'))"
 
-# The same way without a graph: a text that says when it was set.
+# The same path without a graph: a text that contains the time at which it was set.
 BARE = """
 import ipywidgets
 label = ipywidgets.Label("bare")
@@ -102,7 +102,7 @@ OBSERVE = """() => {
   }).observe(document.body, { subtree: true, attributeFilter: ['class'], characterData: true, childList: true });
 }"""
 
-# Apart, since counting frames keeps the browser making them.
+# A separate script, since a count of the frames makes the browser render more of them.
 COUNT_FRAMES = """() => {
   const frame = (at) => {
     window.seen.frames.push((performance.timeOrigin + at) / 1000);
@@ -129,7 +129,7 @@ class Delays:
 
 
 def opened(notebook: Open, define: str, run: str, *, wait: float = 0.1) -> Any:
-    """Return a notebook whose cell `RUN` is to run, after a run that loads what a page loads only once."""
+    """Return a notebook that is ready to run its cell `RUN`. An earlier run has loaded the files that a page loads only once."""
     warm = "lanes('warm', 1, 3, 0.2)\n%flow_run warm"
     book = notebook(
         "%load_ext nbflow", SETUP, warm, define, f"run = %flow_run {run}", TELL, BARE.format(wait=wait), TELL_PERCENTS
@@ -141,7 +141,7 @@ def opened(notebook: Open, define: str, run: str, *, wait: float = 0.1) -> Any:
 
 
 def follow(book: Any, *, frames: bool = False) -> None:
-    """Run the graph with its view on the screen, observed."""
+    """Run the graph with its view on the screen and the observers installed."""
     book.js("w.content.widgets[arg].node.scrollIntoView({ block: 'start' })", RUN)
     book.page.evaluate(OBSERVE)
     if frames:
@@ -150,29 +150,29 @@ def follow(book: Any, *, frames: bool = False) -> None:
 
 
 def changes(book: Any) -> list[tuple[str, str, float]]:
-    """Return the run's changes of nodes: node, kind, and the time in the journal, in seconds since the epoch."""
+    """Return the run's changes of nodes: node, kind, and the time in the event log, in seconds since the epoch."""
     book.run(RUN + 1)
     return [(node, kind, at) for node, kind, at in json.loads(book.text(RUN + 1))]
 
 
 def delays(book: Any) -> Delays:
-    """Return how long each change took to be seen; what came before the view had drawn for a second is left out.
+    """Return the delay from each change to the page; changes in the first second after the view's first drawing are omitted.
 
     Raises:
-        KeyError: A change was never seen.
+        KeyError: A change never reached the page.
     """
     seen: dict[tuple[str, str], float] = {}
     for node, status, at in book.page.evaluate("() => window.seen.status"):
         seen.setdefault((node, status), at)
         if status == "completed":
-            seen.setdefault((node, "running"), at)  # it ended before the page could show that it ran
+            seen.setdefault((node, "running"), at)  # the node ended before the page could show it as running
     began = min(seen.values()) + SETTLED
     made = [(node, _SHOWN[kind], at) for node, kind, at in changes(book) if kind in _SHOWN]
     return Delays([seen[node, status] - at for node, status, at in made if at > began])
 
 
 def progress_delays(book: Any) -> Delays:
-    """Return how long each percent of a node's progress that was shown took to be seen; the first second is left out."""
+    """Return the delay of each percent of a node's progress that the page showed; the first second is omitted."""
     says = [
         (f"{node} {text.split()[0]}", at)
         for node, text, at in book.page.evaluate("() => window.seen.says")
@@ -186,7 +186,7 @@ def progress_delays(book: Any) -> Delays:
 
 
 def bare_delays(book: Any) -> Delays:
-    """Return how long a text set every `wait` seconds takes to be seen in the same page, for comparison."""
+    """Return, for comparison, the delay of a text in the same page that changes every `wait` seconds."""
     book.js("w.content.widgets[arg].node.scrollIntoView({ block: 'start' })", RUN + 2)
     book.run(RUN + 2)
     return Delays(book.page.evaluate("() => window.seen.bare")[10:])

@@ -1,4 +1,4 @@
-"""What the machine does besides."""
+"""The load of the machine during a benchmark."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ MS = 1e3
 
 
 def load() -> str:
-    """Return how much else runs on this machine."""
+    """Return the load average of this machine and its number of processors."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"

@@ -1,4 +1,4 @@
-"""How soon a change in the kernel is seen in the page, in a real JupyterLab and a real browser."""
+"""The delay from a change in the kernel to the page, in a real JupyterLab and a real browser."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_changes_are_seen(notebook: Open, figures: Figures, lanes: int, rate: in
 
 
 @pytest.mark.parametrize("nodes", [100, 1_000])
-def test_frames_go_on_through_a_storm(notebook: Open, figures: Figures, nodes: int) -> None:
+def test_frames_continue_during_a_storm_of_events(notebook: Open, figures: Figures, nodes: int) -> None:
     book = opened(notebook, f"fan('g', {nodes}, seconds=8, rate={5_000 // nodes})", "g")
     follow(book, frames=True)
     seen = book.page.evaluate("() => window.seen")

@@ -1,4 +1,4 @@
-"""How soon a person sees what they asked for, in a real JupyterLab and a real browser: a run, a node, a moment."""
+"""The response time of the view for a person, in a real JupyterLab and a real browser: a run, a node, a moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from following import COUNT_FRAMES, OBSERVE, SETUP, Open
 from machine import MS, load
 
 ROUNDS = 15
-# When the first node of the newest view was in the page, and painted.
+# The time at which the first node of the newest view was in the page, and painted.
 PAINTED = """() => {
   const old = new Set(document.querySelectorAll('.nf-root'));
   window.painted = new Promise((done) => {
@@ -23,7 +23,7 @@ PAINTED = """() => {
     look();
   });
 }"""
-# How long from a click until the inspector has what the kernel told of the node.
+# The time from a click until the inspector shows the kernel's data of the node.
 CLICKED = """() => {
   window.filled = [];
   let began = null;
@@ -43,7 +43,7 @@ def p50_p95(times: list[float]) -> tuple[float, float]:
     return found[49], found[94]
 
 
-def test_a_view_is_painted_soon_after_its_run_began(notebook: Open, figures: Figures) -> None:
+def test_a_view_is_painted_soon_after_its_run_started(notebook: Open, figures: Figures) -> None:
     book = notebook("%load_ext nbflow", SETUP, "lanes('g', 3, 4, 0.2)", "run = %flow_run g", "print(run.started_at)")
     for index in range(4):
         book.run(index)
@@ -70,7 +70,7 @@ def test_a_click_fills_the_inspector(notebook: Open, figures: Figures) -> None:
         book.run(index)
     book.node("n11", "completed")
     book.page.evaluate(CLICKED)
-    for k in [0, 1, 2] * 8:  # those that the inspector does not cover
+    for k in [0, 1, 2] * 8:  # nodes that the inspector does not cover
         book.node(f"n{k}").click()
         book.page.wait_for_timeout(150)
     middle, worst = p50_p95(book.page.evaluate("() => window.filled")[2:])
@@ -96,11 +96,11 @@ def test_the_slider_follows_the_hand_through_10_000_events(notebook: Open, figur
 
 
 def _drag(book: Any, steps: int = 120) -> list[str]:
-    """Drag the slider from its end to its beginning, and return what it said after each move."""
+    """Drag the slider from its end to its start, and return its text after each move."""
     box = book.page.locator(".nf-track").bounding_box()
     middle = box["y"] + box["height"] / 2
     book.page.mouse.move(box["x"] + box["width"] - 2, middle)
-    book.page.wait_for_timeout(3_000)  # the page asks for the past when a hand comes near
+    book.page.wait_for_timeout(3_000)  # the page requests the past when the pointer comes near
     book.page.evaluate(COUNT_FRAMES)
     book.page.mouse.down()
     shown = []

@@ -1,4 +1,4 @@
-"""How soon a run's first state is on its way to the page, in a real kernel."""
+"""The time until the kernel sends a run's first state to the page, in a real kernel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def kernel() -> Iterator[Any]:
 
 
 def holds_state(message: dict[str, Any]) -> bool:
-    """Return whether a message tells the page the state of nodes."""
+    """Return whether a message contains the state of nodes."""
     data = message["content"].get("data", {})
     told = data.get("content", {}) if data.get("method") == "custom" else data.get("state", {}).get("snapshot", {})
     return message["msg_type"] in ("comm_open", "comm_msg") and bool(told.get("nodes"))
@@ -60,7 +60,7 @@ def measure(kernel: Any, code: str, wanted: Callable[[dict[str, Any]], bool]) ->
     return taken
 
 
-def test_a_run_is_on_the_wire(kernel: Any, figures: Figures) -> None:
+def test_the_first_state_of_a_run_is_sent_soon(kernel: Any, figures: Figures) -> None:
     ways = [("%flow_run twelve key=1", holds_state), ("%flow_run twelve key=1", is_open), (WIDGET, is_open)]
     rounds = [[measure(kernel, code, wanted) for code, wanted in ways] for _ in range(ROUNDS + 1)][1:]
     state, view, widget = (statistics.median(times) * MS for times in zip(*rounds, strict=True))
