@@ -119,7 +119,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("text", "column"), HOSTILE, ids=[repr(text[:30]) for text, _ in HOSTILE])
-def test_hostile_text_is_refused_with_its_place(text: str, column: int | None) -> None:
+def test_hostile_text_is_refused_with_its_column(text: str, column: int | None) -> None:
     with pytest.raises(ConditionError) as raised:
         compile_condition(text, {"f": len})
 
@@ -202,7 +202,7 @@ def test_a_refused_iterator_is_not_consumed() -> None:
     assert list(values) == [1, 2]
 
 
-def test_a_range_knows_its_integers_however_long_it_is() -> None:
+def test_membership_in_a_range_of_any_length_is_exact() -> None:
     assert compile_condition("n in r and -1 not in r").evaluate({"n": 10**11, "r": range(10**12)})[0]
 
 

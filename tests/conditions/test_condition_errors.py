@@ -1,4 +1,4 @@
-"""Errors of conditions: the column, the problem, what was known, the cause."""
+"""Errors of conditions: the column, the problem, the known names, the cause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbflow.errors import ConditionError
 
 
 class Sized:
-    """A size and elements, and code in every special method."""
+    """A container whose special methods run code."""
 
     def __len__(self) -> int:
         return 2
@@ -88,7 +88,7 @@ def test_a_key_error_of_a_predicate_is_not_taken_for_a_missing_name() -> None:
     assert isinstance(raised.value.__cause__, KeyError)
 
 
-def test_a_person_who_stops_a_predicate_is_heard() -> None:
+def test_a_keyboard_interrupt_in_a_predicate_is_not_caught() -> None:
     def stopped() -> bool:
         raise KeyboardInterrupt
 
@@ -114,6 +114,6 @@ def test_an_async_predicate_is_refused_for_its_coroutine_would_always_be_true() 
         compile_condition("later()", {"later": later})
 
 
-def test_text_that_is_no_text_is_refused() -> None:
+def test_a_condition_that_is_not_a_text_is_refused() -> None:
     with pytest.raises(ConditionError, match="a condition is text, not int"):
         compile_condition(3)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from nbflow.errors import ConditionError
 
 
 class Layers(Mapping[str, Any]):
-    """A state that is a mapping and no dict."""
+    """A state that is a mapping but not a dict."""
 
     def __init__(self, **values: Any) -> None:
         self._values = values
@@ -92,13 +92,13 @@ def reads(text: str, **state: Any) -> dict[str, Any]:
         ("1_000 == 1e3 and 0x10 == 16 and .5 == 0.5 and 1. == 1", True),
     ],
 )
-def test_a_condition_means_what_python_means(text: str, expected: bool) -> None:
+def test_a_condition_has_the_value_that_python_gives_it(text: str, expected: bool) -> None:
     state = {"n": 3, "s": "ab", "xs": [1, 2, 3], "d": {"k": 5}, "nothing": None}
 
     assert compile_condition(text).evaluate(state)[0] is expected
 
 
-def test_words_for_operators_inside_strings_and_behind_dots_stay_as_they_are() -> None:
+def test_operator_words_inside_strings_and_after_dots_are_unchanged() -> None:
     assert truth("'a AND b' == s and d.AND == 1 and 'NOT' != 'not'", s="a AND b", d={"AND": 1})
 
 
@@ -106,7 +106,7 @@ def test_line_ends_tabs_no_break_spaces_and_a_byte_order_mark_are_white_space() 
     assert truth("\ufeff n\n<\r\n\t10\u00a0and\n n > 1\n", n=3)
 
 
-def test_reads_are_the_values_really_read_in_the_order_first_read() -> None:
+def test_reads_are_the_values_read_in_the_order_of_the_first_read() -> None:
     condition = compile_condition("(x and b) or c and b")
 
     assert list(condition.evaluate({"x": 0, "b": 1, "c": 2})[1].items()) == [("x", 0), ("c", 2), ("b", 1)]
@@ -186,7 +186,7 @@ def test_a_dot_is_a_key_of_a_dict_even_where_dicts_have_a_method_of_the_name() -
         truth("d.items", d={"a": 1})
 
 
-def test_mappings_of_every_kind_have_keys_and_none_makes_any() -> None:
+def test_reads_work_for_the_standard_mappings_and_never_create_a_key() -> None:
     made, proxy = defaultdict(int, {"a": 1}), MappingProxyType({"a": 1})
 
     assert truth(
@@ -200,7 +200,7 @@ def test_mappings_of_every_kind_have_keys_and_none_makes_any() -> None:
 
 
 @pytest.mark.parametrize("kind", [Model, Plain, Slotted])
-def test_a_dot_reads_declared_fields_and_nothing_else(kind: type) -> None:
+def test_a_dot_reads_only_declared_fields(kind: type) -> None:
     value = kind()
 
     assert truth("v.age == 3", v=value)
@@ -254,7 +254,7 @@ def test_sums_of_many_kinds_are_python_sums() -> None:
     )
 
 
-def test_predicates_are_called_by_name_and_are_no_state_keys() -> None:
+def test_predicates_are_called_by_name_and_are_not_state_keys() -> None:
     condition = compile_condition("big(n, 2) and big", {"big": lambda n, least: n > least})
 
     assert condition.names == {"n", "big"}

@@ -1,4 +1,4 @@
-"""For every safe expression a condition's truth is Python's own."""
+"""For every safe expression, a condition is true if and only if Python's result is true."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 EXPRESSIONS = st.recursive(_atoms, _grown, max_leaves=8)
-# What conditions refuse though Python does it: bounds, and operations that Python gives a further meaning.
+# Conditions refuse these though Python allows them: large results, and operations with a further meaning in Python.
 NARROWER = (
     "would go beyond", "may make", "does not repeat lists", "takes numbers here", "takes integers here", "a literal",
     "takes a collection", "formats no text", "takes up to", "takes int, float",
@@ -72,7 +72,7 @@ def test_a_condition_agrees_with_python(text: str) -> None:
         truth, reads = refused, {}
     try:
         expected: Any = bool(eval(text, {"__builtins__": __builtins__}, STATE))
-    except Exception as error:  # noqa: BLE001 - whatever Python raises, the condition has to
+    except Exception as error:  # noqa: BLE001 - an error in Python must be an error of the condition
         expected = error
 
     if isinstance(expected, Exception):
@@ -105,7 +105,7 @@ def test_a_text_recognised_by_one_expression_is_a_condition_that_reads_the_same_
         return
 
     def never(text: str) -> None:
-        """Recognise no text, so that the whole parser reads it."""
+        """Match no text, so that the full parser reads every text."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nbflow.conditions.compiler.simple_names", never)

@@ -1,4 +1,4 @@
-"""A condition runs no code of a class that is in the state, and compares what is shared once; usual values work."""
+"""A condition runs no code of classes in the state, and compares a shared part once; usual values work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def hostile(method: str, *bases: type) -> type:
 
 
 def problem(text: str, **state: Any) -> str:
-    """Return why a condition is refused, or that it is not."""
+    """Return the reason for the refusal of a condition, or the text of its truth."""
     try:
         return str(compile_condition(text).evaluate(state)[0])
     except ConditionError as error:
@@ -154,7 +154,7 @@ class Colour(enum.Enum):
 
 
 @pytest.mark.parametrize(("text", "holder"), HIDDEN, ids=range(len(HIDDEN)))
-def test_what_a_value_holds_is_looked_at_too(text: str, holder: Callable[[Any], Any]) -> None:
+def test_the_parts_of_a_value_are_checked_too(text: str, holder: Callable[[Any], Any]) -> None:
     kind = hostile("__eq__")
 
     told = problem(text, v=holder(kind()), w=holder(kind()))
@@ -178,7 +178,7 @@ def nested(depth: int, kind: Callable[[list[Any]], Any] = list) -> Any:
 
 
 @pytest.mark.parametrize("text", ["x == y", "x < y", "x in [y, y]", "x in ys", "max(x, y)", "max(ys)", "d == e"])
-def test_shared_lists_nested_deeply_are_refused_not_compared_for_ever(text: str) -> None:
+def test_deeply_nested_shared_lists_are_refused_without_an_endless_comparison(text: str) -> None:
     x, y = nested(40), nested(40)
 
     told = problem(text, x=x, y=y, ys=[y, x], d={"a": x}, e={"a": y})
@@ -186,11 +186,11 @@ def test_shared_lists_nested_deeply_are_refused_not_compared_for_ever(text: str)
     assert "the same few over and over" in told
 
 
-def test_shared_tuples_nested_deeply_are_no_keys() -> None:
+def test_deeply_nested_shared_tuples_are_refused_as_keys() -> None:
     assert "the same few over and over" in problem("x in d or d[x]", x=nested(40, tuple), d={1: 2})
 
 
-def test_shared_lists_nested_less_deeply_and_with_something_small_are_compared() -> None:
+def test_shared_lists_of_small_depth_or_with_a_small_value_are_compared() -> None:
     assert problem("x == y", x=nested(8), y=nested(8)) == "True"
     assert problem("x == 1 or x == [] or x == [1]", x=nested(40)) == "False"
 

@@ -1,4 +1,4 @@
-"""Drives the scheduler in virtual time: no clock, no loop, the same order on every machine.
+"""Run the scheduler in virtual time: without a clock or an event loop, in the same order on every machine.
 
 Invariant: of tasks that end at the same moment, the firing that started first comes first.
 """
@@ -26,7 +26,7 @@ def graph(text: str, name: str = "") -> GraphDefinition:
 
 
 def takes(duration: float = 1.0, /, **update: Any) -> Tool:
-    """Return a tool that takes a while and writes an update."""
+    """Return a tool that takes some time and writes an update."""
     return lambda task: (duration, update)
 
 
@@ -42,7 +42,7 @@ def computes(function: Callable[[Mapping[str, Any]], Any], duration: float = 1.0
 
 @dataclass
 class Drive:
-    """A run in virtual time, and what was seen of it."""
+    """A run in virtual time, with the observations that tests assert on."""
 
     plan: Plan
     tools: Mapping[str, Tool]
@@ -57,13 +57,13 @@ class Drive:
     cancelled: list[tuple[float, str]] = field(default_factory=list)
     ended: Ended | None = None
     before_last: int = 0
-    """How many starts there were before the last thing that happened."""
+    """The number of starts before the last event."""
     on_step: Callable[[Drive], None] | None = None
     _queue: list[tuple[float, Any, int, Any]] = field(default_factory=list)
     _pushed: int = 0
 
     def carry_out(self, answers: list[Command]) -> None:
-        """Start, stop and note what the scheduler says."""
+        """Execute the scheduler's commands, and record them."""
         self.answers += answers
         for answer in answers:
             if isinstance(answer, Task):
@@ -87,7 +87,7 @@ class Drive:
         heapq.heappush(self._queue, (time, tie, self._pushed, (what, result)))
 
     def step(self) -> bool:
-        """Let the next thing happen; return whether there was one."""
+        """Process the next event; return whether there was one."""
         if not self._queue:
             return False
         time, _, _, (what, result) = heapq.heappop(self._queue)
@@ -119,16 +119,16 @@ class Drive:
         self.carry_out(answers)
 
     def run(self) -> Drive:
-        """Go on to the end."""
+        """Run to the end."""
         while self.step():
             pass
         return self
 
-    # what tests ask
+    # queries of the tests
 
     @property
     def makespan(self) -> float:
-        """The moment of the last thing that ended."""
+        """The time of the last event."""
         return self.now
 
     @property
@@ -140,17 +140,17 @@ class Drive:
 
     @property
     def error(self) -> BaseException:
-        """What ended the run; fails the test if nothing did."""
+        """The error that ended the run; fails the test if there is none."""
         assert self.ended is not None
         assert self.ended.error is not None, self.ended.state
         return self.ended.error
 
     def started(self, name: str) -> list[float]:
-        """The moments at which a node started."""
+        """The times at which a node started."""
         return [time for time, started, _ in self.starts if started == name]
 
     def saw(self, name: str) -> list[dict[str, Any]]:
-        """The states that a node's firings were given."""
+        """The states that a node's firings received."""
         return [state for _, started, state in self.starts if started == name]
 
     @property
@@ -169,7 +169,7 @@ def prepare(
     tie: Tie | None = None,
     **compiled: Any,
 ) -> Drive:
-    """Return a drive that has not begun; `graphs` are texts of subgraphs by name."""
+    """Return a drive that has not started; `graphs` are texts of subgraphs by name."""
     if isinstance(source, str):
         source = graph(source)
     if isinstance(source, GraphDefinition):
@@ -185,7 +185,7 @@ def run(source: str | GraphDefinition | Plan, tools: Mapping[str, Tool] | None =
 
 
 def resume(drive: Drive, log: list[Outcome], state: Mapping[str, Any] | None = None) -> Drive:
-    """Replay a log into a new scheduler, and return a drive that has started what is to be started then."""
+    """Replay a log into a new scheduler, and return a drive that has started the tasks that are due after the replay."""
     again = Drive(drive.plan, drive.tools, Scheduler(drive.plan, state or {}), drive.default, drive.tie)
     again.log = list(log)
     leaves = again.scheduler.replay(log)

@@ -1,4 +1,4 @@
-"""A second implementation of the rules of a run: naive, slow, and as close to their text as possible.
+"""A second implementation of the rules of a run: naive, slow, and as close to the text of the rules as possible.
 
 Invariant: the oracle shares no code with the scheduler and has no optimisation. The writes that a token has seen are a
 set, reachability is searched again each time, and every pending node is tested after every event.
@@ -23,7 +23,7 @@ FOLDS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class RunError(Exception):
-    """What ended a run: the kind of the error, and the node or the keys it is about."""
+    """The error that ended a run: its kind, and the node or the keys that it concerns."""
 
     def __init__(self, kind: str, about: Any) -> None:
         super().__init__(kind, about)
@@ -32,7 +32,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """A path's state. By key: the value, the last write, all writes seen, the updates in order; and starts passed."""
+    """The state of a path. For each key: the value, the last write, all writes seen, the updates in order; also the starts passed."""
 
     values: dict[str, Any]
     last: dict[str, int] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Oracle:
         self.before_last = 0
 
     def run(self) -> dict[str, Any]:
-        """Run to the end; return the final state, or raise what ended the run."""
+        """Run to the end; return the final state, or raise the error that ended the run."""
         placed = []
         for entry in self.graph.entries:
             self.arrive(entry, (-1, (len(placed),), Token(dict(self.initial))))
@@ -134,7 +134,7 @@ class Oracle:
             raise RunError("StateConflictError", conflicts)
         return Token(values, last, seen, updates, frozenset().union(*(token.passed for token in several)))
 
-    # what happens
+    # events
 
     def happened(self, firing: Firing, result: Any) -> None:
         node, token = firing.node, firing.token
@@ -258,7 +258,7 @@ class Oracle:
 
 
 class _Kept:
-    """A result in the queue, which never has to compare it: a node and the number of its start are unique."""
+    """A result in the queue. The queue never compares results, since a node and the number of its start are unique."""
 
     def __init__(self, result: Any) -> None:
         self.result = result

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Node:
-    """A node; its place in the list is its name."""
+    """A node; its index in the list is its name."""
 
     join: str = "all"
     route: str = "first"
@@ -21,7 +21,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """An edge; no target is END. `holds` is the condition, as a function of the state; it may raise KeyError."""
+    """An edge; without a target it leads to END. `holds` is the condition, a function of the state that may raise KeyError."""
 
     source: int
     target: int | None
@@ -33,7 +33,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph as the oracle knows it."""
+    """A graph in the oracle's representation."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
@@ -43,7 +43,7 @@ class Graph:
 
 
 class Shape:
-    """What can be said of a graph before it runs: cycles, heads, loops inside loops."""
+    """The structure of a graph, computed before a run: cycles, heads, nested loops."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -67,7 +67,7 @@ class Shape:
                 self._walk(target)
 
     def _reaches(self, start: int, goal: int, region: frozenset[int]) -> bool:
-        """Whether a way of one edge or more leads from one node to another within a region."""
+        """Return whether a path of at least one edge leads from one node to another within a region."""
         found: set[int] = set()
         work = [start]
         while work:
@@ -77,7 +77,7 @@ class Shape:
         return goal in found
 
     def loop_around(self, node: int, region: frozenset[int]) -> frozenset[int]:
-        """The nodes that lie on a cycle with this one within a region; none if it is on no cycle."""
+        """Return the nodes that lie on a cycle with this one within a region; none if it is on no cycle."""
         return frozenset(n for n in region if self._reaches(node, n, region) and self._reaches(n, node, region))
 
     def head(self, loop: frozenset[int]) -> int:
@@ -90,7 +90,7 @@ class Shape:
             self._find_inner(loop - {self.head(loop)}, depth + 1)
 
     def _holds_back(self, live: int, running: bool, node: int, region: frozenset[int]) -> bool:
-        """Whether a live position can still reach a pending node in this round."""
+        """Return whether a live position can still reach a pending node in this round."""
         if live == node:
             return running
         loop = self.loop_around(node, region)

@@ -1,7 +1,7 @@
 """Random graphs with random tools, for the scheduler and for the oracle.
 
-Invariant: a tool is a function of its node, the number of its start and its state. So two implementations that agree on
-these agree on everything.
+Invariant: a tool is a function of its node, the number of its start and its state. Two implementations that agree on
+these three therefore agree on everything.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Case:
     tool: Tool
 
     def definition(self) -> GraphDefinition:
-        """Return the graph as the scheduler takes it."""
+        """Return the graph in the scheduler's representation."""
         nodes = [
             {"node_id": str(n), "tool": str(n), "join": node.join, "route": node.route}
             for n, node in enumerate(self.graph.nodes)
@@ -168,7 +168,7 @@ def state_tool(random: Random, count: int, kinds: Kinds) -> Callable[[Random], T
 
 
 def compare(case: Case) -> str:
-    """Run a case both ways, and assert that they agree on everything; return how it ended."""
+    """Run a case by the scheduler and by the oracle, and assert that they agree; return the kind of its end."""
     drive = case.drive()
     drive.carry_out(drive.scheduler.begin())
     drive.run()
@@ -177,7 +177,7 @@ def compare(case: Case) -> str:
         final = oracle.run()
     except RunError as error:
         _same_error(drive, error)
-        # Of what the last completion started before the error was met, the order is nobody's business.
+        # The rules leave open the order of the tasks that the last completion started before the error.
         assert _sorted(drive.starts[: drive.before_last]) == _sorted(_named(oracle)[: oracle.before_last])
         return error.kind
     assert _sorted(drive.starts) == _sorted(_named(oracle))
@@ -201,7 +201,7 @@ def _same_error(drive: Drive, error: RunError) -> None:
 
 
 def _plain(state: Any) -> dict[str, Any]:
-    """Return a state without the words of its error."""
+    """Return a state without the text of its error."""
     plain = dict(state)
     if isinstance(plain.get("error"), dict):
         plain["error"] = {k: v for k, v in plain["error"].items() if k != "message"}

@@ -17,7 +17,7 @@ from nbflow.graph import GraphDefinition
 
 @dataclass
 class Block:
-    """A part of a graph with one way in and one way out: its critical path, and how often each node leaves a mark."""
+    """A part of a graph with one entry and one exit: its critical path, and the number of marks of each node."""
 
     first: str
     last: str
@@ -27,7 +27,7 @@ class Block:
 
 @dataclass
 class Builder:
-    """Makes nodes and edges of random blocks."""
+    """Builds the nodes and edges of random blocks."""
 
     random: Random
     nodes: list[dict[str, Any]] = field(default_factory=list)

@@ -39,7 +39,7 @@ def test_of_two_failures_at_once_the_first_processed_is_the_one_raised() -> None
     assert "node 'b' failed" in str(drive.error)
 
 
-def test_completions_that_came_in_before_stay_and_a_resume_runs_siblings_and_the_failed_node_again() -> None:
+def test_earlier_completions_stay_and_a_resume_runs_siblings_and_the_failed_node_again() -> None:
     tools = {"b": takes(1, x=1), "c": raises(duration=2), "d": takes(9, y=2)}
     drive = run("a -> b & c & d -> e", tools)
     assert [(o.kind, o.node) for o in drive.log] == [("completed", "a"), ("completed", "b")]
@@ -56,7 +56,7 @@ def test_the_state_of_a_failed_run_lays_ended_pending_and_running_tokens_over_ea
     assert drive.ended.state == {"n": 0, "x": "pending", "p": 1, "q": 1}
 
 
-def test_what_a_cancelled_firing_still_returns_is_dropped() -> None:
+def test_the_result_of_a_cancelled_firing_is_dropped() -> None:
     drive = prepare("a -> b & c\nb -> d\nc -> d\nd [join=race]", {"c": takes(5)})
     drive.carry_out(drive.scheduler.begin())
     drive.step()
@@ -97,7 +97,7 @@ def test_a_failure_in_a_loop_takes_the_nodes_error_edges_out_of_it() -> None:
     assert drive.order == "a a a out"
 
 
-def test_a_run_stopped_from_outside_cancels_all_that_is_live() -> None:
+def test_a_run_stopped_from_outside_cancels_every_live_firing() -> None:
     drive = prepare("a -> b & c -> d", {"b": takes(5)})
     drive.carry_out(drive.scheduler.begin())
     drive.step()

@@ -35,30 +35,30 @@ def test_further_tokens_that_arrive_while_a_node_is_pending_join_it() -> None:
     assert drive.saw("e") == [{"x": 1, "y": 2, "z": 3}]
 
 
-def test_a_node_never_runs_beside_itself() -> None:
-    # The head goes round by way of g while b still runs; what comes to b then waits for b itself.
+def test_two_firings_of_a_node_never_run_at_the_same_time() -> None:
+    # The head runs its next round through g while b still runs; the token that then reaches b waits for b itself.
     text = "f [join=first]\nf -> b & g\ng -> f if rounds < 2\nb -> f if false\nentry f"
     drive = run(text, {"f": counts("rounds"), "b": takes(5)})
     assert drive.started("f") == [0, 2]
     assert drive.started("b") == [1, 6]
 
 
-def test_inside_a_loop_ways_through_its_head_are_the_next_round_and_do_not_count() -> None:
-    # c could reach d through the head only, so d does not wait for it; the head then waits for both.
+def test_inside_a_loop_paths_through_its_head_belong_to_the_next_round_and_do_not_count() -> None:
+    # c can reach d only through the head, so d does not wait for it; the head then waits for both.
     text = "h -> c & d\nc -> h if rounds < 2 else END\nd -> h if rounds < 2 else END"
     drive = run(text, {"h": counts("rounds"), "c": takes(5), "d": takes(1)})
     assert drive.started("d") == [1, 7]
     assert drive.started("h") == [0, 6]
 
 
-def test_a_head_that_is_running_holds_back_the_nodes_of_its_loop() -> None:
-    # x lies in the loop of a; the token that y brings it waits while a runs, and joins a's own.
+def test_the_nodes_of_a_loop_wait_while_its_head_is_running() -> None:
+    # x lies in the loop of a; the token that reaches it from y waits while a runs, and joins the token from a.
     text = "s -> a & y\na [join=first]\na -> x\ny -> x\nx -> a if rounds < 1 else END\nentry s"
     drive = run(text, {"a": counts("rounds", duration=9), "y": takes(1)})
     assert drive.started("x") == [10]
 
 
-def test_a_head_that_does_not_wait_holds_back_what_its_last_round_still_has_to_start() -> None:
+def test_a_head_that_does_not_wait_delays_the_pending_nodes_of_its_last_round() -> None:
     text = "h [join=each]\nh -> s & g\ns -> t\ng -> h if rounds < 2\nt -> h if false\nentry h"
     tools = {"h": lambda task: (10 if "rounds" in task.path else 1, {}), "g": counts("rounds"), "s": takes(5)}
     drive = run(text, tools)
@@ -67,10 +67,10 @@ def test_a_head_that_does_not_wait_holds_back_what_its_last_round_still_has_to_s
     assert drive.started("t") == [17]
 
 
-def test_the_head_waits_for_everything_live_in_its_loop_so_rounds_do_not_overlap() -> None:
+def test_the_head_waits_for_every_live_position_in_its_loop_so_rounds_do_not_overlap() -> None:
     text = "h -> a & b\na -> h if rounds < 3\nb -> c -> END"
     drive = run(text, {"h": counts("rounds"), "b": takes(2), "c": takes(2)})
-    # c lies outside the loop, and b too: neither leads back to h. Both wait for the loop to be over.
+    # b and c lie outside the loop, since neither leads back to h. Both wait for the end of the loop.
     assert drive.started("h") == [0, 2, 4]
     assert drive.started("b") == [6]
     text = "h -> a & b\na -> h if rounds < 3\nb -> c -> h if false else END"
@@ -85,7 +85,7 @@ def test_parallel_branches_of_a_loop_run_in_parallel_and_join_once_a_round() -> 
     assert drive.started("a") == drive.started("b") == [1, 7, 13]
 
 
-def test_loops_inside_loops_are_the_same_again_with_the_head_taken_out() -> None:
+def test_nested_loops_follow_the_same_rules_with_the_outer_head_removed() -> None:
     text = """
     o -> i -> a & b -> j
     j -> i if inner % 2 == 1
@@ -97,7 +97,7 @@ def test_loops_inside_loops_are_the_same_again_with_the_head_taken_out() -> None
     assert drive.started("i") == [1, 6, 13, 18]
 
 
-def test_a_head_waits_for_what_enters_its_loop_elsewhere() -> None:
+def test_a_head_waits_for_tokens_that_enter_its_loop_at_other_nodes() -> None:
     drive = run("a -> b & c\nb -> d\nc -> d\nd -> b if rounds < 2 else e", {"d": counts("rounds"), "c": takes(5)})
     assert drive.order == "a c d b d e"
 
@@ -124,27 +124,27 @@ def test_of_two_arrivals_at_once_first_takes_one() -> None:
     assert drive.order == "s d"
 
 
-def test_first_is_started_again_by_what_came_through_its_last_start() -> None:
+def test_first_is_started_again_by_a_token_that_passed_its_last_start() -> None:
     text = "s -> a & b -> f\nf [join=first]\nf -> g\ng -> f if rounds < 3 else END\nentry s"
     drive = run(text, {"g": counts("rounds"), "b": takes(4)})
     assert drive.order == "s a b f g f g f g"
 
 
-def test_of_two_that_came_through_its_last_start_one_starts_first_again() -> None:
+def test_one_of_two_tokens_that_passed_its_last_start_starts_first_again() -> None:
     text = "f [join=first]\nf -> a & b\na -> f if rounds < 2\nb -> f if rounds < 2\nentry f"
     drive = run(text, {"f": counts("rounds"), "b": takes(3)})
     assert drive.started("f") == [0, 2]
 
 
-def test_a_joined_token_has_come_through_the_later_start_of_those_it_was_joined_of() -> None:
-    # x comes from the first start of f and y from the second; joined at j, they start it a third time.
+def test_a_joined_token_has_passed_the_latest_start_of_its_parts() -> None:
+    # The token of x passed the first start of f, that of y the second; joined at j, they start f a third time.
     text = "f [join=first, route=all]\nf -> x if rounds == 1\nf -> a if rounds == 1\nf -> y if rounds == 2\na -> f"
     for edges in ("y -> j\nx -> j", "x -> j\ny -> j"):
         drive = run(f"{text}\n{edges}\nj -> f if rounds < 3\nentry f", {"f": counts("rounds"), "x": takes(5)})
         assert drive.order == "f x a f y j f"
 
 
-def test_stragglers_run_on_and_their_failure_counts_like_any_other() -> None:
+def test_stragglers_continue_and_their_failure_counts_like_any_other() -> None:
     drive = run("a -> b & c -> d\nd [join=first]", {"c": raises(duration=3)})
     assert drive.started("d") == [2]
     assert str(drive.error) == "node 'c' failed: ValueError: broken"
@@ -162,7 +162,7 @@ def test_race_cancels_pending_nodes_too() -> None:
     assert drive.order == "a b c d"
 
 
-def test_race_leaves_alone_what_cannot_reach_it() -> None:
+def test_race_does_not_cancel_positions_that_cannot_reach_it() -> None:
     drive = run("a -> b & c -> d\nd [join=race]\na -> y", {"c": takes(5), "y": takes(9)})
     assert drive.cancelled == [(2, "c")]
     assert drive.makespan == 10
@@ -174,7 +174,7 @@ def test_a_race_starts_before_the_nodes_of_the_same_completion_that_it_cancels()
         assert drive.order == "a r"
 
 
-def test_race_in_a_loop_cancels_only_what_can_reach_it_in_this_round() -> None:
+def test_race_in_a_loop_cancels_only_positions_that_can_reach_it_in_this_round() -> None:
     text = "h -> a & b -> r\nr [join=race]\nr -> h if rounds < 2 else END"
     drive = run(text, {"h": counts("rounds"), "a": takes(1), "b": takes(6)})
     assert drive.cancelled == [(2, "b"), (5, "b")]
@@ -195,7 +195,7 @@ def test_a_node_that_waited_for_a_cancelled_pending_node_starts() -> None:
     assert drive.started("j") == [4]
 
 
-def test_each_is_started_by_every_arrival_side_by_side() -> None:
+def test_each_starts_on_every_arrival_and_its_instances_run_in_parallel() -> None:
     drive = run("a -> b & c -> d\nd [join=each]", {"b": takes(1, x=1), "c": takes(2, x=2), "d": takes(5)})
     assert drive.started("d") == [2, 3]
     assert drive.saw("d") == [{"x": 1}, {"x": 2}]
@@ -214,7 +214,7 @@ def test_keys_that_instances_of_each_write_need_a_reducer() -> None:
 
 
 def test_nodes_that_start_on_arrival_start_before_joins_are_tested_in_any_order_of_edges() -> None:
-    # The head goes round at once, so n waits for it: the same for both orders of the edges.
+    # The head starts its next round at once, so n waits for it, in both orders of the edges.
     for edges in ("e -> n\ne -> e if k < 3", "e -> e if k < 3\ne -> n"):
         drive = run(f"e [join=each, route=all]\n{edges}\nn -> e if false\nentry e", {"e": counts("k")})
         assert drive.order == "e e e n"

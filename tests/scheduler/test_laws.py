@@ -30,7 +30,7 @@ def begun(case: Case) -> Drive:
 
 
 def ending(drive: Drive) -> Any:
-    """The final state without the words of its error, or that there was an error."""
+    """Return the final state without the text of its error, or a mark that the run failed."""
     assert drive.ended is not None
     if drive.ended.error is not None:
         return "failed"
@@ -51,7 +51,7 @@ def test_the_outcome_does_not_depend_on_durations(random: Random) -> None:
 
 
 def composite(random: Random) -> tuple[GraphDefinition, dict[str, GraphDefinition]]:
-    """Return a random graph some of whose nodes are maps, subgraphs, or maps over subgraphs; and the subgraphs."""
+    """Return a random graph and its subgraphs; some nodes are maps, subgraphs, or maps over subgraphs."""
 
     def patched(case: Case, kinds: list[dict[str, Any]], share: float) -> GraphDefinition:
         data = case.definition().model_dump(by_alias=True, exclude_unset=True)
@@ -71,7 +71,7 @@ def composite(random: Random) -> tuple[GraphDefinition, dict[str, GraphDefinitio
 
 
 def composite_drive(random: Random) -> Drive:
-    """Return a drive of such a graph before its start; its tools depend on the state and the item alone."""
+    """Return a drive of such a graph that has not started; its tools depend on the state and the item alone."""
     definition, graphs = composite(random)
     timed = state_tool(random, 12, WAITING)(random)
     plan = compile_plan(definition, graphs=graphs)
@@ -160,7 +160,7 @@ def test_no_token_is_lost(random: Random) -> None:
 
 
 def _marked(case: Case) -> Callable[[int, int, Any], tuple[float, Any]]:
-    """Return the case's tool; it leaves a mark in the trail too, another one with each firing."""
+    """Return the case's tool, which also adds a different mark to the trail with each firing."""
 
     def tool(node: int, nth: int, state: Any) -> tuple[float, Any]:
         duration, update = case.tool(node, nth, state)
@@ -171,7 +171,7 @@ def _marked(case: Case) -> Callable[[int, int, Any], tuple[float, Any]]:
 
 @several
 @given(random=RANDOMS)
-def test_whenever_something_is_live_something_runs(random: Random) -> None:
+def test_a_run_with_a_live_token_has_a_running_task(random: Random) -> None:
     drive = begun(random_case(random, EVERY))
     while drive.scheduler.ended is None:
         running = drive.scheduler.leaves()
@@ -203,7 +203,7 @@ def test_structured_loops_run_their_branches_in_parallel_and_join_them_once_a_ro
 
 
 @pytest.mark.parametrize("text", ["a -> b & c -> d\nd -> a if n < 3 [max=2]\nd -> e on error"])
-def test_what_is_replayed_as_a_failure_is_what_an_error_edge_wrote(text: str) -> None:
+def test_a_replayed_failure_is_the_error_that_an_error_edge_wrote(text: str) -> None:
     drive = prepare(text, {"d": lambda task: (1, KeyError("n"))}, state={"n": 0})
     drive.carry_out(drive.scheduler.begin())
     drive.run()

@@ -69,7 +69,7 @@ def test_the_loops_of_a_random_graph_are_those_of_the_definition(seed: int) -> N
 
 @pytest.mark.parametrize("keeps_all", [True, False])
 @pytest.mark.parametrize("seed", range(150))
-def test_what_holds_a_node_back_is_what_can_still_reach_it_in_this_round(seed: int, keeps_all: bool) -> None:
+def test_a_node_waits_for_the_positions_that_can_still_reach_it_in_this_round(seed: int, keeps_all: bool) -> None:
     count, edges, entries = random_graph(Random(seed))
     shape, holds = shape_of(count, edges, entries), Reachability(found_of(count, edges, entries))
     holds._keeps_all = keeps_all

@@ -21,13 +21,13 @@ def squares(*, broken: tuple[int, ...] = (), durations: tuple[float, ...] = (1,)
 ITEMS = {"xs": [1, 2, 3]}
 
 
-def test_an_items_result_is_what_the_tool_returned_and_the_list_goes_to_into() -> None:
+def test_an_items_result_is_the_tools_return_value_and_into_gets_the_list() -> None:
     drive = run("m [map=xs, into=out] -> z".replace(" -> z", "\nm -> z"), {"m": squares()}, state=ITEMS)
     assert drive.order == "m[0] m[1] m[2] z"
     assert drive.state == {"xs": [1, 2, 3], "out": [1, 4, 9]}
 
 
-def test_the_list_goes_to_the_nodes_id_by_default() -> None:
+def test_the_key_of_the_list_is_the_nodes_id_by_default() -> None:
     assert run("m [map=xs]", {"m": squares()}, state=ITEMS).state["m"] == [1, 4, 9]
 
 
@@ -42,7 +42,7 @@ def test_map_results_have_the_order_of_the_list_in_any_order_of_ends() -> None:
     assert drive.makespan == 5
 
 
-def test_limit_says_how_many_items_run_at_once() -> None:
+def test_limit_bounds_the_number_of_items_that_run_at_once() -> None:
     drive = run("m [map=xs, limit=2]", {"m": squares(durations=(4, 1, 1))}, state={"xs": [1, 2, 3, 4]})
     assert [time for time, _, _ in drive.starts] == [0, 0, 1, 2]
 
@@ -67,7 +67,7 @@ def test_the_error_edges_of_the_node_see_the_items_error() -> None:
     assert drive.state == {"xs": [1, 2, 3], "error": {"node": "m[1]", "type": "ValueError", "message": "no 2"}}
 
 
-def test_collect_puts_the_error_in_the_items_place() -> None:
+def test_collect_puts_the_error_at_the_items_position() -> None:
     drive = run("m [map=xs, on_error=collect]", {"m": squares(broken=(2,))}, state=ITEMS)
     error = {"node": "m[1]", "type": "ValueError", "message": "no 2"}
     assert drive.state["m"] == [1, {"error": error}, 9]
@@ -90,7 +90,7 @@ def test_a_missing_key_fails_the_node() -> None:
     assert str(drive.error.__cause__).startswith("node 'm' maps over 'xs', which is not in the state; it needs a list")
 
 
-def test_what_is_not_a_list_fails_the_node_and_its_error_edges_are_taken() -> None:
+def test_a_value_that_is_not_a_list_fails_the_node_and_its_error_edges_are_taken() -> None:
     drive = run("m [map=xs]\nm -> z on error", state={"xs": "text"})
     assert drive.order == "z"
     assert drive.state["error"]["message"].startswith("node 'm' maps over 'xs', which holds str")
@@ -102,7 +102,7 @@ def test_an_empty_list_gives_an_empty_list() -> None:
     assert drive.state == {"xs": [], "m": []}
 
 
-def test_maps_side_by_side_are_joined_like_any_other_nodes() -> None:
+def test_parallel_maps_are_joined_like_any_other_nodes() -> None:
     text = "a -> m & n -> z\nm [map=xs]\nn [map=xs]"
     drive = run(text, {"m": squares(durations=(1, 9)), "n": squares()}, state=ITEMS)
     assert drive.started("z") == [10]
@@ -122,7 +122,7 @@ def test_a_map_over_a_subgraph_runs_it_once_per_item() -> None:
     assert drive.state["m"] == [{"r": 10, "t": 11}, {"r": 20, "t": 21}, {"r": 30, "t": 31}]
 
 
-def test_collect_takes_what_fails_inside_a_subgraph_after_its_retries() -> None:
+def test_collect_takes_a_failure_inside_a_subgraph_after_its_retries() -> None:
     tools = {"p": computes(lambda s: ValueError("no") if s["x"] == 2 else {"r": s["x"]})}
     text = "m = graph g [map=xs, as=x, on_error=collect, retries=1]"
     drive = run(text, tools, state=ITEMS, graphs={"g": "p"})
@@ -161,7 +161,7 @@ def test_a_second_map_carries_the_error_of_an_item_and_does_not_run_it() -> None
     assert drive.state["zs"] == [1, ERROR, 81]
 
 
-def test_a_map_drops_errors_where_it_says_so() -> None:
+def test_a_map_drops_errors_if_its_option_says_so() -> None:
     drive = run(TWO_MAPS.format(", errors=drop"), {"m": squares(broken=(2,)), "n": squares()}, state=ITEMS)
     assert drive.order == "m[0] m[1] m[2] n[0] n[1]"
     assert drive.state["zs"] == [1, 81]
@@ -217,13 +217,13 @@ reduce all with extend"""
     {"error": "text"}, {"error": {"node": "m"}}, {"error": ERROR["error"], "x": 1}, {"error": ERROR["error"] | {"x": 1}},
     {"error": ERROR["error"] | {"node": None}}, [ERROR], "error",
 ])  # fmt: skip
-def test_what_only_looks_like_an_error_is_a_value(item: object) -> None:
+def test_a_value_that_only_looks_like_an_error_is_a_value(item: object) -> None:
     drive = run("n [map=ys]", {"n": takes(1)}, state={"ys": [item]})
     assert drive.order == "n[0]"
 
 
-def test_a_log_of_before_replays_by_its_own_rules() -> None:
-    """Until rules 2 a map gave its tool the error as a value."""
+def test_an_older_log_replays_by_the_rules_of_its_version() -> None:
+    """Before version 2 of the rules, a map passed the error to its tool as a value."""
     from nbflow.scheduler import Outcome, Scheduler
 
     plan = prepare(TWO_MAPS.format(""), state=ITEMS).plan
@@ -250,7 +250,7 @@ def test_an_edited_list_with_errors_starts_a_map_again_if_no_item_has_ended() ->
 
 
 def through(values: list[object], broken: set[int], node: str, *, drops: bool) -> list[object]:
-    """Return what a map with `collect` makes of a list, as the rules say it."""
+    """Return the result of a map with `collect` over a list, as the rules define it."""
     values = [value for value in values if not (drops and isinstance(value, dict))]
     error = {"type": "ValueError", "message": "no"}
     return [

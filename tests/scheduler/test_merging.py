@@ -16,7 +16,7 @@ def test_the_same_write_on_two_branches_stays() -> None:
     assert run(SPLIT, {"a": takes(1, x=1)}).state == {"x": 1}
 
 
-def test_a_write_made_after_seeing_the_other_wins() -> None:
+def test_a_write_that_saw_the_other_wins() -> None:
     for durations in ((1, 5), (5, 1)):
         drive = run(SPLIT, {"a": takes(1, x=1), "b": takes(durations[0], x=2), "c": takes(durations[1])})
         assert drive.saw("d") == [{"x": 2}]
@@ -30,7 +30,7 @@ def test_a_later_write_wins_over_one_seen_at_an_earlier_join() -> None:
     assert run(text, {"a": takes(1, x=1), "b": takes(1, x=2)}).saw("d") == [{"x": 2}]
 
 
-def test_two_writes_made_side_by_side_are_a_conflict_that_names_the_key_and_both_nodes() -> None:
+def test_two_concurrent_writes_are_a_conflict_that_names_the_key_and_both_nodes() -> None:
     drive = run(SPLIT, {"b": takes(1, x=1), "c": takes(2, x=2)})
     error = drive.error
     assert isinstance(error, StateConflictError)
@@ -41,7 +41,7 @@ def test_equal_values_written_twice_are_two_writes() -> None:
     assert isinstance(run(SPLIT, {"b": takes(1, x=1), "c": takes(2, x=1)}).error, StateConflictError)
 
 
-def test_a_write_side_by_side_with_one_that_was_overwritten_is_a_conflict_still() -> None:
+def test_a_write_concurrent_with_an_overwritten_one_is_still_a_conflict() -> None:
     drive = run("a -> b & c\nb -> e -> d\nc -> d", {"b": takes(1, x=1), "e": takes(1, x=2), "c": takes(1, x=3)})
     assert isinstance(drive.error, StateConflictError)
     assert drive.error.writers == ("c", "e")
@@ -129,12 +129,12 @@ def test_at_a_join_each_update_counts_once_however_many_paths_bring_it() -> None
     assert run(text, tools).state == {"x": ["a", "b", "c", "p", "q", "z"]}
 
 
-def test_updates_come_in_the_order_of_the_joining_edges_not_of_the_nodes_or_of_time() -> None:
+def test_updates_have_the_order_of_the_joining_edges_not_of_the_nodes_or_of_time() -> None:
     text = "b; c\na -> b & c\nc -> d\nb -> d\nreduce x with append"
     assert run(text, {"b": takes(1, x="b"), "c": takes(5, x="c")}).state == {"x": ["c", "b"]}
 
 
-def test_on_one_edge_updates_come_in_the_order_of_the_firings() -> None:
+def test_on_one_edge_updates_have_the_order_of_the_firings() -> None:
     text = "a [route=all]\na -> j if true\na -> a if n < 3\nreduce x with append\nreduce n with add\nentry a"
     drive = run(text, {"a": computes(lambda s: {"x": s["n"], "n": 1})}, state={"n": 0})
     assert drive.state == {"n": 3, "x": [0, 1, 2]}
@@ -157,13 +157,13 @@ def test_error_merges_as_by_last() -> None:
     assert drive.saw("d")[0]["error"] == {"node": "c", "type": "ValueError", "message": "two"}
 
 
-def test_error_takes_the_reducer_it_is_given() -> None:
+def test_error_uses_the_reducer_declared_for_it() -> None:
     text = "a -> b & c\nb -> d on error\nc -> d on error\nreduce error with append"
     drive = run(text, {"b": raises("one"), "c": raises("two")})
     assert [e["message"] for e in drive.state["error"]] == ["one", "two"]
 
 
-def test_values_are_passed_as_they_are() -> None:
+def test_values_are_passed_unchanged() -> None:
     thing = object()
     drive = run(SPLIT, {"a": takes(1, x=thing)})
     assert drive.state["x"] is thing

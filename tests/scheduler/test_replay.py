@@ -1,4 +1,4 @@
-"""A log applied through the methods of a live run: every prefix, skips, edits, and outcomes that do not fit."""
+"""A log replays through the methods of a live run: every prefix, skips, edits, and mismatched outcomes."""
 
 import pytest
 from harness import Drive, computes, prepare, raises, resume, run, takes
@@ -60,7 +60,7 @@ def test_a_log_of_maps_subgraphs_and_maps_of_subgraphs_replays() -> None:
     assert ends == [drive.state] * (len(drive.log) + 1)
 
 
-def test_a_failure_inside_a_subgraph_that_the_outer_node_takes_replays() -> None:
+def test_a_failure_inside_a_subgraph_that_the_outer_node_handles_replays() -> None:
     drive = run("s = graph g\ns -> e on error", {"q": raises("no")}, graphs={"g": "p -> q & r"})
     assert [again.state for again in prefixes(drive)] == [drive.state] * (len(drive.log) + 1)
 
@@ -82,19 +82,19 @@ def test_a_log_continues_with_a_later_attempt_at_a_subgraph() -> None:
     assert (task.scope, task.node.id, dict(task.path)) == ("s#2~3/", "q", {"x": 2})
 
 
-def test_node_ids_may_hold_the_signs_that_scopes_are_made_of() -> None:
+def test_node_ids_may_contain_the_separators_of_scopes() -> None:
     sub = {"g": "p -> q"}
     drive = run('"s#1~2" = graph g [map=xs, as=x]\n"s#1~2" -> z', graphs=sub, state={"xs": [1]})
     assert [again.state for again in prefixes(drive, {"xs": [1]})] == [drive.state] * 4
 
 
-def test_an_attempt_that_failed_before_anything_ran_is_tried_again_after_a_replay() -> None:
+def test_an_attempt_that_failed_before_any_task_ran_is_retried_after_a_replay() -> None:
     drive = run("s = graph g [retries=2]\ns -> e on error", graphs={"g": "m [map=xs]"})
     assert drive.order == "e"
     assert [again.state for again in prefixes(drive)] == [drive.state] * 4
 
 
-def test_what_happened_during_the_backoff_of_a_subgraph_replays_before_its_next_attempt() -> None:
+def test_events_during_the_backoff_of_a_subgraph_replay_before_its_next_attempt() -> None:
     drive = prepare("a -> s & b -> c\ns = graph g [retries=1]\ns -> e on error", graphs={"g": "m [map=xs]"})
     log = [
         Outcome("completed", "", 1, "a", None, {}),
@@ -109,7 +109,7 @@ def test_what_happened_during_the_backoff_of_a_subgraph_replays_before_its_next_
     ]
 
 
-def test_a_skipped_firing_is_a_completion_with_the_output_a_person_gave() -> None:
+def test_a_skipped_firing_is_a_completion_with_the_given_output() -> None:
     drive = prepare("a -> b -> c")
     log = [Outcome("completed", "", 1, "a", None, {"x": 1}), Outcome("skipped", "", 2, "b", None, {"y": 2})]
     (task,) = drive.scheduler.replay(log)
@@ -135,7 +135,7 @@ def test_a_subgraph_that_failed_from_outside_replays_for_any_number_of_retries()
     assert (task.node.id, dict(task.path)) == ("z", {"error": late})
 
 
-def test_an_edit_writes_keys_into_every_live_token_as_one_who_has_seen_all_others() -> None:
+def test_an_edit_writes_keys_into_every_live_token_and_counts_as_having_seen_all_writes() -> None:
     drive = prepare("a -> b & c -> d", {"b": takes(1), "c": takes(2)})
     log = [
         Outcome("completed", "", 1, "a", None, {"x": 1}),
@@ -148,7 +148,7 @@ def test_an_edit_writes_keys_into_every_live_token_as_one_who_has_seen_all_other
     assert drive.run().state == {"x": 9}
 
 
-def test_an_edit_settles_writes_made_side_by_side_before_it() -> None:
+def test_an_edit_settles_earlier_concurrent_writes() -> None:
     drive = prepare("a -> b & c & e -> d")
     log = [
         Outcome("completed", "", 1, "a", None, {}),
@@ -161,7 +161,7 @@ def test_an_edit_settles_writes_made_side_by_side_before_it() -> None:
     assert drive.run().state == {"x": 9}
 
 
-def test_what_is_written_after_an_edit_has_seen_it() -> None:
+def test_a_write_after_an_edit_has_seen_it() -> None:
     tools = {"c": takes(1, x=5)}
     drive = prepare("a -> b & c -> d", tools)
     log = [Outcome("completed", "", 1, "a", None, {}), Outcome("edited", value={"x": 9})]
@@ -190,7 +190,7 @@ def test_an_edit_reaches_paths_that_have_ended_too() -> None:
     assert drive.run().state == {"x": 9}
 
 
-def test_an_outcome_that_does_not_fit_is_named_with_what_runs_there() -> None:
+def test_the_error_of_a_mismatched_outcome_names_it_and_the_running_task() -> None:
     drive = run("a -> b -> c")
     with pytest.raises(RunStateError, match=r"outcome 2 of the log, b#2 completed, .* running there is x#2"):
         prepare("a -> x -> c").scheduler.replay(drive.log)
@@ -212,19 +212,19 @@ def test_an_outcome_that_does_not_fit_is_named_with_what_runs_there() -> None:
         Outcome("completed", "s#2/", 1, "p", 0),
     ],
 )
-def test_an_outcome_fits_only_the_very_task_it_names(outcome: Outcome) -> None:
+def test_an_outcome_matches_only_the_task_it_names(outcome: Outcome) -> None:
     drive = prepare("a -> s -> z\ns = graph g", graphs={"g": "p"})
     with pytest.raises(RunStateError, match=r"running there is s#2/p#1"):
         drive.scheduler.replay([Outcome("completed", "", 1, "a"), outcome])
 
 
-def test_a_log_replays_on_a_graph_edited_where_it_has_not_been() -> None:
+def test_a_log_replays_on_a_graph_whose_edits_are_in_parts_not_reached_yet() -> None:
     drive = run("a -> b -> c")
     (task,) = prepare("a -> b -> x -> c").scheduler.replay(drive.log[:2])
     assert task.node.id == "x"
 
 
-def test_the_same_outcomes_give_the_same_answers() -> None:
+def test_the_same_outcomes_give_the_same_commands() -> None:
     texts = []
     for _ in range(2):
         drive = run("a -> b & c -> d\nd -> a if n < 2", {"d": computes(lambda s: {"n": s.get("n", 0) + 1})})

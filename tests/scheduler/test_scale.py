@@ -12,7 +12,7 @@ from nbflow.scheduler import Scheduler, Task, compile_plan
 
 
 def fan(width: int) -> GraphDefinition:
-    """A split into many branches and their join."""
+    """Return a graph that splits into many branches and joins them."""
     names = [f"b{n}" for n in range(width)]
     return GraphDefinition.model_validate({
         "nodes": [{"node_id": name, "tool": "t"} for name in ("s", *names, "j")],
@@ -21,7 +21,7 @@ def fan(width: int) -> GraphDefinition:
 
 
 def chain(length: int, **node: Any) -> GraphDefinition:
-    """Nodes in a row."""
+    """Return a chain of nodes."""
     return GraphDefinition.model_validate({
         "nodes": [{"node_id": f"n{n}", **node} for n in range(length)],
         "edges": [{"from_node": f"n{n}", "to_node": f"n{n + 1}"} for n in range(length - 1)],
@@ -29,7 +29,7 @@ def chain(length: int, **node: Any) -> GraphDefinition:
 
 
 def calls(action: Callable[[], Any]) -> int:
-    """Return how many calls of Python functions an action takes."""
+    """Return the number of calls of Python functions in an action."""
     count = 0
 
     def profile(_frame: Any, event: str, _arg: Any) -> None:
@@ -45,7 +45,7 @@ def calls(action: Callable[[], Any]) -> int:
 
 
 def branches(width: int) -> tuple[Scheduler, list[Task]]:
-    """A scheduler whose branches all run."""
+    """Return a scheduler whose branches all run."""
     scheduler = Scheduler(compile_plan(fan(width)), {})
     (first,) = [a for a in scheduler.begin() if isinstance(a, Task)]
     return scheduler, [a for a in scheduler.complete(first, {}) if isinstance(a, Task)]
@@ -148,7 +148,7 @@ def test_subgraphs_a_hundred_deep_run() -> None:
     assert drive.starts[0][1] == "s/" * 101 + "p"
 
 
-def test_a_loop_of_an_each_node_remembers_no_more_the_longer_it_runs() -> None:
+def test_a_loop_of_an_each_node_retains_no_more_the_longer_it_runs() -> None:
     tools = {"a": lambda task: (1, {"n": task.path["n"] + 1})}
     drive = run("a [join=each]\na -> a if n < 1000 [max=1000]\nentry a", tools, state={"n": 0})
     last = [a for a in drive.answers if isinstance(a, Task)][-1]

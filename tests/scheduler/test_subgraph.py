@@ -30,7 +30,7 @@ def test_a_key_written_with_the_value_it_had_is_written() -> None:
     assert drive.error.writers == ("b", "s")
 
 
-def test_a_key_with_a_reducer_in_both_is_handed_up_update_by_update() -> None:
+def test_the_updates_of_a_key_with_a_reducer_in_both_graphs_are_passed_up_one_by_one() -> None:
     text = SUB + "\nreduce log with append"
     tools = {"a": takes(1, log="a"), "p": takes(1, log="p"), "q": takes(1, log="q"), "z": takes(1, log="z")}
     drive = run(text, tools, graphs={"g": "p -> q\nreduce log with append"})
@@ -38,19 +38,19 @@ def test_a_key_with_a_reducer_in_both_is_handed_up_update_by_update() -> None:
     assert drive.state == {"log": ["a", "p", "q", "z"]}
 
 
-def test_updates_handed_up_count_once_each_at_a_join_outside() -> None:
+def test_updates_passed_up_count_once_each_at_a_join_outside() -> None:
     text = "a -> s & b -> z\ns = graph g\nreduce log with append"
     tools = {"b": takes(9, log="b"), "p": takes(1, log="p"), "q": takes(1, log="q")}
     drive = run(text, tools, graphs={"g": "p -> q\nreduce log with append"})
     assert drive.state == {"log": ["p", "q", "b"]}
 
 
-def test_its_own_reducers_hold_inside() -> None:
+def test_the_subgraphs_reducers_apply_inside() -> None:
     drive = run(SUB, {"p": takes(1, log="p")}, graphs={"g": "p\nreduce log with append"}, state={"log": [0]})
     assert drive.state == {"log": [0, "p"]}
 
 
-def test_the_parents_reducers_hold_outside() -> None:
+def test_the_parents_reducers_apply_outside() -> None:
     drive = run(SUB + "\nreduce log with append", {"p": takes(1, log="p")}, graphs={"g": "p"}, state={"log": [0]})
     assert drive.saw("s/p") == [{"log": [0]}]
     assert drive.state == {"log": [0, "p"]}
@@ -64,7 +64,7 @@ def test_a_conflict_inside_needs_a_separate_reducer() -> None:
     assert drive.error.node == "s/t"
 
 
-def test_an_error_that_was_taken_inside_is_handed_up_as_the_key_it_wrote() -> None:
+def test_an_error_handled_inside_is_passed_up_as_the_key_it_wrote() -> None:
     drive = run(SUB, {"p": raises("no")}, graphs={"g": "p -> q on error"})
     assert drive.state == {"error": {"node": "s/p", "type": "ValueError", "message": "no"}}
 
@@ -76,7 +76,7 @@ def test_edge_counts_are_per_run_of_it() -> None:
     assert drive.state == {"rounds": 3, "n": 9}
 
 
-def test_a_failure_inside_that_no_error_edge_takes_fails_the_node_and_names_the_inner_path() -> None:
+def test_an_unhandled_failure_inside_fails_the_node_and_names_the_inner_path() -> None:
     drive = run("a -> s & b\ns = graph g", {"q": raises("no"), "b": takes(9)}, graphs={"g": "p -> q & r"})
     assert isinstance(drive.error, NodeError)
     assert drive.error.node == "s/q"
@@ -101,7 +101,7 @@ def test_an_error_in_a_condition_inside_ends_the_whole_run() -> None:
     assert drive.error.node == "s/p"
 
 
-def test_retries_start_it_from_its_beginning() -> None:
+def test_a_retry_starts_the_subgraph_from_its_entry() -> None:
     seen: list[str] = []
 
     def flaky(task: Task) -> tuple[float, Any]:
@@ -137,12 +137,12 @@ def test_an_unknown_subgraph_is_refused_with_a_guess() -> None:
         compile_plan(graph("s = graph rview"), graphs={"review": graph("p", "review")})
 
 
-def test_a_race_cancels_what_runs_inside() -> None:
+def test_a_race_cancels_the_tasks_inside() -> None:
     tools = {"b": takes(2), "p": takes(9), "q": takes(9)}
     drive = run("a -> b & s -> r\nr [join=race]\ns = graph g", tools, graphs={"g": "o -> p & q"})
     assert [name for _, name in drive.cancelled] == ["s/p", "s/q", "s"]
 
 
-def test_it_is_one_position_of_the_run_around_it() -> None:
+def test_a_subgraph_is_one_position_of_the_outer_run() -> None:
     drive = run("a -> s & b -> z\ns = graph g", {"q": takes(7)}, graphs={"g": "p -> q"})
     assert drive.started("z") == [9]

@@ -34,7 +34,7 @@ def test_the_walk_that_finds_heads_starts_at_the_entries_in_order() -> None:
     assert drive.order == "a x b c"
 
 
-def test_a_node_sees_what_happened_before_it_on_the_paths_that_led_to_it_and_nothing_else() -> None:
+def test_a_node_sees_only_the_writes_on_the_paths_that_led_to_it() -> None:
     tools = {"a": takes(1, x=1), "b": takes(1, y=2), "c": takes(5, z=3)}
     drive = run("a -> b & c\nb -> d\nc -> e", tools)
     assert drive.saw("d") == [{"x": 1, "y": 2}]
@@ -81,7 +81,7 @@ def test_a_path_ends_where_no_edge_is_taken() -> None:
     assert drive.state == {"n": 3, "x": 1}
 
 
-def test_an_edge_to_end_beside_others_ends_a_copy() -> None:
+def test_an_edge_to_end_next_to_others_ends_a_copy() -> None:
     drive = run("a -> END\na -> b", {"a": takes(1, x=1), "b": takes(1, y=2)})
     assert drive.order == "a b"
     assert drive.state == {"x": 1, "y": 2}
@@ -100,7 +100,7 @@ def test_the_final_state_merges_ended_paths_in_the_order_their_last_nodes_are_de
 
 
 def test_if_no_path_ended_the_final_state_is_the_initial_state() -> None:
-    # The second start of b is cancelled by a; the token that a then sends came through the first, and is absorbed.
+    # a cancels the second start of b; the token that a then sends passed the first start, and b absorbs it.
     drive = run("a -> b -> b & a\na [join=race]\nb [join=race]\nentry a", {"b": takes(1, x=1)}, state={"n": 1})
     assert drive.order == "a b b a"
     assert drive.state == {"n": 1}

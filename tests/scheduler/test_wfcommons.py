@@ -24,7 +24,7 @@ def load(name: str) -> tuple[dict[str, list[str]], dict[str, float]]:
 
 
 def ends(parents: dict[str, list[str]], runtimes: dict[str, float]) -> dict[str, float]:
-    """Return when each task ends if it starts as soon as its parents have ended."""
+    """Return the end time of each task if it starts as soon as its parents have ended."""
     found: dict[str, float] = {}
     while len(found) < len(parents):
         for task, before in parents.items():

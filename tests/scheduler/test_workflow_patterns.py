@@ -1,6 +1,6 @@
 """The twenty control-flow patterns of van der Aalst, ter Hofstede, Kiepuszewski and Barros, "Workflow Patterns", 2003.
 
-Each is run as it would be written here, or said to be out of scope, with the reason.
+A test runs each pattern as a graph of nbflow, or the table gives the reason why it is out of scope.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def discriminator() -> None:
 
 
 def arbitrary_cycles() -> None:
-    # Two ways in and two ways out of one cycle.
+    # One cycle with two entries and two exits.
     text = "s -> b if n > 5 else a\na -> b\nb -> c\nc -> a if k < 3\nb -> x if k > 5\nc -> y"
     counting = {"c": computes(lambda s: {"k": s["k"] + 1})}
     assert run(text, counting, state={"n": 9, "k": 0}).order == "s b c a b c a b c y"
@@ -80,7 +80,7 @@ def implicit_termination() -> None:
 def instances_without_synchronization() -> None:
     text = "spawn [route=all]\nspawn -> work\nspawn -> spawn if n < 3\nwork [join=each]\nentry spawn"
     drive = run(text, {"spawn": computes(lambda s: {"n": s["n"] + 1}), "work": takes(9)}, state={"n": 0})
-    # Each starts when it is spawned; only the end of the run waits for them.
+    # Each instance starts when it is spawned; only the end of the run waits for them.
     assert drive.started("work") == [1, 2, 3]
     assert drive.makespan == 12
 
@@ -105,7 +105,7 @@ def instances_known_while_running() -> None:
 
 
 def deferred_choice() -> None:
-    # Both events are waited for; the one that happens first withdraws the other.
+    # The graph waits for both events; the first one withdraws the other.
     text = "a -> mail & call -> taken\ntaken [join=race]\ntaken -> read if by == 'mail' else talk"
     for mail, call, way in ((2, 9, "read"), (9, 2, "talk")):
         drive = run(text, {"mail": takes(mail, by="mail"), "call": takes(call, by="call")})
@@ -114,7 +114,7 @@ def deferred_choice() -> None:
 
 
 def interleaved_parallel_routing() -> None:
-    # Each once, never two at a time, in an order that is chosen while it runs.
+    # Each activity runs once, never two at a time, in an order that is chosen during the run.
     text = "pick -> a if next == 'a'\npick -> b if next == 'b'\npick -> c if next == 'c'\na & b & c -> pick"
     for order in ("abc", "cab"):
         picks = iter([*order, ""])

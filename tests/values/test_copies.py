@@ -189,7 +189,7 @@ def test_nesting_is_limited_by_memory_alone() -> None:
     assert same(copy, deep)
 
 
-def test_an_object_of_an_unknown_class_is_a_handle_wherever_it_is() -> None:
+def test_an_object_of_an_unknown_class_is_a_handle_at_every_depth() -> None:
     client, lock = Client(), threading.Lock()
     value = {"client": client, "more": [lock, {"inner": client}]}
 
@@ -261,7 +261,7 @@ def test_a_container_that_changes_while_it_is_copied_is_an_error() -> None:
     value: dict[str, Any] = {}
 
     class Sly(Listed):
-        """Changes the dict around it when its attributes are read, as another thread might just then."""
+        """An object that changes the dict around it when its attributes are read, as another thread could at that moment."""
 
         def __getattribute__(self, name: str) -> Any:
             return super().__getattribute__(name)
@@ -323,7 +323,7 @@ def test_a_copy_from_a_snapshot_has_the_aliases_cycles_and_sets_of_its_value() -
     assert list(copy) == ["one", "two", "three", "four", "self"]
 
 
-def test_a_copy_of_one_nested_part_is_apart_from_the_value() -> None:
+def test_a_copy_of_one_nested_part_is_independent_of_the_value() -> None:
     snapshots = Snapshots()
     value = {"only": [1]}
 

@@ -43,7 +43,7 @@ FRAMES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_a_copy_is_the_same_and_so_is_an_equal_value_made_apart(name: str) -> None:
+def test_a_copy_is_the_same_and_so_is_an_equal_value_built_separately(name: str) -> None:
     value = FRAMES[name]()
 
     copy = own(value)
@@ -95,7 +95,7 @@ def test_a_change_in_place_stays_in_the_copy_and_is_seen(name: str, change: Any)
         assert same(value, untouched)
 
 
-def test_an_array_that_its_holder_can_change_is_copied_and_one_that_nobody_can_change_is_shared() -> None:
+def test_an_array_that_can_change_is_copied_and_an_immutable_one_is_shared() -> None:
     mine = np.arange(3)
 
     taken = own(mine)
@@ -110,7 +110,7 @@ def test_an_array_that_its_holder_can_change_is_copied_and_one_that_nobody_can_c
         given.flags.writeable = True
 
 
-def test_a_read_only_view_of_an_array_that_its_holder_can_change_is_copied() -> None:
+def test_a_read_only_view_of_an_array_that_can_change_is_copied() -> None:
     mine = np.arange(3)
     view = mine.view()
     view.flags.writeable = False

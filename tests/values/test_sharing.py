@@ -75,14 +75,14 @@ def shape(value: Any) -> list[Any]:
 
 @st.composite
 def changed_values(draw: st.DrawFn) -> tuple[Any, Any]:
-    """Draw a value and one made of its parts: some dropped, moved, repeated, changed or new."""
+    """Draw a value and a second one built from its parts: some dropped, moved, repeated, changed or new."""
     pool = draw(st.lists(plain_values(), min_size=1, max_size=4))
     place = st.integers(0, len(pool) - 1)
     older = [pool[at] for at in draw(st.lists(place, max_size=5))]
     copies = own([pool, older])
     value = [*copies[1][: draw(st.integers(0, 5))], *(copies[0][at] for at in draw(st.lists(place, max_size=3)))]
     if draw(st.booleans()):
-        value = [own(part) for part in value]  # parts that were one are apart now
+        value = [own(part) for part in value]  # parts that were one object are now separate
     for part in value:
         if isinstance(part, list) and draw(st.booleans()):
             part.append(draw(leaves()))
@@ -138,7 +138,7 @@ def test_a_list_of_rows_is_copied_correctly_in_each_round_of_a_loop(rounds: list
         snapshots.is_heavy(older)
         items = list(value) if is_given else None
         for edit in edits:
-            with suppress(AttributeError, IndexError):  # of a row that an edit before has replaced
+            with suppress(AttributeError, IndexError):  # the edit is of a row that an earlier edit has replaced
                 EDITS[edit](value)
 
         copied = snapshots.copy_sharing(value, older, items)
@@ -152,7 +152,7 @@ def test_a_list_of_rows_is_copied_correctly_in_each_round_of_a_loop(rounds: list
     assert [shape(expanded(values)["older"]) for values, _ in logged] == [was for _, was in logged]
 
 
-def test_two_lists_that_grow_from_one_are_both_right_in_a_log() -> None:
+def test_two_lists_that_grow_from_one_are_both_correct_in_a_log() -> None:
     snapshots = Snapshots()
     first = snapshots.copy_sharing([*rows(9), {"n": 0}], rows(9))
 
@@ -202,7 +202,7 @@ def test_records_and_nested_lists_that_did_not_change_are_shared() -> None:
     assert [one is other for one, other in zip(copied["chat"], older["chat"], strict=False)] == [True, True]
 
 
-def test_a_row_that_is_twice_in_the_new_list_stays_one_row() -> None:
+def test_a_row_that_occurs_twice_in_the_new_list_stays_one_row() -> None:
     older = rows(20)
     value = own(older)
     value.append(value[0])
@@ -213,7 +213,7 @@ def test_a_row_that_is_twice_in_the_new_list_stays_one_row() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 10])
-def test_rows_that_were_one_and_are_apart_now_stay_apart(count: int) -> None:
+def test_rows_that_were_one_and_are_now_separate_stay_separate(count: int) -> None:
     row = {"n": 1}
     older: list[Any] = [row, row] * count
     value: list[Any] = [{"n": 1} for _ in range(2 * count)] + [None]

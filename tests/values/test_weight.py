@@ -26,7 +26,7 @@ def test_weight_counts_the_parts_that_are_copied_one_by_one(value: Any, heavy: b
     assert is_heavy(value) is heavy
 
 
-def test_a_value_whose_snapshot_is_read_fast_is_heavy_no_more() -> None:
+def test_a_value_whose_snapshot_is_read_fast_is_no_longer_heavy() -> None:
     snapshots = Snapshots()
 
     before = snapshots.is_heavy(NESTED)
@@ -46,7 +46,7 @@ def test_a_large_array_is_light_only_where_its_copy_is_a_view() -> None:
     assert (before, is_heavy(taken)) == (True, False)
 
 
-def test_a_large_frame_that_comes_back_is_light_unless_its_cells_moved() -> None:
+def test_a_large_frame_that_is_returned_is_light_unless_its_cells_moved() -> None:
     pd = pytest.importorskip("pandas")
     frame = own(pd.DataFrame({"a": range(1_000_000)}))
     handed = own(frame)
