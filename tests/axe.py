@@ -1,8 +1,8 @@
-"""axe-core over a part of a page, with every rule it has for WCAG A and AA, its experimental ones, and its practices.
+"""Check a part of a page with axe-core: all rules for WCAG A and AA, the experimental ones, and the best practices.
 
-What it has for AAA alone is contrast of 7 to 1, which muted words are not to have; they have AA's 4.5 to 1.
+The only rule for AAA alone requires a contrast of 7 to 1. Muted text has AA's 4.5 to 1 on purpose.
 
-It is looked for in `NBFLOW_AXE`, else where `.ci/run` installs it; without it the tests that ask for it are skipped.
+`NBFLOW_AXE` names the file of axe-core; the default is the file that `.ci/run` installs. Without axe-core, tests skip.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RUN = """async where => {
 
 
 def faults(page: Any, where: str) -> list[str]:
-    """Return what axe finds wrong with the elements of a selector, of whatever impact."""
+    """Return axe's violations, of every impact, in the elements of a selector."""
     if not AXE.is_file():
         pytest.skip(f"axe-core is not installed: npm install --no-save --prefix {HERE.parents[2].name} axe-core@4")
     page.evaluate(AXE.read_text("utf-8"))

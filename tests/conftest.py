@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis's profile, one Chromium, and the Python of the kernels.
+"""Settings and fixtures of all tests: Hypothesis's profile, one Chromium, and the Python of the kernels.
 
 Playwright allows one Chromium at a time in a process.
 """
@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# No deadlines: a busy machine is no failure, and the guard of pytest-timeout ends what hangs. CI draws the same examples
-# at each run; elsewhere they differ from run to run, and a failure prints what repeats it.
+# No deadlines: a busy machine is not a failure, and pytest-timeout ends a test that hangs. CI draws the same examples at
+# each run; elsewhere they differ from run to run, and a failure prints the code that reproduces it.
 settings.register_profile("nbflow", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("nbflow")
 
-# Runs of tests leave nothing behind; a test of durability asks for it.
+# Runs of tests are not stored, unless a test of durability enables the store.
 os.environ.setdefault("NBFLOW_DURABILITY", "off")
 CHROMIUM = os.environ.get("NBFLOW_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -36,7 +36,7 @@ FLAGS = [
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Run every kernel, those of JupyterLab and of nbclient too, by the Python that NBFLOW_KERNEL_PYTHON names."""
+    """Run every kernel, including those of JupyterLab and nbclient, with the Python that NBFLOW_KERNEL_PYTHON names."""
     python = os.environ.get("NBFLOW_KERNEL_PYTHON")
     if python is None:
         return

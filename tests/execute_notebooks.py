@@ -1,7 +1,7 @@
-"""Executes the notebooks in place, as they are committed: `python tests/execute_notebooks.py`.
+"""Execute the notebooks in place, with the outputs to commit: `python tests/execute_notebooks.py`.
 
-Rule: outputs hold nothing that differs from run to run, and no widget state (a page without a kernel shows the picture);
-runs are kept in memory, so that none of an earlier time is listed and no file stays behind.
+Invariant: outputs contain nothing that differs from run to run, and no widget state (a page without a kernel shows the
+picture). Runs stay in memory, so that no earlier run is listed and no file remains.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A measure of work that no clock takes: the lines of Python that an action executes."""
+"""Measure work without a clock: count the lines of Python that an action executes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lines(action: Callable[[], Any]) -> int:
-    """Return how many lines an action executes, a line once for each time around a loop."""
+    """Return the number of lines that an action executes; a line in a loop counts once per iteration."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _arg: Any) -> Any:

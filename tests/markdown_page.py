@@ -1,4 +1,4 @@
-"""Markdown pages as the tests read them: sections, fenced blocks, links and the anchors of headings."""
+"""Read Markdown pages for the tests: sections, fenced blocks, links and the anchors of headings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def links(page: str) -> list[str]:
 
 
 def headings(page: str) -> list[str]:
-    """Return the texts of the headings, with the marks in them."""
+    """Return the texts of the headings, including their markup."""
     return _HEADING.findall(_FENCED.sub("", page))
 
 

@@ -1,6 +1,7 @@
-"""Databases, servers and disks of a test's own.
+"""Create databases, servers and disks for single tests.
 
-Rule: what cannot be had here skips the test with the reason, and what was made is gone afterwards.
+Invariant: a test is skipped, with the reason, if the machine cannot provide its database, server or disk. The functions
+remove everything that they created.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy import make_url
 
 @contextmanager
 def database(server: str) -> Iterator[str]:
-    """Make a database of one's own on a server; give its URL."""
+    """Create a new database on a server; yield its URL."""
     name = f"nbflow_{uuid.uuid4().hex[:12]}"
     _tell(server, f"CREATE DATABASE {name}")
     try:
@@ -46,7 +47,7 @@ def _tell(server: str, command: str) -> None:
 
 
 class Cluster:
-    """A PostgreSQL server of the test's own, on a port that is free; it does not run as root, as it would refuse to."""
+    """A PostgreSQL server for one test, on a free port. It does not run as root, since PostgreSQL refuses to."""
 
     def __init__(self, folder: Path, control: str) -> None:
         self._folder, self._control = folder, control
@@ -56,7 +57,7 @@ class Cluster:
         self.url = f"postgresql+asyncpg://nbflow@127.0.0.1:{self._port}/postgres"
 
     def make(self, initdb: str) -> None:
-        """Make its files."""
+        """Create the files of the server."""
         _run(initdb, "-D", self._data, "-U", "nbflow", "-A", "trust", "--no-sync")
 
     @property
@@ -64,29 +65,29 @@ class Cluster:
         return str(self._folder / "data")
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         options = f"-p {self._port} -k {self._folder} -h 127.0.0.1"
         _run(self._control, "-D", self._data, "-o", options, "-l", str(self._folder / "log"), "-w", "start")
 
     def stop(self, mode: str) -> None:
-        """Stop it: `fast` in order, `immediate` as a crash would."""
+        """Stop the server: `fast` shuts it down cleanly, `immediate` stops it like a crash."""
         _run(self._control, "-D", self._data, "-m", mode, "-w", "stop")
 
     def restart(self, mode: str) -> None:
-        """Stop it, and start it again."""
+        """Stop the server, and start it again."""
         self.stop(mode)
         self.start()
 
 
 def _run(*command: str) -> None:
-    """Run a command, as the user `postgres` where we are root."""
+    """Run a command, as the user `postgres` if the tests run as root."""
     other: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     done = subprocess.run(command, **other, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 
 def _program(name: str) -> str | None:
-    """Return where a program of PostgreSQL is; distributions keep the server's out of the path."""
+    """Return the path of a program of PostgreSQL. Distributions do not put those of the server in PATH."""
     places = ["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt"]
     found = [str(path) for place in places for path in Path(place).glob(f"*/bin/{name}")]
     return shutil.which(name) or (max(found) if found else None)
@@ -94,7 +95,7 @@ def _program(name: str) -> str | None:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Make a server of one's own, which runs."""
+    """Create and start a server; yield it."""
     initdb, control = _program("initdb"), _program("pg_ctl")
     if initdb is None or control is None:
         pytest.skip("initdb and pg_ctl, which make a PostgreSQL server of our own, are not here")
@@ -123,7 +124,7 @@ def _give_away(folder: Path) -> None:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Make a folder on a file system of its own."""
+    """Create a folder on a separate small file system."""
     folder.mkdir()
     size = f"size={megabytes}m"
     mounted = subprocess.run(

@@ -1,4 +1,4 @@
-"""Annotations that name what is not defined yet."""
+"""Annotations that name classes that are not defined yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATER = ["'Later'", pytest.param("Later", marks=DEFERRED)]
 
 def defined(text: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(text, "<cell>", "exec", dont_inherit=True), names)  # less this module's own __future__ import
+    exec(compile(text, "<cell>", "exec", dont_inherit=True), names)  # without the __future__ import of this module
     return names
 
 
@@ -36,7 +36,7 @@ def test_a_tool_may_name_a_class_that_is_defined_later(later: str) -> None:
 
 
 @pytest.mark.parametrize("later", LATER)
-def test_a_state_of_a_class_that_is_defined_later_is_made_into_it(later: str) -> None:
+def test_a_state_is_converted_to_a_class_that_is_defined_later(later: str) -> None:
     names = defined(f"def work(state: {later}): return {{'kind': type(state).__name__}}")
     registry = ToolRegistry()
     registry.register("work", names["work"])

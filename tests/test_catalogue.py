@@ -1,4 +1,4 @@
-"""What a session knows of runs and graphs, here and in the store."""
+"""The runs and graphs that a session lists and finds, in memory and in the store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbflow.session.run_list import position
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """A session that keeps its runs in a folder of its own."""
+    """A session that stores its runs in a new folder."""
     monkeypatch.setenv("NBFLOW_DURABILITY", "async")
     monkeypatch.delenv("NBFLOW_DATABASE_URL", raising=False)
     made = session_in(tmp_path)
@@ -41,7 +41,7 @@ def session_in(folder: Path) -> Session:
 
 
 def run(own: Session, name: str, **state: Any) -> str:
-    """Run a graph to its end, however it ends; return the run's id."""
+    """Run a graph to its end, with any status; return the run's id."""
 
     async def main() -> str:
         started = own.start(name, state)
@@ -51,7 +51,7 @@ def run(own: Session, name: str, **state: Any) -> str:
     return asyncio.run(main())
 
 
-def test_looking_makes_no_store(own: Session, tmp_path: Path) -> None:
+def test_reading_creates_no_store(own: Session, tmp_path: Path) -> None:
     assert own.runs() == []
     assert own.stored_graphs() == []
     with pytest.raises(RunNotFoundError):
@@ -61,7 +61,7 @@ def test_looking_makes_no_store(own: Session, tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
-def test_runs_are_listed_newest_first_with_what_narrows_them(own: Session) -> None:
+def test_runs_are_listed_newest_first_and_can_be_filtered(own: Session) -> None:
     first, second = run(own, "adds", n=1), run(own, "breaks", n=1)
 
     assert [row.id for row in own.runs()] == [second, first]
@@ -71,9 +71,7 @@ def test_runs_are_listed_newest_first_with_what_narrows_them(own: Session) -> No
     assert own.runs(since=own.runs()[0].started + 1) == []
 
 
-def test_pages_show_each_run_once_in_one_order_whether_it_is_kept_or_not(
-    own: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_list_stored_and_other_runs_once_in_one_order(own: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
     for durability in ("off", "sync", "off", "off", "sync", "off"):
         monkeypatch.setenv("NBFLOW_DURABILITY", durability)
@@ -87,7 +85,7 @@ def test_pages_show_each_run_once_in_one_order_whether_it_is_kept_or_not(
     assert found == begun[::-1]
 
 
-def test_a_fork_that_goes_on_is_listed_once(own: Session) -> None:
+def test_a_running_fork_is_listed_once(own: Session) -> None:
     parent = run(own, "adds", n=1)
 
     async def main() -> tuple[list[str], list[str], str]:
@@ -103,9 +101,7 @@ def test_a_fork_that_goes_on_is_listed_once(own: Session) -> None:
     assert (first, rest) == ([fork], [parent])
 
 
-def test_a_run_that_is_not_kept_is_listed_as_the_store_would_list_it(
-    own: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_is_not_stored_is_listed_like_a_stored_one(own: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = run(own, "breaks", n=1)
     monkeypatch.setenv("NBFLOW_DURABILITY", "off")
     loose = run(own, "breaks", n=1)
@@ -117,7 +113,9 @@ def test_a_run_that_is_not_kept_is_listed_as_the_store_would_list_it(
     assert (rows[kept].durability, rows[loose].durability) == ("async", "off")
 
 
-def test_a_run_of_this_process_is_itself_and_another_is_read_back(own: Session, tmp_path: Path) -> None:
+def test_a_run_of_this_process_is_returned_itself_and_another_is_read_from_the_store(
+    own: Session, tmp_path: Path
+) -> None:
     run_id = run(own, "breaks", n=1)
     here = own.read(run_id)
     other = session_in(tmp_path)
@@ -135,7 +133,7 @@ def test_a_run_of_this_process_is_itself_and_another_is_read_back(own: Session, 
     other.history.close()
 
 
-def test_what_ended_a_run_is_said_the_same_when_it_is_read_back(own: Session, tmp_path: Path) -> None:
+def test_the_error_of_a_run_is_the_same_when_the_run_is_read_from_the_store(own: Session, tmp_path: Path) -> None:
     own.graph("loops", "add -> add if n > 0 [max=2]")
     own.graph("conflicts", "start = pass\nup = add(by=1)\ndown = add(by=-1)\nstart -> up & down -> pass")
     other = session_in(tmp_path)
@@ -158,7 +156,7 @@ def test_the_picture_of_a_run_is_the_same_from_the_store(own: Session, tmp_path:
     other.history.close()
 
 
-def test_what_is_shown_is_a_graph_or_a_run_and_a_graph_goes_first(own: Session) -> None:
+def test_show_finds_graphs_before_runs(own: Session) -> None:
     run_id = run(own, "adds", n=1)
     own.graph(run_id, "pass")
 
@@ -169,7 +167,7 @@ def test_what_is_shown_is_a_graph_or_a_run_and_a_graph_goes_first(own: Session) 
         own.show("0123456789ab")
 
 
-def test_a_fork_tells_what_it_was_made_from(own: Session) -> None:
+def test_a_fork_names_the_run_and_the_event_it_was_made_from(own: Session) -> None:
     parent = run(own, "adds", n=1)
 
     fork = asyncio.run(own.resume(parent, at="pass", state={"n": 7}))
@@ -180,7 +178,7 @@ def test_a_fork_tells_what_it_was_made_from(own: Session) -> None:
     assert parent not in repr(own.runs(limit=1).table(stable=True))
 
 
-def test_a_fork_without_a_name_is_of_the_newest_run(own: Session) -> None:
+def test_a_fork_without_a_run_id_is_of_the_newest_run(own: Session) -> None:
     run(own, "breaks", n=1)
     newest = run(own, "adds", n=1)
 
@@ -202,7 +200,7 @@ def test_a_stored_version_of_a_graph_is_loaded_by_its_number(own: Session) -> No
     assert own.load_graph("adds") == second
 
 
-def test_a_graph_with_runs_is_deleted_only_with_them(own: Session) -> None:
+def test_a_graph_with_runs_is_deleted_only_together_with_them(own: Session) -> None:
     run_id = run(own, "adds", n=1)
 
     with pytest.raises(StoreError, match="has 1 run"):
@@ -216,13 +214,13 @@ def test_a_graph_with_runs_is_deleted_only_with_them(own: Session) -> None:
     assert "adds" in own.graphs
 
 
-def test_a_run_whose_process_ended_is_told_apart_from_one_that_runs(own: Session) -> None:
+def test_the_list_marks_a_running_run_whose_process_ended(own: Session) -> None:
     async def main() -> str:
         started = own.start("waits", durability="sync")
-        while not started.timeline:  # it begins once its start is kept
+        while not started.timeline:  # the run starts once its start is stored
             await asyncio.sleep(0.01)
         running = repr(own.runs())
-        own.history.close()  # as the end of the process does
+        own.history.close()  # as at the end of the process
         own.live.clear()
         left = repr(own.runs())
         started.cancel()

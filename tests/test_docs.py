@@ -1,4 +1,4 @@
-"""The pages in docs/: their examples can be read, their links lead somewhere, and their lists are complete."""
+"""The pages in docs/: their examples can be parsed, their links have targets, and their lists are complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 OF_NODES = ("node_id", "tool", "graph", "params")
-"""Fields of a node that are no options: a declaration writes them outside the bracket."""
+"""Fields of a node that are not options: a declaration writes them outside the bracket."""
 
 
 def page(name: str) -> str:
@@ -52,14 +52,14 @@ def compile_python(text: str) -> None:
 
 
 @pytest.mark.parametrize("block", examples("flow"))
-def test_each_example_of_the_notation_defines_sound_graphs(block: Block) -> None:
+def test_each_example_of_the_notation_defines_valid_graphs(block: Block) -> None:
     assert read_flow(block.text)
 
 
 @pytest.mark.parametrize(
     ("info", "read"), [("flow_run", read_run_lines), ("json", read_json), ("python", compile_python)]
 )
-def test_each_run_line_json_and_python_example_can_be_read(info: str, read: Callable[[str], None]) -> None:
+def test_each_run_line_json_and_python_example_can_be_parsed(info: str, read: Callable[[str], None]) -> None:
     found = [block for path in DOCS for block in blocks(path.read_text("utf-8"), info)]
 
     for block in found:
@@ -68,7 +68,7 @@ def test_each_run_line_json_and_python_example_can_be_read(info: str, read: Call
     assert found
 
 
-def test_a_block_of_a_page_is_an_example_that_is_read_or_plain_text_or_a_drawing() -> None:
+def test_a_block_of_a_page_is_a_checked_example_or_plain_text_or_a_drawing() -> None:
     known = {"flow", "flow_run", "json", "python", "text", "mermaid"}
     infos = {info for path in DOCS for info in re.findall(r"^```(\w*)\n.*?^```$", path.read_text("utf-8"), re.M | re.S)}
     assert infos <= known
@@ -88,7 +88,7 @@ def test_each_relative_link_leads_to_a_file_and_a_heading(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_a_page_opens_with_a_paragraph_that_says_who_it_is_for(path: Path) -> None:
+def test_a_page_starts_with_a_paragraph_that_names_its_readers(path: Path) -> None:
     title, blank, first = path.read_text("utf-8").split("\n")[:3]
 
     assert title.startswith("# ")

@@ -1,4 +1,4 @@
-"""How nbflow is installed: under one name, by commands that work, with extras that exist."""
+"""The installation of nbflow: under one name, by commands that work, with extras that exist."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def texts() -> list[tuple[str, str]]:
         "nbflow[a]",
     ],
 )
-def test_the_search_for_the_strangers_name_finds_it(text: str) -> None:
+def test_the_search_for_the_name_of_the_other_project_finds_it(text: str) -> None:
     assert STRANGER.search(text)
     assert not STRANGER.search(text.replace("nbflow", DISTRIBUTION))
 

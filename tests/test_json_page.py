@@ -29,7 +29,7 @@ def frame() -> Any:
 
 
 @pytest.mark.parametrize(("expression", "text"), ROWS, ids=[expression for expression, _ in ROWS])
-def test_each_value_of_the_table_has_the_form_beside_it(expression: str, text: str) -> None:
+def test_each_value_of_the_table_has_the_form_in_its_row(expression: str, text: str) -> None:
     assert plain(value_of(expression)) == json.loads(text)
 
 
@@ -42,7 +42,7 @@ def test_the_table_lists_scalars_mappings_and_indexes() -> None:
     }
 
 
-def test_the_example_of_an_index_of_two_levels_is_what_is_written() -> None:
+def test_the_example_of_an_index_of_two_levels_is_the_json_written() -> None:
     text = json.dumps(LEVELS)
     assert text in PAGE
     assert plain(frame())["index"] == LEVELS

@@ -1,4 +1,4 @@
-"""JSON in a room, and in pieces."""
+"""JSON within a size limit, and in pieces."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_what_is_written_in_a_room_is_about_as_large_and_said_to_be_truncated(name: str) -> None:
+def test_json_in_a_room_is_near_its_size_and_marked_as_truncated(name: str) -> None:
     room = Room(10_000)
 
     written = json_text(plain(LARGE[name], None, replace(WHOLE, room=room)))
@@ -54,7 +54,7 @@ def test_what_is_written_in_a_room_is_about_as_large_and_said_to_be_truncated(na
 
 
 @pytest.mark.parametrize("value", [None, "é", [1, {"a": [2.5]}], {"type": "int"}, Pair(1, {2})])
-def test_what_fits_into_a_room_is_whole(value: Any) -> None:
+def test_a_value_that_fits_into_a_room_is_complete(value: Any) -> None:
     room = Room(10_000)
 
     assert plain(value, None, replace(WHOLE, room=room)) == plain(value)
@@ -69,24 +69,24 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("value", WRITTEN, ids=range(len(WRITTEN)))
-def test_pieces_are_together_what_is_written_at_once(value: Any) -> None:
+def test_the_pieces_together_equal_the_json_written_at_once(value: Any) -> None:
     assert "".join(pieces(value)) == json_text(plain(value, None, UNBOUNDED))
 
 
-def test_a_value_of_endless_size_comes_in_pieces_that_are_small() -> None:
+def test_a_value_of_endless_size_is_written_in_small_pieces() -> None:
     first = list(islice(pieces(doubled(lambda a, b: [a, b], 30)), 2))
 
     assert all(len(piece) < 1_000_000 for piece in first)
     assert "".join(first).startswith("[" * 30)
 
 
-def test_a_record_is_written_in_pieces_as_it_is_at_once() -> None:
+def test_the_pieces_of_a_record_equal_the_record_written_at_once() -> None:
     value = [Pair(n, {"text": "x" * 100}) for n in range(1_000)]
 
     assert "".join(pieces(Pair(value, value))) == json_text(plain(Pair(value, value), None, UNBOUNDED))
 
 
-def test_a_record_of_endless_size_comes_in_pieces_that_are_small() -> None:
+def test_a_record_of_endless_size_is_written_in_small_pieces() -> None:
     first = list(islice(pieces(doubled(Pair, 30)), 2))
 
     assert max(map(len, first)) < 500_000

@@ -1,4 +1,4 @@
-"""Values as JSON: each has one form that a program tells from ordinary data, and nothing is lost without a word."""
+"""Values as JSON: each has one form that a program can distinguish from ordinary data, and every loss is marked."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_a_series_is_its_values_with_the_schema(series: Any) -> None:
     assert form["schema"][0]["dtype"].lower() == "int64"
 
 
-def test_an_index_that_says_something_is_part_of_the_frame() -> None:
+def test_an_index_with_information_is_part_of_the_frame() -> None:
     form = plain(pd.DataFrame({"n": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None])))
 
     assert form["index"] == {"names": ["k", None], "values": [["a", 1], ["b", 2]]}
@@ -248,7 +248,7 @@ def test_columns_whose_names_would_clash_are_lists_in_the_order_of_the_schema() 
     pd.DataFrame(np.zeros((300, 200))), pl.DataFrame(np.zeros((300, 200))), pa.table({"a": np.zeros(60_000)}),
     pd.Series(np.zeros(60_000)), np.zeros((300, 200)), pd.DataFrame(index=range(20_000)),
 ])  # fmt: skip
-def test_what_is_large_says_its_shape_and_beginning_and_where_the_whole_is(frame: Any) -> None:
+def test_a_large_value_has_its_shape_a_preview_and_the_expression_of_the_whole(frame: Any) -> None:
     form = object_data({"it's": [frame]}, "run.state")["it's"][0]
 
     assert form["truncated"] is True
@@ -259,7 +259,7 @@ def test_what_is_large_says_its_shape_and_beginning_and_where_the_whole_is(frame
     assert len(json.dumps(form)) < 100_000
 
 
-def test_the_bounds_hold_for_texts_bytes_and_all_that_a_value_contains() -> None:
+def test_the_bounds_apply_to_texts_bytes_and_every_part_of_a_value() -> None:
     bounds = Bounds(size=4, letters=4, parts=3)
 
     written = plain({"text": "abcdef", "bytes": b"abcdef", "list": [1, 2, 3]}, "it", bounds)
@@ -274,27 +274,27 @@ def test_the_bounds_hold_for_texts_bytes_and_all_that_a_value_contains() -> None
     assert plain(dict.fromkeys("abcdef"), "it", bounds)["preview"] == [["a", None], ["b", None], ["c", None]]
 
 
-def test_an_expression_gets_the_value_around_what_none_reaches() -> None:
+def test_a_part_without_an_expression_names_that_of_the_value_around_it() -> None:
     form = plain({("a", 1): np.zeros(20_000)}, "run.state['x']")
 
     assert form["items"][0][1]["whole"] == "run.state['x']"
 
 
 @pytest.mark.parametrize("keys", [(1, "1"), (True, "True"), (None, "None"), (1.5, "1.5"), ((1, 2), "(1, 2)")])
-def test_keys_that_would_clash_as_texts_are_kept_apart(keys: tuple[Any, Any]) -> None:
+def test_keys_that_would_be_equal_as_texts_stay_distinct(keys: tuple[Any, Any]) -> None:
     form = plain(dict.fromkeys(keys, 0))
 
     assert form == {"type": "dict", "items": [[plain(keys[0]), 0], [keys[1], 0]]}
 
 
-def test_a_dict_that_looks_like_a_form_is_taken_for_none() -> None:
+def test_a_dict_that_looks_like_a_form_is_not_mistaken_for_one() -> None:
     assert plain({"type": "set", "items": [1]}) == {"type": "dict", "items": [["type", "set"], ["items", [1]]]}
     assert plain([{"type": "bug"}, {"type": "object"}]) == [{"type": "bug"}, {"type": "object"}]
     assert plain(pd.DataFrame({"type": ["set"]}))["records"] == [{"type": "dict", "items": [["type", "set"]]}]
     assert own_data({"type": "set", "items": [1]}) == {"type": "set", "items": [1]}
 
 
-def test_a_value_that_contains_itself_ends() -> None:
+def test_a_value_that_contains_itself_is_written_in_finite_size() -> None:
     ring: dict[str, Any] = {"list": []}
     ring["list"].append(ring)
     twice = [1]
@@ -303,7 +303,7 @@ def test_a_value_that_contains_itself_ends() -> None:
     assert plain([twice, twice]) == [[1], [1]]
 
 
-def test_what_is_nested_too_deep_is_truncated() -> None:
+def test_a_value_nested_too_deeply_is_truncated() -> None:
     deep: Any = "the end"
     for _ in range(100_000):
         deep = [deep]
@@ -314,7 +314,7 @@ def test_what_is_nested_too_deep_is_truncated() -> None:
     assert '"whole": "it[0][0]' in text
 
 
-def test_secrets_are_masked_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_masked_in_every_part_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFLOW_SECRET_KEYS", "password")
     values = [
         {"password": "hunter2hunter2"}, pd.DataFrame({"password": ["hunter2hunter2"]}), {1: {"password": "hunter2"}},
@@ -337,7 +337,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_what_is_json_stays_as_it_is(value: Any) -> None:
+def test_plain_json_is_unchanged(value: Any) -> None:
     assert plain(value) == value
 
 
@@ -352,12 +352,12 @@ ANY = st.recursive(
 
 @given(ANY)
 def test_values_that_differ_have_forms_that_differ(value: Any) -> None:
-    """A reader that knows only the documented forms gets back what was written."""
+    """A reader that knows only the documented forms restores the value."""
     assert repr(read(json.loads(json.dumps(plain(value), allow_nan=False)))) == repr(listed(value))
 
 
 def listed(value: Any) -> Any:
-    """Return a value with lists in place of tuples, as JSON has no others, and the signs of zeros and NaN as read."""
+    """Return a value with lists in place of tuples, which JSON lacks, and with the signs of zeros and NaN as read."""
     if isinstance(value, list | tuple):
         return [*map(listed, value)]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The order of the parts: each imports only from those above it, and importing the package stays light."""
+"""The order of the parts: each imports only from those above it, and an import of the package stays light."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ LAYERS: list[set[str]] = [
         "json_values",
         "serve",
         "__init__",
-    },  # what the package offers to users; only edges and programs are users of it
+    },  # the public API of the package; only edges and programs use it
     {"program"},
     {"notebook", "server", "cli"},
 ]
 EDGES = {"notebook", "server", "cli"}
 ENTRIES = {("serve", "server")}
-"""Imports by name that reach a later layer: `session.serve` starts the server, when somebody calls it."""
+"""Imports by name of a later layer: `session.serve` starts the server when it is called."""
 PUBLIC = {"__init__", "session", "tools", "errors"}
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "sqlalchemy", "fastapi", "dask", "distributed", "lark", "networkx", "tenacity",
@@ -109,7 +109,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py"
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 
-def test_every_part_has_its_place_in_the_order() -> None:
+def test_the_order_lists_every_part() -> None:
     assert {part_of(path) for path in FILES} <= LEVEL.keys() | {"review"}
 
 
@@ -143,7 +143,7 @@ def test_the_view_imports_neither_engine_nor_store(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "review"], ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_review_tools_use_the_public_api_alone(path: Path) -> None:
+def test_the_review_tools_use_only_the_public_api(path: Path) -> None:
     for part, line in parts_imported(path):
         assert part in PUBLIC | {"review"}, f"{path}:{line}: review imports {part}"
 
@@ -151,7 +151,7 @@ def test_the_review_tools_use_the_public_api_alone(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for p in FILES if LEVEL.get(part_of(p), 9) <= 1], ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_the_pure_parts_know_no_clock_no_loop_and_no_thread(path: Path) -> None:
+def test_the_pure_parts_use_no_clock_no_loop_and_no_thread(path: Path) -> None:
     for node in _running(ast.parse(path.read_text(encoding="utf-8"))):
         modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -183,7 +183,7 @@ def test_importing_the_package_alone_loads_none_of_its_parts() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_every_public_name_is_there_when_it_is_used_and_no_other() -> None:
+def test_every_public_name_is_available_and_no_other() -> None:
     for name in nbflow.__all__:
         assert getattr(nbflow, name) is not None
     assert set(nbflow.__all__) <= set(dir(nbflow))
@@ -191,20 +191,20 @@ def test_every_public_name_is_there_when_it_is_used_and_no_other() -> None:
         nbflow.nothing  # noqa: B018 - reading it is the point
 
 
-def test_the_session_lists_its_public_names_alone() -> None:
+def test_the_session_lists_only_its_public_names() -> None:
     assert dir(session) == sorted(session.__all__)
     for name in session.__all__:
         assert name == "last" or getattr(session, name) is not None
 
 
 def test_no_module_of_the_session_hides_a_public_name() -> None:
-    """An imported module becomes an attribute of its package, and would replace the function of its name there."""
+    """An imported module becomes an attribute of its package, where it would replace a function with the same name."""
     modules = {path.stem for path in (ROOT / "session").glob("*.py")}
 
     assert modules & set(session.__all__) == set()
 
 
-def test_modules_of_tests_have_names_of_their_own() -> None:
-    """What is imported first is what every later test gets, so a second one of its name would never be seen."""
+def test_modules_of_tests_have_unique_names() -> None:
+    """Every test gets the module that was imported first, so a second one with the same name would never be loaded."""
     names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
     assert [name for name, count in names.items() if count > 1] == []

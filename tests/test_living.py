@@ -1,4 +1,4 @@
-"""Runs that go on, answered and stopped by their session from any thread."""
+"""Active runs: their session answers and cancels them from any thread."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def ended(run: Run) -> Run:
     return run
 
 
-def test_a_run_of_another_thread_is_answered_on_its_own_loop(made: Session, elsewhere: Callable[..., Run]) -> None:
+def test_an_answer_to_a_run_of_another_thread_is_given_on_the_runs_loop(
+    made: Session, elsewhere: Callable[..., Run]
+) -> None:
     run = elsewhere(made, "ships")
 
     with pytest.raises(AnswerError, match="none of 'yes', 'no'"):
@@ -69,7 +71,7 @@ def test_a_run_of_another_thread_is_answered_on_its_own_loop(made: Session, else
     assert ended(run).state == {"shipped": "yes"}
 
 
-def test_the_only_run_that_waits_is_meant_and_else_the_one_that_is_named(
+def test_an_answer_goes_to_the_only_waiting_run_or_to_the_named_one(
     made: Session, elsewhere: Callable[..., Run]
 ) -> None:
     stuck, first, second = (elsewhere(made, name) for name in ("sticks", "ships", "ships"))
@@ -85,7 +87,9 @@ def test_the_only_run_that_waits_is_meant_and_else_the_one_that_is_named(
     assert ended(stuck).status == "cancelled"
 
 
-def test_a_run_that_has_ended_or_is_not_there_cannot_be_spoken_to(made: Session, elsewhere: Callable[..., Run]) -> None:
+def test_an_ended_or_missing_run_can_neither_be_answered_nor_cancelled(
+    made: Session, elsewhere: Callable[..., Run]
+) -> None:
     run = ended(elsewhere(made, "nothing"))
 
     with pytest.raises(RunStateError, match=f"run {run.id} has ended with status completed"):
@@ -98,7 +102,7 @@ def test_a_run_that_has_ended_or_is_not_there_cannot_be_spoken_to(made: Session,
         made.answer("yes", run_id="ffffffffffff")
 
 
-def test_in_a_cell_that_awaits_the_answer_is_given_at_once(made: Session) -> None:
+def test_an_answer_from_the_loop_of_the_run_takes_effect_at_once(made: Session) -> None:
     async def main() -> None:
         run = made.start("ships")
         while not run.asking:

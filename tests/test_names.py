@@ -1,6 +1,6 @@
-"""Names that are identifiers have one form, NFKC, wherever they enter; what is stored is read as it is.
+"""Names that are identifiers are normalised to NFKC at every entry; stored names are read unchanged.
 
-MICRO is the sign of the keyboard, MU the Greek letter that Python makes of it; a page shows both alike.
+MICRO is the sign on the keyboard, MU the Greek letter to which Python normalises it. Both look the same on a page.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def ran(source: Any, *tools: Any, state: dict[str, Any] | None = None) -> Run:
     return asyncio.run(main())
 
 
-def test_only_identifiers_get_the_form() -> None:
+def test_only_identifiers_are_normalised() -> None:
     assert [identifier(name) for name in (MICRO, LIGATURE, "x")] == [MU, PLAIN, "x"]
     assert [identifier(name) for name in (f"{MICRO} m", f"2{MICRO}", "\u2460")] == [f"{MICRO} m", f"2{MICRO}", "\u2460"]
     assert node_path(f"{MICRO}[3]/{LIGATURE}") == f"{MU}[3]/{PLAIN}"
@@ -101,7 +101,7 @@ def test_two_params_and_two_reducers_that_become_one_are_faults_that_name_both()
         read_graph(f"a = t({MICRO}=1, {MU}=2)")
 
 
-def test_nested_keys_stay_as_they_are_and_a_path_tries_the_exact_key_too() -> None:
+def test_nested_keys_are_unchanged_and_a_path_tries_the_exact_key_too() -> None:
     graph = GraphDefinition.model_validate({"nodes": [{"node_id": "a", "tool": "t", "params": {"x": {MICRO: 1}}}]})
     assert graph.nodes[0].params == {"x": {MICRO: 1}}
 
@@ -112,7 +112,7 @@ def test_nested_keys_stay_as_they_are_and_a_path_tries_the_exact_key_too() -> No
     assert compile_condition(f"x['{MICRO}'] == 1").evaluate({"x": {MICRO: 1, MU: 2}})[0]
 
 
-def test_a_condition_that_fails_behind_such_a_name_says_the_right_column() -> None:
+def test_an_error_after_a_normalised_name_has_the_right_column() -> None:
     with pytest.raises(NbflowError) as caught:
         compile_condition(f"x.{LIGATURE} > 1").evaluate({"x": {"other": 1}})
 
@@ -126,7 +126,7 @@ def test_conditions_read_keys_of_the_state_by_their_normalised_names(text: str) 
     assert compile_condition(text.format(MICRO)).evaluate({MU: 1, "k": MICRO})[0]
 
 
-def test_the_initial_state_params_and_what_tools_return_are_normalised() -> None:
+def test_the_initial_state_params_and_results_of_tools_are_normalised() -> None:
     def first(μ: int) -> dict[str, Any]:
         return {LIGATURE: μ + 1, "nested": {MICRO: 1}}
 
@@ -139,7 +139,7 @@ def test_the_initial_state_params_and_what_tools_return_are_normalised() -> None
     assert run.state == {MU: 1, "file": 2, "nested": {MICRO: 1}, "got": [2, {MU: 5}]}
 
 
-def test_a_tool_that_hands_the_state_back_under_other_names_updates_nothing() -> None:
+def test_a_tool_that_returns_the_state_under_unnormalised_names_updates_nothing() -> None:
     def same(μ: list[int]) -> dict[str, Any]:
         return {MICRO: μ}
 
@@ -158,7 +158,7 @@ def yielded() -> Any:
 
 
 @pytest.mark.parametrize("function", [returned, yielded])
-def test_two_keys_that_a_tool_returns_and_that_become_one_fail_it(function: Any) -> None:
+def test_a_tool_that_returns_two_keys_that_become_one_fails(function: Any) -> None:
     run = ran("t", ("t", function))
 
     assert run.status == "failed"
@@ -195,13 +195,13 @@ def test_tools_predicates_and_reducers_are_found_under_either_name() -> None:
     assert (run.name, run.state) == (MU, {"n": 5})
 
 
-def test_the_run_line_reads_keys_in_the_form() -> None:
+def test_the_run_line_normalises_keys() -> None:
     assert parse_run_line(f"g {MICRO}=1").assignments == ((MU, "1"),)
     with pytest.raises(NotationError, match="appears twice"):
         parse_run_line(f"g {MICRO}=1 {MU}=2")
 
 
-def test_commands_at_a_run_find_nodes_by_either_name() -> None:
+def test_commands_to_a_run_find_nodes_by_either_name() -> None:
     async def main() -> dict[str, Any]:
         session = Session()
         hold = asyncio.Event()
@@ -239,7 +239,7 @@ def test_edits_that_become_one_are_refused() -> None:
         asyncio.run(main())
 
 
-def test_secrets_are_known_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_recognised_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
     from nbflow.session.serialization import plain
 
     monkeypatch.setenv("NBFLOW_SECRET_KEYS", f"{MICRO}_key")
@@ -248,7 +248,7 @@ def test_secrets_are_known_by_either_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert plain({"x": {f"{MICRO}_key": "secret"}}) == {"x": {f"{MICRO}_key": "***"}}
 
 
-def test_a_stored_graph_and_its_run_are_read_as_they_are_and_go_on(
+def test_a_stored_graph_and_its_run_are_read_unchanged_and_resume(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFLOW_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'runs.db'}")
@@ -269,7 +269,7 @@ def test_a_stored_graph_and_its_run_are_read_as_they_are_and_go_on(
         return made
 
     async def main() -> tuple[Any, Any, Any]:
-        # As an earlier version wrote it: no name was normalised.
+        # The record of an earlier version, which did not normalise names.
         old = session()
         old.graphs["g"] = GraphDefinition.model_validate(
             {

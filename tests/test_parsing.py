@@ -1,4 +1,4 @@
-"""Python's parser in several threads at once."""
+"""Concurrent use of Python's parser in several threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nbflow.review import structure
 
 
 class Loop:
-    """Something that the garbage collector meets in the midst of a tree, and which lets other threads go first."""
+    """An object that the garbage collector finalizes while a tree is being built, and that yields to other threads."""
 
     def __init__(self) -> None:
         self.me = self
@@ -29,7 +29,7 @@ class Loop:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parse", [parse_module, structure.parse])
-def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[str], ast.Module]) -> None:
+def test_a_valid_source_is_parsed_while_other_threads_parse(parse: Callable[[str], ast.Module]) -> None:
     source = Path(argparse.__file__).read_text()
     said: list[SystemError] = []
 
@@ -46,7 +46,7 @@ def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[
         while any(thread.is_alive() for thread in threads):
             try:
                 ast.parse(source)
-            except SystemError:  # as whoever parses without us is told now and then
+            except SystemError:  # a bare `ast.parse` is not retried, and fails now and then
                 continue
 
     threads = [threading.Thread(target=parse_many) for _ in range(3)]
@@ -66,7 +66,7 @@ def test_a_sound_source_is_parsed_whatever_other_threads_parse(parse: Callable[[
     assert said == []
 
 
-def test_what_is_wrong_with_a_source_is_said_as_the_parser_says_it() -> None:
+def test_the_error_of_an_invalid_source_is_the_parsers_own() -> None:
     with pytest.raises(SyntaxError, match="invalid syntax"):
         parse_expression("1 +")
     with pytest.raises(SyntaxError, match="invalid syntax"):

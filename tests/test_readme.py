@@ -1,4 +1,4 @@
-"""The README's promises: its cells, its Python and its notation work when pasted."""
+"""The README's examples: its cells, its Python and its notation work when pasted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def blocks_under(heading: str, language: str) -> list[str]:
     return [block.text for block in blocks(section(README, heading), language)]
 
 
-def test_the_five_cells_of_the_first_notebook_run_and_publish() -> None:
+def test_the_five_cells_of_the_first_notebook_run_and_serve_the_graph() -> None:
     cells = [
         nbformat.v4.new_code_cell(text.rstrip()) for text in blocks_under("A first notebook, in five cells", "python")
     ]
@@ -45,7 +45,7 @@ def test_the_five_cells_of_the_first_notebook_run_and_publish() -> None:
     assert notebook.cells[-1].outputs[0]["data"]["text/plain"].startswith("(True,")
 
 
-def test_the_notation_on_one_screen_reads() -> None:
+def test_the_notation_on_one_screen_can_be_parsed() -> None:
     (text,) = blocks_under("The notation on one screen", "text")
 
     graph = GraphDefinition.from_text(text)
@@ -64,7 +64,7 @@ def test_the_python_of_the_readme_runs() -> None:
 
 
 def executed(cells: list[str], *, kernel_folder: Path) -> list[Any]:
-    """Run cells in a kernel of their own; return what each shows last, as text."""
+    """Run cells in a new kernel; return the last output of each as text."""
     made = [nbformat.v4.new_code_cell(text.rstrip()) for text in cells]
     NotebookClient(nbformat.v4.new_notebook(cells=made), timeout=300, resources=in_folder(kernel_folder)).execute()
     return [cell.outputs[-1].get("data", {}).get("text/plain") if cell.outputs else None for cell in made]
@@ -81,7 +81,7 @@ def first_cells() -> list[str]:
 ASKS = "while not run.asking: await __import__('asyncio').sleep(0.01)"
 
 
-def test_the_tool_of_the_readme_asks_and_gets_the_answer(tmp_path: Path) -> None:
+def test_the_tool_of_the_readme_asks_a_question_and_receives_the_answer(tmp_path: Path) -> None:
     (tool,) = blocks_under("Ask a person", "python")
     start = "run = %flow_run approval findings=[1,2] --background"
     cells = ["%load_ext nbflow", tool, "%%flow_graph approval\napprove", start, ASKS, "run.asking[0].told['question']"]
@@ -91,7 +91,7 @@ def test_the_tool_of_the_readme_asks_and_gets_the_answer(tmp_path: Path) -> None
     assert (shown[5], shown[7]) == ("'Publish 2 findings?'", "'draft'")
 
 
-def test_the_magics_that_resume_go_on_and_fork(tmp_path: Path) -> None:
+def test_the_magics_that_resume_and_fork_work(tmp_path: Path) -> None:
     (block,) = blocks_under("Nothing is lost", "python")
     resume, fork, history = [line.partition("#")[0].strip() for line in block.splitlines()]
     broken = "%%flow_tool\ndef publish(score: float) -> dict:\n    raise ValueError(score)"
@@ -112,7 +112,7 @@ def test_the_magics_that_resume_go_on_and_fork(tmp_path: Path) -> None:
     assert "daily" in shown[12]
 
 
-def test_the_options_in_the_text_are_read() -> None:
+def test_the_options_in_the_text_can_be_parsed() -> None:
     written = [*re.findall(r"`\[(\w+=\w+)\]`", README), *re.findall(r"`(join=\w+)`", README)]
 
     assert {"cache=true", "join=first"} <= set(written)
@@ -126,7 +126,7 @@ def test_a_question_of_the_readme_is_a_node() -> None:
     assert GraphDefinition.from_text(f"{written}\napprove -> END").nodes[0].tool == "ask"
 
 
-def test_the_lines_that_set_up_name_extras_and_files_that_exist() -> None:
+def test_the_lines_of_the_setup_name_existing_extras_and_files() -> None:
     extras = {name for names in re.findall(r"'\.\[([\w,]+)\]'", README) for name in names.split(",")}
     named = set(re.findall(r"\bnotebooks/[\w./-]+|nbflow/[\w/]+\.py|nbflow/server/deploy", README))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -136,14 +136,14 @@ def test_the_lines_that_set_up_name_extras_and_files_that_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_files_of_a_deployment_are_where_the_readme_goes() -> None:
+def test_the_files_of_a_deployment_are_at_the_paths_of_the_readme() -> None:
     (block,) = blocks_under("Serve", "bash")[2:]
 
     assert block.startswith("cd nbflow/server/deploy && cp .env.example .env ")
     assert {".env.example", "compose.yaml"} <= {path.name for path in (ROOT / "nbflow/server/deploy").iterdir()}
 
 
-def test_the_scraper_asks_a_host_that_the_text_allows() -> None:
+def test_the_scraper_requests_a_host_that_the_text_allows() -> None:
     (text,) = blocks_under("Serve", "yaml")
 
     (job,) = yaml.safe_load(text)["scrape_configs"]
@@ -153,8 +153,8 @@ def test_the_scraper_asks_a_host_that_the_text_allows() -> None:
     assert "credentials_file" in job["authorization"]
 
 
-def test_every_block_of_the_readme_is_known_to_a_test() -> None:
-    """A block that is added here needs a test: this file has most, tests/server and `.ci/run` have the others."""
+def test_every_block_of_the_readme_has_a_test() -> None:
+    """A new block needs a test: this file has most of them, tests/server and `.ci/run` have the others."""
     found: Counter[tuple[str, str]] = Counter()
     for part in README.split("\n## ")[1:]:
         for language in re.findall(r"^```(\w*)\n.*?^```$", part, re.DOTALL | re.MULTILINE):
@@ -180,7 +180,7 @@ SLOW = "async def fetch(pages: int) -> dict:\n    import asyncio\n    await asyn
 
 
 class Terminal:
-    """A shell in a folder with the five cells in flows.ipynb, and a home of its own."""
+    """A shell with a new home, in a folder with the five cells in flows.ipynb."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -189,7 +189,7 @@ class Terminal:
         self.environment = {**kept, "HOME": str(folder), "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
 
     def write(self, tools: str = "") -> None:
-        """Write the notebook; `tools` are defined over those of its second cell."""
+        """Write the notebook; `tools` replace those of its second cell."""
         cells = first_cells()[:3]
         cells[2:2] = [f"%%flow_tool\n{tools}"] if tools else []
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -276,8 +276,8 @@ def test_the_command_of_the_readme_reviews_a_file() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebooks_give_what_they_are_committed_with() -> None:
-    """Every output of every cell is compared, of run cells too."""
+def test_the_notebooks_produce_their_committed_outputs() -> None:
+    """The test compares every output of every cell, including run cells."""
     environment = {**os.environ, **ENVIRONMENT}
     notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
     if not notebooks:

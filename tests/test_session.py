@@ -1,4 +1,4 @@
-"""The session: the one place where a process's tools, graphs and runs meet."""
+"""The session: the object that holds the tools, graphs and runs of a process."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_json_text_defines_a_graph_too(own: Session) -> None:
     "source",
     [{"name": "other", "nodes": [{"node_id": "a", "tool": "t"}]}, GraphDefinition.from_text("a", name="other")],
 )
-def test_a_graph_that_calls_itself_something_else_is_refused(own: Session, source: Any) -> None:
+def test_a_graph_with_two_different_names_is_refused(own: Session, source: Any) -> None:
     with pytest.raises(GraphError, match="it is defined as 'g' and its own name is 'other'; use one name for both"):
         own.graph("g", source)
 
     assert own.graphs == {}
 
 
-def test_a_graph_needs_a_name_and_a_text_that_reads(own: Session) -> None:
+def test_a_graph_needs_a_name_and_a_valid_text(own: Session) -> None:
     with pytest.raises(GraphError, match="a graph of a session needs a name"):
         own.graph(" ", "add")
     with pytest.raises(NotationError):
@@ -92,7 +92,7 @@ def test_an_unknown_graph_is_an_error_with_the_names_most_alike(own: Session) ->
         own.find("reviw")
 
 
-def test_run_gives_a_run_that_has_finished(own: Session) -> None:
+def test_run_returns_a_run_that_has_finished(own: Session) -> None:
     own.graph("g", "add")
 
     run = asyncio.run(own.run("g", n=1))
@@ -109,7 +109,7 @@ def test_a_state_may_have_keys_named_as_parameters_of_run_itself(own: Session) -
     assert run.state == {"name": "x", "self": 1}
 
 
-def test_run_raises_what_ended_the_run_and_keeps_it(own: Session) -> None:
+def test_run_raises_the_error_of_the_run_and_retains_the_run(own: Session) -> None:
     own.graph("g", "add")
 
     with pytest.raises(NodeError) as caught:
@@ -167,7 +167,7 @@ def test_lint_warns_of_the_named_graph(own: Session) -> None:
     assert own.lint("g")[0].startswith("node 'ad' names unknown tool 'ad'; did you mean 'add'?")
 
 
-def test_predicates_and_reducers_are_those_of_the_session(own: Session) -> None:
+def test_a_session_uses_its_registered_predicates_and_reducers(own: Session) -> None:
     @own.predicate
     def small(n: int) -> bool:
         return n < 3
@@ -189,7 +189,7 @@ def test_sessions_do_not_see_each_other(own: Session) -> None:
     assert other.graphs == {}
 
 
-def test_the_process_has_one_session_that_the_module_speaks_for() -> None:
+def test_the_process_has_one_session_that_the_module_exposes() -> None:
     current = session.current()
     before, graphs = current.registry.snapshot(), dict(current.graphs)
     try:

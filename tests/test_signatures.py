@@ -1,4 +1,4 @@
-"""What a call of a tool accepts, through decorators, partials, methods and what the standard library makes of functions."""
+"""The parameters that a call of a tool accepts, through decorators, partials, methods and standard library wrappers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nbflow.errors import ToolError
 
 
 def asks(function: Any) -> list[str]:
-    """Return what a tool asks for; `?` marks what it can do without, and `**` that it takes further params."""
+    """Return the parameters of a tool; `?` marks an optional one, and `**` means that the tool accepts further params."""
     spec = ToolRegistry().register("t", function)
     return [param.name + "?" * (not param.required) for param in spec.params] + ["**"] * spec.takes_kwargs
 
 
 def called(function: Any, /, **state: Any) -> Any:
-    """Return what a tool returns in a run that begins with the state; the node takes no params."""
+    """Return the final state of a run of one node that calls the tool without params."""
     registry = ToolRegistry()
     registry.register("t", function)
     graph = GraphDefinition.from_text("t")
@@ -45,12 +45,12 @@ def passes_all(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def test_a_wrapper_that_passes_all_on_asks_for_what_the_function_asks_for() -> None:
+def test_a_wrapper_that_passes_all_arguments_on_has_the_functions_parameters() -> None:
     assert asks(passes_all(add)) == ["x", "y?"]
     assert called(passes_all(passes_all(add)), x=1, y=2)["z"] == 3
 
 
-def test_a_wrapper_that_names_all_its_parameters_is_called_by_them() -> None:
+def test_a_wrapper_that_names_all_its_parameters_is_called_with_those() -> None:
     @functools.wraps(add)
     def wrapper(text: str) -> Any:
         return add(int(text), 5)
@@ -59,7 +59,7 @@ def test_a_wrapper_that_names_all_its_parameters_is_called_by_them() -> None:
     assert called(wrapper, text="2", x=100)["z"] == 7
 
 
-def test_a_wrapper_with_a_parameter_of_its_own_asks_for_it_and_for_the_rest_of_the_function() -> None:
+def test_a_wrapper_with_an_additional_parameter_has_it_and_the_rest_of_the_functions() -> None:
     @functools.wraps(add)
     def drops(factor: int, *args: Any, **kwargs: Any) -> Any:
         return {"z": factor * add(*args, **kwargs)["z"]}
@@ -182,7 +182,7 @@ def injects_in_an_inner_function(function: Callable[..., Any]) -> Callable[..., 
     ],
     ids=lambda decorator: decorator.__name__,
 )  # fmt: skip
-def test_an_argument_that_a_decorator_passes_by_itself_is_asked_of_nobody(decorator: Callable[..., Any]) -> None:
+def test_an_argument_that_a_decorator_passes_itself_is_not_a_parameter(decorator: Callable[..., Any]) -> None:
     tool = decorator(query)
 
     assert asks(tool) == ["x", "timeout?"]
@@ -190,7 +190,7 @@ def test_an_argument_that_a_decorator_passes_by_itself_is_asked_of_nobody(decora
     assert called(tool, x=1, conn="a key of that name")["z"] == ("pool", 1, 1)
 
 
-def test_an_argument_that_a_decorator_passes_where_nobody_gives_it_may_be_left_out() -> None:
+def test_an_argument_for_which_a_decorator_has_a_default_is_optional() -> None:
     @functools.wraps(query)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("conn", "pool")
@@ -203,7 +203,7 @@ def test_an_argument_that_a_decorator_passes_where_nobody_gives_it_may_be_left_o
     assert called(wrapper, x=1, conn="mine", timeout=2)["z"] == ("mine", 1, 2)
 
 
-def test_an_argument_that_a_wrapper_takes_out_of_its_kwargs_is_looked_up_too() -> None:
+def test_an_argument_that_a_wrapper_pops_from_its_kwargs_is_a_parameter() -> None:
     @functools.wraps(add)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         factor, loud = kwargs.pop("factor"), kwargs.pop("loud", False)
@@ -213,7 +213,7 @@ def test_an_argument_that_a_wrapper_takes_out_of_its_kwargs_is_looked_up_too() -
     assert called(wrapper, x=1, factor=4, loud=True) == {"x": 1, "factor": 4, "loud": True, "z": 8}
 
 
-def test_where_the_source_does_not_show_what_a_decorator_passes_a_missing_argument_names_it() -> None:
+def test_if_the_source_hides_the_arguments_of_a_decorator_the_error_names_the_decorator() -> None:
     space: dict[str, Any] = {"functools": functools}
     exec(
         "def with_pool(fn):\n @functools.wraps(fn)\n def wrapper(*args, **kwargs):\n"
@@ -231,7 +231,7 @@ def test_where_the_source_does_not_show_what_a_decorator_passes_a_missing_argume
     )
 
 
-def test_a_signature_of_the_wrappers_own_counts() -> None:
+def test_a_signature_set_on_a_wrapper_is_used() -> None:
     tool = injects_first(query)
     tool.__signature__ = inspect.signature(lambda x, timeout: None)  # type: ignore[attr-defined]
 
@@ -252,7 +252,7 @@ def test_a_signature_that_a_wrapper_copied_from_the_function_is_not_its_own() ->
     assert asks(wrapper) == ["text"]
 
 
-def test_a_wrapper_that_passes_positional_arguments_alone_is_called_by_position() -> None:
+def test_a_wrapper_that_passes_only_positional_arguments_is_called_by_position() -> None:
     @functools.wraps(add)
     def wrapper(*args: Any) -> Any:
         return add(*args)
@@ -262,7 +262,7 @@ def test_a_wrapper_that_passes_positional_arguments_alone_is_called_by_position(
     assert called(wrapper, x=1)["z"] == 2
 
 
-def test_a_partial_binds_what_it_binds() -> None:
+def test_an_argument_bound_by_a_partial_is_not_required() -> None:
     assert asks(functools.partial(add, 1)) == ["y?"]
     assert asks(functools.partial(add, x=1)) == ["x?", "y?"]
     assert asks(functools.partial(functools.partial(query, "pool"), timeout=3)) == ["x", "timeout?"]
@@ -329,13 +329,13 @@ def _(x: int, by: int = 1) -> dict[str, int]:
         "singledispatch", "cache", "lru_cache of a wrapper", "validate_call", "wrapped singledispatch",
     ],
 )  # fmt: skip
-def test_methods_and_what_the_standard_library_makes_of_functions_are_tools(tool: Any) -> None:
+def test_methods_and_standard_library_wrappers_of_functions_are_tools(tool: Any) -> None:
     assert asks(tool) == ["x", "by?"]
     assert called(tool, x=2, by=3)["z"] == 6
     assert called(tool, x=2)["z"] == 2
 
 
-def test_a_partialmethod_binds_what_it_binds() -> None:
+def test_an_argument_bound_by_a_partialmethod_is_not_required() -> None:
     assert asks(Tools().doubled) == ["x", "by?"]
     assert called(Tools().doubled, x=3)["z"] == 6
     assert asks(Tools().of_three) == ["by?"]
@@ -369,7 +369,7 @@ def test_functions_that_contextlib_decorates_are_tools() -> None:
         assert called(tool, x=1, y=2)["z"] == 3
 
 
-def test_what_pydantic_refuses_is_the_nodes_error() -> None:
+def test_a_validation_error_of_pydantic_is_the_nodes_error() -> None:
     with pytest.raises(Exception, match="1 validation error"):
         called(pydantic.validate_call(add), x="no number")
 
@@ -385,7 +385,7 @@ def test_a_class_is_called_by_its_constructor() -> None:
 
 
 @pytest.mark.parametrize("function", [min, int], ids=["builtin", "int"])
-def test_a_callable_without_a_signature_is_refused_with_what_to_do(function: Any) -> None:
+def test_a_callable_without_a_signature_is_refused_with_a_cure(function: Any) -> None:
     with pytest.raises(ToolError, match=r"tool 't': Python knows no signature of .*; wrap it in a function"):
         asks(function)
 
@@ -393,7 +393,7 @@ def test_a_callable_without_a_signature_is_refused_with_what_to_do(function: Any
 @pytest.mark.parametrize(
     "function", [np.add, len, dict.get, operator.itemgetter(1)], ids=["ufunc", "len", "dict.get", "itemgetter"]
 )
-def test_a_callable_in_c_that_takes_positions_alone_is_refused_with_a_reason(function: Any) -> None:
+def test_a_callable_in_c_with_only_positional_parameters_is_refused_with_a_reason(function: Any) -> None:
     with pytest.raises(ToolError, match=r"positional-only, and arguments are given by name|wrap it in a function"):
         asks(function)
 
@@ -407,7 +407,7 @@ def test_a_wrapper_that_wraps_itself_is_refused() -> None:
         asks(tool)
 
 
-def test_a_wrapper_of_a_callable_without_a_signature_is_called_by_its_own() -> None:
+def test_a_wrapper_with_a_signature_may_wrap_a_callable_without_one() -> None:
     @functools.wraps(min)
     def smallest(*, values: list[int], **kwargs: Any) -> int:
         return min(values, **kwargs)

@@ -1,4 +1,4 @@
-"""The state of a path: what it sees, and what becomes of several where they join."""
+"""The state of a path: the writes that it sees, and the merge of several states at a join."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDS = resolve({"log": "append", "all": "extend", "n": "add", "d": "merge", "x"
 
 
 class Story:
-    """Paths of one run, with the serial that all their writes share."""
+    """Paths of one run, with the counter that numbers all their writes."""
 
     def __init__(self, **state: Any) -> None:
         self.first = PathState.initial(state)
@@ -32,7 +32,7 @@ def joined(*paths: PathState, node: str | None = "join") -> PathState:
     return merge(paths, FOLDS, node=node)
 
 
-def test_a_path_sees_the_initial_state_and_what_was_written_on_it() -> None:
+def test_a_path_sees_the_initial_state_and_its_own_writes() -> None:
     story = Story(a=1, b=2)
     path = story.write(story.first, "w", b=3, c=4)
 
@@ -49,7 +49,7 @@ def test_the_dict_of_a_path_is_a_copy() -> None:
     assert story.first["a"] == 1
 
 
-def test_forks_see_what_was_before_and_nothing_of_each_other() -> None:
+def test_forks_see_earlier_writes_and_none_of_each_other() -> None:
     story = Story(a=1)
     one = story.write(story.first, "w", b=1)
     two = one.fork()
@@ -60,7 +60,7 @@ def test_forks_see_what_was_before_and_nothing_of_each_other() -> None:
     assert dict(two) == {"a": 9, "b": 1, "c": "two"}
 
 
-def test_many_forks_one_after_the_other_keep_every_write_and_few_levels() -> None:
+def test_many_successive_forks_retain_every_write_and_few_levels() -> None:
     story = Story()
     path = story.first
     for number in range(200):
@@ -88,7 +88,7 @@ def test_a_write_that_saw_the_other_wins_in_either_order() -> None:
     assert joined(two, one)["a"] == 2
 
 
-def test_writes_side_by_side_are_a_conflict_that_names_the_key_both_nodes_and_the_join() -> None:
+def test_concurrent_writes_are_a_conflict_that_names_the_key_both_nodes_and_the_join() -> None:
     story = Story(a=0)
     two = story.first.fork()
     one = story.write(story.first, "one", a=1)
@@ -104,7 +104,7 @@ def test_writes_side_by_side_are_a_conflict_that_names_the_key_both_nodes_and_th
         )
 
 
-def test_equal_values_written_side_by_side_are_two_writes() -> None:
+def test_equal_values_written_concurrently_are_two_writes() -> None:
     story = Story()
     two = story.first.fork()
     one = story.write(story.first, "one", a=1)
@@ -175,7 +175,7 @@ def test_joins_of_joins_count_each_update_once() -> None:
     assert joined(ab, again, c)["n"] == 1111
 
 
-def test_error_is_merged_by_last_unless_told_otherwise() -> None:
+def test_error_is_merged_by_last_unless_a_reducer_is_declared() -> None:
     story = Story()
     two = story.first.fork()
     one = story.write(story.first, "one", error="one")
@@ -197,7 +197,7 @@ def test_a_reducer_that_fails_names_the_key_the_node_and_why() -> None:
     )
 
 
-def test_a_text_is_no_list_to_extend_with() -> None:
+def test_extend_refuses_a_text_as_a_list() -> None:
     story = Story()
 
     with pytest.raises(ExecutionError, match="extend takes a list of values, got str; use append for one value"):
@@ -226,7 +226,7 @@ def test_an_edit_counts_as_having_seen_all_writes() -> None:
     assert joined(one, two)["a"] == 9
 
 
-def test_what_was_written_alone_is_never_a_conflict() -> None:
+def test_a_write_marked_as_alone_is_never_a_conflict() -> None:
     story = Story(a=0)
     story.write(story.first, "w", alone=True, a=1)
     two = story.first.fork()
@@ -277,10 +277,10 @@ def test_forks_and_joins_in_any_shape_count_every_update_exactly_once(seed: int)
     assert len(whole["log"]) == len(set(whole["log"])) == written
 
 
-# -- laid over each other ---------------------------------------------------------------------------------------------
+# -- overlays ----------------------------------------------------------------------------------------------------------
 
 
-def test_over_each_other_a_write_that_saw_another_stands_whichever_path_is_last() -> None:
+def test_an_overlay_uses_the_write_that_saw_the_other_in_any_order_of_paths() -> None:
     story = Story(k="initial", only="initial")
     one = story.write(story.first, "a", k="before")
     two = one.fork()
@@ -290,7 +290,7 @@ def test_over_each_other_a_write_that_saw_another_stands_whichever_path_is_last(
     assert overlaid([one, two]) == overlaid([two, one]) == {"k": "after", "only": "initial", "b": 1, "c": 1}
 
 
-def test_over_each_other_the_last_paths_write_stands_of_those_made_side_by_side() -> None:
+def test_an_overlay_uses_the_last_paths_write_of_concurrent_ones() -> None:
     story = Story(k=0)
     one = story.first
     two, three = one.fork(), one.fork()
@@ -300,11 +300,11 @@ def test_over_each_other_the_last_paths_write_stands_of_those_made_side_by_side(
 
     assert overlaid([one, two, three])["k"] == 2
     assert overlaid([two, one, three])["k"] == 1
-    assert overlaid([ahead, one, two])["k"] == 1  # `two` was seen by `ahead`
+    assert overlaid([ahead, one, two])["k"] == 1  # `ahead` has seen `two`
     assert overlaid([one, ahead, two])["k"] == 4
 
 
-def test_over_each_other_a_fold_that_holds_the_updates_of_another_stands() -> None:
+def test_an_overlay_uses_the_fold_that_contains_the_updates_of_another() -> None:
     story = Story()
     one = story.write(story.first, "a", log=0)
     two, waits = one.fork(), one.fork()
@@ -317,7 +317,7 @@ def test_over_each_other_a_fold_that_holds_the_updates_of_another_stands() -> No
     assert overlaid([waits, both, behind])["log"] == [0, 2, 1]
 
 
-def test_over_each_other_an_edit_stands_over_all_before_it_and_under_all_after() -> None:
+def test_an_overlay_puts_an_edit_over_earlier_writes_and_under_later_ones() -> None:
     story = Story(k=0)
     one = story.write(story.first, "one", k=1)
     two = one.fork()
@@ -332,7 +332,7 @@ def test_over_each_other_an_edit_stands_over_all_before_it_and_under_all_after()
     assert overlaid([one, two])["k"] == overlaid([two, one])["k"] == "later"
 
 
-def test_nothing_over_each_other_is_an_older_write_and_alone_a_path_is_as_it_is() -> None:
+def test_an_overlay_never_uses_an_older_write_and_of_one_path_equals_it() -> None:
     for seed in range(200):
         rng, story = random.Random(seed), Story(k=0)
         paths, behind = [story.first], {}

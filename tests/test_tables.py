@@ -1,4 +1,4 @@
-"""Rows under headings, for people and for pandas."""
+"""Tables of rows under headings, as text and as pandas frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_list_of_rows_is_a_list_that_shows_as_a_table() -> None:
     assert pairs._repr_html_().startswith("<table>")
 
 
-def test_a_frame_has_a_column_for_each_field_and_no_rows_are_fine() -> None:
+def test_a_frame_has_a_column_for_each_field_with_or_without_rows() -> None:
     pytest.importorskip("pandas")
     value = object()
 
@@ -54,14 +54,14 @@ def test_a_frame_has_a_column_for_each_field_and_no_rows_are_fine() -> None:
     assert list(Pairs().to_pandas().columns) == ["name", "value"]
 
 
-def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pandas_the_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
 
     with pytest.raises(ImportError, match="pip install pandas"):
         Pairs().to_pandas()
 
 
-def test_a_value_is_shown_in_short_and_one_without_a_repr_by_its_type() -> None:
+def test_a_value_is_abbreviated_and_one_without_a_repr_shown_by_its_type() -> None:
     class Mute:
         def __repr__(self) -> str:
             raise ValueError("no")

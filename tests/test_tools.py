@@ -1,4 +1,4 @@
-"""The registry: what it takes, what it knows of a tool, what it says of one it does not know."""
+"""The registry: the callables it accepts, its data about a tool, and its errors for unknown tools."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_function_is_registered_under_a_name_and_found_by_it(registry: ToolReg
     assert (spec.retries, spec.timeout, spec.backoff, spec.executor) == (2, 1.5, 0.5, "thread")
 
 
-def test_the_decorator_gives_the_function_back_with_or_without_options(registry: ToolRegistry) -> None:
+def test_the_decorator_returns_the_function_with_or_without_options(registry: ToolRegistry) -> None:
     assert registry.tool(summary) is summary
     assert registry.tool(name="other", retries=1)(later) is later
 
@@ -64,7 +64,7 @@ def test_registering_again_replaces_the_tool_and_counts_its_versions(registry: T
     assert registry.revision > before
 
 
-def test_a_spec_knows_the_parameters_the_kind_the_doc_and_the_source(registry: ToolRegistry) -> None:
+def test_a_spec_has_the_parameters_the_kind_the_doc_and_the_source(registry: ToolRegistry) -> None:
     spec = registry.register("t", summary)
 
     assert [(p.name, p.required, p.default) for p in spec.params] == [
@@ -80,7 +80,7 @@ def test_a_spec_knows_the_parameters_the_kind_the_doc_and_the_source(registry: T
     assert len(spec.source_hash) == 12
 
 
-def test_a_spec_tells_async_functions_generators_and_objects_apart(registry: ToolRegistry) -> None:
+def test_a_spec_distinguishes_async_functions_generators_and_objects(registry: ToolRegistry) -> None:
     class Called:
         async def __call__(self) -> None: ...
 
@@ -94,7 +94,7 @@ def test_a_spec_tells_async_functions_generators_and_objects_apart(registry: Too
     assert not registry.register("e", lambda: None).is_async
 
 
-def test_a_tool_whose_source_python_does_not_know_has_none(registry: ToolRegistry) -> None:
+def test_a_tool_whose_source_python_cannot_find_has_none(registry: ToolRegistry) -> None:
     made: dict[str, Any] = {}
     exec("def made(x): return x", made)
 
@@ -103,7 +103,7 @@ def test_a_tool_whose_source_python_does_not_know_has_none(registry: ToolRegistr
     assert (spec.source, spec.source_hash, spec.doc) == (None, None, "")
 
 
-def test_arguments_are_the_item_then_params_then_state_then_defaults(registry: ToolRegistry) -> None:
+def test_arguments_come_from_the_item_then_params_then_state_then_defaults(registry: ToolRegistry) -> None:
     def takes(a: int, b: int, c: int, d: int = 4) -> None: ...
 
     spec = registry.register("t", takes)
@@ -112,7 +112,7 @@ def test_arguments_are_the_item_then_params_then_state_then_defaults(registry: T
     assert given == {"a": 1, "b": 2, "c": 3}
 
 
-def test_state_is_given_as_a_copy_and_kwargs_get_the_params_left_over(registry: ToolRegistry) -> None:
+def test_state_is_passed_as_a_copy_and_kwargs_get_the_remaining_params(registry: ToolRegistry) -> None:
     spec = registry.register("t", summary)
     state = {"code": "x", "other": 1}
     given = spec.arguments(state, {"depth": 3, "extra": 4}, node="n")
@@ -121,7 +121,7 @@ def test_state_is_given_as_a_copy_and_kwargs_get_the_params_left_over(registry: 
     assert given["state"] is not state
 
 
-def test_a_missing_argument_says_what_was_looked_for_and_what_there_is(registry: ToolRegistry) -> None:
+def test_the_error_of_a_missing_argument_names_the_sources_and_the_known_keys(registry: ToolRegistry) -> None:
     spec = registry.register("t", later)
 
     with pytest.raises(ToolError) as caught:
@@ -141,7 +141,7 @@ def test_an_unknown_tool_is_an_error_that_names_the_most_alike_and_the_known_one
     assert str(caught.value).startswith("unknown tool 'sumary'; did you mean 'summary'?; known tools: pass, summary")
 
 
-def test_a_removed_tool_is_gone(registry: ToolRegistry) -> None:
+def test_a_removed_tool_is_unknown(registry: ToolRegistry) -> None:
     registry.register("t", later)
     registry.remove("t")
     registry.remove("t")
@@ -178,7 +178,7 @@ def positional(x: int, /) -> None: ...
         ("t", later, {"timeout": float("nan")}, "tool 't': timeout is nan s; it must be above 0"),
     ],
 )  # fmt: skip
-def test_what_is_no_tool_is_refused(
+def test_an_object_that_is_not_a_tool_is_refused(
     registry: ToolRegistry, name: Any, function: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ToolError) as caught:
@@ -198,7 +198,7 @@ def test_predicates_and_reducers_are_registered_under_their_names(registry: Tool
     assert dict(registry.reducers) == {"max": max}
 
 
-def test_a_snapshot_puts_everything_back(registry: ToolRegistry) -> None:
+def test_a_snapshot_restores_the_whole_registry(registry: ToolRegistry) -> None:
     registry.register("kept", later)
     before = registry.snapshot()
     registry.register("kept", summary)
@@ -216,7 +216,7 @@ def test_a_snapshot_puts_everything_back(registry: ToolRegistry) -> None:
 
 
 class Point:
-    """Stands for an installed package's entry point."""
+    """A substitute for the entry point of an installed package."""
 
     def __init__(self, **functions: Any) -> None:
         self.functions, self.loaded = functions, 0
@@ -237,7 +237,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Point:
     return point
 
 
-def test_tools_of_packages_load_when_a_name_is_first_not_known(registry: ToolRegistry, package: Point) -> None:
+def test_tools_of_packages_load_at_the_first_unknown_name(registry: ToolRegistry, package: Point) -> None:
     registry.register("mine", later)
     assert "mine" in registry
     assert package.loaded == 0

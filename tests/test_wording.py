@@ -36,7 +36,7 @@ PLAIN = {
     r"(?:is|are|be) to be had": "is available",
 }
 HEADLESS = re.compile(r"(?:What|Who|Whose|How|Which)\b[^?]*?(?:[.:](?:\s|$)|$)")
-"""A docstring that opens with a relative clause, which names nothing. A question is no such opening."""
+"""A docstring that opens with a relative clause, which names nothing. A question is not such an opening."""
 CODE = re.compile(r"`[^`\n]*`")
 PROSE = re.compile(r"(?:[a-z]{2,}[ ,;:]+){3}[a-z]{2,}")
 TURNS = [(re.compile(rf"\b(?:{turn})\b", re.IGNORECASE), cure) for turn, cure in (TERMS | PLAIN).items()]
@@ -46,7 +46,7 @@ EXEMPT: tuple[str, ...] = ("nbflow/cli/", "nbflow/live_view/", "nbflow/server/")
 
 
 class Text(NamedTuple):
-    """A text of a file, and the line that it starts at."""
+    """A text of a file, and the line on which it starts."""
 
     line: int
     text: str

@@ -1,6 +1,6 @@
 """Benchmarks: `pytest tests/benchmarks` runs them, other calls of pytest skip them.
 
-Invariant: they show figures beside their targets and never fail because of a time, only if a run gave a wrong result.
+Invariant: they show figures with their targets. A benchmark fails only if a run has a wrong result, never because of a time.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from workloads import fan
 from nbflow.scheduler import Plan, Scheduler, Task, compile_plan
 
 SAMPLE = 500
-"""Branches that complete while the time is taken; the join starts in none of it."""
+"""The number of branches that complete during a measurement; the join never starts within one."""
 
 
 def branches(plan: Plan) -> tuple[Scheduler, list[Task]]:

@@ -73,7 +73,7 @@ def test_no_operation_calls_a_method_of_a_class_in_the_state(method: str, base: 
         assert "AssertionError" not in problem(text, **state), text
 
 
-def test_a_refusal_names_the_method_the_class_and_what_to_do() -> None:
+def test_a_refusal_names_the_method_the_class_and_the_cure() -> None:
     told = problem("v == w", v=hostile("__eq__")(), w=1)
 
     assert told == (
@@ -87,7 +87,7 @@ def test_a_class_without_special_methods_is_compared_by_identity() -> None:
     assert problem("v == v2 and v in vs and v is not None and v", v=thing, v2=thing, vs=[thing]) == "True"
 
 
-def test_an_object_may_be_compared_with_none_and_given_to_a_predicate() -> None:
+def test_an_object_may_be_compared_with_none_and_passed_to_a_predicate() -> None:
     condition = compile_condition("v is not None and ok(v)", {"ok": lambda value: True})
 
     assert condition.evaluate({"v": hostile("__eq__")()})[0]

@@ -85,7 +85,7 @@ def versions(kernel: Kernel) -> str:
     ).value
 
 
-def test_an_edited_module_is_run_as_it_is_now(reloading: Kernel, module: Module) -> None:
+def test_a_run_uses_the_current_code_of_an_edited_module(reloading: Kernel, module: Module) -> None:
     reloading.ok("run = %flow_run all x=1")
     assert reloading.ok(ALL).value == "(1, 1, 1, 1)"
     module.edit(
@@ -111,7 +111,7 @@ def test_a_second_edit_counts_too_and_may_change_the_kind(reloading: Kernel, mod
     assert reloading.ok(ALL).value == "(6, 7, 6, 6)"
 
 
-def test_a_resume_says_which_tool_was_edited_and_no_other(reloading: Kernel, module: Module) -> None:
+def test_a_resume_names_only_the_edited_tool(reloading: Kernel, module: Module) -> None:
     module.edit(('{"called": x + by}', '{"called": 1 / 0}'))
     failed = reloading.run("%flow_run all x=1 by=5")
     assert "ZeroDivisionError" in failed.traceback

@@ -60,7 +60,7 @@ def test_a_run_has_finished_after_the_line_at_every_position(kernel, cell):
     assert kernel.ok("run.status.value, run.state['z']").value == "('completed', 20)"
 
 
-def test_with_autoawait_off_it_waits_too(kernel):
+def test_the_cell_waits_with_autoawait_off_too(kernel):
     kernel.ok("%autoawait off")
     try:
         kernel.ok("run = %flow_run chain x=1")
@@ -69,7 +69,7 @@ def test_with_autoawait_off_it_waits_too(kernel):
     assert kernel.ok("run.status.value").value == "'completed'"
 
 
-def test_a_string_that_looks_like_a_magic_stays_as_it_is(kernel):
+def test_a_string_that_looks_like_a_magic_is_unchanged(kernel):
     assert kernel.ok("text = '''\n%flow_run chain\n'''\ntext").value == "'\\n%flow_run chain\\n'"
 
 
@@ -144,12 +144,12 @@ def test_without_a_semicolon_the_value_is_the_run_in_one_line(kernel):
     assert "\n" not in value
 
 
-def test_a_comment_is_no_part_of_the_line(kernel):
+def test_a_comment_is_not_part_of_the_line(kernel):
     kernel.ok("run = %flow_run chain x=1  # as before")
     assert kernel.ok("run.state['y']").value == "2"
 
 
-def test_a_local_name_is_seen_inside_a_function(kernel):
+def test_a_local_name_is_visible_inside_a_function(kernel):
     kernel.ok("def go(local):\n    run = %flow_run chain x=[local for _ in 'a'][0]\n    return run")
     assert kernel.ok("go(5).state['y']").value == "6"
 
@@ -185,11 +185,11 @@ def test_a_cell_that_never_mentions_flow_is_not_touched(kernel):
         ("%%flow_run chain\nx = = 2", "invalid syntax"),
     ],
 )
-def test_a_line_that_cannot_be_honoured_is_refused(kernel, line, told):
+def test_an_invalid_run_line_is_refused(kernel, line, told):
     reply = kernel.run(line)
     assert reply.status == "error"
     assert told in reply.error["evalue"]
 
 
-def test_the_kernel_is_well_after_all_this(kernel):
+def test_the_kernel_works_after_all_these_tests(kernel):
     assert kernel.ok("1 + 1").value == "2"

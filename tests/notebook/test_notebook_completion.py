@@ -1,4 +1,4 @@
-"""Completion on the lines of magics, as a kernel answers a page."""
+"""Completion on the lines of magics, in the kernel's replies to a page."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_the_keys_that_a_graph_needs_and_that_are_not_given_are_completed(
         ("%flow_resume RU|N", ["%flow_resume RUN"]),
     ],
 )
-def test_nodes_are_those_of_the_graph_or_run_that_is_meant(keeping: Kernel, text: str, lines: list[str]) -> None:
+def test_completed_nodes_belong_to_the_graph_or_run_of_the_line(keeping: Kernel, text: str, lines: list[str]) -> None:
     run = keeping.ok("print(done.id)").stdout.strip()
     text = text.replace("RU|N", f"{run[:5]}|").replace("RUN", run)
 
@@ -164,7 +164,7 @@ def test_in_an_expression_python_names_are_completed(keeping: Kernel, text: str)
         "%flow_run review pages=1 pages=2 |", "%%flow_run nowhere\n|", "%flow_runs 'a |",
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_offers_nothing_of_it_and_breaks_nothing(keeping: Kernel, text: str) -> None:
+def test_an_unreadable_graph_or_run_offers_no_names_and_breaks_nothing(keeping: Kernel, text: str) -> None:
     found = completed(keeping, text)
 
     assert not [line for line in found if line.split()[-1:] in (["pages="], ["review"])]

@@ -40,17 +40,17 @@ def _graph(kernel):
         "%%capture\n%%flow_run g\nx = await asyncio.sleep(0, 1)\ny = var.set('{0}') and 1",
     ],
 )  # fmt: skip
-def test_a_later_cell_sees_what_a_cell_set(kernel, cell, request):
+def test_a_later_cell_sees_the_variables_that_a_cell_set(kernel, cell, request):
     value = f"set by {request.node.name}".replace("\\", "").replace("'", "")
     kernel.ok(cell.format(value))
     assert kernel.ok("var.get()").value == repr(value)
 
 
-def test_a_tool_sees_what_its_cell_set_before(kernel):
+def test_a_tool_sees_the_variables_that_its_cell_set_before(kernel):
     assert kernel.ok("var.set('before')\nrun = %flow_run g\nrun.state['seen']").value == "'before'"
 
 
-def test_what_a_tool_sets_is_its_own(kernel):
+def test_a_variable_that_a_tool_sets_is_local_to_the_tool(kernel):
     kernel.ok("%%flow_tool\nasync def sets() -> dict:\n    var.set('inside')\n    return {'seen': var.get()}\n")
     kernel.ok("%%flow_graph inner\nsets\n")
     kernel.ok("var.set('outside')\nrun = %flow_run inner")
@@ -87,7 +87,7 @@ def test_decimal_and_numpy_are_set_as_in_any_cell(kernel):
     assert kernel.ok("np.array([1 / 3]), decimal.Decimal(1) / 3").value == "(array([0.33333333]), Decimal('0.333333'))"
 
 
-def test_loading_again_and_unloading_leave_the_kernel_well(kernel):
+def test_the_kernel_works_after_a_reload_and_an_unload_of_the_extension(kernel):
     kernel.ok("%reload_ext nbflow")
     kernel.ok("run = %flow_run g\nvar.set('reloaded')")
     kernel.ok("%unload_ext nbflow")

@@ -1,4 +1,4 @@
-"""`%%flow_tool` and `%%flow_graph`: what a cell registers, replaces, and leaves alone when it fails."""
+"""`%%flow_tool` and `%%flow_graph`: the names that a cell registers and replaces, and those it does not change when it fails."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_options_are_the_tools_defaults(kernel):
 @pytest.mark.parametrize(
     "options", ["--cache", "--retries -1", "--timeout 0", "--timeout nan", "--executor nowhere", "--ret 2", "'"]
 )
-def test_an_unknown_or_senseless_option_is_refused_before_the_body_runs(kernel, options):
+def test_an_unknown_or_invalid_option_is_refused_before_the_body_runs(kernel, options):
     reply = kernel.run(f"%%flow_tool {options}\nran = True\ndef a(): pass")
     assert reply.error["ename"] == "UsageError"
     assert kernel.run("ran").status == "error"
@@ -76,7 +76,7 @@ def test_the_body_runs_as_an_ordinary_cell(kernel):
     assert kernel.ok("who[0], value, len(here_now) > 0").value == "('hi', 7, True)"
 
 
-def test_a_body_without_await_is_interrupted_as_any_cell_is(kernel):
+def test_a_body_without_await_is_interrupted_like_any_cell(kernel):
     message = kernel.send("%%flow_tool\nprint('go', flush=True)\nimport time\ntime.sleep(60)\ndef a(): pass")
     kernel.wait_for_text(message, "go")
     kernel.interrupt()
@@ -85,7 +85,7 @@ def test_a_body_without_await_is_interrupted_as_any_cell_is(kernel):
 
 
 @pytest.mark.parametrize("first", ["", "await asyncio.sleep(0)\n"])
-def test_an_error_in_the_body_shows_the_bodys_lines_alone(kernel, first):
+def test_an_error_in_the_body_shows_only_the_bodys_lines(kernel, first):
     reply = kernel.run(f"%%flow_tool\nimport asyncio\n{first}def a():\n    return 1 / 0\na()")
     assert reply.error["ename"] == "ZeroDivisionError"
     assert "return 1 / 0" in reply.traceback
@@ -135,14 +135,14 @@ def test_a_tool_that_another_cell_has_defined_since_stays(kernel):
     assert tools(kernel) == ["a", "b"]
 
 
-def test_a_cell_run_again_after_a_failure_still_knows_what_it_defined(kernel):
+def test_a_cell_that_runs_again_after_a_failure_still_replaces_its_earlier_tools(kernel):
     kernel.ok("%%flow_tool\ndef a(): pass\ndef b(): pass", cell_id="one")
     kernel.run("%%flow_tool\n1 / 0", cell_id="one")
     kernel.ok("%%flow_tool\ndef a(): pass", cell_id="one")
     assert tools(kernel) == ["a"]
 
 
-def test_without_cell_ids_nothing_is_taken_away(kernel):
+def test_without_cell_ids_no_tool_is_removed(kernel):
     kernel.ok("%%flow_tool\ndef a(): pass")
     kernel.ok("%%flow_tool\ndef b(): pass")
     assert tools(kernel) == ["a", "b"]
@@ -173,7 +173,7 @@ def test_warnings_about_a_graph_are_shown_at_once(kernel):
     assert "fetch_page" in said
 
 
-def test_a_graph_without_faults_says_nothing(kernel):
+def test_a_valid_graph_prints_no_warning(kernel):
     kernel.ok("%%flow_tool\ndef a(): pass\ndef b(): pass")
     reply = kernel.ok("%%flow_graph g\na -> b")
     assert (reply.stdout, reply.stderr, reply.displays) == ("", "", [])
@@ -187,7 +187,7 @@ def test_a_tool_redefined_is_used_by_the_next_run(kernel):
     assert kernel.ok("run.state['v']").value == "'new'"
 
 
-def test_lists_name_what_there_is(kernel):
+def test_lists_name_all_tools_and_graphs(kernel):
     kernel.ok("%%flow_tool\ndef fetch_page(url: str):\n    'Get a page.'")
     kernel.ok("%%flow_graph reading\nfetch_page")
     assert "reading" in kernel.ok("%flow_graphs").value

@@ -1,4 +1,4 @@
-"""Failed and stopped runs: what the cell shows, and that the kernel stays well."""
+"""Failed and stopped runs: the output of the cell, and the state of the kernel afterwards."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_causes_that_lead_back_to_themselves_are_shown_once(kernel):
         "async def go():\n    %flow_run g_sleeps\nprint('go', flush=True)\nawait go()",
     ],
 )
-def test_stop_ends_the_run_at_once_and_leaves_the_kernel_well(kernel, cell):
+def test_stop_ends_the_run_at_once_and_the_kernel_works_afterwards(kernel, cell):
     message = kernel.send(cell)
     kernel.wait_for_text(message, "go")
     time.sleep(0.5)
@@ -146,7 +146,7 @@ def test_stop_reaches_a_tool_cell_that_awaits(kernel):
     assert kernel.ok("from nbflow import session\n'never' in session.current().registry").value == "False"
 
 
-def test_stop_over_a_tool_that_blocks_the_loop_gives_one_answer_everywhere(kernel):
+def test_stop_during_a_tool_that_blocks_the_loop_has_the_same_result_everywhere(kernel):
     kernel.ok("from nbflow import session")
     kernel.ok(
         "%%flow_tool\nimport time\nasync def holds() -> None:\n    print('holds', flush=True)\n    time.sleep(2)\n"

@@ -1,4 +1,4 @@
-"""Figures of tools in a notebook: pictures of their nodes, and nothing of them beneath the cell."""
+"""Figures of tools in a notebook: the view shows them at their nodes, and the cell's output does not contain them."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def test_the_figures_of_a_tool_that_fails_are_no_output_of_the_cell(kernel: Kern
     )
 
 
-def test_a_cell_draws_as_ever_after_a_run(kernel: Kernel) -> None:
+def test_a_cell_draws_as_usual_after_a_run(kernel: Kernel) -> None:
     assert images(kernel.ok("plt.plot([1, 2])\nplt.show()")) == 1
     assert images(kernel.ok("plt.plot([1, 2]);")) == 1

@@ -1,4 +1,4 @@
-"""`%flow_run NAME --form`, driven by what a page sends for its widgets."""
+"""`%flow_run NAME --form`, controlled by the messages that a page sends for its widgets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _graphs(kernel: Kernel) -> None:
 
 @dataclass
 class Widgets:
-    """The widgets of a cell as a page knows them: their states by id."""
+    """The widgets of a cell in a page: their states by id."""
 
     kernel: Kernel
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,13 +57,13 @@ class Widgets:
             self.updates.append(content)
 
     def found(self, name: str) -> tuple[str, dict[str, Any]]:
-        """Return the widget that is called so."""
+        """Return the widget with this name."""
         return next(
             (key, one) for key, one in self.states.items() if str(one.get("description", "")).split(" *")[0] == name
         )
 
     def note(self, name: str) -> str:
-        """Return the text beside a widget."""
+        """Return the text next to a widget."""
         key, _ = self.found(name)
         row = next(one for one in self.states.values() if f"IPY_MODEL_{key}" in one.get("children", ()))
         return str(self.states[row["children"][-1].removeprefix("IPY_MODEL_")]["value"])
@@ -78,7 +78,7 @@ class Widgets:
             self.say(name, method="update", state={trait: value}, buffer_paths=[])
 
     def click(self) -> None:
-        """Press Run, and wait until the button rests no longer."""
+        """Press Run, and wait until the button is enabled again."""
         self.say("Run", method="custom", content={"event": "click"})
         rested = False
         while not rested or self.found("Run")[1]["disabled"]:
@@ -139,7 +139,7 @@ def test_a_form_as_the_value_of_a_later_cell_is_shown_there_once(kernel: Kernel)
     assert got(kernel, "form.run.state['m']") == "3"
 
 
-def test_a_form_whose_cell_ran_again_says_that_it_is_gone(kernel: Kernel) -> None:
+def test_a_form_whose_cell_ran_again_shows_that_it_is_closed(kernel: Kernel) -> None:
     shown(kernel, "counts --form", "twice")
     kernel.ok("old = form")
     shown(kernel, "counts --form", "twice")
@@ -168,7 +168,7 @@ def test_each_field_gives_a_value_of_its_type(kernel: Kernel, checks: Widgets) -
     )
 
 
-def test_errors_are_shown_beside_their_fields_until_they_are_fixed(kernel: Kernel, checks: Widgets) -> None:
+def test_errors_are_shown_next_to_their_fields_until_they_are_fixed(kernel: Kernel, checks: Widgets) -> None:
     checks.fill(rules='[{"name": "r", "limit": "many"}]', most="few", extra="nowhere")
     checks.click()
 
@@ -201,7 +201,7 @@ def test_keys_that_are_given_prefill_the_form(kernel: Kernel) -> None:
     )
 
 
-def test_a_body_prefills_it_too_and_what_no_field_suits_is_an_expression(kernel: Kernel) -> None:
+def test_a_body_prefills_the_form_too_and_a_value_without_a_field_is_an_expression(kernel: Kernel) -> None:
     reply = kernel.ok("%%flow_run checks --form\ncode = 5\nrules = []", "body")
     page = Widgets(kernel)
     for message in reply.messages:
@@ -211,7 +211,7 @@ def test_a_body_prefills_it_too_and_what_no_field_suits_is_an_expression(kernel:
     assert page.found("code")[1]["placeholder"] == "an expression of Python"
 
 
-def test_the_view_and_the_picture_of_its_run_come_where_the_form_is(kernel: Kernel) -> None:
+def test_the_view_and_the_picture_of_a_run_appear_in_the_cell_of_its_form(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     kernel.ok("1 + 1", "other")
     page.fill(n="4")
@@ -226,7 +226,7 @@ def test_the_view_and_the_picture_of_its_run_come_where_the_form_is(kernel: Kern
     assert "data:image/svg+xml" in page.updates[-1]["data"]["text/html"]
 
 
-def test_it_runs_again_with_the_present_content_of_the_fields(kernel: Kernel) -> None:
+def test_a_form_runs_again_with_the_current_content_of_its_fields(kernel: Kernel) -> None:
     page = shown(kernel, "counts --form")
     for n in (1, 5):
         page.fill(n=str(n))

@@ -59,7 +59,7 @@ def test_the_list_can_be_narrowed(keeping: Kernel, options: str, count: int) -> 
     assert len(keeping.ok(f"%flow_runs {options}").value.splitlines()) == 1 + count
 
 
-def test_a_list_that_is_cut_says_so(keeping: Kernel) -> None:
+def test_a_truncated_list_is_marked_as_truncated(keeping: Kernel) -> None:
     shown = keeping.ok("%flow_runs --limit 2").value.splitlines()
 
     assert len(shown) == 1 + 2 + 1
@@ -67,11 +67,11 @@ def test_a_list_that_is_cut_says_so(keeping: Kernel) -> None:
 
 
 @pytest.mark.parametrize("options", ["--status lost", "--since yesterday", "--limit 0", "stray", "--stat failed"])
-def test_an_unknown_wish_is_refused(keeping: Kernel, options: str) -> None:
+def test_an_unknown_option_is_refused(keeping: Kernel, options: str) -> None:
     assert keeping.run(f"%flow_runs {options}").error["ename"] == "UsageError"
 
 
-def test_a_run_is_shown_by_the_beginning_of_its_id(keeping: Kernel) -> None:
+def test_a_run_is_shown_by_a_prefix_of_its_id(keeping: Kernel) -> None:
     reply = keeping.ok("shown = %flow_show RUN\nshown".replace("RUN", keeping.ok("print(good.id[:8])").stdout.strip()))
 
     assert reply.value.startswith("good: completed in ")

@@ -1,4 +1,4 @@
-"""The run that a magic uses if its line names none: of this notebook, known by its file, the last one."""
+"""The run that a magic uses if its line names none: the last run of this notebook, which is identified by its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Start = Callable[..., Kernel]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Give what starts a kernel of a notebook, by the file that its server names or that VS Code does."""
+    """Return a function that starts a kernel of a notebook, whose file is named by its server or by VS Code."""
     kernels: list[Kernel] = []
 
     def start_kernel(notebook: str | None = None, *, vscode: str | None = None, mended: bool = False) -> Kernel:
@@ -66,7 +66,7 @@ def test_a_notebook_resumes_its_own_last_run_and_not_a_newer_one_of_another(star
     assert notebooks(again) == str(sorted([(mine, "a.ipynb"), (newer, "b.ipynb")]))
 
 
-def test_a_run_of_another_notebook_is_offered_and_not_taken(start: Start) -> None:
+def test_a_run_of_another_notebook_is_suggested_and_not_used(start: Start) -> None:
     other = failed(start("a.ipynb"))
     kernel = start("b.ipynb", mended=True)
 
@@ -93,7 +93,7 @@ def test_a_fork_without_an_id_is_of_this_notebooks_last_run(start: Start) -> Non
 
 
 @pytest.mark.parametrize("place", ["a plain kernel", "a renamed notebook", "a renamed other"])
-def test_where_the_notebook_is_not_known_the_last_run_is_taken_and_its_file_named(
+def test_in_an_unknown_notebook_the_last_run_is_used_and_its_file_named(
     start: Start, tmp_path: Path, place: str
 ) -> None:
     run_id = failed(start("a.ipynb"))

@@ -1,4 +1,4 @@
-"""A kernel releases the runs that ended: their views stay, and read them from the store once somebody asks."""
+"""A kernel releases the runs that ended. Their views stay, and read them from the store at the next request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEASURE = "import gc, psutil, nbflow\nhere = nbflow.session.current()\ndef rss()
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
-    """Give a kernel that stores its runs and retains two that have ended."""
+    """Yield a kernel that stores its runs and retains two ended ones."""
     kernel = started(tmp_path, NBFLOW_RETAIN_RUNS="2")
     yield kernel
     kernel.close()
@@ -31,14 +31,14 @@ def started(folder: Path, **settings: str) -> Kernel:
 
 
 def pages(kernel: Kernel, count: int, line: str = "%flow_run grows n={n};") -> list[Page]:
-    """Run the graph in so many cells; return the pages of their live views."""
+    """Run the graph in several cells; return the pages of their live views."""
     return [page_of(kernel, kernel.ok(line.format(n=n), cell_id=f"cell-{n}")) for n in range(count)]
 
 
 @pytest.mark.parametrize("way", ["cells", "loop"])
 def test_many_large_results_grow_a_kernel_by_little(tmp_path: Path, way: str) -> None:
     kernel = started(tmp_path)
-    for n in range(5):  # what is loaded once
+    for n in range(5):  # modules that are loaded only once
         kernel.ok(f"%flow_run grows n={n};", cell_id=f"warm-{n}")
     before = float(kernel.ok("gc.collect(); rss()").value)
 
@@ -61,7 +61,7 @@ def test_a_released_run_is_freed_though_its_view_is_shown(kernel: Kernel) -> Non
     assert kernel.ok("[each() is None for each in refs]").value == "[True, True, True, False, False]"
 
 
-def test_a_run_that_the_notebook_holds_stays_usable(kernel: Kernel) -> None:
+def test_a_run_that_the_notebook_references_stays_usable(kernel: Kernel) -> None:
     kernel.ok("held = %flow_run grows n=7", cell_id="held")
     pages(kernel, 4)
 
@@ -81,10 +81,10 @@ def test_the_view_of_a_released_run_is_answered_from_the_store(kernel: Kernel) -
 
     assert told["data"]["status"] == "completed"
     assert [shown["preview"] for shown in told["data"]["input"]] == ["0"]
-    assert kernel.ok("len(here.live)").value == "1"  # the run that was read again counts too
+    assert kernel.ok("len(here.live)").value == "1"  # the run that was read again from the store counts too
 
 
-def test_the_view_of_a_released_run_that_is_not_stored_says_so(kernel: Kernel) -> None:
+def test_the_view_of_a_released_run_reports_that_it_is_not_stored(kernel: Kernel) -> None:
     first, *_ = pages(kernel, 5, "%flow_run grows n={n} --durability off ;")
 
     first.says("inspect", node="grow")

@@ -1,4 +1,4 @@
-"""The outputs of a run beneath its cell, live and saved."""
+"""The outputs of a run below its cell, live and saved."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_run_has_two_outputs_the_live_view_and_the_picture(kernel: Kernel) -> 
     assert picture(static) is not None
 
 
-def test_the_picture_is_brought_to_the_end_of_the_run(kernel: Kernel) -> None:
+def test_the_picture_is_updated_to_the_end_of_the_run(kernel: Kernel) -> None:
     reply = kernel.ok("run = %flow_run sums")
     assert "completed" in reply.updates[-1]["text/plain"]
     assert "fetch, tool, completed" in ElementTree.tostring(picture(reply.updates[-1]), "unicode")
@@ -180,7 +180,7 @@ def test_running_a_cell_again_closes_the_views_it_showed_before(kernel: Kernel) 
 
 
 @pytest.mark.slow
-def test_a_watched_cell_without_a_view_says_what_to_install(kernel: Kernel) -> None:
+def test_a_watched_cell_without_a_view_names_the_package_to_install(kernel: Kernel) -> None:
     kernel.ok("%%flow_tool\nasync def naps():\n    await asyncio.sleep(2.4)")
     kernel.ok("%%flow_graph nap\nnaps")
     reply = kernel.ok("run = %flow_run nap", cell_id="seen")
@@ -190,7 +190,7 @@ def test_a_watched_cell_without_a_view_says_what_to_install(kernel: Kernel) -> N
 
 
 @pytest.mark.slow
-def test_a_view_that_is_ready_late_takes_the_hint_back(kernel: Kernel) -> None:
+def test_a_view_that_is_ready_late_removes_the_hint(kernel: Kernel) -> None:
     message = kernel.send("run = %flow_run nap", cell_id="seen")
     page = view_of(message, kernel)
     kernel.collect(message)

@@ -64,7 +64,7 @@ def test_a_failed_run_is_resumed_in_its_view_after_its_tool_is_fixed(kernel: Ker
     )
 
 
-def test_a_failed_node_is_skipped_with_what_a_person_gives(kernel: Kernel) -> None:
+def test_a_failed_node_is_skipped_with_the_given_output(kernel: Kernel) -> None:
     page = failed(kernel)
 
     page.says("command", name="skip", node="half", output={"n": 77})
@@ -73,7 +73,7 @@ def test_a_failed_node_is_skipped_with_what_a_person_gives(kernel: Kernel) -> No
     assert newest(kernel, "r.state['n'], r.status.value") == "(77, 'completed')"
 
 
-def test_what_cannot_be_skipped_is_refused_and_nothing_runs(kernel: Kernel) -> None:
+def test_a_node_that_cannot_be_skipped_is_refused_and_nothing_runs(kernel: Kernel) -> None:
     page = failed(kernel)
 
     page.says("command", name="skip", node="quick", output={})
@@ -149,7 +149,7 @@ def test_a_question_is_answered_by_the_form_and_a_wrong_answer_is_refused(kernel
     assert newest(kernel, "r.state['shipped']") == "'no'"
 
 
-def test_a_run_is_stopped_at_breakpoints_and_gone_through_by_steps(kernel: Kernel) -> None:
+def test_a_run_pauses_at_breakpoints_and_continues_by_single_steps(kernel: Kernel) -> None:
     page = background(kernel, "sticks --break quick")
     page.hears(status_is("paused"))
     page.says("ready")
@@ -175,7 +175,7 @@ def test_a_run_is_stopped_at_breakpoints_and_gone_through_by_steps(kernel: Kerne
         {"name": "retry", "node": "stuck"}, {"name": "answer", "node": "stuck", "question": 1, "value": 1},
     ],
 )  # fmt: skip
-def test_a_click_that_means_nothing_is_refused_in_the_runs_own_words(kernel: Kernel, content: dict[str, Any]) -> None:
+def test_an_invalid_click_is_refused_with_the_error_of_the_run(kernel: Kernel, content: dict[str, Any]) -> None:
     page = background(kernel, "sticks")
     page.hears(lambda told: told.get("nodes", {}).get("stuck", {}).get("status") == "running")
 
@@ -198,7 +198,7 @@ def test_a_stored_run_has_a_live_view_and_is_resumed_from_it(kernel: Kernel) -> 
 
 
 @pytest.mark.slow
-def test_a_run_of_the_store_is_shown_alive_by_a_kernel_that_never_ran_it(kernel: Kernel, tmp_path: Any) -> None:
+def test_a_stored_run_has_a_live_view_in_a_kernel_that_never_ran_it(kernel: Kernel, tmp_path: Any) -> None:
     place = {
         "NBFLOW_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/runs.db",
         "NBFLOW_DETERMINISTIC": "",

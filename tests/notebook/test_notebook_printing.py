@@ -1,4 +1,4 @@
-"""Where text goes that is printed while a run is on."""
+"""The destination of text that is printed during a run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _tools(kernel):
     "cell",
     ["run = %flow_run choir", "def go():\n    return get_ipython().run_line_magic('flow_run', 'choir')\nrun = go()"],
 )
-def test_nodes_side_by_side_each_keep_their_own_text(kernel, cell):
+def test_text_of_parallel_nodes_goes_to_the_node_that_printed_it(kernel, cell):
     reply = kernel.ok(cell)
     assert (reply.stdout, reply.stderr) == ("", "")
     assert kernel.ok("printed(run, 'speak_a') == ''.join(f'a {i}\\n' for i in range(20))").value == "True"
@@ -56,7 +56,7 @@ def test_nodes_side_by_side_each_keep_their_own_text(kernel, cell):
     assert kernel.ok("printed(run, 'speak_c') == ''.join(f'c {i}\\nc too {i}\\n' for i in range(20))").value == "True"
 
 
-def test_text_printed_outside_nodes_stays_under_the_cell(kernel):
+def test_text_printed_outside_nodes_appears_below_the_cell(kernel):
     reply = kernel.ok("print('before')\nrun = %flow_run choir\nprint('after')\nimport sys\nsys.stderr.write('!')")
     assert reply.stdout == "before\nafter\n"
     assert reply.stderr == "!"
@@ -68,7 +68,7 @@ def test_a_log_line_of_a_tool_goes_to_its_node(kernel):
     assert kernel.ok("printed(run, 'warn')").value == "'beware\\n'"
 
 
-def test_a_log_line_outside_goes_where_it_went(kernel):
+def test_a_log_line_outside_nodes_goes_to_its_usual_handler(kernel):
     assert "careful" in kernel.ok("logging.getLogger('mine').warning('careful')").stderr
 
 
@@ -102,19 +102,19 @@ def test_threads_that_a_tool_starts_print_log_and_warn_to_the_node(kernel):
     assert kernel.ok("any('UserWarning: warned' in line for line in lines)").value == "True"
 
 
-def test_a_captured_cell_captures_what_it_prints_and_not_what_nodes_print(kernel):
+def test_a_captured_cell_captures_its_own_text_and_not_that_of_nodes(kernel):
     kernel.ok("%%capture said\nprint('mine')\nrun = %flow_run choir")
     assert kernel.ok("said.stdout").value == "'mine\\n'"
     assert kernel.ok("len(printed(run, 'speak_a'))").value != "0"
 
 
-def test_loading_again_puts_no_second_layer_over_the_streams(kernel):
+def test_a_reload_does_not_wrap_the_streams_twice(kernel):
     kernel.ok("%reload_ext nbflow")
     assert kernel.ok("type(sys.stdout).__name__, type(sys.stdout.base).__name__").value == "('Tee', 'OutStream')"
     kernel.ok("run = %flow_run warning")
 
 
-def test_unloading_takes_everything_away(kernel):
+def test_unloading_restores_the_streams_and_removes_the_magics(kernel):
     kernel.ok("%unload_ext nbflow")
     assert kernel.ok("type(sys.stdout).__name__").value == "'OutStream'"
     assert kernel.run("%flow_run warning").status == "error"

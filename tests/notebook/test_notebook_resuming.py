@@ -50,7 +50,7 @@ def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 @pytest.fixture
 def failed(keeping: Kernel) -> str:
-    """The id of a run whose second node failed; its tool is fixed since."""
+    """The id of a run whose second node failed; its tool has been fixed since."""
     keeping.ok(DEFINE)
     assert keeping.run("%flow_run sums n=4").error["ename"] == "NodeError"
     keeping.ok(MEND)
@@ -72,7 +72,7 @@ def test_a_resumed_run_uses_the_fixed_tool_and_runs_only_uncompleted_nodes(keepi
     assert "completed" in reply.updates[-1]["text/plain"] if reply.updates else "completed" in said(reply)
 
 
-def test_a_run_is_named_by_the_beginning_of_its_id(keeping: Kernel, failed: str) -> None:
+def test_a_run_is_named_by_a_prefix_of_its_id(keeping: Kernel, failed: str) -> None:
     assert keeping.ok(f"run = %flow_resume {failed[:9]}\nrun.id").value == f"'{failed}'"
 
 
@@ -121,7 +121,7 @@ def test_a_fork_starts_from_a_node_or_an_event(keeping: Kernel, failed: str, pla
     assert f"fork of {failed[:4]} at " in (reply.updates or reply.displays)[-1]["text/plain"]
 
 
-def test_the_restored_events_are_shown_from_the_beginning(keeping: Kernel, failed: str) -> None:
+def test_the_restored_events_are_shown_from_the_first_one(keeping: Kernel, failed: str) -> None:
     reply = keeping.ok("run = %flow_resume")
 
     sent = [m["content"]["data"] for m in reply.messages if m["msg_type"] == "comm_msg"]
@@ -141,7 +141,7 @@ def test_the_restored_events_are_shown_from_the_beginning(keeping: Kernel, faile
         ("%flow_resume RUN a=1, b=2", ","),
     ],
 )
-def test_a_wish_that_cannot_be_honoured_is_refused(keeping: Kernel, failed: str, line: str, told: str) -> None:
+def test_an_invalid_resume_line_is_refused(keeping: Kernel, failed: str, line: str, told: str) -> None:
     reply = keeping.run(line.replace("RUN", failed))
 
     assert reply.status == "error"
@@ -206,7 +206,7 @@ def test_a_run_outlives_its_kernel(tmp_path: Path) -> None:
 
     second = kept_kernel(tmp_path)
     replies = [second.ok(cell) for cell in ("%load_ext nbflow", DEFINE, GRAPH, MEND, "from nbflow import session")]
-    opened = second.ok("here = session.current()\nhere.history.open().place")  # a notice would be shown by now
+    opened = second.ok("here = session.current()\nhere.history.open().place")  # long enough for a notice to appear
     told = "\n".join(map(said, [*replies, opened]))
     assert "unfinished because their process ended: " in told
     assert "(sums); %flow_resume " in told
@@ -229,7 +229,7 @@ def test_the_path_of_the_store_is_shown_once(tmp_path: Path) -> None:
     kernel.close()
 
 
-def test_durability_and_what_may_not_be_stored_are_said_for_one_run(tmp_path: Path) -> None:
+def test_durability_and_allowed_unstored_values_can_be_set_for_one_run(tmp_path: Path) -> None:
     kernel = kept_kernel(tmp_path)
     kernel.ok("%load_ext nbflow")
     kernel.ok("%%flow_tool\ndef odd(): return {'it': (n for n in 'abc')}\ndef even(): return {'n': 2}")
@@ -245,7 +245,7 @@ def test_durability_and_what_may_not_be_stored_are_said_for_one_run(tmp_path: Pa
     kernel.close()
 
 
-def test_it_says_nothing_that_differs_from_run_to_run_where_outputs_are_compared(tmp_path: Path) -> None:
+def test_deterministic_outputs_contain_nothing_that_differs_from_run_to_run(tmp_path: Path) -> None:
     kernel = kept_kernel(tmp_path, NBFLOW_DETERMINISTIC="1")
     define(kernel)
 

@@ -1,4 +1,4 @@
-"""`%flow_serve` in a real kernel, asked by a client outside of it."""
+"""`%flow_serve` in a real kernel, with requests from a client in another process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_run_started_over_rest_is_a_run_of_the_notebook(serving: Kernel, clien
     )
 
 
-def test_what_a_later_cell_defines_is_served(serving: Kernel, client: httpx.Client) -> None:
+def test_a_graph_that_a_later_cell_defines_is_served(serving: Kernel, client: httpx.Client) -> None:
     serving.ok("%%flow_graph later\nwait")
 
     assert "later" in [graph["name"] for graph in client.get("graphs").json()["graphs"]]
@@ -69,7 +69,9 @@ def test_the_server_answers_while_a_cell_awaits_its_run(serving: Kernel, client:
     assert serving.collect(sent).error["ename"] == "ExecutionCancelled"
 
 
-def test_serving_twice_is_refused_and_so_is_stopping_what_is_not_served(serving: Kernel, client: httpx.Client) -> None:
+def test_a_second_start_of_the_server_is_refused_and_so_is_a_stop_without_one(
+    serving: Kernel, client: httpx.Client
+) -> None:
     twice = serving.run("%flow_serve --port 0")
     taken = serving.run("from nbflow import session\nsession.serve(port=served.port)")
     serving.ok("%flow_serve --stop\nawait asyncio.sleep(0.5)")
@@ -81,7 +83,7 @@ def test_serving_twice_is_refused_and_so_is_stopping_what_is_not_served(serving:
     assert "this notebook is not served" in again.stderr
 
 
-def test_behind_a_hub_the_link_goes_by_its_proxy(serving: Kernel) -> None:
+def test_behind_a_hub_the_link_uses_its_proxy(serving: Kernel) -> None:
     serving.ok("import os\nos.environ['JUPYTERHUB_SERVICE_PREFIX'] = '/user/ada/'")
     try:
         told = serving.ok("%flow_serve --port 0")

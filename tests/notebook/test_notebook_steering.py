@@ -1,4 +1,4 @@
-"""Runs in the background, answered, stopped and gone through from later cells."""
+"""Runs in the background that later cells answer, stop and step through."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_choice_is_answered_by_its_text(kernel, line, shipped):
     assert kernel.ok("await run; run.state['shipped']").value == shipped
 
 
-def test_an_answer_is_given_field_by_field_and_a_fault_names_its_field(kernel):
+def test_an_answer_is_given_field_by_field_and_an_error_names_its_field(kernel):
     kernel.ok("n = 2\nrun = %flow_run judges --background" + WAIT)
     wrong = kernel.run('%flow_answer severity="high" lines="many"')
     assert (

@@ -15,7 +15,7 @@ from nbflow.graph import GraphDefinition
 from nbflow.scheduler import Cancel, Command, Ended, Outcome, Plan, Retry, Scheduler, Task, compile_plan
 
 Tool = Callable[[Task], tuple[float, Any]]
-"""Gives how long it takes, and the update or the exception."""
+"""Returns the duration, and the update or the exception."""
 
 Tie = Callable[["Drive", Task], Any]
 

@@ -53,7 +53,7 @@ class Firing:
 
 Arrival = tuple[int, tuple[int, ...], Token]
 Tool = Callable[[int, int, dict[str, Any]], tuple[float, Any]]
-"""Node, number of its start, state: how long, and the update or an exception."""
+"""From a node, the number of its start and its state: the duration, and the update or an exception."""
 
 
 class Oracle:

@@ -34,7 +34,7 @@ def found_of(count: int, edges: Pairs, entries: list[int]) -> Structure:
 
 
 def defined(shape: Shape, region: frozenset[int], node: int) -> list[int]:
-    """Return the heads of the loops around a node, outermost first, by taking the heads out one by one."""
+    """Return the heads of the loops around a node, outermost first. The function removes the heads one by one."""
     loop = shape.loop_around(node, region)
     if not loop:
         return []
@@ -100,29 +100,29 @@ def definition(count: int, pairs: Iterator[tuple[int, int]]) -> GraphDefinition:
 
 
 def ladder(size: int) -> GraphDefinition:
-    """Loops inside loops, as deep as there are nodes."""
+    """Return nested loops, with one level per node."""
     return definition(size, ((a, b) for n in range(size - 1) for a, b in ((n, n + 1), (n + 1, n))))
 
 
 def complete(size: int) -> GraphDefinition:
-    """All edges that there can be among as many nodes as give `size` of them."""
+    """Return a complete graph with about `size` edges."""
     count = int(size**0.5)
     return definition(count, ((a, b) for a in range(count) for b in range(count) if a != b))
 
 
 def back_to_all(size: int) -> GraphDefinition:
-    """A chain from whose end an edge leads back to every node."""
+    """Return a chain with an edge from its end back to every node."""
     return definition(size, ((a, b) for n in range(size - 1) for a, b in ((n, n + 1), (size - 1, n))))
 
 
 def irreducible(size: int) -> GraphDefinition:
-    """Loops that are entered at two places each, one after the other, with an edge back to the first."""
+    """Return a chain of loops with two entries each, and an edge back to the first loop."""
     steps = ((a, b) for n in range(0, size - 2, 2) for a, b in ((n, n + 1), (n, n + 2), (n + 1, n + 2), (n + 2, n + 1)))
     return definition(size, (pair for pairs in (steps, iter([(size - 2, 0)])) for pair in pairs))
 
 
 def dense(size: int) -> GraphDefinition:
-    """Ten random edges a node."""
+    """Return a graph with ten random edges per node."""
     random = Random(size)
     return definition(size // 10, ((random.randrange(size // 10), random.randrange(size // 10)) for _ in range(size)))
 
@@ -134,7 +134,7 @@ def test_four_times_the_graph_takes_at_most_six_times_the_steps(shape: Callable[
 
 
 @pytest.mark.parametrize("shape", [ladder, complete, back_to_all, irreducible, dense])
-def test_to_find_what_holds_back_each_node_takes_steps_in_proportion_too(
+def test_the_reachability_of_all_nodes_takes_steps_in_proportion_to_the_size_too(
     shape: Callable[[int], GraphDefinition],
 ) -> None:
     def ask_all(size: int) -> Callable[[], Any]:

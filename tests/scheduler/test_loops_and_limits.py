@@ -13,7 +13,7 @@ def test_exactly_max_iterations_are_allowed() -> None:
     assert drive.order == "a b a b a b a b c"
 
 
-def test_more_than_max_iterations_is_an_error_that_names_the_edge_the_count_and_how_to_raise_it() -> None:
+def test_more_than_max_iterations_is_an_error_with_the_edge_the_count_and_the_cure() -> None:
     drive = run("a -> b -> a if true [max=3]", ROUND)
     error = drive.error
     assert isinstance(error, LoopError)
@@ -22,7 +22,7 @@ def test_more_than_max_iterations_is_an_error_that_names_the_edge_the_count_and_
     assert drive.order == "a b a b a b a b"
 
 
-def test_the_limit_is_the_edges_else_the_graphs_else_100() -> None:
+def test_the_limit_is_the_edges_or_the_graphs_or_100() -> None:
     loop = "a -> a if n < 200\nentry a"
     tools = {"a": ROUND["b"]}
     assert len(run(loop, tools).starts) == 101
@@ -36,7 +36,7 @@ def test_only_edges_that_lie_on_a_cycle_count() -> None:
     assert run(text).order.split().count("e") == 3
 
 
-def test_each_edge_counts_for_itself() -> None:
+def test_each_edge_has_a_separate_count() -> None:
     text = "a -> b & c\nb -> a if n < 3 [max=2]\nc -> a if n < 3 [max=2]\nb -> d\nc -> d"
     drive = run(text, {"a": computes(lambda s: {"n": s.get("n", 0) + 1})})
     assert drive.order.split().count("a") == 3
@@ -87,12 +87,12 @@ def test_an_error_edge_is_not_offered_for_its_own_exhaustion() -> None:
 
 def test_when_an_error_edge_is_exhausted_the_nodes_others_are_taken() -> None:
     drive = run("a -> END\na -> a on error [max=1]\na -> out on error\nentry a", {"a": raises(), "out": takes(1, x=1)})
-    # The first failure takes both, the second only the way out, which by then has seen two errors.
+    # The first failure takes both edges, the second only the edge out, which has then seen two errors.
     assert drive.order == "a a out"
     assert drive.saw("out")[0]["error"]["type"] == "LoopError"
 
 
-def test_a_loop_of_error_edges_retries_by_way_of_another_node() -> None:
+def test_a_loop_of_error_edges_retries_through_another_node() -> None:
     fails = computes(lambda s: ValueError("no") if s.get("n", 0) < 2 else {"done": True})
     drive = run("a -> END\na -> mend on error\nmend -> a", {"a": fails, "mend": ROUND["b"]})
     assert drive.order == "a mend a mend a"

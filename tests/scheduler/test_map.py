@@ -167,7 +167,7 @@ def test_a_map_drops_errors_if_its_option_says_so() -> None:
     assert drive.state["zs"] == [1, 81]
 
 
-def test_a_list_of_errors_alone_is_carried_at_once() -> None:
+def test_a_list_of_only_errors_is_carried_at_once() -> None:
     for tail, zs in (("", [ERROR]), (", errors=drop", [])):
         drive = run(f"n [map=ys, into=zs{tail}]\nn -> z", state={"ys": [ERROR]})
         assert drive.order == "z"

@@ -156,7 +156,7 @@ def test_a_loop_of_an_each_node_retains_no_more_the_longer_it_runs() -> None:
     assert len(last.order) == 1
 
 
-def test_a_long_loop_beside_a_path_that_has_ended_ends() -> None:
+def test_a_long_loop_next_to_an_ended_path_ends() -> None:
     text = "s -> END\ns -> h\nh -> a & b -> j\nj -> h if n < 10000 [max=10000]\nentry s\nmax_iterations 10000"
     tools = {"a": takes(1, x=1), "j": lambda task: (1, {"n": task.path["n"] + 1})}
     assert run(text, tools, state={"n": 0}).state == {"n": 10_000, "x": 1}

@@ -11,12 +11,12 @@ from nbflow.scheduler import Close, Retry, Task, compile_plan
 SUB = "a -> s -> z\ns = graph g"
 
 
-def test_it_starts_from_the_whole_state_with_the_nodes_params_over_it() -> None:
+def test_a_subgraph_starts_from_the_whole_state_with_the_nodes_params_over_it() -> None:
     drive = run("s = graph g(x=5)", graphs={"g": "p"}, state={"x": 1, "y": 2})
     assert drive.saw("s/p") == [{"x": 5, "y": 2}]
 
 
-def test_its_update_is_the_keys_written_in_it() -> None:
+def test_the_update_of_a_subgraph_is_the_keys_written_in_it() -> None:
     drive = run("s = graph g(x=5)", {"p": takes(1, y=3)}, graphs={"g": "p -> q"}, state={"x": 1, "y": 2, "w": 0})
     (close,) = [a for a in drive.answers if isinstance(a, Close)]
     assert close.update == {"y": 3}
@@ -69,7 +69,7 @@ def test_an_error_handled_inside_is_passed_up_as_the_key_it_wrote() -> None:
     assert drive.state == {"error": {"node": "s/p", "type": "ValueError", "message": "no"}}
 
 
-def test_edge_counts_are_per_run_of_it() -> None:
+def test_edge_counts_are_per_run_of_a_subgraph() -> None:
     text = "o -> s -> o if rounds < 3\ns = graph g"
     tools = {"o": computes(lambda s: {"rounds": s.get("rounds", 0) + 1}), "p": computes(lambda s: {"n": s["n"] + 1})}
     drive = run(text, tools, graphs={"g": "p -> p if n % 3 > 0 [max=2]"}, state={"n": 0})
@@ -116,7 +116,7 @@ def test_a_retry_starts_the_subgraph_from_its_entry() -> None:
     assert [a.attempt for a in drive.answers if isinstance(a, Retry)] == [2, 3]
 
 
-def test_after_its_last_retry_it_fails() -> None:
+def test_a_subgraph_fails_after_its_last_retry() -> None:
     drive = run("s = graph g [retries=1]\ns -> e on error", {"p": raises()}, graphs={"g": "p"})
     assert drive.order == "s/p s/p e"
 

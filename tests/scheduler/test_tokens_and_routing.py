@@ -41,7 +41,7 @@ def test_a_node_sees_only_the_writes_on_the_paths_that_led_to_it() -> None:
     assert drive.saw("e") == [{"x": 1, "z": 3}]
 
 
-def test_the_first_conditional_edge_that_is_true_is_taken_alone() -> None:
+def test_only_the_first_conditional_edge_that_is_true_is_taken() -> None:
     drive = run("a -> b if n > 5\na -> c if n > 1\na -> d if n > 0\na -> e", state={"n": 3})
     assert drive.order == "a c"
 

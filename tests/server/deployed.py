@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 _PATHS = re.compile(r"(?<![\w.])/(src|wheels|flows|data)\b")
 _CACHES = "PIP_NO_CACHE_DIR"
-"""It keeps an image small; here it would only have every package fetched anew."""
+"""It reduces the size of an image; here it would only download every package again."""
 
 
 @dataclass

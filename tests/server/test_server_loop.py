@@ -14,7 +14,7 @@ import pytest
 from served import CELLS, Served, notebook, serving
 
 MOST_MS = 100
-"""Twice the 50 ms that a quiet machine keeps, as a busy one takes more processor time for the same work."""
+"""Twice the 50 ms that hold on an idle machine, since a busy one takes more processor time for the same work."""
 PROBE = """
 import asyncio.events, time
 run_callback, longest = asyncio.events.Handle._run, [0.0]

@@ -12,7 +12,7 @@ from served import Served
 
 NODES: list[dict[str, Any]] = [{"node_id": "a", "tool": "wait"}]
 HALF = "\\ud800"
-"""Half a surrogate pair, as JSON escapes it."""
+"""A lone surrogate, in the escaped form of JSON."""
 
 
 def post(server: Served, path: str, text: str) -> httpx.Response:
