@@ -1,7 +1,7 @@
-"""One run from its start to its result: followed on the terminal, cancelled by Ctrl-C, shown at its end.
+"""Start a run, follow it on the terminal, cancel it on Ctrl-C, and show its result.
 
-On a terminal a table of the nodes changes in place; elsewhere each event that matters is a line. Both are drawn from
-the fold of the live view.
+A terminal shows a table of the nodes, updated in place, which is drawn from the fold of the live view. Other outputs
+get one line for each node that ends, fails or is retried.
 
 The first Ctrl-C cancels the run and waits until the cancellation is stored; the second one does not wait.
 """
@@ -41,11 +41,11 @@ def carry(begin: Begin, show: Callable[[Run], None], session: Session) -> None:
     Args:
         begin: Starts the run; called on the event loop.
         show: Prints the result.
-        session: The session of the run. Its notices are shown as they come, and a run that did not complete and that
-            its store has can be resumed later.
+        session: The session of the run. Its notices are printed when they arrive. If the run does not complete and its
+            events are stored, the command that resumes it is printed too.
 
     Raises:
-        NbflowError: What ended the run.
+        NbflowError: The error that ended the run.
     """
     asyncio.run(_carry(begin, show, session))
 
@@ -63,7 +63,7 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
         run.cancel("as what it prints cannot be written")
         await run.wait()
         if isinstance(error, BrokenPipeError):
-            raise typer.Exit(1) from None  # the reader has gone, so no message reaches it
+            raise typer.Exit(1) from None  # the pipe is closed, so no message can be printed
         raise
     for line in session.take_notices():
         tell(line)
@@ -112,7 +112,7 @@ async def _follow_live(run: Run, console: Terminal, notices: Callable[[], list[s
 
 
 async def _follow_plain(run: Run, console: Terminal, notices: Callable[[], list[str]]) -> None:
-    # The events of earlier incarnations were shown then.
+    # The earlier incarnations of the run have shown their own events.
     seen = max((event.seq for event in run.events[:] if event.kind is Kind.EXECUTION_RESUMED), default=0)
     while True:
         ended = run.result is not None

@@ -1,7 +1,7 @@
 """A live run: wait for its end, read its state, and control it.
 
-Invariant: a method that does not fit the status of the run raises an error with that status and changes nothing. Giving
-up a wait never leaves a run half cancelled.
+Invariant: a method that is called in the wrong status of the run raises an error that names the status, and changes
+nothing. A cancelled wait never leaves the run partly cancelled.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Run(RunRecord):
 
     @property
     def state(self) -> dict[str, Any]:
-        """A copy of the final state; while the run is running, of the current states of its paths together."""
+        """A copy of the final state; while the run is running, a copy of the current states of its paths, merged."""
         if self.result is not None:
             return self.result.state
         state: dict[str, Any] = own(self._execution.scheduler.state())
@@ -112,12 +112,12 @@ class Run(RunRecord):
 
     @property
     def execution_time(self) -> float:
-        """The seconds that the run has run, over all its incarnations, until its end or until now."""
+        """The run time in seconds, summed over the incarnations of the run, up to its end or to now."""
         return self.result.execution_time if self.result else self._execution.clock() - self._execution.started_at
 
     @property
     def is_stored(self) -> bool:
-        """Whether a store records the events of the run; False after the store has failed."""
+        """True if a store records the events of the run; False after the store has failed."""
         gate = self._execution.gate
         return gate is not None and gate.is_storing
 
@@ -125,7 +125,7 @@ class Run(RunRecord):
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, and no cancelled tool of it still cleans up on the loop."""
+        """True if the run has ended and none of its cancelled tools is still cleaning up on the loop."""
         return self._execution.ended.done()
 
     async def wait(self) -> None:
@@ -151,18 +151,18 @@ class Run(RunRecord):
             await self._execution.gate.reached(upto)
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back once, on the loop, at the next event; soon, if the run has ended."""
+        """Call `callback` once, on the loop: at the next event or, if the run has ended, in the next turn."""
         if self.result is not None:
             self.loop.call_soon(callback)
         else:
             self.events.listen(callback)
 
     def on_end(self, callback: Callable[[], None]) -> None:
-        """Call back once, on the loop, when the run is `done`; soon, if it is done already."""
+        """Call `callback` once, on the loop: when the run is `done` or, if it is already, in the next turn."""
         self._execution.ended.add_done_callback(lambda _: callback())
 
     async def changed(self) -> None:
-        """Wait for the next event; if the run has ended, for a turn of the loop."""
+        """Wait for the next event; if the run has ended, return in the next turn of the loop."""
         changed = asyncio.Event()
         self.on_change(changed.set)
         await changed.wait()
@@ -184,7 +184,7 @@ class Run(RunRecord):
         Args:
             node: The path of the node, such as `review/extract`, or of an item of a map, such as `m[3]`. A map or
                 subgraph pauses before the first node that starts in it.
-            on: Whether to set or to remove the breakpoint.
+            on: If true, set the breakpoint; if false, remove it.
 
         Raises:
             RunStateError: The graph has no such node.
@@ -228,7 +228,7 @@ class Run(RunRecord):
             raise RunStateError(f"run {self.id} is not paused (status: {self.status})")
 
     def answer(self, value: Any, *, node: str | None = None, question: int | None = None) -> None:
-        """Command the question of a node; the first valid answer wins.
+        """Answer the question of a node; the first valid answer wins.
 
         Args:
             value: One of the choices, a value of the question's type, or its JSON data.
@@ -237,7 +237,7 @@ class Run(RunRecord):
 
         Raises:
             RunStateError: No such question is open, or several match.
-            AnswerError: The answer is invalid; `.faults` has each fault by its path.
+            AnswerError: The answer is invalid; `.faults` maps paths in the answer to faults.
         """
         self._execution.questions.answer(value, node, question)
 
@@ -250,9 +250,9 @@ class Run(RunRecord):
         """Complete a node with `output` instead of running it, and continue; a running attempt is cancelled.
 
         Args:
-            node: The path of the node; of several firings side by side the oldest is meant.
-            output: A value as a tool returns it: a dict is the update, None no update, anything else the value of the
-                key of the node.
+            node: The path of the node. If several of its firings are running, the oldest one is skipped.
+            output: The return value in place of the tool's: a dict of updates, None for no update, or any other value,
+                which is written to the key of the node.
 
         Raises:
             RunStateError: The node is neither running nor ready.

@@ -12,9 +12,9 @@ so it hands over: a *spare* worker, which was created when the worker took its t
 
 A spare starts in the next turn of the loop, so a series of tools that all wait would cost a turn each. Therefore the
 number of spares doubles with each hand-over (`_crew`, up to `MOST_SPARES`), and returns to one when a worker finds the
-queue empty or has kept the loop for `BREATH_S`.
+queue empty or has occupied the loop for `BREATH_S`.
 
-Attempts. An attempt returns the value of the tool, or raises. A retry is a new attempt, with its own start in the log.
+Attempts. An attempt returns the value of the tool, or raises. A retry is a new attempt, with its own start event.
 
 Invariant: a ready task never waits for a running one, except for `max_parallel`, a pause, or a thread slot.
 """
@@ -53,13 +53,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 BLOCKED_S = 0.1
-"""A tool that blocks the loop for longer (s) causes a warning.
+"""The time (s) above which a tool that blocks the loop causes a warning.
 
-It may also have delayed a cancellation, so the loop gets turns before the outcome of the tool counts."""
+Such a tool may also have delayed a cancellation, so the loop gets `TURNS` turns before its outcome counts."""
 TURNS = 8
-"""The number of turns. An interrupt of the kernel reaches `Run.cancel` through the awaiting cell in half of them."""
+"""The turns of the loop after a tool that blocked it. A kernel interrupt reaches `Run.cancel` in half as many."""
 MOST_AWAITED = 32
-"""The most awaitables that may return each other; a tool that returns them endlessly would block the loop forever."""
+"""The longest chain of awaitables that return awaitables; an endless one would block the loop forever."""
 
 
 async def perform(execution: Execution, task: Task) -> Taken:
@@ -116,7 +116,7 @@ async def _recalled(
     while not execution.controls.passes(task):
         await execution.controls.passed(task)
     execution.started(task, execution.clock(), number, given, job, Recalled)
-    # An output that is not a dict belongs to the key of this node, which may differ from that of the cached call.
+    # An output that is not a dict is written to the key of this node; the cached call may have had another key.
     return (
         await take(execution, Handover(execution.copies, task, job, given), [cached.output]) if cached.bare else cached
     )
@@ -172,7 +172,7 @@ async def _timed(execution: Execution, task: Task, job: Job, given: dict[str, An
 
 
 def _is_overdue(attempt: Attempt, loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether the tool ended after the timeout; for a thread its own end counts, not when the loop notices."""
+    """Return whether the tool ended after the timeout; a thread ends when its function returns."""
     limit, thread = attempt.limit, attempt.thread
     due = None if limit is None else limit.when()
     if limit is None or due is None:
@@ -193,7 +193,7 @@ def _is_cancelled(task: Task, error: BaseException, *, own: int = 0) -> bool:
 
 
 async def give_turns(attempt: Attempt) -> None:
-    """Give the loop turns for what became due while a tool blocked it, such as a cancellation."""
+    """Let the loop run the callbacks that became due while a tool blocked it, such as a cancellation."""
     if attempt.held:
         attempt.held = False
         for _ in range(TURNS):
@@ -222,7 +222,7 @@ async def _watched(execution: Execution, task: Task, job: Job, handover: Handove
 
 
 async def _call(execution: Execution, task: Task, job: Job, handover: Handover, context: Context) -> Taken:
-    """Call the tool with copies of its arguments; return its output as the engine's own value."""
+    """Call the tool with copies of its arguments; return a copy of its output, which no tool can change."""
     if job.mode == "thread":
         stream = Stream(task, handover)
         try:
@@ -247,8 +247,8 @@ async def _call(execution: Execution, task: Task, job: Job, handover: Handover, 
 async def _copied(execution: Execution, handover: Handover, context: Context) -> dict[str, Any]:
     """Return the arguments of a tool, copied off the loop.
 
-    Python copies one value at a time, however many threads there are, so attempts take turns. A waiting attempt holds
-    no copy, and usually finds a snapshot after its wait, from which it copies on the loop.
+    Attempts copy one after the other, since Python runs one thread at a time. An attempt that waits holds no copy in
+    memory; after the wait there usually is a snapshot of the values, from which the attempt copies on the loop.
     """
     async with execution.copies.turn:
         if handover.is_heavy:
@@ -258,7 +258,7 @@ async def _copied(execution: Execution, handover: Handover, context: Context) ->
 
 
 async def take(execution: Execution, handover: Handover, box: list[Any], *, part: bool = False) -> Taken:
-    """Take the return value of a tool, or one yielded `part`; in a thread if copying or comparing takes long."""
+    """Return the output for the return value of a tool, or one yielded `part`; in a thread if that takes long."""
     function = handover.part if part else handover.take
     if handover.is_heavy_to_take(box[0]):
         taken: Taken = await execution.threads.submit(copy_context(), partial(function, box))
@@ -267,15 +267,16 @@ async def take(execution: Execution, handover: Handover, box: list[Any], *, part
 
 
 async def draw_figures(execution: Execution, attempt: Attempt | None) -> None:
-    """Take the figures that a tool left open, in a thread."""
+    """Draw and record, in a thread, the figures that a tool left open."""
     if attempt is not None and attempt.figures:
         await execution.threads.submit(copy_context(), partial(take_figures, attempt))
 
 
 def _in_thread(job: Job, handover: Handover, stream: Stream) -> Taken | tuple[list[Any], bool]:
-    """Call the tool in its thread, and copy its values there; return an object for the loop in a box.
+    """Call the tool in its thread, and copy its arguments and its output there.
 
-    A coroutine runs in the thread only if the node asks for a thread, since it may belong to the loop.
+    An awaitable or an async generator is returned as `([object], whether it was awaited)`, for the loop to consume. A
+    coroutine runs in the thread only if the node asks for a thread, since it may depend on the loop.
     """
     try:
         return _called(job, handover, stream)
@@ -305,7 +306,7 @@ async def settled(
     box: list[Any],
     awaited: bool = False,
 ) -> Taken:
-    """Await and consume the result of a call until it is a value; return it as the engine's own value.
+    """Await and consume the result of a call until it is a value; return a copy of it, which no tool can change.
 
     Raises:
         ToolError: Too many awaitables returned each other, or a generator yielded neither text nor a dict.
@@ -376,7 +377,7 @@ async def _stepwise(execution: Execution, task: Task, context: Context, coroutin
 
 
 async def _streamed(execution: Execution, handover: Handover, stream: Stream, generator: Any) -> Taken:
-    """Stream the text of an async generator; its output is the yielded dicts, else the whole text."""
+    """Stream the text that an async generator yields; return the merged dicts that it yields, else the whole text."""
     async with aclosing(generator):
         async for piece in generator:
             if stream.is_update(piece):
@@ -409,7 +410,7 @@ def held_loop(execution: Execution, task: Task, seconds: float) -> None:
 
 
 BREATH_S = 0.005
-"""A worker gives the loop a turn after this time (s); with a short tool added that stays below 10 ms."""
+"""A worker yields to the loop after this time (s); together with one short tool it is below 10 ms."""
 MOST_SPARES = 64
 
 
@@ -434,7 +435,7 @@ class Workers:
         return not self._all
 
     def release(self, execution: Execution) -> None:
-        """Refer to the execution, which has ended, by a weak reference."""
+        """Replace the reference to the execution, which has ended, by `execution`, a weak proxy of it."""
         self._execution = execution
 
     def add(self, task: Task) -> None:
@@ -467,7 +468,7 @@ class Workers:
                 worker.add_done_callback(self._left)
 
     def abandon(self) -> list[Task]:
-        """Stop waiting for the workers; return the tasks that have not ended since they were cancelled."""
+        """Stop waiting for the workers; return the tasks that were cancelled and have not ended."""
         self._all.clear()
         return list(self._waiting)
 
@@ -518,7 +519,7 @@ class Workers:
                     await self._go_on(task, waits, worker)
 
     def _stops(self, task: Task) -> bool:
-        """Pause before a task at a breakpoint, and put it back; a paused run uses up a step instead."""
+        """Pause before a task at a breakpoint, queue it again and return True; in a paused run, use up a step."""
         controls, at = self.controls, self.controls.breaks_at(task)
         if controls.paused:
             controls.steps -= 1

@@ -30,7 +30,7 @@ STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A key that a model takes from the state; `default` is MISSING without one, and with a default factory."""
+    """A key that a model takes from the state; `default` is MISSING if there is none or a factory."""
 
     name: str
     annotation: Any
@@ -40,23 +40,23 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class WholeParameter:
-    """A parameter that gets the whole state; `model` is the class that it is made into, None for a dict."""
+    """A parameter that gets the whole state; `model` is the class of the argument, None for a dict."""
 
     model: type | None = None
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The keys that the model takes; none for a dict."""
+        """The fields of the model; empty for a dict."""
         return () if self.model is None else tuple(_fields(self.model))
 
     def made(self, state: Mapping[str, Any], *, node: str, tool: str) -> Any:
-        """Return the model made of a state.
+        """Return an instance of the model, created from a state.
 
         Raises:
             ToolError: The state does not fit the model; the message names the fields, and no value.
         """
         model = self.model
-        assert model is not None  # noqa: S101 - the caller made sure
+        assert model is not None  # noqa: S101 - callers check it
         try:
             return _of_model(model, state) if hasattr(model, "model_validate") else _of_dataclass(model, state)
         except Exception as error:
@@ -73,9 +73,9 @@ class WholeParameter:
 
 
 def whole_parameter(annotation: Any) -> WholeParameter | None:
-    """Return how a parameter named `state` gets the whole state; None where it is a key like any other.
+    """Return the form in which a parameter named `state` gets the whole state; None if it gets the key `state`.
 
-    `annotation` is the resolved one, MISSING where there is none or it does not resolve.
+    `annotation` is the resolved annotation of the parameter; MISSING if it has none or it does not resolve.
     """
     members = list(_members(annotation, 0))
     if any(map(_is_whole, members)):
@@ -121,7 +121,7 @@ def _is_model(member: Any) -> bool:
 
 
 def _of_model(model: Any, state: Mapping[str, Any]) -> Any:
-    """Return a pydantic model; one that forbids other keys than its own is given its own alone."""
+    """Return an instance of a pydantic model; a model that forbids extra keys gets only the keys of its fields."""
     values = dict(state)
     taken = _names_of(model)
     for name in taken:
@@ -134,7 +134,7 @@ def _of_model(model: Any, state: Mapping[str, Any]) -> Any:
 
 
 def _names_of(model: Any) -> set[str]:
-    """Return the names and aliases of a pydantic model's fields that a key may have."""
+    """Return the keys that a pydantic model takes: the names and aliases of its fields."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
         found.add(name)
@@ -204,7 +204,7 @@ def _fields(model: Any) -> Iterator[Field]:
 def _resolves(model: Any) -> bool:
     try:
         typing.get_type_hints(model)
-    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
+    except Exception:  # noqa: BLE001 - an annotation need not resolve
         return False
     return True
 
@@ -214,13 +214,13 @@ class Parameters:
     """The arguments that a tool takes.
 
     Attributes:
-        name: The tool's.
-        named: The parameters that are looked up one by one.
-        whole: How its parameter `state` takes the whole state; None where it has none, or `state` is a key.
-        takes_kwargs: Whether it is given the node's params that no parameter is named for.
-        types: The types of the parameters and, as `return`, of the output; none where one of them does not resolve.
-        read_only: The parameters whose annotation promises not to change the value.
-        resolved: Whether all annotations resolved.
+        name: The name of the tool.
+        named: The parameters that each get one value, all but `whole` and `**kwargs`.
+        whole: The parameter `state`, if it takes the whole state; None if there is none or it takes the key `state`.
+        takes_kwargs: True if the tool has `**kwargs`, which get the params of the node that match no parameter.
+        types: The types of the parameters and, as `return`, of the output; empty if one of them does not resolve.
+        read_only: The parameters whose annotation is a read-only type, such as `Mapping`.
+        resolved: True if all annotations resolved.
     """
 
     name: str
@@ -244,9 +244,11 @@ class Parameters:
     def arguments(
         self, state: Mapping[str, Any], params: Mapping[str, Any], *, node: str, item: tuple[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what to call the tool with: the map's item, then the node's params, the state, a default.
+        """Return the arguments by name: each from the map's item, the params of the node or the state, in that order.
 
-        `params` are the node's, under the names that parameters have (`nbflow.names.by_identifier`).
+        A parameter with a default that is in none of these is left out.
+
+        `params` are the params of the node, by valid identifiers (`nbflow.names.by_identifier`).
 
         Raises:
             ToolError: A parameter is in none of these.

@@ -17,8 +17,8 @@ position ends:
 The witness is the last position, since the one that started first usually ends first. Each completion then costs about
 one test, 2 µs with 100 000 branches into one join.
 
-While a single position is live (`_solo`), there is nothing to wait for: the token moves on with no masks and no
-watchers. Chains and loops without parallel branches spend their whole life in this mode.
+While a single position is live (`_solo`), no join has to wait: the token moves without masks and watchers. A run of
+chains and loops without parallel branches is always in this mode.
 
 Invariant: each method takes an event and appends the commands that follow to `out`. No method depends on time.
 """
@@ -45,7 +45,8 @@ Out = list[Command]
 class Marking(ABC):
     """The positions of the tokens of one run of a graph, and the joins; `GraphRun` moves the tokens.
 
-    `prefix` and `scope` name the run of a subgraph; both are empty for the outermost run.
+    `prefix` is the start of the paths of a subgraph's nodes, and `scope` identifies the run of the subgraph; both are
+    empty for the outermost run.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Marking(ABC):
         return [*(task.node for task in self.tasks()), *(self.plan.nodes[index] for index in self._arrived)]
 
     def task(self, firing: int) -> Task | None:
-        """Return the running firing of this number."""
+        """Return the running firing with this number, or None."""
         solo = self._solo
         return self.active.get(firing) if solo is None else solo if solo.firing == firing else None
 
@@ -112,7 +113,10 @@ class Marking(ABC):
         return self._watchers.pop(index, [])
 
     def _settle_starts(self, placed: list[int], woken: list[int], out: Out) -> None:
-        """Start the nodes that may start, after all tokens of one completion have arrived."""
+        """Start the nodes that may start, after all tokens of one completion have arrived.
+
+        `placed` are the indices of nodes that became pending, `woken` those of nodes whose witness has ended.
+        """
         if len(placed) > 1:
             placed.sort(key=self.plan.start_ranks.__getitem__)
         work = [*placed, *woken]
@@ -163,8 +167,8 @@ class Marking(ABC):
     def _start_first(self, node: NodePlan, out: Out) -> list[int]:
         """Start a `first` or `race` node on the arrival that counts; return the nodes to test again.
 
-        An arrival counts if it is the first one, or if its token has passed the last start of the node: then it is the
-        next round of a loop, and no straggler of this one.
+        An arrival counts if it is the first one, or if its token has passed the last start of the node: then it belongs
+        to the next round of a loop, and is not late in this one.
         """
         freed: list[int] = []
         started = False
@@ -199,7 +203,7 @@ class Marking(ABC):
             visits = self._visits[node.index] = self._visits[node.index] + 1
             order = (visits,)
         elif not self._ended:
-            order = order[:1]  # with one live position, all later firings descend from this one
+            order = order[:1]  # with one live position, this firing is the origin of all later ones
         task = self._solo = Task(self, node, firing, path, order)
         if node.composite:
             self._open(task, out)
@@ -223,11 +227,11 @@ class Marking(ABC):
 
     @abstractmethod
     def complete(self, task: Task, update: dict[str, Any] | None, out: Out, nested: dict[str, list[Any]]) -> None:
-        """Write a firing's update and move on."""
+        """Write the update of a firing and move its token."""
 
     @abstractmethod
     def fail(self, task: Task, error: BaseException, out: Out) -> bool:
-        """Take the error edges of a firing that failed for good, or end the run."""
+        """Take the error edges of a firing after its last retry, or end the run."""
 
     @abstractmethod
     def _finish(self, out: Out) -> None:
@@ -252,16 +256,16 @@ def by_origin(arrival: Arrival) -> tuple[int, tuple[int, ...]]:
 
 
 Routes = dict[str, list[tuple[str, str, str | None]]]
-"""By the path of a node, the edges that it took: target, type, condition."""
+"""The edges that a node took, by the path of the node; each is (target, type, condition)."""
 OnEnd = Callable[[PathState | None, BaseException | None, Out], None]
 
 
 def _opens_nothing(task: Task, out: Out) -> None:
-    """Replace the callback that starts composites, after the run has ended."""
+    """Do nothing: the callback that starts composites, once the run has ended."""
 
 
 def _ends_nothing(final: PathState | None, error: BaseException | None, out: Out) -> None:
-    """Replace the callback for the end of the run, after it has ended."""
+    """Do nothing: the callback for the end of the run, once it has ended."""
 
 
 class GraphRun(Marking):
@@ -279,7 +283,7 @@ class GraphRun(Marking):
         super().__init__(plan, open_, parent, prefix, scope)
         self.initial = state
         self.untouched = True
-        """Whether no firing has ended."""
+        """True until a firing ends."""
         self.over = False
         self._on_end, self._routes = on_end, routes
         self._serial = 0
@@ -289,7 +293,7 @@ class GraphRun(Marking):
         """Drop the callbacks of a run that has ended: without these reference cycles it is freed at once."""
         self._open, self._on_end = _opens_nothing, _ends_nothing
 
-    # what happens
+    # events
 
     def begin(self, out: Out) -> None:
         """Put a token at every entry node."""
@@ -305,7 +309,7 @@ class GraphRun(Marking):
     def complete(self, task: Task, update: dict[str, Any] | None, out: Out, nested: dict[str, list[Any]]) -> None:
         """Write the update of a firing and move its token.
 
-        `nested` are the updates of a subgraph to keys with a reducer in both graphs, in their order.
+        `nested` has the updates of a subgraph by key, oldest first, for the keys that have a reducer in both graphs.
         """
         node, path = task.node, task.path
         solo = self._solo is task
@@ -340,7 +344,10 @@ class GraphRun(Marking):
         return True
 
     def edit(self, update: dict[str, Any], mark: Callable[[str, int], Any]) -> None:
-        """Write keys into every token, as a write that has seen all other writes."""
+        """Write keys into the state of every token, as one write that replaces all earlier writes.
+
+        `mark` returns the record of the write of a key, given the key and the serial number of the write.
+        """
         marks = {key: mark(key, self._serial + 1) for key in update}
         self._serial += 1
         for path in self.paths():
@@ -362,7 +369,7 @@ class GraphRun(Marking):
         self._serial = path.write(update, writer, self._serial, self.plan.folds, alone=alone)
 
     def _choose(self, node: NodePlan, path: PathState, out: Out) -> tuple[Sequence[EdgePlan], dict[int, Any]]:
-        """Return the edges that the conditions choose, and by edge the values that its condition read."""
+        """Return the edges to take, and the values that their conditions read, by the index of the edge."""
         if not node.conditional:
             return node.normal, {}
         known = self._routes.pop(self.prefix + node.id, None) if self._routes else None
@@ -391,7 +398,7 @@ class GraphRun(Marking):
     def _go(
         self, task: Task, edges: Sequence[EdgePlan], values: dict[int, Any], error: BaseException | None, out: Out
     ) -> None:
-        """Take the edges. If one of them is at its limit, take none, but the error edges that are left (rule 14)."""
+        """Take the edges. If one has reached its limit, take the error edges that have not (rule 14) instead."""
         node, name = task.node, self.prefix + task.node.id
         spent: set[int] = set()
         while (over := self._over_limit(edges)) is not None:

@@ -1,6 +1,7 @@
 """The ASGI application with its routes and middleware, and the uvicorn server that runs it.
 
-The server installs no signal handlers: a kernel has its own, and a worker calls `Server.stop`.
+The server installs no signal handlers: a kernel has its own handlers, and the handlers of a worker process call
+`Server.stop`.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _access(options: Options, token: str) -> Access:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document: with the form of problems and of graphs, and the token that all but /health need."""
+    """Return the OpenAPI document with the schemas of problems and graphs, and the token that all but /health need."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         parts = document["components"]
@@ -89,7 +90,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 logger = logging.getLogger("nbflow.server")
 _ACCEPTED_AT_ONCE = 32
-"""The connections that are accepted in one turn of the loop; so many may exceed the limit for a moment."""
+"""The most connections that one turn of the loop accepts; for a moment this many may exceed the limit."""
 
 
 class Server(uvicorn.Server):
@@ -111,7 +112,7 @@ class Server(uvicorn.Server):
         log_floods_sparingly()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections, with a long queue; asyncio would accept as many at once as the queue has."""
+        """Start to accept connections, then lengthen the queue: one turn of asyncio accepts `backlog` connections."""
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(BACKLOG)
@@ -128,7 +129,7 @@ class Server(uvicorn.Server):
 
 
 def _most_connections(options: Options) -> int:
-    """Return the maximum of connections, which leaves a quarter of the open files for everything else."""
+    """Return the maximum number of connections; it leaves a quarter of the allowed open files for other uses."""
     try:
         import resource
     except ImportError:  # Windows

@@ -33,9 +33,9 @@ PACE_S = 0.005
 """The interval at which the events of a busy run are read; the first event after a quiet time is sent at once."""
 AT_ONCE = 200
 _NOW = 5_000
-"""The bytes of values that are encoded on the loop, which takes some milliseconds."""
+"""The largest size (bytes) of values that is encoded on the loop, in a few milliseconds."""
 _TEXTS, _LETTERS = 2_000, 1_000_000
-"""The texts and letters that are retained; for a watcher that is further behind, texts are encoded again."""
+"""The most texts, and characters in them, that are retained; a watcher further behind gets newly encoded ones."""
 
 
 class Broadcast:
@@ -86,7 +86,7 @@ class Broadcast:
         self._loop.call_soon_threadsafe(self._changed)
 
     def _changed(self) -> None:
-        # Together with all events of the same turn of the loop; at once after a quiet time.
+        # One read covers all events since the last read; after a quiet time it follows at once.
         self._loop.call_later(max(0.0, self._looked + PACE_S - self._loop.time()), self._look)
 
     def _look(self) -> None:
@@ -99,7 +99,7 @@ class Broadcast:
 
     def _keep(self) -> None:
         there = len(self.run.events)
-        # A burst, or a large event, would block the loop.
+        # A burst of events, or a large event, is not encoded here: that would block the loop.
         texts = self._written(self._upto, there) if there - self._upto <= AT_ONCE else None
         if texts is None:
             self._texts.clear()
@@ -126,7 +126,7 @@ POLL_S = 0.5
 REST_S = 2.0
 """Seconds between two polls of a run that has ended: another process may resume it without a notice."""
 READ_PER_S = 10_000
-"""The events of a run for each second until its next poll; reading and folding them takes less than half of it."""
+"""Events of a run per second of delay of its next poll; reading and folding them takes less than half the delay."""
 
 
 async def readings(service: Service, run_id: str) -> AsyncIterator[RunRecord]:
@@ -161,14 +161,14 @@ async def newer(service: Service, known: RunRecord) -> RunRecord | None:
 
 
 def pause_after(known: RunRecord, read: RunRecord | None) -> float:
-    """Return the seconds until the next poll, after one that returned `read`, or None for a run still as `known`."""
+    """Return the seconds until the next poll; `read` is what the last poll returned, None if `known` is current."""
     if read is not None and not isinstance(read, Run):
         return POLL_S + len(read.events) / READ_PER_S
     return POLL_S if known.result is None and not isinstance(known, Run) else REST_S
 
 
 async def folded(run: RunRecord) -> RunView:
-    """Return a run's fold, made in a thread: for a run of this process before its first event, else after the last."""
+    """Return the view of a run, made in a thread: empty for a run of this process, else folded from all its events."""
     view = await asyncio.to_thread(empty_view, run)
     if not isinstance(run, Run):
         await asyncio.to_thread(CatchUp(view, run.events).fold)

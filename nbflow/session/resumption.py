@@ -34,9 +34,9 @@ class Resumer:
     Args:
         engine: Runs them.
         runs: The runs of this process.
-        graphs: The graphs of the session; a stored run adds those that are missing.
+        graphs: The session's graphs by name; resuming a stored run adds the graphs that the session lacks.
         open_store: Returns the store of the session.
-        outputs: Returns the cache of nodes with the option `cache`.
+        outputs: Returns the cached outputs of nodes that have the option `cache`.
 
     Attributes:
         on_resume: Functions that are called with a run that resumes, on its loop, before any of its tasks starts.
@@ -80,7 +80,7 @@ class Resumer:
 
         Raises:
             RunNotFoundError: No such run.
-            RunStateError: It is complete, and this is no fork; or it still runs.
+            RunStateError: The run is completed and this is not a fork, or the run is still running.
         """
         from nbflow.session import resume_source
 
@@ -99,13 +99,13 @@ class Resumer:
         return source
 
     def _adopted(self, source: Source, supply: Supply, upto: int, edits: Mapping[str, Any]) -> GraphDefinition:
-        """Return the graph that a run resumes with; add those of its graphs that the session lacks.
+        """Return the graph that a run resumes with, and add the run's graphs that the session lacks.
 
-        A value of the state that only contains a secret, such as a URL, is needed only if something still to run may
-        read it; a secret itself, and the params of a stored graph, are always needed.
+        Secrets, and the params of a stored graph that have secrets, must always be given. A value of the state that
+        only contains a secret, such as a URL, must be given only if a node that has yet to run may read it.
 
         Raises:
-            SecretsNeededError: Secrets are lacking; no graph was added.
+            SecretsNeededError: Secrets are missing; no graph was added.
         """
         of_state = [name for name in supply.lacking if name not in edits]
         containing = {name for name in of_state if not supply.is_secret_itself(name)}
@@ -117,12 +117,12 @@ class Resumer:
             needed |= containing & self._read_secrets(source, graph, upto, edits)
         if needed:
             for name in self._graphs.keys() - before:
-                del self._graphs[name]  # its params lack the secrets too
+                del self._graphs[name]  # the params of this graph lack secrets too
             raise SecretsNeededError(source.id, [name for name in supply.lacking if name in needed])
         return graph
 
     def _read_secrets(self, source: Source, graph: GraphDefinition, upto: int, edits: Mapping[str, Any]) -> set[str]:
-        """Return the names of the lacking secrets that something still to run may read; all if that is not known."""
+        """Return the names of the missing secrets that a node may still read; all of them if in doubt."""
         from nbflow.session import resume_source
 
         names = resume_source.lacking_secrets(source, upto)
@@ -131,7 +131,7 @@ class Resumer:
         try:
             plan = self._engine.plan(graph)
             past = resume_source.past_of(source, plan, upto, edits, fork=True, routes_from_log=True)
-        except NbflowError:  # such as a reducer that got a missing secret
+        except NbflowError:  # for example, a reducer failed on a missing secret
             return names
         return resume_source.read_secrets(past, self._engine.registry)
 
@@ -172,7 +172,7 @@ class Resumer:
             self._open_store().notices.append(f"tool {name!r} has changed since the run last used it")
 
     async def _claimed_recorder(self, source: Source, stored: int) -> Recorder | None:
-        """Claim the lease of a run and return its recorder; None if the run has newer events than were read."""
+        """Claim the lease of a run and return its recorder; None if newer events were stored since the read."""
         from nbflow.session import resume_source
 
         assert source.head is not None  # noqa: S101 - only a stored run has a lease
@@ -210,7 +210,7 @@ def _is_unfinished(run: Run) -> bool:
 
 
 async def _claimed(store: Store, run_id: str, notebook: str | None) -> int:
-    """Claim the lease of a run for a notebook and return its epoch; a caller that is cancelled releases it."""
+    """Claim the lease of a run for a notebook and return its epoch; release the lease if the caller is cancelled."""
     claim = store.claim(run_id, notebook=notebook)
     try:
         return await asyncio.wrap_future(claim)

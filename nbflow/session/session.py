@@ -1,6 +1,6 @@
 """The session: the object that a notebook, a command or a server works with.
 
-Invariant: every magic and every command calls one method of a session; it adds parsing and display, and no rule.
+Invariant: a magic or a command calls one method of a session; it only parses the input and displays the result.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Session:
 
     @property
     def history(self) -> SessionStore:
-        """The store of this session, the same object in every thread; a run opens the database when it needs it."""
+        """The store of this session, one object for all threads; the first run that needs the database opens it."""
         return self._session_store()
 
     def _session_store(self) -> SessionStore:
@@ -85,7 +85,7 @@ class Session:
 
     @cached_property
     def outputs(self) -> OutputCache:
-        """The cache of nodes with the option `cache`."""
+        """The cached outputs of nodes that have the option `cache`."""
         from nbflow.store.cache import OutputCache
 
         return OutputCache(self.history)
@@ -97,7 +97,7 @@ class Session:
 
     @property
     def last(self) -> Run | None:
-        """The run that was started or resumed last in this process, whatever its status; None before the first."""
+        """The run that this process started or resumed last, in any status; None if there is none."""
         return self._runs.last
 
     @property
@@ -116,15 +116,15 @@ class Session:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, or one with another name.
+            GraphError: The source defines no valid graph, or a graph with another name.
         """
         return self._graphs.define(name, source)
 
     def find(self, name: str) -> GraphDefinition:
-        """Return the graph of a name.
+        """Return the graph with this name.
 
         Raises:
-            GraphNotFoundError: There is none; the message names the most similar ones.
+            GraphNotFoundError: No graph has this name; the message lists similar names.
         """
         return self._graphs.find(name)
 
@@ -132,7 +132,7 @@ class Session:
         """Return the likely mistakes in a graph, one sentence each.
 
         These are unknown tools, unreachable nodes, loops without an exit, and parameters that no path provides. `given`
-        has the keys of the initial state, where they are known.
+        is the initial state, if it is known.
         """
         return self._graphs.lint(name, given)
 
@@ -161,10 +161,10 @@ class Session:
         return self._graphs.stored(name)
 
     def load_graph(self, name: str, version: int | None = None) -> GraphDefinition:
-        """Define a graph as it is stored, by default its newest version; replace the graph of that name. Blocks.
+        """Define a graph from the store, by default its newest version, and replace the graph of that name. Blocks.
 
         Raises:
-            StoreError: It is not stored; the message names the stored versions.
+            StoreError: The graph or this version is not stored; the message lists the stored versions.
         """
         return self._graphs.load(name, version)
 
@@ -176,17 +176,17 @@ class Session:
         Args:
             name: The graph.
             version: The version.
-            force: Whether to delete its runs too.
+            force: If true, delete the runs of the graph too.
 
         Raises:
-            StoreError: It is not stored, it has runs and `force` is not given, or one of them is active.
+            StoreError: The version is not stored; one of its runs is active; or it has runs and `force` is false.
         """
         return self._graphs.delete(name, version, force=force)
 
     # Runs
 
     def prepare(self, graph: GraphDefinition) -> None:
-        """Compile a graph and compute the keys that its runs need, so that `start` has both ready; in any thread.
+        """Compile a graph and compute the keys that its runs need, so that `start` has them. Any thread may call it.
 
         Raises:
             GraphError: It names tools or graphs that do not exist.
@@ -204,12 +204,12 @@ class Session:
         Args:
             name: The graph.
             state: The initial state, which is copied unless it is an `Owned` one.
-            max_parallel: How many nodes may run at once; unlimited by default.
+            max_parallel: The maximum number of nodes that run at once; unlimited by default.
             durability: `sync` commits the completion of a node before anything that depends on it starts, `async`
                 commits in groups behind the run, `off` stores nothing; by default the setting NBFLOW_DURABILITY.
-            allow_unstored: Whether a run with `sync` continues after a value that cannot be stored; by default the
+            allow_unstored: If true, a run with `sync` continues after a value that cannot be stored; by default the
                 setting NBFLOW_ALLOW_UNSTORED.
-            cache: Whether nodes with `cache` use stored outputs; if not, they run and replace the stored outputs.
+            cache: If true, nodes with the option `cache` use stored outputs; if false, they run and replace them.
             breaks: The nodes to pause at, as with `Run.break_at`.
             run_id: The id of the run; a new id by default.
 
@@ -217,12 +217,12 @@ class Session:
             GraphError: There is no such graph, or it names tools or graphs that do not exist.
             InitialStateError: The state lacks keys that every run of the graph needs; nothing has started.
             RunStateError: One of `breaks` is not a node of the graph.
-            NameClashError: Two keys of the state become one name.
+            NameClashError: Two keys of the state have the same normalised name.
         """
         from nbflow.settings import settings
 
         graph, run_id = self.find(name), run_id or self.engine.new_id()
-        self.engine.plan(graph, breaks=breaks)  # refuses an unknown tool before the state is checked
+        self.engine.plan(graph, breaks=breaks)  # raises for an unknown tool before the state is checked
         named = normalised(state or {}, "the initial state")
         self._graphs.refuse_missing(graph, named.keys())
         # One copy for the run and for the store, which encodes it in its own thread.
@@ -258,26 +258,29 @@ class Session:
     ) -> Run:  # fmt: skip
         """Resume a run that ended early or lost its process, or fork a run, and return it at once.
 
-        Completed nodes do not run again. The graph is the session's of that name, else the stored one.
+        Completed nodes do not run again. The run uses the session's graph of that name; if there is none, the stored
+        graph.
 
         Args:
-            run_id: The run; by default the newest that did not complete or, for a fork, the newest: of this process's
-                notebook, if that is known.
+            run_id: The id of the run. By default it is the newest run that did not complete or, for a fork, the newest
+                run; only the runs of this process's notebook count, if the notebook is known.
             at: Fork after an event (its `seq`), or before a node's last firing (`NODE`) or its third (`NODE#3`).
-            state: Fork with these keys written over what every path sees.
+            state: Fork, and write these keys into the state of every path.
             breaks: The nodes to pause at, as with `start`.
-            secrets: The values, by name, of secrets that the run had in another process, as they are never stored. They
-                are no edits. Others are read from environment variables, NBFLOW_SECRET_ and the name. A value that only
-                contains a secret is needed if a node that is still to run may read it.
+            secrets: Secrets by name. The store never has them, so a run from another process lacks its secrets. They do
+                not count as edits. A secret that is not given is read from the environment variable NBFLOW_SECRET_
+                followed by its name. A value that only contains a secret, such as a URL, is required only if a node
+                that has yet to run may read it.
 
         Raises:
             RunNotFoundError: No such run.
             NameClashError: Two keys of `state` become one name.
-            GraphError: Its graph needs a tool that is not defined here; the message names the cell to run if possible.
-            SecretsNeededError: It lacks secrets; `names` has their names.
-            RunStateError: It is complete or active and this is no fork; another process owns it; the graph does not
-                fit its events or `breaks`; the class of an object that a tool gets is missing; or, without an id, the
-                last run belongs to another notebook.
+            GraphError: The graph needs a tool that this session lacks; the message names the cell that defines it, if
+                known.
+            SecretsNeededError: Secrets are missing; `names` lists them.
+            RunStateError: The run is completed or active, and this is not a fork; another process owns it; the graph
+                does not fit its events or `breaks`; the class of a tool's argument is not defined; or no id was given
+                and the last run belongs to another notebook.
         """
         return await self._resumer.reopen(run_id, at=at, state=state, breaks=breaks, secrets=secrets)
 
@@ -288,17 +291,17 @@ class Session:
         """Resume or fork a run, as `reopen` does, run it to its end, and return it.
 
         Raises:
-            ExecutionError: As by `run`.
+            ExecutionError: The run failed or was cancelled; see `.result`.
         """
         run = await self.reopen(run_id, at=at, state=state, secrets=secrets)
         await run
         return run
 
     def default_run_id(self, *, unfinished: bool) -> str:
-        """Return the id of the run to resume or, if not only the `unfinished` count, to fork, without an id. Blocks.
+        """Return the id of the run that `reopen` takes by default: to resume if `unfinished`, else to fork. Blocks.
 
         Raises:
-            RunStateError: There is none, or the last one belongs to another notebook.
+            RunStateError: There is no such run, or the last one belongs to another notebook.
         """
         return self._resumer.default_run_id(unfinished=unfinished)
 
@@ -308,14 +311,14 @@ class Session:
     ) -> RunList:  # fmt: skip
         """Return the newest 20 runs, newest first: those of the store, and those of this process. Blocks.
 
-        Pass a higher `limit` for more; `is_cut` of the list is true if there are more than it allowed.
+        Pass a higher `limit` for more. `is_cut` of the list is true if more runs exist than `limit` allows.
 
         Args:
             graph: Only runs of this graph.
             status: Only runs with this status.
             since: Only runs that started then or later, in seconds since 1970.
             limit: The most runs to return, at least 1.
-            before: Only runs after this position in the list: the start of a run in seconds since 1970, and its id.
+            before: Only runs that follow this one in the list, given as (start in seconds since 1970, id of the run).
 
         Raises:
             NbflowError: The limit is below 1.
@@ -325,20 +328,20 @@ class Session:
         return self._runs.rows(graph=named, status=status, since=since, limit=limit, before=before)
 
     def read(self, run_id: str) -> RunRecord:
-        """Return a run by its id or the beginning of it, from this process or from the store. Blocks.
+        """Return a run by its id or a unique prefix of the id, from this process or from the store. Blocks.
 
         Raises:
             RunNotFoundError: No such run, or more than one.
-            StoreError: What is stored is not what nbflow writes.
+            StoreError: The stored data is not in nbflow's format.
         """
         return self._runs.read(run_id)
 
     def show(self, name: str) -> GraphPicture | RunPicture:
-        """Return the picture of a graph, or of a run by its id, which has `.run`; a notebook displays it.
+        """Return the picture of a graph, or of a run by its id; a notebook displays it. A run's picture has `.run`.
 
         Raises:
             GraphError: There is no such graph; the message names the most similar ones.
-            RunNotFoundError: What looks like the id of a run is none, or begins the ids of several.
+            RunNotFoundError: The name looks like the id of a run, but is the prefix of no id or of several.
         """
         from nbflow.view import GraphPicture, RunPicture
 
@@ -359,7 +362,7 @@ class Session:
 
         Raises:
             RunStateError: No question is open, or several are.
-            AnswerError: The answer does not fit; `.faults` has each fault by its path in the answer.
+            AnswerError: The answer is invalid; `.faults` maps paths in the answer to faults.
         """
         run = self._runs.active_run(run_id, asking=True)
         call_on_loop(run, lambda: run.answer(value, node=node, question=question))
@@ -374,7 +377,7 @@ class Session:
 
         Raises:
             RunNotFoundError: There is no run of this id.
-            RunStateError: It has ended; or, without an id, there is not exactly one.
+            RunStateError: The run has ended; or no id was given and not exactly one run is active.
         """
         if run_id is not None and (store := self._store_without(run_id)) is not None:
             from nbflow.store import cancellation
@@ -393,15 +396,15 @@ class Session:
         return self._runs.active_runs(asking=asking)
 
     async def local_run(self, run_id: str) -> Run | None:
-        """Return a run of this process by its whole id; forget one that ended and that another process resumed since.
+        """Return a run of this process by its full id; first forget it if another process has resumed it since its end.
 
         Raises:
-            StoreError: The store cannot be asked.
+            StoreError: The store cannot be read.
         """
         return await self._runs.local_run(run_id)
 
     async def is_outdated(self, run: RunRecord) -> bool:
-        """Return whether the store has events or a status of a run, written by another process, that the object lacks.
+        """Return whether another process has stored events or a status that this object of the run lacks.
 
         Raises:
             RunNotFoundError: The run has not ended, and is not in the store.
@@ -410,10 +413,10 @@ class Session:
         return await self._runs.is_outdated(run)
 
     async def until_stored(self, run: Run) -> None:
-        """Wait until the store has a run that was just started, so that it outlives this process; call on its loop.
+        """Wait until a new run is in the store and so outlives this process; call it on the run's loop.
 
         Raises:
-            StoreError: It cannot be stored.
+            StoreError: The run cannot be stored.
         """
         await self._runs.until_stored(run)
 
@@ -422,7 +425,7 @@ class Session:
         return self._runs.is_resumable(run)
 
     def forget(self, run: Run) -> None:
-        """Remove a run of this process, unless it was resumed here since; the store keeps its rows."""
+        """Remove a run from this process, unless the process has resumed it since; its stored rows remain."""
         self._runs.forget(run)
 
     # Tools, notices, server

@@ -53,7 +53,7 @@ class RunNotices:
         self._warn(f"run {self._run_id}: {where} was not stored: {why}")
 
     def sizes(self, node: str | None, sizes: Mapping[str, int]) -> None:
-        """Report the large values among those of a node, given the size (bytes) of each by key; None: initial state."""
+        """Report the large values of a node, or of the initial state if `node` is None; `sizes` (bytes) are by key."""
         for key, size in sizes.items():
             if size > self._large and key not in self._told:
                 self._told.add(key)
@@ -80,10 +80,10 @@ class Recorder:
         make: Returns the row of a new run, without its first event; called on the writer's thread. None for a run that
             the store has already.
         codecs: The codecs of the run's values.
-        strict: Whether the events that a task depends on must be on disk before the task starts (durability `sync`).
-        allow_unstored: Whether a strict run may continue when a value cannot be stored.
+        strict: If true, the events that a task depends on must be on disk before the task starts (durability `sync`).
+        allow_unstored: If true, a strict run continues when a value cannot be stored.
         epoch: The epoch of this process's lease.
-        kept: How many events of the run are stored already.
+        kept: The number of events of the run that are stored already.
         notices: Reports values that are large or cannot be stored.
     """
 
@@ -93,8 +93,8 @@ class Recorder:
         notices: RunNotices,
     ) -> None:  # fmt: skip
         self.strict = strict
-        # A resumed run starts nothing before its resumption is stored, so that a task which kills every process it
-        # runs in leaves an event of each.
+        # A resumed run starts no task before the event of its resumption is stored. So if a task kills each process
+        # that runs it, the store has one such event per process.
         self.required = kept + 1 if make is None else 0
         self._store, self._opener, self._make = store, opened, make
         self._codecs, self._encoder = codecs, Encoder(codecs, notices.sizes)
@@ -178,7 +178,7 @@ class Recorder:
         future.add_done_callback(partial(self._tell, partial(self._landed, upto)))
 
     def _untie(self) -> None:
-        """Refer weakly to the run, which has ended: it refers to this recorder, and should be freed without a cycle."""
+        """Refer weakly to the run, which has ended and refers to this recorder: without a cycle it is freed at once."""
         self._run = weakref.proxy(self._run)
 
     def _tell(self, callback: Callable[[Any], None], told: Any) -> None:
@@ -198,7 +198,7 @@ class Recorder:
         self._next()
 
     def _safe(self, upto: int) -> None:
-        """Report to the run that its first `upto` events are stored, and to people which values could not be."""
+        """Report to the run that its first `upto` events are stored; warn of the values that could not be stored."""
         while self._unstored:  # the writer's thread may append to it at the same time
             seq, node, key, why = self._unstored.popleft()
             self._notices.unstored(f"{key!r} of node {node!r} (event {seq})", why)
@@ -228,7 +228,7 @@ class Recorder:
     # on the writer's thread
 
     def _new(self, make: Callable[[], NewRun], first: int) -> NewRun:
-        """Return the row of the run with its first event, for one commit: of a fork, that event has the edits."""
+        """Return the row of the run and its first event, stored by one commit; that of a fork has the edits."""
         self._noted = Status.RUNNING  # the status with which the store inserts a run
         return replace(make(), first=self._batch(first, first + 1, Status.RUNNING))
 
@@ -249,7 +249,7 @@ class Recorder:
         self._unstored.extend(unstored)
 
     def _standing(self, events: list[Event], stands: Status) -> tuple[str | None, Ending | None]:
-        """Return the status to store, None where the store has it already, and how the run ended, if it has."""
+        """Return the status to store (None if it is stored already) and the ending (None if the run has not ended)."""
         if events and events[-1].kind in ENDINGS:
             return None, self._ending(events[-1])
         changed = stands is not self._noted
