@@ -68,7 +68,7 @@ class StartRecord(_AttemptRecord):
     """The start of an attempt.
 
     `spec` is the tool; None for maps and subgraphs, and for an attempt that is skipped before its start. `begun` is the
-    number of the attempt at a subgraph, 0 for everything else.
+    number of the attempt at a subgraph, 0 for any other node.
     """
 
     kind: ClassVar[Kind] = Kind.NODE_START

@@ -1,6 +1,7 @@
 """The events of a run, in the form that the store, the WebSocket and the views share, and the statuses of a run.
 
-Invariant: `seq` starts at 1 and has no gaps. An event is a fact of the past; data that follows from events is no event.
+Invariant: `seq` starts at 1 and has no gaps. An event records something that has happened; data that can be derived
+    from events is not an event.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """The events there are; the value is the name on the wire."""
+    """The kinds of events; the value is the name on the wire."""
 
     EXECUTION_START = "execution_start"
     EXECUTION_PAUSED = "execution_paused"

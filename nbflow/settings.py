@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     """The URL of the store for SQLAlchemy; by default a file under `.nbflow/` beside the notebook."""
     allow_unstored: bool = False
-    """Whether a run with `sync` continues after a value that cannot be stored."""
+    """True if a run with `sync` continues after a value that cannot be stored."""
     large_value: ByteSize = Field(ByteSize(64 * 2**20), gt=0)
     """The size from which a notice names a value, in bytes or as a text such as `200MB`."""
     retain_runs: int = Field(50, ge=0)

@@ -101,22 +101,22 @@ class ToolSpec:
 
     @property
     def takes_state(self) -> bool:
-        """Whether the tool gets a copy of the whole state, or a model created from it."""
+        """True if the tool gets a copy of the whole state, or a model created from it."""
         return self.parameters.whole is not None
 
     @property
     def takes_kwargs(self) -> bool:
-        """Whether the tool gets the params of the node that no parameter has the name of."""
+        """True if the tool gets the params of the node that no parameter has the name of."""
         return self.signature.takes_kwargs
 
     @cached_property
     def is_coroutine(self) -> bool:
-        """Whether a call creates a coroutine and runs no code of the function."""
+        """True if a call creates a coroutine and runs no code of the function."""
         return bool(_flags(self.function) & inspect.CO_COROUTINE)
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether it is meant for the loop: a coroutine function, one marked as such, or an async generator function.
+        """True if it is meant for the loop: a coroutine function, one marked as such, or an async generator function.
 
         What a call gives decides how the call goes on; this tells only where it is made.
         """
@@ -127,7 +127,7 @@ class ToolSpec:
 
     @cached_property
     def is_generator(self) -> bool:
-        """Whether the tool streams: a generator function, async or not."""
+        """True if the tool streams: a generator function, async or not."""
         return bool(_flags(self.function) & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
     @cached_property

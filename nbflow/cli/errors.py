@@ -1,4 +1,4 @@
-"""How a command reports what goes wrong, and how it ends.
+"""Error messages and exit codes of commands.
 
 An error that a user can meet is one message on standard error and exit code 1; after Ctrl-C the code is 130. Standard
 output is for results.
@@ -25,7 +25,7 @@ import typer
 from nbflow.errors import ConditionError, ExecutionCancelled, ExecutionError, NbflowError, words
 
 INTERRUPTED = 130
-# Messages are written for whoever works in a notebook; these magics have commands of the same meaning.
+# Error messages name magics, for users of notebooks; these magics have commands of the same meaning.
 _COMMANDS = {f"%flow_{name}": f"nbflow {name}" for name in ("resume", "cancel", "runs", "show")}
 
 
@@ -110,11 +110,11 @@ def guarded() -> Iterator[None]:
     except SystemExit as ended:
         if not _is_broken_pipe(ended.__context__):
             raise
-        _discard()  # the reader has all that it wanted, where typer exits with code 1
+        _discard()  # the reader has read enough: no error, although typer exits with code 1
         sys.exit(0)
     except OSError as error:
         _discard()
-        if _is_broken_pipe(error):  # a command that failed keeps its exit code
+        if _is_broken_pipe(error):  # a command that failed still has its exit code
             sys.exit(error.__context__.code if isinstance(error.__context__, SystemExit) else 0)
         where = "the output" if error.filename is None else str(error.filename)
         _end(f"{where} cannot be used: {error.strerror or error}")

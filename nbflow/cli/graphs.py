@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """Print a graph as text, or draw it; of a run print its state and a row for each attempt of a node.
 
-    Of the tools and functions that a run used, only reducers of its own are needed again: --tools names their module.
+    To show a run, only its own reducers are needed, not its tools: --tools names their module.
 
     With --json a graph in JSON, as nbflow run takes it; of a run one object as of nbflow run.
 
@@ -97,7 +97,7 @@ def _show_run(run_id: str, svg: Path | None, png: Path | None, *, as_json: bool)
 
 
 def _data(run: RunRecord) -> dict[str, Any]:
-    """Return what a run came to, or has come to so far, as plain data."""
+    """Return the result of a run, or its state and log so far, as plain data."""
     from nbflow.engine import ExecutionResult
     from nbflow.store.archive import seconds_of
 

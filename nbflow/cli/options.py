@@ -114,7 +114,7 @@ def state_file(path: Path | None) -> dict[str, Any]:
 
 
 def open_program(path: Path, modules: list[str]) -> Program:
-    """Return what a file defines, as `nbflow.program.program` does; report skipped cells."""
+    """Return the program of a file, as `nbflow.program.program` does; report skipped cells."""
     from nbflow.program import program
 
     opened = program.open_program(path, modules)

@@ -110,5 +110,5 @@ def write_file(path: Path, content: bytes, option: str) -> None:
 
 
 def as_line(data: Any) -> str:
-    """Return plain data as JSON on one line, in ASCII whatever the terminal's encoding."""
+    """Return plain data as JSON on one line, in ASCII, which every terminal can print."""
     return json.dumps(data, allow_nan=False) + "\n"

@@ -66,17 +66,18 @@ def run(
 ) -> None:  # fmt: skip
     """Run a graph to its end, showing how it goes; exit code 1 and the node's name if it fails.
 
-    The run is kept in .nbflow beside FILE, or where NBFLOW_DATABASE_URL says; nbflow resume goes on with one that did
-    not complete. With --json the result is one object: run_id, status, state, logs (an entry for each attempt of a
-    node), execution_time (seconds), error. A value that JSON has no form for is an object whose type names its form,
-    such as {"type": "set", "items": [7]} or, of a frame, its shape, schema and records; nbflow.json_values lists them.
+    The run is stored in .nbflow beside FILE, or in the database of NBFLOW_DATABASE_URL; nbflow resume continues a run
+    that did not complete. With --json the result is one object: run_id, status, state, logs (an entry for each attempt
+    of a node), execution_time (seconds), error. A value that JSON has no form for is an object whose type names its
+    form, such as {"type": "set", "items": [7]} or, of a frame, its shape, schema and records; nbflow.json_values lists
+    them.
 
     Example: nbflow run flows.ipynb --graph daily --set pages=4 --durability sync --json
     """
     warnings_told()
     print_result = printer(as_json=as_json)
     with errors_told():
-        settings()  # one that is not understood is refused before anything of the file runs
+        settings()  # an invalid one is refused before any code of the file runs
         session = _session_beside(file)
         program = open_program(file, tools or [])
         definition = picked(program, graph)
@@ -104,7 +105,7 @@ def _new_secrets(keys: list[str]) -> dict[str, str]:
 
 
 def _session_beside(file: Path) -> Session:
-    """Return the session, which keeps its runs beside a file."""
+    """Return the session, set up to store its runs beside a file."""
     session = current()
     folder = Path.cwd() if settings().database_url else file.absolute().parent
     session.history.folder, session.history.origin = folder, origin_of(file, folder)
@@ -148,12 +149,12 @@ def resume(
     run: RunId = None, file: ToolsFile = None, tools: Tools = None, set_: Edits = None, from_: Moment = None,
     secret: Secret = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Go on with a run that failed, was stopped, or whose process died; what completed is not run again.
+    """Resume a run that failed, was stopped, or whose process died; nodes that completed do not run again.
 
-    With --set or --from a new run goes on from the old one's past, which stays as it is. The store is .nbflow in the
-    folder of work, or what NBFLOW_DATABASE_URL names. Tools come from --file, else from the file that the run was
-    started from if it lies beside the store, and from --tools. Secrets are never stored: a terminal asks for those that
-    the run had, else --secret reads them, or NBFLOW_SECRET_NAME has them.
+    With --set or --from a new run starts from the past of the old run, which is not changed. The store is .nbflow in
+    the working directory, or the database of NBFLOW_DATABASE_URL. Tools come from --file, else from the file that the
+    run was started from if it lies beside the store, and from --tools. Secrets are never stored: a terminal asks for
+    those that the run had, else --secret reads them, or NBFLOW_SECRET_NAME has them.
 
     Example: nbflow resume --tools mytools
 

@@ -70,9 +70,9 @@ def cancel(
 ) -> None:
     """Stop a run in any process: a notebook, a terminal, a server, here or on another machine.
 
-    The store is .nbflow in the folder of work, or what NBFLOW_DATABASE_URL names. The run's process looks there every
-    two seconds; the command waits until it has ended the run, for 30 seconds at most. A run whose process died is
-    ended at once, and no server goes on with it. nbflow resume does, as with any run that was stopped.
+    The store is .nbflow in the working directory, or the database of NBFLOW_DATABASE_URL. The run's process polls it
+    every two seconds; the command waits until the run has ended, for 30 seconds at most. A run whose process died is
+    ended at once, and no server resumes it. nbflow resume does, as it does for any stopped run.
 
     With --json one object, as of nbflow runs.
 

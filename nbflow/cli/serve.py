@@ -47,9 +47,9 @@ def serve(
     The address opens the page: by the token if it was made now or a person reads it, else by a login link that is good
     for once, as a token that was given goes to no log.
 
-    A notebook's cells run once in each worker, but those that start runs. Limits and names are settings, such as
-    NBFLOW_MAX_RUNS and NBFLOW_ALLOWED_HOSTS. SIGTERM lets runs end for NBFLOW_DRAIN seconds; the others go on after
-    the next start. Several workers share their runs through PostgreSQL (NBFLOW_DATABASE_URL).
+    A notebook's cells run once in each worker, except those that start runs. Limits and names are settings, such as
+    NBFLOW_MAX_RUNS and NBFLOW_ALLOWED_HOSTS. After SIGTERM, runs have NBFLOW_DRAIN seconds to end; the others are
+    resumed after the next start. Several workers share their runs through PostgreSQL (NBFLOW_DATABASE_URL).
 
     With --json one object once requests are taken: address, token, and url, which is both.
 

@@ -48,7 +48,7 @@ class Condition:
     """A condition whose text has been checked; `compile_condition` makes it.
 
     Attributes:
-        source: The text as it was written.
+        source: The text of the condition.
         names: The top-level keys of the state that it reads.
     """
 

@@ -1,7 +1,7 @@
 """Checks the text of a condition, token by token, before Python's parser reads it.
 
 Invariant: Python's parser receives only short, shallow text of known tokens, because that parser recurses, warns, and
-takes exponential time in its worst case. Every character keeps its column.
+takes exponential time in its worst case. The column of every character stays the same.
 
 `simple_names` recognises the most frequent conditions, comparisons of names with literals, by one regular expression.
 A graph may have thousands of conditions. A simple one takes 4 µs by that expression, and 150 µs by its tokens, Python's

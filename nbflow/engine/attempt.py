@@ -62,8 +62,8 @@ class Attempt:
         thread: The call of a sync tool in its thread.
         figures: The figures that the tool has open in pyplot.
         pictures: The number of pictures that were taken from figures.
-        held: Whether the tool has blocked the loop for long, and the loop has had no turn since.
-        warned: Whether a warning about that was logged.
+        held: True if the tool has blocked the loop for long, and the loop has had no turn since.
+        warned: True if a warning about that was logged.
     """
 
     # Defaults live in the class: an attempt is created for each firing, and most attempts never set these.
@@ -89,8 +89,8 @@ class Attempt:
     def log(self, text: str, stream: str = "stdout") -> bool:
         """Take printed text and return True; return False if the text does not belong to this attempt any more.
 
-        After the end of the attempt, only text of its own tool thread is taken, and dropped. Text of the stream named
-        `stream` is logged piece by piece, text of the others in whole lines.
+        After the end of the attempt, only text from the thread of its tool is taken, and dropped. Text of the stream
+        named `stream` is logged piece by piece, text of the others in whole lines.
         """
         if stream == "stream":
             self._say(Kind.NODE_OUTPUT, stream, text)

@@ -172,7 +172,7 @@ class Tee(io.TextIOBase):
         return getattr(self.base, "errors", None)
 
     def __getattr__(self, name: str) -> Any:
-        # ipykernel calls `set_parent` of sys.stdout for each cell, and other methods of its own stream class.
+        # ipykernel calls `set_parent` of sys.stdout for each cell, and other methods that only its stream class has.
         return getattr(self.base, name)
 
 

@@ -125,7 +125,7 @@ class _Timer:
 
     @property
     def is_due(self) -> bool:
-        """Whether the time has passed."""
+        """True if the time has passed."""
         return not self._stops and self._handle.when() <= self._loop.time()
 
     def go_off(self) -> None:

@@ -37,7 +37,7 @@ class EventRecorder(Protocol):
     """Stores the events of one run. It reports to the gate, on the run's loop."""
 
     strict: bool
-    """Whether an event must be stored before any task that follows from it starts."""
+    """True if an event must be stored before any task that follows from it starts."""
 
     required: int
     """The number of events that must be stored before any task starts."""
@@ -72,7 +72,7 @@ class DurabilityGate:
     ) -> None:
         self.stored = stored
         self.is_storing = True
-        """Whether the recorder has not failed."""
+        """True if the recorder has not failed."""
         self._recorder: EventRecorder | None = recorder
         self._log, self._admit, self._advanced, self._failed = log, admit, advanced, failed
         self._delayed: deque[tuple[int, Task]] = deque()
@@ -80,7 +80,7 @@ class DurabilityGate:
 
     @property
     def settled(self) -> bool:
-        """Whether all events are stored, or the recorder has failed."""
+        """True if all events are stored, or the recorder has failed."""
         return not self.is_storing or self.stored >= len(self._log)
 
     def release(self) -> None:

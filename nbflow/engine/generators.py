@@ -26,7 +26,7 @@ _VALUES = ATOMS | {dict, list, tuple, set}
 
 
 def sort_of(value: Any, *, awaited: bool = False) -> Sort:
-    """Return how to consume an object that a call returned; `awaited` says that an await returned it.
+    """Return the way to consume the result of a call; `awaited` is true if an await returned it.
 
     An awaitable that another awaitable returned is a handle (a client, a connection). Coroutines, generators and
     futures are exceptions, since their body has not run yet.

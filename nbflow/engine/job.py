@@ -45,9 +45,9 @@ class Job:
         self.mode = _mode(executor, spec)
         self.awaits_in_thread, self.stays_on_loop = executor == "thread", executor == "inline"
         self.asks = definition.map is not None or bool(spec.signature.params) or spec.takes_kwargs
-        """Whether a call needs any argument from the state or the params."""
+        """True if a call needs any argument from the state or the params."""
         self.checked = os.environ.get("NBFLOW_CHECK_MUTATION") == "1"
-        """Whether arguments are compared before and after a call, to name a tool that changes one in place."""
+        """True if arguments are compared before and after a call, to name a tool that changes one in place."""
         plain = self.retries == 0 and self.timeout is None and not self.checked and not definition.cache
         self.quick = plain and self.mode == "inline" and spec.is_coroutine
         self.read_only = self.parameters.read_only

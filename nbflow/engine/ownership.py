@@ -204,7 +204,7 @@ class Handover:
 
     @property
     def is_heavy(self) -> bool:
-        """Whether copying the arguments takes so long that it is not done on the loop."""
+        """True if copying the arguments takes so long that it is not done on the loop."""
         read_only, snapshots = self._job.read_only, self._copies.snapshots
         return any(
             snapshots.is_heavy(value)

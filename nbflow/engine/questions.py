@@ -141,7 +141,7 @@ class Form:
 
     @cached_property
     def is_secret(self) -> bool:
-        """Whether the answer, or a part of it, is secret: its schema has `writeOnly`, as for pydantic's secrets."""
+        """True if the answer, or a part of it, is secret: its schema has `writeOnly`, as for pydantic's secrets."""
         return b'"writeOnly":true' in _json(self.event_data().get("schema"))
 
     def _chosen(self, data: Any) -> Any:
@@ -191,7 +191,7 @@ AnswerKey = tuple[Key, int]
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """An open question; `told` has the fields of its event: question, details, choices, schema.
+    """An open question; `told` is the data of its event: question, details, choices, schema.
 
     `seq` is the number of that event, which identifies the question. `clocks` stops the timeouts of the attempt and of
     the subgraphs around it until the question is closed.

@@ -70,7 +70,7 @@ def _told(span: Span) -> tuple[str, ...]:
 class Difference:
     """The difference of two runs: the keys of the state and the outputs of the nodes, each as (mine, theirs).
 
-    `...` stands for a key or node that a run does not have.
+    `...` is the value of a key or node that a run does not have.
     """
 
     state: dict[str, tuple[Any, Any]]

@@ -431,7 +431,7 @@ class Workers:
 
     @property
     def idle(self) -> bool:
-        """Whether no worker runs."""
+        """True if no worker runs."""
         return not self._all
 
     def release(self, execution: Execution) -> None:

@@ -47,17 +47,17 @@ class Screen:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no text is retained, so plain text may bypass the screen."""
+        """True if no text is retained, so plain text may bypass the screen."""
         return len(self._rows) == 1 and not self._rows[0] and not self._unfinished
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the cursor is in the last row, and that row is blank."""
+        """True if the cursor is in the last row, and that row is blank."""
         return self._row == len(self._rows) - 1 and not self._rows[-1].strip() and not self._unfinished
 
     @property
     def is_done(self) -> bool:
-        """Whether the retained text is a bar that a line feed has ended, and the cursor was never moved up."""
+        """True if the retained text is a bar that a line feed has ended, and the cursor was never moved up."""
         return self.is_fresh and not self.is_idle and not self._moved_up
 
     @property

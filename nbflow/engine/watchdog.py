@@ -58,7 +58,7 @@ class Watch:
         _SAMPLER.add(self)
 
     def held(self, seconds: float) -> float:
-        """Return how many of the last `seconds` a tool blocked the loop; call it in the thread itself.
+        """Return the part of the last `seconds` for which a tool blocked the loop; call it in the thread itself.
 
         If the samples attribute most of the time to the tool, all of it counts, without the garbage collector's; else
         only the attributed time.

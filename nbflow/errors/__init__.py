@@ -23,7 +23,7 @@ class NbflowError(Exception):
 class GraphError(NbflowError):
     """A graph was refused; `faults` lists every fault found, one sentence each.
 
-    Not a ValueError: pydantic would wrap it, and users would meet its report in place of ours.
+    Not a ValueError, which pydantic would wrap: users would see the report of pydantic instead of this message.
     """
 
     def __init__(self, faults: str | Sequence[str], *, graph: str | None = None) -> None:
@@ -80,7 +80,7 @@ def _excerpt(source: str, column: int | None, width: int = 100) -> str:
 
 
 class NameClashError(NbflowError):
-    """Two names are equal after Python's normalisation of identifiers; `names` has both as they were written."""
+    """Two names are equal after Python's normalisation of identifiers; `names` has both names before it."""
 
     def __init__(self, what: str, first: str, second: str, name: str) -> None:
         self.names = (first, second)
@@ -104,7 +104,7 @@ class ExecutionError(NbflowError):
 
 
 class NodeError(ExecutionError):
-    """A node failed for good; the tool's own exception is the cause."""
+    """A node failed after its last retry; the exception of the tool is the cause."""
 
 
 class LoopError(ExecutionError):
@@ -134,7 +134,7 @@ class StateConflictError(ExecutionError):
         )
 
 
-class ExecutionCancelled(ExecutionError):  # noqa: N818 - the field's name for it, as in asyncio.CancelledError
+class ExecutionCancelled(ExecutionError):  # noqa: N818 - the usual name, as in asyncio.CancelledError
     """The run was cancelled; `reason` names the cause, such as `by you`."""
 
     def __init__(self, message: str, *, reason: str = "") -> None:
@@ -147,7 +147,7 @@ class ExecutionCancelled(ExecutionError):  # noqa: N818 - the field's name for i
 
 
 class InitialStateError(NbflowError):
-    """A run was not started, as its initial state lacks keys without which it cannot complete.
+    """A run was not started because its initial state lacks keys without which it cannot complete.
 
     `faults` maps each key to a sentence that names a node that needs it.
     """
@@ -201,14 +201,14 @@ class RunReleasedError(RunNotFoundError):
 
 
 class RunStateError(NbflowError):
-    """The run is in a status that does not allow what was asked."""
+    """The status of the run does not allow the requested operation."""
 
 
 class SecretsNeededError(RunStateError):
-    """A run cannot be resumed without secrets, which are never stored; `names` are where they belong."""
+    """A run cannot be resumed without secrets, which are never stored; `names` are their paths."""
 
     def __init__(self, run_id: str, names: Iterable[str]) -> None:
-        from nbflow.secrets import variable_of  # what it imports is much for a module that every other one imports
+        from nbflow.secrets import variable_of  # its imports are too slow for a module that every other module imports
 
         self.run_id, self.names = run_id, tuple(names)
         options = " ".join(f"--secret {name}" for name in self.names)
@@ -237,7 +237,7 @@ class StoreClosedError(StoreError):
 
 
 def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
-    """Return `; did you mean 'x'?` for the nearest of `known`, or nothing where none is near."""
+    """Return `; did you mean 'x'?` for the most similar of `known`, or an empty text if none is similar."""
     # Long names and lists come from hostile texts, and the time grows with both.
     known = [other for other in islice(known, 1000) if len(other) <= 100] if len(name) <= 100 else []
     near = get_close_matches(name, known, n=1, cutoff=0.6)
@@ -252,7 +252,7 @@ def name_list(names: Iterable[str], *, most: int = 12) -> str:
 
 
 class RecordedError(NbflowError):
-    """A failure read back from a log: its type and message, no longer the exception itself."""
+    """A failure that was read from a log: its type and message, in place of the exception."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data

@@ -35,7 +35,7 @@ _COMPLETE = "_nbflow_complete"
 
 
 def complete(error: Exception) -> Exception:
-    """Return an error of the engine's own, marked: its message says all, and what led to it is for tracebacks alone."""
+    """Mark an error of the engine as complete and return it: texts show its message, and only tracebacks its causes."""
     error.__dict__[_COMPLETE] = True
     return error
 
@@ -62,7 +62,7 @@ class Failure:
         return type(self.error).__name__
 
     def lines(self, *, headed: bool = True) -> Iterator[str]:
-        """Yield all of it, line by line; the first one with the type where it is `headed`."""
+        """Yield the text line by line; if `headed`, the first line starts with the type."""
         own = f"{self.type}: {self.text}" if self.text else self.type
         yield from (own if headed else self.text).split("\n")
         for note in self.notes:
@@ -85,7 +85,7 @@ class Failure:
         return (source.text if own else "\n".join(source.lines())) in self.text
 
     def walk(self) -> Iterator[Failure]:
-        """Yield it, its errors and its sources, and theirs."""
+        """Yield this exception, its errors and its sources, recursively."""
         yield self
         for inner in self.errors if self.source is None else (*self.errors, self.source):
             yield from inner.walk()
@@ -127,7 +127,7 @@ class _Reader:
 
 
 def _source(error: BaseException) -> tuple[BaseException | None, str]:
-    """Return the exception that one came from, and how."""
+    """Return the cause or context of an exception, and the sentence that introduces it."""
     if isinstance(error, ExecutionError | ConditionError):
         return error.__cause__, _CAUSE  # its context is the engine's matter
     for _ in range(MOST_ERRORS):
@@ -165,7 +165,7 @@ def _notes(error: BaseException) -> list[str]:
 def _as_text(note: object) -> str:
     try:
         return mask(str(note))
-    except Exception as worse:  # noqa: BLE001 - it is a tool's code that runs here
+    except Exception as worse:  # noqa: BLE001 - code of a tool may raise anything
         return f"(a note whose __str__ raised {type(worse).__name__})"
 
 
@@ -174,7 +174,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return all that an exception says, over several lines where it is more than one thing, without its type."""
+    """Return the full text of an exception without its type; several lines if it has notes, errors or causes."""
     return "\n".join(failure_of(error).lines(headed=False))
 
 
@@ -186,7 +186,7 @@ def traceback_of(failure: Failure, frames: Frames) -> str:
 def _formatted(failure: Failure, frames: Frames) -> traceback.TracebackException:
     error = failure.error
     chained = error.__cause__ is not None or error.__context__ is not None
-    # Of these Python suggests names. Any other exception would be followed without bounds.
+    # For these, Python suggests names. Of any other exception, Python would follow the causes without bounds.
     suggests = isinstance(error, NameError | AttributeError | ImportError) and not chained
     formatted = traceback.TracebackException(type(error), error if suggests else _alone(failure), None)
     shown = frames(error.__traceback__)
@@ -248,7 +248,7 @@ def is_collected(item: object) -> bool:
 
 
 def raised_by(error: BaseException) -> BaseException:
-    """Return the tool's own exception of a NodeError, and any other error as it is."""
+    """Return the exception of the tool that caused a NodeError; any other error unchanged."""
     return error.__cause__ if isinstance(error, NodeError) and error.__cause__ else error
 
 

@@ -17,7 +17,7 @@ class Sleeper(Protocol):
 
     asleep: bool
     inside: bool
-    """Whether the thread is inside a call of a tool."""
+    """True if the thread is inside a call of a tool."""
 
     def wake(self) -> None:
         """Watch the thread from now on."""

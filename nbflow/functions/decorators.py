@@ -1,8 +1,8 @@
 """Find the arguments that the wrapper of a decorator passes to the wrapped function, from the wrapper's source.
 
 A wrapper `def call(*args, **kwargs)` may add arguments (`fn(connection, *args, **kwargs)`), set them
-(`kwargs["connection"] = …`), or take some out (`kwargs.pop("verbose", False)`). The source is read and never run. Only
-calls of the wrapped function count: by the name that holds it, or as an argument of another call, such as
+(`kwargs["connection"] = …`), or take some out (`kwargs.pop("verbose", False)`). The source is parsed, never run. Only
+calls of the wrapped function count: directly by a variable, or as an argument of another call, such as
 `asyncio.to_thread(fn, *args, **kwargs)`.
 """
 
@@ -24,15 +24,15 @@ _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 @dataclass(slots=True)
 class Forwarded:
-    """The treatment of the wrapped function's arguments by a wrapper.
+    """The way in which a wrapper passes arguments to the function that it calls.
 
     Attributes:
-        function: The function that the wrapper calls: the one it says it wraps, unless the variable that held that one
-            holds another function by now.
-        positional: How many of its first parameters the wrapper passes by itself.
+        function: The function that the wrapper calls: its `__wrapped__`, unless the variable that referred to that
+            function has been set to another one.
+        positional: The number of the function's first parameters that the wrapper itself passes.
         keywords: The parameters that it passes by name.
-        optional: Those that it passes where the caller does not.
-        read: The arguments that it reads from its `**kwargs`, each with whether it needs it.
+        optional: The parameters that it passes if the caller does not.
+        read: The arguments that it reads from its `**kwargs`; the value is true if the wrapper requires the argument.
     """
 
     function: Any
@@ -43,7 +43,7 @@ class Forwarded:
 
 
 def forwarded(function: Any, wrapped: Any) -> Forwarded | None:
-    """Return the treatment of arguments by a wrapper; None if its source is unknown or shows no call of `wrapped`."""
+    """Return the arguments that a wrapper passes; None if its source is unknown or has no call of `wrapped`."""
     bound, entered = None, function
     if not isinstance(function, FunctionType):
         bound, entered = function, getattr(type(function), "__call__", None)  # noqa: B004
@@ -61,7 +61,7 @@ def forwarded(function: Any, wrapped: Any) -> Forwarded | None:
 
 
 def _definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """Return the tree of a function's own definition; None where the text is not the code's."""
+    """Return the syntax tree of a function's definition; None if the text does not match its code."""
     try:
         tree = parse_module(textwrap.dedent(inspect.getsource(function.__code__)))
     except (OSError, TypeError, SyntaxError, ValueError):
@@ -75,7 +75,7 @@ def _definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDe
 
 
 class _Wrapper:
-    """A wrapper's source, and what its names hold."""
+    """The source of a wrapper, and the values of its variables."""
 
     def __init__(
         self, function: FunctionType, definition: ast.FunctionDef | ast.AsyncFunctionDef, bound: Any, wrapped: Any
@@ -104,7 +104,7 @@ class _Wrapper:
         return [call for call in found if call is not None]
 
     def calls_of_another(self) -> list[Forwarded]:
-        """Return the same of the one function that a variable of the decorator holds in place of the wrapped one."""
+        """Return the same for the only function that a variable has in place of the wrapped one, if there is one."""
         names = {node.id for node in self._nodes if isinstance(node, ast.Name)}
         for name in sorted(names & set(self._function.__code__.co_freevars)):
             value = self._named(name)
@@ -167,7 +167,7 @@ class _Wrapper:
                 case ast.Call(func=ast.Attribute(value=of, attr=method), args=args) if self._is(of, self._kwargs):
                     self._note_method(method, node, _texts(args[:1]), found)
         found.optional -= found.keywords
-        # A caller need not give what the wrapper sets itself and reads afterwards.
+        # A caller need not pass an argument that the wrapper sets before it reads it.
         found.read = {key: needed for key, needed in found.read.items() if key not in found.keywords | found.optional}
 
     def _note_method(self, method: str, node: ast.Call, keys: set[str], found: Forwarded) -> None:
@@ -215,7 +215,7 @@ class _Wrapper:
 
 
 def _names_parameters(value: Any) -> bool:
-    """Return whether a value is a function whose own parameters, or those of what it wraps, are known by name."""
+    """Return whether a value is a function whose parameters, or those of the function it wraps, have known names."""
     function = value.__func__ if isinstance(value, MethodType) else value
     if not isinstance(function, FunctionType):
         return False

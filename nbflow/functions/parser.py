@@ -1,8 +1,8 @@
-"""Python's own parser, in a process where tools may use it too, in threads.
+"""Parse Python source, also while tools parse in other threads.
 
-Rule: a sound source always gives its tree. CPython 3.11 and 3.12 count the depth of the trees of all threads in one
-place (python/cpython#106905). A parse is interrupted where the garbage collector runs a finaliser in its midst; the
-count then holds the depth of both threads, and either parse raises SystemError. Such a parse is tried again with the
+Invariant: a valid source always gives its tree. CPython 3.11 and 3.12 count the depth of the trees of all threads in
+one place (python/cpython#106905). If the garbage collector runs a finaliser during a parse, another thread can parse
+meanwhile; the count is then the depth of both, and either parse raises SystemError. Such a parse is repeated with the
 collector off, so that nothing interrupts it.
 """
 

@@ -1,22 +1,22 @@
 """The signature of a tool: the parameters that a call of the function, with its decorators, accepts.
 
-`inspect.signature` follows `__wrapped__` and so reports the innermost function. A decorator may pass arguments of its
-own, or take some that the function does not have. These rules say which parameters count:
+`inspect.signature` follows `__wrapped__` and so reports the innermost function. A decorator may add arguments, or take
+arguments that the function does not have. These rules say which parameters count:
 
-- A wrapper that names all its parameters, or has a `__signature__` of its own, is called by these.
-- A wrapper with `**kwargs` (mostly beside `*args`) passes the rest on: its own named parameters count, and those of
-  the function it wraps, except what the wrapper passes to that function by itself. The wrapper's source shows that
-  (`nbflow.functions.decorators`), so `return fn(connection, *args, **kwargs)` asks for no `connection`.
-- Where the source does not show it, the wrapped function's parameters count, and an error about a missing one names
-  the decorator (`ToolParam.decorator`).
-- `functools.partial` binds what it binds; a keyword that it binds is the parameter's default.
+- A wrapper that names all its parameters, or sets `__signature__`, has these parameters.
+- A wrapper with `**kwargs` (usually with `*args`) forwards other arguments: its named parameters count, and those of
+  the function it wraps, except the ones that the wrapper itself passes. These are found in the wrapper's source
+  (`nbflow.functions.decorators`), so `return fn(connection, *args, **kwargs)` requires no `connection`.
+- If they cannot be found, all parameters of the wrapped function count, and an error about a missing one names the
+  decorator (`ToolParam.decorator`).
+- `functools.partial` removes the positional arguments that it binds; a keyword that it binds becomes a default.
 
-Arguments are given by name. A few callables want theirs by position, such as those of `functools.singledispatch`:
-`by_position` names these arguments.
+Arguments are passed by name. A few callables require some by position, such as those of `functools.singledispatch`:
+`by_position` has the names of these arguments.
 
-Since Python 3.14 (PEP 649) annotations are evaluated when they are first read, so that a name which is not defined yet
-raises NameError there. Invariant: `annotations_of` and `signature` never raise for such a name. They return the
-annotations as texts, which is what `from __future__ import annotations` gives in every version of Python.
+Since Python 3.14 (PEP 649) annotations are evaluated when they are first read, which raises NameError for a name that
+is not defined yet. Invariant: `annotations_of` and `signature` never raise for such a name. They return the annotations
+as texts, as `from __future__ import annotations` does in every version of Python.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if sys.version_info >= (3, 14):
     from annotationlib import Format, get_annotations
 
     def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-        """Return the annotations of a function; as texts where one of them cannot be evaluated yet."""
+        """Return the annotations of a function; as texts if one of them cannot be evaluated yet."""
         try:
             return get_annotations(function)
-        except Exception:  # noqa: BLE001 - an annotation is code of the user's
+        except Exception:  # noqa: BLE001 - an annotation is code of the user
             return get_annotations(function, format=Format.STRING)
 
     def signature(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
@@ -57,11 +57,11 @@ if sys.version_info >= (3, 14):
             return inspect.signature(function, follow_wrapped=follow_wrapped, annotation_format=Format.STRING)
 
     def annotated_by(function: types.FunctionType) -> object:
-        """Return an object that is another one as soon as the function is given other annotations."""
+        """Return an object whose identity changes when the annotations of the function are replaced."""
         return function.__annotate__ or function.__annotations__
 
     def live_annotations(function: types.FunctionType) -> dict[str, Any]:
-        """Return the dict that a function holds its annotations in; an empty one where they cannot be evaluated yet."""
+        """Return the dict in which a function has its annotations; an empty one if they cannot be evaluated yet."""
         try:
             return function.__annotations__
         except Exception:  # noqa: BLE001 - as above
@@ -97,11 +97,11 @@ class ToolParam:
 
     Attributes:
         name: Its name.
-        annotation: As the function has it, perhaps a text; `inspect.Parameter.empty` where it has none.
-        default: MISSING where it has none.
-        supplied: Whether a decorator supplies it where it is not given.
-        decorator: The decorator that takes arguments for the function it wraps in a way that its source does not show;
-            the parameter is then one of the function's, and the decorator may pass it by itself.
+        annotation: The annotation, possibly a text; `inspect.Parameter.empty` if there is none.
+        default: The default value; MISSING if there is none.
+        supplied: True if a decorator passes the argument when the caller does not.
+        decorator: The decorator whose source does not show which arguments it passes; the parameter then belongs to the
+            wrapped function, and the decorator may pass it. Empty for any other parameter.
     """
 
     name: str
@@ -112,7 +112,7 @@ class ToolParam:
 
     @property
     def required(self) -> bool:
-        """Whether a call without this parameter fails."""
+        """True if a call without this parameter fails."""
         return self.default is MISSING and not self.supplied
 
 
@@ -141,7 +141,7 @@ class Signature:
     def types(self) -> tuple[dict[str, Any], bool]:
         """Return the types of the parameters and, as `return`, of the output; and whether all of them resolved.
 
-        A type that is named before it is defined resolves later, so this is not done once and for all.
+        The result is not cached: a type that is named before it is defined resolves later.
         """
         entered, found, complete = entered_by(self.function), dict[str, Any](), True
         annotated = [(each.parameter.name, each.parameter.annotation, each.owner) for each in self.accepted]
@@ -184,7 +184,7 @@ def _param(accepted: _Accepted) -> ToolParam:
 
 
 def wrapped_by(function: object) -> Any:
-    """Return the function that a wrapper says it wraps, as `functools.wraps` notes it; None where there is none."""
+    """Return the `__wrapped__` of a wrapper, which `functools.wraps` sets; None if it has none."""
     return None if isinstance(function, type) else getattr(function, "__wrapped__", None)
 
 
@@ -213,7 +213,7 @@ def _accepted(function: Any, depth: int) -> list[_Accepted]:
         return _own(function, depth)
     try:
         own = _own(function, depth)
-    except (TypeError, ValueError):  # a wrapper in C, such as that of functools.cache, passes all on
+    except (TypeError, ValueError):  # a wrapper in C, such as that of functools.cache, forwards all arguments
         return inner
     return _combined(function, passes, own, inner)
 
@@ -231,19 +231,19 @@ def _of_signature(signature: inspect.Signature, owner: object) -> list[_Accepted
 
 
 def _own(function: Any, depth: int) -> list[_Accepted]:
-    """Return the parameters of a callable itself, without those of a function that it wraps."""
+    """Return the parameters of a callable, without those of a function that it wraps."""
     if isinstance(function, types.FunctionType):
         return _of_signature(signature(_bare(function)), function)
     if isinstance(function, type):
         return _of_signature(signature(function, follow_wrapped=False), function)
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - the function that a call enters is wanted
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - this is the function that a call enters
     if isinstance(call, types.FunctionType):
         return _bound(_accepted(call, depth + 1))
     return _of_signature(signature(function, follow_wrapped=False), function)
 
 
 def _bare(function: types.FunctionType) -> types.FunctionType:
-    """Return a function less its attributes: a wrapper has those of what it wraps, `__signature__` too."""
+    """Return a function without its attributes: a wrapper has those of the wrapped function, also `__signature__`."""
     bare = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -313,7 +313,7 @@ _KWARGS = inspect.Parameter.VAR_KEYWORD
 def _passed_on(
     inner: list[_Accepted], passes: Forwarded | None, decorator: str, *, by_position: bool
 ) -> Iterator[_Accepted]:
-    """Yield the wrapped function's parameters that a caller gives."""
+    """Yield the parameters of the wrapped function that a caller passes."""
     supplied = 0 if passes is None else passes.positional
     for each in inner:
         parameter = each.parameter
@@ -328,7 +328,7 @@ def _passed_on(
 
 
 def _read(passes: Forwarded, known: frozenset[str] | set[str], owner: object) -> Iterator[_Accepted]:
-    """Yield what a wrapper takes out of its `**kwargs` for itself."""
+    """Yield the parameters that a wrapper itself reads from its `**kwargs`."""
     for name, required in passes.read.items():
         if name not in known:
             parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
@@ -336,9 +336,9 @@ def _read(passes: Forwarded, known: frozenset[str] | set[str], owner: object) ->
 
 
 def _name_of(function: Any) -> str:
-    """Return what an error calls a decorator: the function that made the wrapper, `retried` of `retried.<locals>.call`.
+    """Return the name of a decorator for errors: of the wrapper `retried.<locals>.call` it is `retried`.
 
-    `functools.wraps` gives the wrapper the name of what it wraps, and leaves its code as it is.
+    `functools.wraps` gives the wrapper the name of the wrapped function, but does not change its code object.
     """
     code = getattr(function, "__code__", None)
     return str(code.co_qualname).partition(".<locals>")[0] if code is not None else type(function).__name__
@@ -360,7 +360,7 @@ def _resolved(annotation: Any, owner: Any) -> Any:
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
     try:
         return typing.get_type_hints(holder, names, {**names, **local}, include_extras=True)["it"]
-    except Exception:  # noqa: BLE001 - a name that does not resolve is the user's matter
+    except Exception:  # noqa: BLE001 - an annotation need not resolve
         return MISSING
 
 
@@ -401,7 +401,7 @@ class ByPosition:
         self.function, self.params = function, params
 
     def __call__(self, **given: Any) -> Any:
-        """Call the function; a parameter that is not given ends those by position, unless it has a default."""
+        """Call the function; a missing parameter ends the positional arguments, unless it has a default."""
         arguments = []
         for param in self.params:
             value = given.pop(param.name, param.default)

@@ -1,9 +1,9 @@
-"""Functions as they are now: noticing that one was changed in place, and finding its source.
+"""Detect that a function was changed in place, and find its source.
 
 A function object may change after it became a tool: IPython's `%autoreload` sets `__code__`, `__defaults__`, `__dict__`
-and more of the very object that a module had, and so may anybody. `unchanged_since` notes the parts that decide how a
-call goes and compares them by identity, which takes some hundred nanoseconds. Data is not looked at: what a closure or
-an instance holds beside functions may change at every call.
+and more of the existing object, and any code may do the same. `unchanged_since` records the parts that determine a call
+and compares them by identity, which takes a few hundred nanoseconds. Data is not compared: values other than functions
+in a closure or an instance may change at every call.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def parts_of(function: Any) -> Iterator[Any]:
-    """Give a callable and all that a call of it goes through: partials, methods, `__call__`, wrapped functions.
+    """Yield a callable and everything that a call of it enters: partials, methods, `__call__`, wrapped functions.
 
-    A function that a closure holds is given too, as it may be the one that a decorator calls, but not what it holds.
+    Functions in a closure are included, since a decorator may call them, but not the functions in their closures.
     """
     seen: set[int] = set()
     left: list[tuple[Any, bool]] = [(function, True)]
@@ -152,7 +152,7 @@ def _check_of_more(function: types.FunctionType, cells: list[tuple[types.CellTyp
 
 
 def _check_of_values(held: dict[str, Any]) -> Unchanged:
-    """Return the check of a dict that may be edited in place: the defaults of keywords, what a partial binds."""
+    """Return the check of a dict that may be edited in place: keyword defaults, or the keywords of a partial."""
     noted = list(held.items())
     count = len(noted)
 
@@ -182,11 +182,11 @@ def _check_of_instance(part: Any) -> Unchanged:
 
 
 def present(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that is now where a changed one was; mostly the same object.
+    """Return the current function in place of a changed one; it usually is the same object.
 
-    `%autoreload` gives the old wrapper of a decorated function the code and `__dict__` of the new one, but cannot give
-    it the closure, so a call of the old one still runs the old function. It shares its `__dict__` with the new one in
-    the module, which is returned.
+    `%autoreload` gives the old wrapper of a decorated function the code and `__dict__` of the new one, but not the
+    closure, so a call of the old wrapper still runs the old function. Both wrappers share one `__dict__`, by which the
+    new one is found in the module.
     """
     if not isinstance(function, types.FunctionType) or not function.__closure__ or "<locals>" in function.__qualname__:
         return function
@@ -219,7 +219,7 @@ def defined_by(function: Callable[..., Any]) -> Any:
 
 
 def source_of(function: Callable[..., Any]) -> str | None:
-    """Return the source of the function that does the work; None where Python does not know it."""
+    """Return the source of the function that does the work; None if it is not available."""
     defined = defined_by(function)
     try:
         text = textwrap.dedent(inspect.getsource(defined))
@@ -229,7 +229,7 @@ def source_of(function: Callable[..., Any]) -> str | None:
 
 
 def _defines(text: str, function: Any) -> bool:
-    """Return whether a text is the function's: a reloader may compile it with lines that are not the file's."""
+    """Return whether a text is the source of a function: a reloader may compile it with other line numbers."""
     code = getattr(function, "__code__", None)
     if code is None or not code.co_name.isidentifier():
         return True
@@ -260,7 +260,7 @@ def _found_in_module(function: Any) -> str | None:
 class Definition:
     """The defaults and decorators that a function had when its source was read.
 
-    They come from that source. What differs from them later was set in place, and the source does not show it.
+    They come from that source. A later difference was made in place, so the source does not show it.
     """
 
     __slots__ = ("_codes", "_defaults")
@@ -269,7 +269,7 @@ class Definition:
         self._codes, self._defaults = _codes_of(function), _defaults_of(function)
 
     def difference(self, function: Callable[..., Any]) -> str:
-        """Return a text for the difference of a function from its source's definition; "" without a difference."""
+        """Return a text for the difference of a function from the definition in its source; empty if there is none."""
         codes, defaults = _codes_of(function), _defaults_of(function)
         if codes == self._codes and same(defaults, self._defaults):
             return ""

@@ -43,7 +43,7 @@ class Need:
         name: The key.
         annotation: The annotation of the tool's parameter, or Any.
         default: The default of the tool's parameter, or MISSING.
-        required: Whether the graph cannot run without the key.
+        required: True if the graph cannot run without the key.
         nodes: The nodes that read the key.
         help: The description of the key in the tool's docstring.
     """

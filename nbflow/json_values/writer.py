@@ -60,7 +60,7 @@ class Bounds:
 
     @property
     def is_short(self) -> bool:
-        """Whether the room did not suffice, so that nothing more may be written."""
+        """True if the room did not suffice, so that nothing more may be written."""
         return self.room is not None and self.room.short
 
 

@@ -80,7 +80,7 @@ class Page:
 
     @property
     def asleep(self) -> bool:
-        """Whether the run is released; the next message reads it again."""
+        """True if the run is released; the next message reads it again."""
         return self._feed is None
 
     def show(self, run: RunRecord, view: RunView) -> None:

@@ -39,7 +39,7 @@ class RunLine:
         name: The graph or run, None where the line begins with a key or an option.
         assignments: Keys of the state and the sources of their expressions.
         options: The words of `--word value`, in order.
-        quiet: Whether a last `;` hides the value where it would be shown.
+        quiet: True if a last `;` hides the value where it would be shown.
     """
 
     name: str | None

@@ -48,7 +48,7 @@ class MapRun:
 
     @property
     def untouched(self) -> bool:
-        """Whether no item has ended, and nothing inside an item."""
+        """True if no item has ended, and nothing inside an item."""
         return self.left == len(self.values) - len(self._carried) and _all_untouched(self.tasks())
 
     def more(self) -> list[Task]:
@@ -84,7 +84,7 @@ class SubgraphRun:
 
     @property
     def untouched(self) -> bool:
-        """Whether no task inside has ended."""
+        """True if no task inside has ended."""
         return self.run.untouched and _all_untouched(self.tasks())
 
 

@@ -26,9 +26,9 @@ class NodePlan:
 
     Attributes:
         index: The position of the node in the definition.
-        waits: Whether its join is `all`.
-        each: Whether its join is `each`.
-        is_eager: Whether its join is `first` or `race`, so that it starts on the first arrival.
+        waits: True if its join is `all`.
+        each: True if its join is `each`.
+        is_eager: True if its join is `first` or `race`, so that it starts on the first arrival.
     """
 
     __slots__ = (
@@ -62,7 +62,7 @@ class NodePlan:
         """The only edge out, where there is no choice and the target is a node with the join `all` or `each`."""
         self.subplan: Plan | None = None
         self.composite = definition.map is not None or definition.graph is not None
-        """Whether the node is a map or a subgraph, so that it consists of other tasks."""
+        """True if the node is a map or a subgraph, so that it consists of other tasks."""
 
     def of_type(self, kind: str) -> list[EdgePlan]:
         """Return the edges of one type."""
@@ -87,7 +87,7 @@ class EdgePlan:
         self.slot = -1
         self.resets: slice | None = None
         self.direct = False
-        """Whether nothing can delay the target after a token took this edge: it is the only edge to the target, and the
+        """True if nothing can delay the target after a token took this edge: it is the only edge to the target, and the
         source has waited for everything that could reach it."""
         self.taken = EdgeTaken("", self)
         """The command of an outermost run where no condition was read, shared by all traversals of the edge."""

@@ -28,7 +28,7 @@ class Served:
     Attributes:
         address: The address of the page.
         url: The same with the token.
-        token_is_new: Whether the token was generated, as nobody set one.
+        token_is_new: True if the token was generated, as nobody set one.
     """
 
     def __init__(self, session: Session, settings: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Served:
 
     @property
     def running(self) -> bool:
-        """Whether the server accepts requests."""
+        """True if the server accepts requests."""
         return not self._serving.done()
 
     async def stop(self) -> None:

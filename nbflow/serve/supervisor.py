@@ -60,7 +60,7 @@ class Supervisor:
         tools: Modules with tools.
         listening: The socket that they share, bound.
         workers: The number of workers.
-        reload: Whether they restart when the file changes.
+        reload: True if they restart when the file changes.
         environment: Their environment variables.
         on_ready: Called each time when all of them serve.
         drain: Returns the seconds that active runs get to end when the server shuts down; called once a worker serves.

@@ -118,7 +118,7 @@ class Connections(ServerState):
 
     @property
     def full(self) -> bool:
-        """Whether more than `most` connections are open; a request on a further one is refused."""
+        """True if more than `most` connections are open; a request on a further one is refused."""
         return len(self.connections) > self.most
 
     def make_room(self) -> None:

@@ -89,7 +89,7 @@ def latest_run(session_store: SessionStore, *, unfinished: bool) -> RunRow | Non
 
     Args:
         session_store: The store of the session.
-        unfinished: Whether only runs that did not complete are considered.
+        unfinished: True if only runs that did not complete are considered.
 
     Raises:
         RunStateError: This notebook has no such run, and the last one belongs to another notebook, which is named.
@@ -148,8 +148,8 @@ async def find_source(
         session_store: The store of the session.
         known: The run, if this process has it in memory.
         run_id: The id of the run, or the beginning of it.
-        stored: Whether the run is in the store.
-        fork: Whether a new run starts from it; the run itself may be running then.
+        stored: True if the run is in the store.
+        fork: True if a new run starts from it; the run itself may be running then.
         supply: The secrets that a stored run lacks; a run in memory still has them.
 
     Raises:

@@ -39,7 +39,7 @@ class OutputCache:
 
     Args:
         session_store: Opens the store on first use, and takes the notices.
-        reads: Whether outputs are read from the cache, or only written.
+        reads: True if outputs are read from the cache; if false, they are only written.
     """
 
     def __init__(self, session_store: SessionStore, *, reads: bool = True) -> None:

@@ -68,7 +68,7 @@ class SessionStore:
 
     @property
     def lasts(self) -> bool:
-        """Whether the store is open and persistent, which a store in memory is not."""
+        """True if the store is open and persistent, which a store in memory is not."""
         return self._store is not None and self._store.lasts
 
     def close(self) -> None:
@@ -116,9 +116,9 @@ class SessionStore:
             subgraphs: The graphs that it may name, by name.
             initial: Its initial state.
             started: When it started (s since 1970).
-            strict: Whether its durability is `sync`.
+            strict: True if its durability is `sync`.
             fork: The id of a fork's parent, and the past that the fork starts from.
-            allow_unstored: Whether it may continue where a value cannot be stored; None for the setting.
+            allow_unstored: True if it may continue where a value cannot be stored; None for the setting.
 
         Raises:
             StoreError: The file of the store cannot exist there, or is no SQLite database.

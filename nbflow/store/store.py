@@ -65,12 +65,12 @@ class Store:
 
     @property
     def lasts(self) -> bool:
-        """Whether the store is persistent; a store in memory is not."""
+        """True if the store is persistent; a store in memory is not."""
         return self._database.lasts
 
     @property
     def shared(self) -> bool:
-        """Whether processes on other machines, which have other files, may use the store too."""
+        """True if processes on other machines, which have other files, may use the store too."""
         return self._database.shared
 
     @property
@@ -109,7 +109,7 @@ class Store:
             epoch: The epoch that `create` or `claim` returned.
             make: Returns the batch; called on the writer's thread, so that it costs the caller nothing. The future
                 raises its errors. It must not wait for this store.
-            durable: Whether the future waits until the batch is on disk, not only in the cache of the system.
+            durable: True if the future waits until the batch is on disk, not only in the cache of the system.
 
         Raises:
             RunStateError: Another process has taken the run over, or it was released.
@@ -291,7 +291,7 @@ class Store:
         Args:
             keep_last: How many of the newest runs remain.
             older_than: The age (s) since their start up to which runs remain.
-            dry_run: Whether to count only, and delete nothing.
+            dry_run: If true, count only, and delete nothing.
         """
         most = None if keep_last is None else min(keep_last, MOST_ROWS)
         return self._change(

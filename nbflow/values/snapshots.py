@@ -37,7 +37,7 @@ class _Known:
 
     value: Any
     is_heavy: bool | None = None
-    """Whether a copy may take more than about a millisecond; None if that has not been determined."""
+    """True if a copy may take more than about a millisecond; None if that has not been determined."""
     was_copied: bool = False
     make: Callable[[], Any] | None = None
     """The function that makes copies, from the second copy on."""
@@ -58,7 +58,7 @@ class Snapshots:
     def __init__(self) -> None:
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self.has_grown = False
-        """Whether a list of rows was extended; if not, `compact` has nothing to do."""
+        """True if a list of rows was extended; if not, `compact` has nothing to do."""
 
     def copy(self, value: Any) -> Any:
         """Return a copy of a value, like `own`."""

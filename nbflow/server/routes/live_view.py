@@ -74,7 +74,7 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        """Whether no message waits."""
+        """True if no message waits."""
         return not self._waiting
 
 

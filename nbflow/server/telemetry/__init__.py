@@ -31,7 +31,7 @@ class Answered:
         status: The HTTP status; 101 for an accepted WebSocket, 0 if the client disconnected before a response.
         head_s: The seconds until the response started.
         whole_s: The seconds until it ended.
-        handed_on: Whether another worker answers the request.
+        handed_on: True if another worker answers the request.
     """
 
     method: str

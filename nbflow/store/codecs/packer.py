@@ -61,7 +61,7 @@ class Packer:
 
     @property
     def is_inside(self) -> bool:
-        """Whether the packed values are inside a blob."""
+        """True if the packed values are inside a blob."""
         return self._inline
 
     def inside(self) -> Packer:

@@ -40,7 +40,7 @@ class Unpacker:
         self.classes = classes
         self.path: list[Step] = []
         self.degraded = False
-        """Whether an object was restored as a dict, which is not hashable as the object may have been."""
+        """True if an object was restored as a dict, which is not hashable as the object may have been."""
         self._blobs, self._notes, self._top, self._supply = blobs, notes, top, supply
         self._in_json = False
         self._seen: set[str] = set()
