@@ -76,10 +76,10 @@ class Event:
     `rules` where other ones hold from then on; execution_complete `result`; execution_error `result error`;
     execution_cancelled `result reason`.
 
-    Starts and ends of attempts also say whose they are: `firing` (the number of the start within its run or subgraph
+    Starts and ends of attempts also identify the attempt: `firing` (the number of the start within its run or subgraph
     run), `attempt` (from 1; of node_retry the one to come), and where there is one `scope` (the path of subgraph runs)
-    and `item` (of a map). `begun` is of a subgraph's start that is a retry, and counts from 1; `derived` marks the end
-    of a map or subgraph that follows from what is inside it.
+    and `item` (of a map). `begun` counts the retries of a subgraph from 1; `derived` marks the end of a map or subgraph
+    that follows from what is inside it.
     """
 
     kind: Kind

@@ -1,10 +1,10 @@
-"""Names, in the one form that they have inside: NFKC, the form that Python gives identifiers.
+"""Normalise names to NFKC, as Python normalises identifiers.
 
-Python normalises identifiers to NFKC, so that the parameter of `def f(µ)` is named with the Greek letter, whichever of
-two signs was typed. A name that is an identifier gets that form where it enters: keys of a state, params, nodes, tools,
-graphs, reducers. Any other text stays as it is, and so do keys inside values.
+In `def f(µ)`, the name of the parameter is the Greek letter, even if the micro sign was typed. Therefore names that are
+identifiers are normalised when they enter nbflow: keys of a state, params, nodes, tools, graphs, reducers. Other texts
+and keys inside values are not changed.
 
-What a store has is read as it was written, so lookups in a state (`key_for`) find a key of before in another form too.
+Keys that an earlier version stored may not be normalised, so lookups in a state (`key_for`) also find other forms.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ that the environment variable NBFLOW_SECRET_KEYS names: a comma-separated list o
 `*_token`, compared without regard to case. That applies to keys of the state and of dicts inside it, to the params of a
 node, and to fields of models and dataclasses. None, booleans and empty texts are never secrets.
 
-Rule: where values leave the process, a secret is replaced by `***`. Texts that tools produce (prints, error messages)
+Rule: when values leave the process, a secret is replaced by `***`. Texts that tools produce (prints, error messages)
 cannot be attributed to a value, so every known secret of at least `SHORTEST` characters is masked in them, as CI
 systems do; a value that contains a known secret is treated as a secret itself.
 """
@@ -41,7 +41,7 @@ _CONTAINERS = (Mapping, *_SEQUENCES)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redacted:
-    """Stands for a secret that was not stored; `name` is where it was, such as `config.api_key`."""
+    """The placeholder of a secret that was not stored; `name` is its path, such as `config.api_key`."""
 
     name: str
 
@@ -70,7 +70,7 @@ def has_names() -> bool:
 
 
 def covers(key: object, value: object) -> bool:
-    """Return whether a value is a secret by the name of its key; of `config.api_key` each part counts."""
+    """Return whether the value of a key is a secret by the key's name; each part of `config.api_key` counts."""
     if type(key) is not str or type(value) in _PLAIN or (type(value) in (str, bytes) and not value):
         return False
     names = os.environ.get(KEYS_VARIABLE)
@@ -109,7 +109,7 @@ class _Known:
         self._pattern: tuple[int, re.Pattern[str]] | None = None
 
     def add(self, text: str) -> None:
-        """Know a text, each line of it, and how Python and JSON write it."""
+        """Add a text, each of its lines, and its forms in Python and JSON."""
         forms = {text, repr(text)[1:-1], json.dumps(text)[1:-1], *text.splitlines()}
         for form in forms:
             if len(form.strip()) >= SHORTEST and form not in self.texts and len(self.texts) < _MOST_KNOWN:
@@ -153,7 +153,7 @@ def _texts(value: Any, look: Any) -> Iterator[bool]:
 
 
 def learn(values: Mapping[str, Any]) -> None:
-    """Know the secrets among values by key, and inside them, so that texts are masked from now on."""
+    """Record the secrets among values by key, and inside the values, so that texts are masked from now on."""
     named = has_names()
     if not named and _ATOMS.issuperset(map(type, values.values())):
         return
@@ -180,7 +180,7 @@ def learn(values: Mapping[str, Any]) -> None:
 
 
 def _may_hold_secrets(rows: list[dict[Any, Any]], *, named: bool) -> bool:
-    """Return whether any of the dicts, such as rows or messages, may hold a secret; looks at all of them at once."""
+    """Return whether any of the dicts, such as rows or messages, may have a secret; tests all of them at once."""
     if not _ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
         return True
     names = os.environ.get(KEYS_VARIABLE, "") if named else ""
@@ -188,7 +188,7 @@ def _may_hold_secrets(rows: list[dict[Any, Any]], *, named: bool) -> bool:
 
 
 def learn_value(value: Any) -> None:
-    """Know a secret: a text, or all texts inside it."""
+    """Record a secret: a text, or all texts inside the value."""
     left = [value]
     while left:
         part = left.pop()
@@ -220,7 +220,7 @@ def _parts_of(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
 
 
 def hidden(value: Any) -> Any:
-    """Return a value to be shown: with `***` for what is secret in dicts, lists, tuples and texts, else as it is."""
+    """Return a value for display, with `***` in place of secrets in dicts, lists, tuples and texts."""
     if not (_known.texts or has_names()):
         return value
     if is_secret(value):
@@ -265,15 +265,15 @@ class Supply:
 
     Attributes:
         given: Values, by name.
-        lacking: The names of the secrets for which there is neither a value nor an environment variable; each with the
-            type that it had, as `kind_of` returns it.
+        lacking: The names of the secrets for which there is neither a value nor an environment variable; each with its
+            type, as `kind_of` returns it.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
 
     def value(self, name: str, kind: str) -> Any:
-        """Return a secret as the type that it had; `Redacted` if it is lacking."""
+        """Return a secret in its original type; `Redacted` if it is missing."""
         given = self.given[name] if name in self.given else os.environ.get(variable_of(name))
         if given is None:
             if self.lacking.get(name) not in _SECRET_TYPES:
@@ -284,7 +284,7 @@ class Supply:
         return _typed(raw, kind)
 
     def is_secret_itself(self, name: str) -> bool:
-        """Return whether a lacking value is a secret by its type or its key; others only contain one, as a URL may."""
+        """Return whether a missing value is a secret by its type or key; others only contain one, as a URL may."""
         return self.lacking.get(name) in _SECRET_TYPES or covers(name, MASK)
 
 

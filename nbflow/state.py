@@ -1,7 +1,7 @@
 """The state of one path through a graph, and the reducers that fold several updates of a key into one value.
 
 Invariant: a path sees what was written before it on the edges that led to it, and nothing else. Each write refers to
-the write that it replaced, so a join can tell a later write from a concurrent one, whichever finished first.
+the write that it replaced, so a join can distinguish a later write from a concurrent one, in any order of completion.
 
 A path is its own writes over shared layers: a split freezes one layer for all its branches, and a join compares only
 what lies above the layer that its paths have in common.
@@ -88,7 +88,7 @@ def one_by_one(function: Callable[[Any, Any], Any]) -> Fold:
 def _of_copies(function: Callable[[Any, Any], Any]) -> Fold:
     """Return the fold of a user's reducer: it gets copies, and what it returns is copied (SEMANTICS rule 9).
 
-    Between two updates its value is passed on as it is, since nobody else has seen it.
+    Between two updates its value is not copied, since no other code has a reference to it.
     """
     fold = one_by_one(function)
 
@@ -108,7 +108,7 @@ BUILTIN: Final[dict[str, Fold]] = {
 
 
 def resolve(names: Mapping[str, str], registered: Mapping[str, Callable[[Any, Any], Any]]) -> dict[str, Fold]:
-    """Return the fold of each key; `error` is `last` unless the graph says otherwise.
+    """Return the fold of each key; that of `error` is `last` unless the graph names another.
 
     Raises:
         GraphError: A reducer is neither built in nor registered.
@@ -133,7 +133,7 @@ def unknown_reducers(names: Mapping[str, str], registered: Collection[str]) -> l
 
 
 def folded(fold: Fold, value: Any, updates: Sequence[Any], key: str, writer: str) -> Any:
-    """Return a value with updates folded over it; where one of them could not be stored, neither can the whole.
+    """Return a value with updates folded over it; if one of them was not stored, the result counts as not stored.
 
     Raises:
         ExecutionError: The reducer failed.
@@ -154,10 +154,10 @@ Folds = Mapping[str, Fold]
 
 
 class Write:
-    """One write of one key: who made it, which it saw, and for keys with a reducer the update itself.
+    """One write of one key: its writer, the write that it saw, and for keys with a reducer the update.
 
-    `serial` grows with every write of a run, so what was seen always has the smaller one. A `sweeping` write (an edit
-    by a person) counts as having seen all writes before it.
+    `serial` grows with every write of a run, so a write that was seen always has the smaller one. A `sweeping` write
+    (an edit by a person) counts as having seen all writes before it.
     """
 
     __slots__ = ("seen", "serial", "sweeping", "update", "writer")
@@ -168,7 +168,7 @@ class Write:
         self.writer, self.serial, self.seen, self.update, self.sweeping = writer, serial, seen, update, sweeping
 
     def unseen(self, others: Sequence[Write]) -> Write | None:
-        """Return one of `others` that this write was made beside, if there is any; the others it saw, or is."""
+        """Return one of `others` that is concurrent to this write, None if it has seen, or is, each of them."""
         left = {id(other): other for other in others}
         oldest = min((other.serial for other in others), default=0)
         at: Write | None = self
@@ -184,7 +184,7 @@ _Level = tuple[dict[str, Any], dict[str, Write]]
 
 
 class Layer:
-    """Writes that several paths share; never changed once made.
+    """Writes that several paths share; never changed after their creation.
 
     `levels` are the dicts to look a key up in, newest first, merged such that there are only logarithmically many.
     """
@@ -230,7 +230,7 @@ class PathState(Mapping[str, Any]):
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a key, or `default`; looked up for each argument of a tool, and so without an error."""
+        """Return the value of a key, or `default`; raises no KeyError, since it is called for each argument."""
         if key in self.values_:
             return self.values_[key]
         for values, _ in self.layer.levels:
@@ -262,7 +262,7 @@ class PathState(Mapping[str, Any]):
         return layer_mark(self.layer, key)
 
     def fork(self) -> PathState:
-        """Return a path with the same state; the two are independent from then on."""
+        """Return a new path with the same state; later writes to one do not affect the other."""
         if self.values_:
             self.layer = Layer(self.layer, self.values_, self.marks)
             self.values_, self.marks = {}, {}
@@ -273,8 +273,8 @@ class PathState(Mapping[str, Any]):
     def write(self, update: Mapping[str, Any], writer: str, serial: int, folds: Folds, *, alone: bool) -> int:
         """Write an update, folding keys that have a reducer; return the next serial.
 
-        `alone` says that no other path of the run exists or ended: then nothing can ever stand beside these writes, and
-        they need no marks.
+        `alone` says that the run has no other path, live or ended: then no write can be concurrent to these, and they
+        need no marks.
         """
         for key, value in update.items():
             fold = folds.get(key)
@@ -291,12 +291,12 @@ class PathState(Mapping[str, Any]):
         return serial
 
     def overwrite(self, key: str, value: Any, mark: Write) -> None:
-        """Set a value as it is, as one who has seen every write so far: an edit by a person, one mark for all paths."""
+        """Set a value without its reducer, as a write that has seen all others: an edit. All paths share its mark."""
         self.values_[key] = value
         self.marks[key] = mark
 
     def settle(self) -> None:
-        """Forget how the values came to be: called where no other path exists or ended, so nobody can ask."""
+        """Forget the writes behind the values, which no join needs: called if no other path is live or has ended."""
         root = Layer(None, {}, {})
         root.levels = tuple((values, {}) for values, _ in self.layer.levels)
         self.layer, self.marks = root, {}
@@ -316,7 +316,7 @@ class PathState(Mapping[str, Any]):
 
 
 def layer_mark(layer: Layer, key: str) -> Write | None:
-    """Return the write that gave a layer's key its value."""
+    """Return the write that set the value of a key of a layer."""
     for values, marks in layer.levels:
         if key in values:
             return marks.get(key)

@@ -1,8 +1,8 @@
-"""Tools: the functions that nodes run, and the registry that knows them by name.
+"""Tools: the functions that nodes run, and the registry of tools by name.
 
-Rule: a name is looked up when a node starts, so a redefined function is used by whatever starts after it, and so is one
-that was changed in place: `ToolRegistry.get` notices that, and gives the tool a new version. Which version ran, and its
-source, is in its `ToolSpec`.
+Invariant: a tool is looked up by its name when a node starts, so each node that starts later uses a redefined function.
+`ToolRegistry.get` also detects a function that was changed in place, and gives the tool a new version. The `ToolSpec`
+of a firing has the version that ran, and its source.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ToolSpec:
 
     @cached_property
     def unchanged(self) -> Unchanged:
-        """Returns whether the function is unchanged since this was first read, which `ToolRegistry.register` does."""
+        """A function that returns whether `function` is unchanged since `register` first read this attribute."""
         return unchanged_since(self.function)
 
     @cached_property
@@ -56,7 +56,7 @@ class ToolSpec:
         """The arguments that a call accepts.
 
         Raises:
-            ToolError: Python knows no signature, or an argument can only be given by position.
+            ToolError: The function has no known signature, or a positional-only parameter.
         """
         signature = signature_of(self.name, self.function)
         for name in signature.positional_only:
@@ -76,7 +76,7 @@ class ToolSpec:
 
     @property
     def parameters(self) -> Parameters:
-        """Its parameters, read with their types."""
+        """The parameters of the tool, with their types."""
         known: Parameters | None = self.__dict__.get("_parameters")
         if known is None:
             known = Parameters.read(self.name, self.signature)
@@ -86,17 +86,17 @@ class ToolSpec:
 
     @property
     def params(self) -> tuple[ToolParam, ...]:
-        """The parameters that are given by name; without one that takes the whole state, and `**kwargs`."""
+        """The parameters that each get one value: all but `**kwargs` and a `state` that gets the whole state."""
         return self.parameters.named
 
     @property
     def types(self) -> Mapping[str, Any]:
-        """The types that it names for its parameters and, as `return`, its output, as far as they can be known."""
+        """The types of the parameters and, as `return`, of the output; empty if one of them does not resolve."""
         return self.parameters.types
 
     @property
     def read_only(self) -> frozenset[str]:
-        """The parameters whose annotation promises not to change the value, so that it is passed without a copy."""
+        """The parameters annotated with a read-only type, such as `Mapping`; they get their values without a copy."""
         return self.parameters.read_only
 
     @property
@@ -106,7 +106,7 @@ class ToolSpec:
 
     @property
     def takes_kwargs(self) -> bool:
-        """True if the tool gets the params of the node that no parameter has the name of."""
+        """True if the tool has `**kwargs`, which get the params of the node that match no parameter."""
         return self.signature.takes_kwargs
 
     @cached_property
@@ -116,9 +116,9 @@ class ToolSpec:
 
     @cached_property
     def is_async(self) -> bool:
-        """True if it is meant for the loop: a coroutine function, one marked as such, or an async generator function.
+        """True if a call is made on the loop: for a coroutine function, also by mark, or an async generator function.
 
-        What a call gives decides how the call goes on; this tells only where it is made.
+        The type of the returned object determines how the call continues; this property only says where it is made.
         """
         flags = _flags(self.function)
         return bool(flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)) or inspect.iscoroutinefunction(
@@ -132,7 +132,7 @@ class ToolSpec:
 
     @cached_property
     def source(self) -> str | None:
-        """The source text of the function that does the work, behind decorators; None where Python does not know it."""
+        """The source of the function that does the work, inside all decorators; None if it is not available."""
         return source_of(self.function)
 
     @cached_property
@@ -158,24 +158,24 @@ class ToolSpec:
 
 
 def _flags(function: Any) -> int:
-    """Return the flags of the code that a call enters; generators that are awaited count as no generators."""
+    """Return the flags of the code that a call enters; 0 for a generator that is awaited (`types.coroutine`)."""
     entered = entered_by(function)
     flags = entered.__code__.co_flags if entered is not None else 0
     return 0 if flags & inspect.CO_ITERABLE_COROUTINE else flags
 
 
 def _noted(spec: ToolSpec) -> ToolSpec:
-    """Read what may change of a tool's function: its signature, source and defaults.
+    """Read and cache the signature, the source and the defaults of a tool's function, and return the tool.
 
     Raises:
-        ToolError: Its arguments cannot be given by name.
+        ToolError: The function cannot be called with arguments by name.
     """
     _ = spec.unchanged, spec.signature, spec.source, spec.definition
     return spec
 
 
 def _pass() -> None:
-    """Do nothing: a place where paths split or meet."""
+    """Do nothing: the tool of a node where paths split or meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Snapshot:
 
 
 class ToolRegistry:
-    """Tools, predicates and reducers by name. Tools of installed packages load when a name is first not known."""
+    """Tools, predicates and reducers by name. Tools of installed packages load at the first unknown name."""
 
     def __init__(self) -> None:
         self._tools: dict[str, ToolSpec] = {"pass": ToolSpec("pass", _pass, executor="inline")}
@@ -197,16 +197,16 @@ class ToolRegistry:
         self._reducers: dict[str, Callable[[Any, Any], Any]] = {}
         self._packages_loaded = False
         self.revision = 0
-        """Grows with every change, so that a result derived from older tools is recognised and computed again."""
+        """Grows with every change, so that results derived from older tools can be detected and computed again."""
 
     def register(
         self, name: str, function: Callable[..., Any], *, executor: str | None = None, retries: int | None = None,
         backoff: float | None = None, timeout: float | None = None,
     ) -> ToolSpec:  # fmt: skip
-        """Register a function under a name, in place of what had it before; return its spec.
+        """Register a function under a name, replace an earlier tool of that name, and return the new tool.
 
         Raises:
-            ToolError: It cannot be called by name, or an option is not what it should be.
+            ToolError: The function cannot be called with arguments by name, or an option is invalid.
         """
         if not callable(function):
             raise ToolError(f"tool {name!r} is {type(function).__name__}, which cannot be called; register a function")
@@ -229,7 +229,7 @@ class ToolRegistry:
         backoff: float | None = None, timeout: float | None = None,
     ) -> Callable[[Function], Function]: ...  # fmt: skip
     def tool(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
-        """Register a function under its own name or `name`; a decorator, with or without options."""
+        """Register a function under its `__name__` or `name`; usable as a decorator, with or without options."""
 
         def decorate(decorated: Any) -> Any:
             self.register(name or decorated.__name__, decorated, **options)
@@ -260,10 +260,10 @@ class ToolRegistry:
         return self._reducers
 
     def get(self, name: str) -> ToolSpec:
-        """Return the tool of that name, as its function is now.
+        """Return the current version of a tool.
 
         Raises:
-            ToolError: There is none, here or in an installed package; it names those most alike.
+            ToolError: Neither the session nor an installed package has the tool; the message lists similar names.
         """
         if name not in self:
             near = did_you_mean(name, self._tools)
@@ -272,7 +272,7 @@ class ToolRegistry:
         return spec if spec.unchanged() else self._renewed(spec)
 
     def _renewed(self, spec: ToolSpec) -> ToolSpec:
-        """Put a new version in place of a tool whose function was changed in place."""
+        """Replace a tool whose function was changed in place by a new version, and return that."""
         known, definition = spec.source, spec.definition
         renewed = replace(spec, function=present(spec.function), version=spec.version + 1, difference="")
         if renewed.source == known:
@@ -289,27 +289,27 @@ class ToolRegistry:
         return name in self._tools
 
     def names(self) -> list[str]:
-        """Return the names of all tools, those of installed packages too."""
+        """Return the names of all tools, including those of installed packages."""
         self._load_packages()
         return list(self._tools)
 
     def remove(self, name: str) -> None:
-        """Forget a tool."""
+        """Remove a tool."""
         self.revision += 1
         self._tools.pop(identifier(name), None)
 
     def snapshot(self) -> Snapshot:
-        """Return the present content of the registry."""
+        """Return the current content of the registry."""
         return Snapshot(dict(self._tools), dict(self._predicates), dict(self._reducers), self._packages_loaded)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put back what was registered when the snapshot was taken."""
+        """Restore the content of a snapshot."""
         self.revision += 1
         self._tools, self._predicates = dict(snapshot.tools), dict(snapshot.predicates)
         self._reducers, self._packages_loaded = dict(snapshot.reducers), snapshot.packages_loaded
 
     def _load_packages(self) -> None:
-        """Register what packages offer in the entry-point group `nbflow.tools`: dicts of functions by name."""
+        """Register the tools of the entry points in the group `nbflow.tools`, which are dicts of functions by name."""
         if self._packages_loaded:
             return
         self._packages_loaded = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 MAX_LENGTH = 10_000  # characters of text
 MAX_TOKENS = 1_000
-MAX_DEPTH = 50  # nested brackets, operators upon operators, links of a comparison
+MAX_DEPTH = 50  # nested brackets, nested operators, links of a comparison
 MAX_BITS = 10_000  # of an int that *, ** or << makes, or that // and % take
 MAX_ELEMENTS = 1_000_000  # characters and elements that + and * make in one evaluation; what sum() walks of a range
 MAX_DIGITS = 300  # of round(): a float has no more

@@ -280,7 +280,7 @@ def _names(node: NodeDefinition, spec: ToolSpec | None) -> dict[str, str]:
 
 
 def _meaning(name: str, node: NodeDefinition, registry: ToolRegistry, failing: set[str]) -> str | None:
-    """Return what a name means where it is reserved, and what to do; None for any other."""
+    """Return the meaning of a reserved name, with advice, as a message; None for any other name."""
     if name in CONSTANTS:
         return f"a condition reads {name!r} as a constant, and the key only as state[{name!r}]; give it another name"
     if name in FUNCTIONS or name in registry.predicates:

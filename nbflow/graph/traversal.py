@@ -1,7 +1,7 @@
 """Walks through a graph: components, dominators, and which nodes may run before a node.
 
-All functions work on node ids and on maps from an id to its neighbours, and take near linear time in nodes and edges,
-whatever the shape of the graph.
+All functions work on node ids and on maps from an id to its neighbours, and take almost linear time in nodes and edges
+for every shape of the graph.
 
 `dominators` is the simpler algorithm of T. Lengauer and R. E. Tarjan, A fast algorithm for finding dominators in a
 flowgraph, TOPLAS 1 (1979). To iterate over sets of dominators, or to walk up the tree of dominators from both ends of

@@ -18,7 +18,7 @@ END = "END"
 WHITE = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\ufeff"
 MAX_CONDITIONS = 10_000  # different ones in one graph; each is compiled
 MAX_SIZE = 500_000  # nodes and edges of a graph with its subgraphs; to compile so many takes some ten seconds
-MAX_NESTING = 150  # subgraphs within subgraphs; each takes some calls upon calls when it is compiled and run
+MAX_NESTING = 150  # subgraphs within subgraphs; each takes several nested calls when it is compiled and run
 MAX_FAULTS = 100  # listed; a hostile graph has as many as it has characters
 _MAP_ONLY = {"as": None, "into": None, "limit": None, "on_error": "fail", "errors": "carry"}
 """Options that mean something only beside `map`, with their defaults."""

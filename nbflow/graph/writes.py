@@ -27,7 +27,7 @@ _PLAIN = (int, float, str, bool, bytes, list, tuple, set)
 def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
     """Return the keys that a tool writes; None where the source does not show them.
 
-    Among the keys, None stands for the id of the node: a value that is no dict is written to the key of that name.
+    A key of None means the id of the node: a value that is not a dict is written to the key of that name.
     """
     annotation = annotations_of(spec.function).get("return") if isinstance(spec.function, FunctionType) else None
     if annotation in _PLAIN or annotation in {kind.__name__ for kind in _PLAIN}:

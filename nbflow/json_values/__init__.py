@@ -1,8 +1,8 @@
 """Values as JSON, the same at every edge: `--json`, REST, server-sent events and WebSockets.
 
-Null, booleans, texts, finite floats, integers up to 2**53 - 1 (what every JSON reader keeps exactly), lists, tuples and
-dicts whose keys are texts are the JSON that they look like. Any other value is an object whose `type` names its form;
-`class` is the qualified name of its Python class:
+Null, booleans, texts, finite floats, integers up to 2**53 - 1 (which every JSON reader reads exactly), lists, tuples
+and dicts whose keys are texts are the JSON that they look like. Any other value is an object whose `type` names its
+form; `class` is the qualified name of its Python class:
 
 | `type` | the other fields |
 |---|---|

@@ -32,7 +32,7 @@ _PREVIEW = 64  # bytes
 def scalar(value: Any, writer: Writer) -> Any:
     """Return the form of a value that contains no others; None of any other value."""
     if isinstance(value, Iterator):
-        return writer.instance(value)  # reading a file or a generator would use it up
+        return writer.instance(value)  # reading a file or a generator would consume it
     if is_a(value, "numpy", "generic"):
         return _of_numpy(value, writer)
     if (missing := _missing(value)) is not None:
@@ -63,12 +63,12 @@ def _name(value: Decimal | UUID | PurePath) -> str:
 
 
 def digits(number: int) -> str:
-    """Return the decimal digits of an integer; Decimal has no limit to them, which `str` has."""
+    """Return the decimal digits of an integer; unlike `str`, Decimal does not limit their number."""
     return f"{Decimal(number):f}"
 
 
 def name_of(number: float) -> str:
-    """Return the name of a float that is not finite, as JavaScript has it."""
+    """Return the JavaScript name of a float that is not finite."""
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 

@@ -85,7 +85,7 @@ def _rows(value: Any, rows: int, columns: int) -> Iterable[Sequence[Any]]:
 
 
 def _cell(cell: Any, dtype: Any) -> Any:
-    """Return a cell, None if it is missing; in a column of objects, and outside pandas, NaN is a value like others."""
+    """Return a cell, None if it is missing; in a column of objects, and outside pandas, NaN is not missing."""
     if type(cell).__name__ in ("NAType", "NaTType"):
         return None
     if not isinstance(cell, float) or cell == cell:
@@ -94,7 +94,7 @@ def _cell(cell: Any, dtype: Any) -> Any:
 
 
 def _index(value: Any, rows: int, writer: Writer) -> Form:
-    """Return the index of a pandas frame or series; nothing where it only counts the rows."""
+    """Return the index of a pandas frame or series; empty if it only counts the rows."""
     if not is_a(value, "pandas", "DataFrame", "Series"):
         return {}
     index = value.index

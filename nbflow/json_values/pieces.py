@@ -1,4 +1,4 @@
-"""Writes a value as pieces of JSON text, of which none is large: what is sent is never in memory as a whole.
+"""Write a value as small pieces of JSON text, so that a response is never in memory as a whole.
 
 Invariant: the pieces of a value together are the JSON of `plain` with `UNBOUNDED`. A list, dict or record that occurs
 many times in a value (`x = [x, x]`) is written as often as it occurs, a piece at a time. Any other collection is
@@ -17,7 +17,7 @@ from nbflow.json_values.forms import is_container, record_of
 from nbflow.json_values.writer import DEEPEST, TYPES, UNBOUNDED, Room, class_name, plain
 from nbflow.secrets import MASK, covers, mask
 
-_SMALL = 10_000  # bytes up to which a value is written at once; it is determined again at each depth of a larger one
+_SMALL = 10_000  # bytes up to which a value is written at once; a larger value tests each of its parts again
 _PIECE = 200_000
 MOST_AT_ONCE = 20_000_000
 """Bytes beyond which a collection is truncated that is neither a list, tuple or dict nor a record."""
@@ -37,7 +37,7 @@ def pieces(value: Any, depth: int = 0) -> Iterator[str]:
         yield from object_pieces(value, depth + 1)
     elif depth < DEEPEST and (record := _record(value)) is not None:
         yield from _record_pieces(*record, depth + 1)
-    elif is_container(value):  # such as a deque that contains one deque many times over
+    elif is_container(value):  # such as a deque that contains another deque many times
         yield json_text(plain(value, None, replace(UNBOUNDED, room=Room(MOST_AT_ONCE))))
     else:  # a value whose form takes no more than a few times the memory of the value
         yield json_text(plain(value, None, UNBOUNDED))
@@ -59,7 +59,7 @@ def _record_pieces(type_: str, class_: str, fields: Mapping[str, Any], depth: in
 
 
 def object_pieces(values: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
-    """Give the JSON of values by key, such as a state, in pieces."""
+    """Yield the JSON of values by key, such as a state, in pieces."""
     return enclosed("{}", (_entry(key, value, depth) for key, value in values.items()))
 
 
@@ -75,7 +75,7 @@ def _entry(key: str, value: Any, depth: int) -> Iterator[str]:
 
 
 def enclosed(ends: str, parts: Iterator[Iterator[str]]) -> Iterator[str]:
-    """Give the JSON of an array or object, whose parts come in pieces; small pieces are joined."""
+    """Yield the JSON of an array or object whose parts are iterators of pieces; small pieces are joined."""
     waiting, size, comma = [ends[0]], 1, ""
     for part in parts:
         waiting.append(comma)
@@ -97,7 +97,7 @@ def _text(text: str) -> Iterator[str]:
 
 
 def _is_object(value: dict[Any, Any]) -> bool:
-    """Return whether a dict is an object in JSON, and no pairs."""
+    """Return whether a dict is written as an object, not as pairs."""
     keys = {mask(str.__str__(key)) for key in value if isinstance(key, str) and not isinstance(key, Enum)}
     kind = value.get("type")
     return len(keys) == len(value) and not (isinstance(kind, str) and mask(str.__str__(kind)) in TYPES)

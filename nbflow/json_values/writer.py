@@ -1,4 +1,4 @@
-"""Writes one value as JSON data, in the forms that the package lists.
+"""Write values as JSON data, in the forms that the package documents.
 
 Invariant: the output is finite, has only what `json.dumps` writes exactly, and is the same for the same value.
 """
@@ -20,22 +20,22 @@ from nbflow.state import Unstored
 
 
 class Room:
-    """The bytes of JSON that all values which share it may take; `short` is true once they do not suffice."""
+    """The maximum size (bytes) of the JSON of several values together; `short` is true once it did not suffice."""
 
     def __init__(self, size: int) -> None:
         self.left = size
         self.short = False
 
     def take(self, size: int) -> bool:
-        """Take some bytes; return whether they were there."""
+        """Reserve bytes, and return True if they were available."""
         self.left -= size
         if self.left < 0:
             self.left, self.short = 0, True
         return not self.short
 
     def take_for(self, data: Any, least: int) -> bool:
-        """Take what a text, or a list without containers, needs as JSON; it has at least `least` bytes."""
-        if least > self.left:  # so that what is large is not written to be measured
+        """Reserve the size of a text, or a list without containers, as JSON; it has at least `least` bytes."""
+        if least > self.left:  # so that a large value is not encoded only to be measured
             return self.take(least)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         return self.take(len(text) if text.isascii() else len(text.encode("utf-8", "replace")))
@@ -43,7 +43,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """From which size on a value is truncated; None is no bound.
+    """The sizes beyond which values are truncated; None means no bound.
 
     `cells` bounds a frame, series or array, of which a truncated one shows `rows` rows and `columns` columns. `size`
     bounds bytes, `letters` a text. `parts` bounds how many values a value contains, at every depth together, `room` how
@@ -60,7 +60,7 @@ class Bounds:
 
     @property
     def is_short(self) -> bool:
-        """True if the room did not suffice, so that nothing more may be written."""
+        """True if the room did not suffice, so no more values may be written."""
         return self.room is not None and self.room.short
 
 
@@ -77,7 +77,7 @@ TYPES = frozenset({
 """The names of the forms. A dict with one of these as its `type` is written as pairs, so that it is taken for none."""
 
 EXACT = 2**53 - 1
-"""The largest integer that every reader of JSON keeps exactly (RFC 7493, section 2.2)."""
+"""The largest integer that every reader of JSON reads exactly (RFC 7493, section 2.2)."""
 DEEPEST = 200
 _LEAST, FORM = 2, 60  # bytes that any value takes with its comma, and about those of the fields of any form
 _PREVIEW = 1_000  # characters of a text for which there is no room
@@ -89,14 +89,14 @@ Step = tuple[str, Any]
 
 
 def plain(value: Any, whole: str | None = None, bounds: Bounds = WHOLE) -> Any:
-    """Return a value as JSON data; `whole` is a Python expression that gets it, for what is truncated."""
+    """Return a value as JSON data; `whole` is a Python expression for it, used if it is truncated."""
     return Writer(bounds, whole).value(value)
 
 
 def object_data(values: Mapping[str, Any], whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return values by key, such as a state, as an object; each value has the bounds for itself, but for their room.
+    """Return values by key, such as a state, as an object; all share the room, each has the other bounds.
 
-    Where the room ends, the keys that follow are left out.
+    Keys after the end of the room are left out.
     """
     written = {}
     for key, value in values.items():
@@ -108,12 +108,12 @@ def object_data(values: Mapping[str, Any], whole: str | None = None, bounds: Bou
 
 
 def own_data(data: Any) -> Any:
-    """Return data of nbflow's own, such as an error or a JSON schema: its objects are never taken for forms."""
+    """Return data of nbflow itself, such as an error or a JSON schema, whose objects are never mistaken for forms."""
     return Writer(WHOLE, None, own=True).value(data)
 
 
 class Writer:
-    """Writes one value. `whole` is a Python expression that gets it; `own` is said of data that is nbflow's own."""
+    """Writes one value. `whole` is a Python expression for it; `own` is true for data of nbflow itself."""
 
     def __init__(self, bounds: Bounds, whole: str | None, *, own: bool = False) -> None:
         self.bounds, self._whole, self._own = bounds, whole, own
@@ -136,7 +136,7 @@ class Writer:
         except RecursionError:  # the caller's stack is nearly used up
             del self._path[depth:]
             return self.truncated({"type": "instance", "class": class_name(type(value))}, [], None)
-        except Exception as error:  # noqa: BLE001 - a value's own code may raise anything, and costs only this value
+        except Exception as error:  # noqa: BLE001 - code of a value may raise anything; only this value is lost
             return self._broken(value, error)
 
     def _simple(self, value: Any) -> Any:
@@ -177,7 +177,7 @@ class Writer:
             self._around.pop()
 
     def _text(self, value: str) -> Any:
-        # Not by the class's own methods: a subclass may have others.
+        # Not by methods of the class, which a subclass may override.
         text, most = mask(str.__str__(value)), self.bounds.letters
         if self._room is not None and not self._room.take_for(text, len(text)):
             most = _PREVIEW if most is None else min(most, _PREVIEW)
@@ -195,7 +195,7 @@ class Writer:
     # what contains values
 
     def items(self, values: Iterable[Any], *, indexed: bool) -> list[Any]:
-        """Return values in order, as many as the bounds allow; `indexed` if an index gets each of them."""
+        """Return values in order, as many as the bounds allow; `indexed` says that an index returns each of them."""
         if type(values) is list and self._is_plain(values) and self._fits(values):
             return [*values]
         written = []
@@ -208,7 +208,7 @@ class Writer:
         return written
 
     def _is_plain(self, values: list[Any]) -> bool:
-        """Return whether JSON has a list as it is; a look at all items at once."""
+        """Return whether a list is the same in JSON; this tests all items at once."""
         if self._left is not None:
             return False
         kinds = set(map(type, values))
@@ -219,18 +219,18 @@ class Writer:
         return kinds <= {str, bool, type(None)} and not are_known() and self.bounds.letters is None
 
     def _fits(self, values: list[Any]) -> bool:
-        """Return whether there is room for a whole list that JSON has as it is, and take it if so."""
+        """Return whether there is room for a whole list that is the same in JSON, and reserve the room."""
         if self._room is None:
             return True
         least = sum(len(value) + _LEAST if type(value) is str else _LEAST for value in values)
         return least <= self._room.left and self._room.take_for(values, least)
 
     def has_room(self, size: int) -> bool:
-        """Take room for some bytes; return whether it was there."""
+        """Reserve room for some bytes; return whether it was available."""
         return self._room is None or self._room.take(size)
 
     def _spent(self) -> bool:
-        """Count one more part; return whether there is no place for it."""
+        """Count one more part; return True if it exceeds the bounds."""
         if self._room is not None and self._room.short:
             return True
         if self._left is None:
@@ -239,7 +239,7 @@ class Writer:
         return self._left < 0
 
     def mapping(self, value: Mapping[Any, Any]) -> Any:
-        """Return a dict: as an object where all keys are texts and it cannot be taken for a form, else as pairs."""
+        """Return a dict: an object if all keys are texts and it does not look like a form, else pairs."""
         pairs: list[tuple[Any, Any]] = []
         for key, part in value.items():
             written = mask(key) if type(key) is str else self.at(None, key)
@@ -259,7 +259,7 @@ class Writer:
         return {"type": type_, "class": class_name(type(value)), **(parts if flat else {"fields": parts})}
 
     def part(self, key: Any, value: Any, step: Step | None) -> Any:
-        """Return a value under a key or the name of a field, `***` where that names a secret."""
+        """Return the value of a key or field; `***` if the name is that of a secret."""
         if covers(key, value):
             return MASK
         self._path.append(step)
@@ -268,7 +268,7 @@ class Writer:
         return written
 
     def at(self, step: Step | None, value: Any) -> Any:
-        """Return a value inside another; `step` ends the expression that gets it, None if none does."""
+        """Return a value inside another; `step` extends the expression for it, None if there is none."""
         self._path.append(step)
         written = self.value(value)
         self._path.pop()
@@ -281,7 +281,7 @@ class Writer:
         whole = self._whole
         if whole is not None:
             for step in self._path:
-                if step is None:  # no expression gets what is inside, so it is the one for the value around it
+                if step is None:  # there is no expression for the inner value, so use that of the outer one
                     break
                 whole += step[0] % (step[1],)
         told = None if whole is None else mask(whole)
@@ -309,7 +309,7 @@ def is_form(data: Mapping[str, Any]) -> bool:
 
 
 def class_name(cls: type) -> str:
-    """Return a class's qualified name; of a library's, under the name that its users import it by."""
+    """Return the qualified name of a class; for a class of a library, the name by which users import it."""
     module = str(cls.__module__)
     public = module.partition(".")[0]
     return f"{public if public in LIBRARIES else module}.{cls.__qualname__}"

@@ -1,1 +1,1 @@
-"""One run as one page follows it, over any wire: patches out, requests in."""
+"""The live view of one run on one page, over any transport: patches out, requests in."""

@@ -100,7 +100,7 @@ class Commands:
 
 
 def not_active(run: RunRecord, elsewhere: str) -> RunStateError:
-    """Return the error for a command to a run that is not active here: it has ended, or else `elsewhere` says why."""
+    """Return the error for a command to a run that is not active here; `elsewhere` is for one that has not ended."""
     ended = f"has ended with status {run.status}"
     return RunStateError(f"run {run.id} {elsewhere if run.result is None else ended}")
 

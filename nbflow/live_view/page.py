@@ -2,8 +2,8 @@
 
 Invariant: messages of the page are handled on the loop of the run; `receive` passes them to it from any thread.
 
-A page follows its run through later resumes, whoever starts them, until it shows another run, such as a fork that was
-started on it. If its run is released from memory, the page reads the run again for the next message.
+A page follows its run through later resumes, by any client, until it shows another run, such as a fork that was started
+on it. If its run is released from memory, the page reads the run again for the next message.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_UNHEARD = 100
 
 @dataclass(frozen=True, slots=True)
 class Rereading:
-    """The way a page reads a run again that was released from memory.
+    """The functions by which a page reads a run again that was released from memory.
 
     Attributes:
         read: Returns the run by its id, and its fold without events; it may block.
@@ -101,7 +101,7 @@ class Page:
         return feed
 
     def release(self, run: RunRecord) -> None:
-        """Drop the reference to a run, if it is the displayed one; the page keeps its content."""
+        """Drop the reference to a run, if it is the displayed one; the page still shows its content."""
         feed = self._feed
         if feed is not None and feed.run is run and self._again is not None:
             feed.leave()
@@ -120,7 +120,7 @@ class Page:
                 feed.handle(message)
             else:
                 loop.call_soon_threadsafe(feed.handle, message)
-        except RuntimeError:  # the run ended, and its own loop with it: nothing is left to disturb
+        except RuntimeError:  # the run has ended and its loop is closed, so there is nothing to do
             feed.handle(message)
 
     def _ask_again(self, message: Any) -> None:
@@ -135,7 +135,7 @@ class Page:
             del self._unheard[1]
 
     def _read_again(self) -> None:
-        assert self._again is not None  # noqa: S101 - only such a page is released
+        assert self._again is not None  # noqa: S101 - only a page with `again` releases its run
         try:
             run, view = self._again.read(self._run_id)
             CatchUp(view, run.events).fold()
@@ -164,7 +164,7 @@ class Page:
             if self._home is not None:
                 self._home.call_soon_threadsafe(action)
                 return
-        except RuntimeError:  # the loop is closed: nothing is left to disturb
+        except RuntimeError:  # the loop is closed, so there is nothing to do
             pass
         action()
 

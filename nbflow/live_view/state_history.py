@@ -4,7 +4,7 @@ Steps are folded from the events alone. The state is not stored at every event: 
 run's events through the scheduler, from the nearest replay or remembered state.
 
 Invariant: a call folds and replays at most `AT_ONCE` events, so that a run with a million events is not held up;
-callers ask again until the answer is there.
+callers repeat the call until it returns the answer.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Feed:
 
     def _changed(self) -> None:
         # The first change after a quiet period is sent at once, with all changes of the same turn of the loop.
-        assert self._live is not None  # noqa: S101 - only a run that lives changes
+        assert self._live is not None  # noqa: S101 - only a live run changes
         self._live.loop.call_later(self._throttle.wait(self._live.loop.time()), self._flush)
 
     def _flush(self) -> None:

@@ -30,7 +30,7 @@ MAX_PARTS = 50_000  # nodes, and edges, of one graph
 
 
 def read_graph(text: str, *, name: str = "") -> GraphDefinition:
-    """Return the graph that the text of a `%%flow_graph` cell defines: notation, or JSON where it begins with `{`.
+    """Return the graph that the text of a `%%flow_graph` cell defines: notation, or JSON if it starts with `{`.
 
     Args:
         text: At most 1 MB.
@@ -47,7 +47,7 @@ def read_graph(text: str, *, name: str = "") -> GraphDefinition:
 
 
 def read_flow(text: str) -> list[GraphDefinition]:
-    """Return the graphs of a `.flow` file: sections that begin with `graph NAME`, one graph without, or JSON.
+    """Return the graphs of a `.flow` file: sections that start with `graph NAME`, one graph without, or JSON.
 
     Raises:
         NotationError: The text cannot be parsed; the error names the position and what was expected.

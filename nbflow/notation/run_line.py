@@ -1,7 +1,7 @@
-"""Reads the line of `%flow_run NAME key=expr key2=expr2 --flag value`.
+"""Parse the line of `%flow_run NAME key=expr key2=expr2 --flag value`.
 
-An expression ends before white space and `NAME =` or `--word`, outside brackets and quotes, at the first such
-place where what stands before it is an expression. `#` ends the line where a word could begin, so `NODE#3` is one
+Outside brackets and quotes, an expression ends before white space that is followed by `NAME =` or `--word`, at the
+first such position where the text so far is an expression. A `#` after white space starts a comment, so `NODE#3` is one
 word. Nothing is evaluated here.
 """
 
@@ -36,10 +36,10 @@ class RunLine:
     """A parsed line.
 
     Attributes:
-        name: The graph or run, None where the line begins with a key or an option.
+        name: The graph or run; None if the line starts with a key or an option.
         assignments: Keys of the state and the sources of their expressions.
         options: The words of `--word value`, in order.
-        quiet: True if a last `;` hides the value where it would be shown.
+        quiet: True if the line ends with `;`, which suppresses the display of the value.
     """
 
     name: str | None

@@ -46,11 +46,11 @@ def parse_since(text: str, *, now: float) -> float:
     A time without a zone is a local one.
 
     Args:
-        text: What a person typed.
+        text: The span, date or time as text.
         now: Seconds since 1970.
 
     Raises:
-        NbflowError: It is neither.
+        NbflowError: The text is none of these.
     """
     if _SPAN.fullmatch(text):
         return now - parse_span(text)

@@ -176,10 +176,9 @@ def _language(metadata: Mapping[str, Any]) -> str:
 
 
 def _notebook(path: Path, text: str) -> dict[str, Any]:
-    """Return a notebook of any form in that of today.
+    """Return a notebook of any version of the format in the current one.
 
-    What nbformat loads to check a file may take longer than all else that is done with it, so it judges only what is
-    not plainly of the form that all are written in today.
+    nbformat is slow to import, so it is used only for notebooks that do not plainly have the current format.
 
     Raises:
         NotebookError: The text is not a notebook.
@@ -201,10 +200,10 @@ def _notebook(path: Path, text: str) -> dict[str, Any]:
 
 
 def _checked(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a notebook of today's form with the source of each cell as one text.
+    """Return a notebook of the current format with the source of each cell as one text.
 
     Raises:
-        ValueError: It is not of that form.
+        ValueError: The notebook does not have that format.
     """
     cells, metadata = notebook.get("cells"), notebook.get("metadata")
     if not isinstance(metadata, Mapping):
@@ -231,20 +230,20 @@ def _cell(number: int, cell: Any) -> dict[str, Any]:
 
 
 def _converted(path: Path, text: str, fault: str | None = None) -> dict[str, Any]:
-    """Return a notebook that nbformat can read in today's form; `fault` is what is known to be wrong with it.
+    """Return a notebook that nbformat can read in the current format; `fault` describes its known fault.
 
     Raises:
         NotebookError: nbformat cannot read it.
     """
     import nbformat
 
-    logger = logging.getLogger("traitlets")  # where nbformat reports what it reads all the same
+    logger = logging.getLogger("traitlets")  # where nbformat reports faults that it tolerates
     disabled, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _checked(nbformat.reads(text, as_version=FORMAT))  # type: ignore[no-untyped-call]
-    except Exception as error:  # of odd data nbformat raises whatever its code meets first
+    except Exception as error:  # for malformed data nbformat raises many types of exceptions
         told = fault or f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
         raise NotebookError(path, f"is not a notebook: {told}") from error
     finally:

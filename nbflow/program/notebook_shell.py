@@ -80,7 +80,7 @@ def _error_of(shell: InteractiveShell, source: str) -> BaseException | None:
     try:
         result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]  # IPython is untyped here
     except (ValueError, RecursionError, MemoryError) as error:
-        return error  # of a source that Python cannot read, such as one with half a surrogate pair
+        return error  # for a source that Python cannot read, such as one with half a surrogate pair
     found: BaseException | None = result.error_before_exec or result.error_in_exec
     return found
 
@@ -94,7 +94,7 @@ def _line_of(shell: InteractiveShell, error: BaseException) -> str:
 
 
 class _CellCompiler(CachingCompiler):
-    """A compiler that names code by the file and the cell, so that tracebacks show where to look."""
+    """A compiler that names code after the file and the cell, so that tracebacks show the cell."""
 
     notebook = "notebook"
 
@@ -115,7 +115,7 @@ class FileShell(InteractiveShell):
         """Show nothing: `load_notebook` raises the error."""
 
     def ask_exit(self) -> None:
-        """Do what `exit()` and `quit()` in a cell do here: fail the cell."""
+        """Fail the cell; `exit()` and `quit()` in a cell call this."""
         raise SystemExit
 
 

@@ -126,10 +126,10 @@ def _module(name: str) -> ModuleType:
     """Return a module by its name, or by the path of its file.
 
     Raises:
-        NbflowError: It cannot be imported, whatever its code raises.
+        NbflowError: The module cannot be imported, also if its code raises any exception.
     """
     is_file = name.endswith(".py") or "/" in name or os.sep in name
-    # As Python does: a module beside the user's work is found, and what lies beside a file is found by that file.
+    # As Python does: modules in the working directory are found, and a file finds the modules beside it.
     folder = str(Path(name).absolute().parent if is_file else Path.cwd())
     sys.path.insert(0, folder)
     try:
@@ -145,7 +145,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _module_of(path: Path) -> ModuleType:
-    """Return the module that a file is, under the file's name."""
+    """Import a file as a module under the name of the file, and return the module."""
     if path.is_dir() or not path.is_file():
         raise NbflowError(f"--tools {path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
     if path.suffix != ".py":

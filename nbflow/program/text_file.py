@@ -1,6 +1,6 @@
 """Read text files in UTF-8, or in the encoding of their byte-order mark.
 
-Invariant: a byte-order mark says how a file is encoded and is no part of its text; without one it is UTF-8.
+Invariant: a byte-order mark determines the encoding and is not part of the text; without one the encoding is UTF-8.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nbflow.errors import NbflowError
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before that of UTF-16, which it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before the mark of UTF-16, which is its prefix
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -43,7 +43,7 @@ def read_text(path: Path) -> str:
     """Return the text of a file, without its byte-order mark.
 
     Raises:
-        FileError: It cannot be opened, or is no text in UTF-8, nor in the encoding that its mark says.
+        FileError: The file cannot be opened, or is not text in the encoding of its mark, or in UTF-8 without one.
     """
     try:
         raw = path.read_bytes()

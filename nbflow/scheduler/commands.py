@@ -61,7 +61,7 @@ class Task:
 
     Attributes:
         firing: The number of the start within the run of its graph, from 1.
-        order: Sorts the firings of one node by the edges that they came by, never by time.
+        order: The sort key of the firings of one node: the edges by which their tokens arrived, never the time.
         item: The index within a map; None for a firing of the node itself.
         attempt: The attempt that runs now; the engine sets it.
         tried: The number of attempts before the run was resumed.

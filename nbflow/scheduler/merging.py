@@ -10,8 +10,8 @@ share everything below:
                    layer 1
 
 Merging two paths reads only the writes above their deepest common layer. Each write knows the write of the same key
-that it has seen. Of two writes, the one that has seen the other wins, in whatever order they finished; two writes that
-have not seen each other need a reducer (SEMANTICS rules 10 and 11).
+that it has seen. Of two writes, the one that has seen the other wins, in any order of completion; two writes that have
+not seen each other need a reducer (SEMANTICS rules 10 and 11).
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class EdgePlan:
     """An edge.
 
     Attributes:
-        limit: How often the edge may be taken; None off every cycle.
+        limit: The maximum number of times that the edge is taken; None for an edge outside all cycles.
         slot: The index of the counter of the edge in a run.
         resets: The slots of the edges inside the inner loops that the edge enters from outside.
     """

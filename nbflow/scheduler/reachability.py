@@ -24,7 +24,7 @@ visits it again. An example:
 
 The search from 1 starts at 2, by the edge 2 → 1, and merges 2 into 1. It does not see 0 → 2, which leads from outside
 into the middle of that loop: the lowest common ancestor of its ends is 0. The search from 0 starts at 2, by the edge
-2 → 0; node 2 now stands for node 1, so the search finds the loop of 1 as a part of the loop of 0.
+2 → 0; node 2 now represents node 1, so the search finds the loop of 1 as a part of the loop of 0.
 
 The common ancestors come from the same walk (Tarjan 1979): a node that the walk has left is merged into its parent, so
 the lowest open ancestor of a node is also an ancestor of the current node of the walk. Each edge costs two finds with
@@ -32,7 +32,7 @@ path compression, so the time is near linear in nodes and edges.
 
 Reachability. SEMANTICS rule 5 defines which positions can delay a pending node:
 
-- Outside loops, every path along the edges counts, whatever the types of the edges.
+- Outside loops, every path along the edges counts, also along edges of different types.
 - Inside a loop, a path through the head of the loop belongs to the next round, so it does not count.
 - A running head delays the nodes of its loop. A pending head does not.
 - The head itself waits for every live position in its loop, so rounds do not overlap.
@@ -171,7 +171,7 @@ class _Walk:
 
 
 class _Heads:
-    """The searches for the bodies of the loops, inner loops first; -1 stands for the whole graph, and for no loop.
+    """The searches for the bodies of the loops, inner loops first; -1 is the whole graph, and no loop.
 
     Attributes:
         around: By part, the head of the loop whose region contains it.
@@ -323,8 +323,8 @@ class Reachability:
     """The masks of the running and of the pending positions that can delay each node.
 
     The mask of a part of a region (`Structure`) is the union, over the parts that lead to it, of their nodes and their
-    masks. So each edge costs one union, in whatever order the nodes are asked about, as long as the masks of all parts
-    fit into memory. In a graph too large for that, only the masks of the nodes asked about are cached.
+    masks. So each edge costs one union, in any order of the queries, as long as the masks of all parts fit into memory.
+    In a graph too large for that, only the masks of the nodes asked about are cached.
     """
 
     def __init__(self, structure: Structure) -> None:

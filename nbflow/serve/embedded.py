@@ -28,7 +28,7 @@ class Served:
     Attributes:
         address: The address of the page.
         url: The same with the token.
-        token_is_new: True if the token was generated, as nobody set one.
+        token_is_new: True if the token was generated, because none was set.
     """
 
     def __init__(self, session: Session, settings: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Served:
 
 
 def _imported(name: str) -> Any:
-    """Return a module of the server, the one edge that a session starts by itself; tests/test_layers.py allows it."""
+    """Import and return a module of the server, an import upwards that tests/test_layers.py allows."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -94,7 +94,7 @@ def serve(session: Session, **settings: Any) -> Served:
     """Serve a session on the running loop; return at once.
 
     Raises:
-        NbflowError: An option is not understood, or the address is taken.
+        NbflowError: An option is invalid, or the address is taken.
         ImportError: The extra `server` is not installed.
     """
     try:

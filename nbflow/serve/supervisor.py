@@ -3,8 +3,8 @@
 A worker that dies is replaced; all of them are restarted when the file changes.
 
 Invariant: the socket belongs to this process, so no request is lost while one worker replaces another. After several
-workers in a row that ended before they served, none is started any more; their messages say why. A worker ends within a
-bounded time after the request to end: by SIGTERM, then by SIGKILL together with the processes that it started.
+workers in a row have ended before they served, no more are started; their messages have the reason. A worker ends
+within a bounded time after the request to end: by SIGTERM, then by SIGKILL together with the processes that it started.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Supervisor:
         tools: Modules with tools.
         listening: The socket that they share, bound.
         workers: The number of workers.
-        reload: True if they restart when the file changes.
+        reload: True if the workers restart when the file changes.
         environment: Their environment variables.
         on_ready: Called each time when all of them serve.
         drain: Returns the seconds that active runs get to end when the server shuts down; called once a worker serves.
@@ -107,7 +107,7 @@ class Supervisor:
                 changed = now
                 self._end_all()
                 if not self._signals:
-                    self._start_all()  # one that fails leaves the socket, and the next change tries again
+                    self._start_all()  # a failed restart leaves the socket open, and the next change tries again
             elif not self._replace_dead():
                 return 1
             self._reap()
@@ -128,7 +128,7 @@ class Supervisor:
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
             self._release(worker)
-            # A worker that served is replaced, whatever ended it. The store gives up a run that kills its owners.
+            # A worker that served is replaced after any end. A run that kills its owners is given up by the store.
             self._failed = 0 if worker.serves else self._failed + 1
             if self._failed >= MOST_FAILED:
                 print(f"nbflow: {MOST_FAILED} workers in a row ended before they served", file=sys.stderr)  # noqa: T201
@@ -218,9 +218,9 @@ class Supervisor:
 def scratch_folder() -> Iterator[Path]:
     """Make a folder for temporary files, and delete it at the end; first delete those of processes that were killed.
 
-    The process holds a lock on a file in its folder. The kernel releases the lock when the process ends, however it
-    ends, so a folder whose lock can be had belongs to no process any more. A process id in the name would not do: ids
-    are used again, and containers that share the folder of temporary files have ids of their own.
+    The process holds a lock on a file in its folder. The kernel releases the lock at any end of the process, so a
+    folder whose lock is free belongs to a process that has ended. A process id in the name would not suffice: ids are
+    reused, and containers that share the folder of temporary files each count their ids from 1.
     """
     import fcntl  # not on Windows, where this module is loaded too
 

@@ -62,8 +62,8 @@ class Shelf:
         """Store a graph that a client created; the newest version of a name is not stored twice.
 
         Raises:
-            GraphError: It is no sound graph, or names tools or graphs that are not here.
-            RequestError: Its name is none that a request could name, or it holds what JSON has no form for.
+            GraphError: The graph is not valid, or names tools or graphs that this server lacks.
+            RequestError: No request could use its name, or it has values that JSON cannot represent.
             RunStateError: The file or notebook defines a graph of its name.
             LimitError: It is too large.
         """
@@ -90,7 +90,7 @@ class Shelf:
 
         Raises:
             GraphNotFoundError: There is none.
-            StoreError: What is stored is no sound graph.
+            StoreError: The stored graph is not valid.
         """
         await self._load(name, set())
         return self._session.find(name)
@@ -101,7 +101,7 @@ class Shelf:
         Raises:
             GraphNotFoundError: There is none.
             GraphError: It cannot run here.
-            StoreError: What is stored is no sound graph.
+            StoreError: The stored graph is not valid.
         """
         graph = await self.find(name)
         await self.work.run(self._session.prepare, graph)
@@ -217,7 +217,7 @@ class Shelf:
 
 def _read(data: Mapping[str, Any]) -> GraphDefinition:
     """Return a graph that was sent."""
-    size_of(data, "the graph", nul=True)  # of a name with one the error below says more
+    size_of(data, "the graph", nul=True)  # for a name with versions, the error below says more
     graph = GraphDefinition.model_validate(dict(data))
     if not graph.name.strip():
         raise NbflowError("a graph needs a name here: runs are started by it")

@@ -28,7 +28,7 @@ from nbflow.store.archive import seconds_of
 
 
 def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return an event as JSON data; one that is larger than the room of its bounds names the route to the whole."""
+    """Return an event as JSON data; if it exceeds its bounds, it has the path of the route to the complete event."""
     told = serialization.event_data(event, run_id, bounds)
     if isinstance(error := told.get("error"), Mapping):
         told["error"] = without_paths(error)
@@ -54,7 +54,7 @@ def name_of(path: str) -> str:
 
 
 def event_texts(events: Sequence[Event], run_id: str, most: int) -> list[str]:
-    """Return events as JSON texts: one at least, and no more once they have `most` bytes; each has as many at most."""
+    """Return events as JSON texts: at least one, and no more once they have `most` bytes, which also bounds each."""
     texts: list[str] = []
     size = 0
     for event in events:

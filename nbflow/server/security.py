@@ -186,7 +186,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
     """Return a request's body.
 
     Raises:
-        LimitError: The body exceeds the limit, whatever its Content-Length says.
+        LimitError: The body exceeds the limit, also if its Content-Length does not.
         RequestError: The body did not arrive in time.
     """
     parts: list[bytes] = []

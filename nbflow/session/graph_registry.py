@@ -61,7 +61,7 @@ class GraphRegistry:
 
         Raises:
             NotationError: The text cannot be read.
-            GraphError: It defines no valid graph, or one with another name.
+            GraphError: The source defines no valid graph, or a graph with another name.
         """
         if not name.strip():
             raise GraphError("a graph of a session needs a name")
@@ -77,10 +77,10 @@ class GraphRegistry:
         return graph
 
     def find(self, name: str) -> GraphDefinition:
-        """Return the graph of a name.
+        """Return the graph with this name.
 
         Raises:
-            GraphNotFoundError: There is none; the message names the most similar ones.
+            GraphNotFoundError: No graph has this name; the message lists similar names.
         """
         found = self.graphs.get(identifier(name)) or self.graphs.get(name)
         if found is None:
@@ -100,7 +100,7 @@ class GraphRegistry:
         return needs(self.find(name), self._tools, self.graphs)
 
     def prepare_check(self, graph: GraphDefinition) -> None:
-        """Compute the keys that every run of a graph needs, so that `refuse_missing` has them ready; in any thread."""
+        """Compute the keys that every run of a graph needs, for `refuse_missing`. Any thread may call it."""
         known = self._checks.get(graph.name)
         if known is None or not known.is_of(graph, self.graphs):
             known = self._checks[graph.name] = self._new_check(graph)
@@ -139,7 +139,7 @@ class GraphRegistry:
         return [] if store is None else [StoredGraph(row) for row in store.graphs(named).result()]
 
     def stored_name(self, name: str) -> str:
-        """Return the name by which a graph is stored: normalised, unless an earlier version stored it as given."""
+        """Return the name under which a graph is stored: normalised, unless an older nbflow stored it without that."""
         store, other = self._open_store().open_existing(), identifier(name)
         return name if other == name or (store is not None and store.graphs(name).result()) else other
 

@@ -1,7 +1,7 @@
 """Recompute values that could not be stored, when a run resumes in another process.
 
-A firing runs again only if a task that is still to run may read a value that the firing's stored output lacks. The rest
-of its output is taken from the store, so that a key which was stored never changes.
+A firing runs again only if a task that has yet to run may read a value that the stored output of the firing lacks. The
+other keys of its output are taken from the store, so a stored key never changes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Recomputation:
         """The recomputed values, by the id of the marker that each replaces."""
 
     async def run(self) -> None:
-        """Recompute the missing values that a task still to run may read.
+        """Recompute the missing values that a task that has yet to run may read.
 
         Raises:
             StoreError: A value cannot be recomputed: it belongs to the initial state, or its tool no longer returns it.
@@ -81,7 +81,7 @@ class Recomputation:
     async def _run_again(self, event: Event) -> None:
         node = _definition(self._plan, event)
         given = _keys_given(node, self._start(event).data["input"], self._engine.registry)
-        # Firings run in the order of their events, so what this one lacked has been recomputed by now.
+        # Firings run in the order of their events, so the values that this one lacked have been recomputed by now.
         given = {key: self._values.get(id(value), value) for key, value in given.items()}
         result = await self._engine.execute(_alone(node), given)
         output = result.logs[-1].output or {}
@@ -108,7 +108,7 @@ class Recomputation:
 
 
 def _keys_given(node: NodeDefinition, given: Mapping[str, Any], registry: ToolRegistry) -> dict[str, Any]:
-    """Return the keys that a firing gave to its tool; where `state` is the whole state, the keys of that too."""
+    """Return the keys that a firing passed to its tool, including the keys of a whole `state`."""
     whole = given.get(STATE) if registry.get(node.tool or "").takes_state and STATE not in node.params else None
     if not isinstance(whole, Mapping):
         return dict(given)
@@ -142,7 +142,7 @@ def _alone(node: NodeDefinition) -> GraphDefinition:
 
 
 def missing_values(run: GraphRun, registry: ToolRegistry) -> list[Unstored]:
-    """Return the values that were not stored and that a task still to run may read, as far as the graph shows it."""
+    """Return the values that were not stored and that, by the graph, a task that has yet to run may read."""
     return [marker for part in readable_values(run, registry) for marker in unstored_in(part.value)]
 
 
@@ -170,7 +170,7 @@ class _Readers:
 
 
 def readable_values(run: GraphRun, registry: ToolRegistry) -> Iterator[ReadableValue]:
-    """Yield the values of a run, and of its subgraphs, that a task still to run may read."""
+    """Yield the values of a run and its subgraphs that a task that has yet to run may read."""
     readers = _Readers(dict.fromkeys(run.plan.folds))
     _add_readers(readers, _reachable(run), run.prefix, registry)
     for path in run.paths():

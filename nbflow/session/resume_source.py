@@ -45,7 +45,7 @@ _MOST_BYTES = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A run to resume or to fork, in memory or in the store; `head` is None where no store has it."""
+    """A run to resume or to fork, in memory or in the store; `head` is None if no store has it."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class Source:
         return self._as_stored(graphs[self.name])
 
     def _as_stored(self, graph: GraphDefinition) -> GraphDefinition:
-        """Return a graph; the run's own where the two differ only in the Unicode form of names, which events repeat."""
+        """Return a graph, or the run's if they differ only in the Unicode form of names, which the events have."""
         if self.head is None or self.head.definition.isascii():
             return graph  # without validating the stored graph, which would ask for its secrets
         named = GraphDefinition.model_validate(self.run.graph.model_dump(by_alias=True, exclude_unset=True))
@@ -77,15 +77,15 @@ class Source:
 
     @property
     def status(self) -> Status:
-        """The status in which the run ended; `running` where it has not ended."""
+        """The status in which the run ended; `running` if it has not ended."""
         return ENDINGS.get(self.events[-1].kind, Status.RUNNING) if self.events else Status.RUNNING
 
 
 def latest_run(session_store: SessionStore, *, unfinished: bool) -> RunRow | None:
-    """Return the stored run to resume or fork where a person names none; None without one. Blocks.
+    """Return the stored run to resume or fork by default; None if there is none. Blocks.
 
-    It is the last run of this process's notebook. If the notebook is unknown, of this process or of the last run of
-    all, it is the last run of all, and a notice names the file in which that run was started.
+    It is the last run of this process's notebook. If the notebook of this process, or that of the last run in the
+    store, is unknown, it is the last run in the store, and a notice names the file in which that run was started.
 
     Args:
         session_store: The store of the session.
@@ -142,12 +142,12 @@ def _of_another_notebook(notebook: str, row: RunRow, *, unfinished: bool) -> Run
 async def find_source(
     session_store: SessionStore, known: Run | None, run_id: str, *, stored: bool, fork: bool, supply: Supply
 ) -> Source:
-    """Return the run to resume or fork, from memory if this process has it: with the values that no store could hold.
+    """Return the run to resume or fork, from memory if possible, where it has the values that cannot be stored too.
 
     Args:
         session_store: The store of the session.
         known: The run, if this process has it in memory.
-        run_id: The id of the run, or the beginning of it.
+        run_id: The id of the run, or a prefix of it.
         stored: True if the run is in the store.
         fork: True if a new run starts from it; the run itself may be running then.
         supply: The secrets that a stored run lacks; a run in memory still has them.
@@ -179,7 +179,7 @@ async def has_newer_events(store: Store, source: Source) -> bool:
 
 
 def fork_point(source: Source, at: int | str | None) -> int:
-    """Return the number of the last event that a fork takes over, with all that was decided at that event.
+    """Return the number of the last event that a fork copies, including the events that follow directly from it.
 
     Args:
         source: The run to fork.
@@ -223,7 +223,7 @@ def _before_firing(source: Source, target: str) -> int:
 
 
 def _follows(event: Event) -> bool:
-    """Return whether an event was decided together with the one before it, so that a fork includes both.
+    """Return whether an event follows directly from the one before it, so that a fork includes both.
 
     The start of a map or subgraph is one, because it starts with its token. The end by a faulty condition is not:
     a fork is how a person repairs it.
@@ -239,7 +239,7 @@ def lacks_values(source: Source, upto: int) -> bool:
 
 
 def lacking_secrets(source: Source, upto: int) -> set[str]:
-    """Return the names of all secrets that the state and the outputs lack."""
+    """Return the names of all secrets that are missing in the state and the outputs."""
     return {missing.name for part in _parts(source, upto) for missing in redacted_in(part)}
 
 
@@ -268,10 +268,10 @@ async def recompute(engine: WorkflowEngine, plan: Plan, source: Source, upto: in
 def past_of(
     source: Source, plan: Plan, upto: int, edits: Mapping[str, Any] | None, *, fork: bool, routes_from_log: bool = False
 ) -> ResumePoint:  # fmt: skip
-    """Return the state that a run starts from: its events, replayed on the present graph.
+    """Return the state that a run starts from: its events, replayed on the current graph.
 
     With `routes_from_log` the replay takes the edges that the events name, and evaluates no condition: it may read a
-    secret that is lacking.
+    secret that is missing.
 
     Raises:
         RunStateError: An event, which is named, does not fit the graph.
@@ -281,7 +281,7 @@ def past_of(
     with garbage_collection_paused():
         replay.feed(events)
     resumed: dict[str, Any] = {"parent": source.id, "at": upto} if fork else {}
-    if replay.scheduler.rules != RULES:  # every later start follows the present rules
+    if replay.scheduler.rules != RULES:  # every later start follows the current rules
         resumed["rules"] = replay.scheduler.rules = RULES
     if edits:
         learn(edits)
@@ -332,7 +332,7 @@ def _cure(substitute: Substitute, key: str, notebook: Path | None) -> str:
 
 
 def _files_of(session_store: SessionStore, source: Source) -> list[Path]:
-    """Return the files whose cells may define what a run needs: this process's notebook, then the run's own."""
+    """Return the files whose cells may define the tools of a run: this process's notebook, then the run's."""
     row = None if source.head is None else source.head.row
     names = [session_store.notebook(), *((row.notebook, row.origin) if row else ())]
     return [(session_store.folder or Path()) / name for name in dict.fromkeys(names) if name]

@@ -1,4 +1,4 @@
-"""Runs as a list: a row for each, in one order, from the store and from this process alike."""
+"""The list of runs: one row each, from the store and from this process, in one order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunList(Records[RunRow]):
 
     @property
     def note(self) -> str:
-        """A sentence for people where there are more runs; else nothing."""
+        """A sentence for people if there are more runs, else an empty text."""
         from nbflow.view.text import counted
 
         return (
@@ -35,9 +35,9 @@ class RunList(Records[RunRow]):
         )
 
     def table(self, *, stable: bool = False) -> Table:
-        """Return a row for each run; with `stable` without what differs from one time to the next.
+        """Return a row for each run; with `stable`, without the columns that differ between executions.
 
-        That is ids, times, and the notebook, which a program that executes notebooks does not know.
+        These are ids, times, and the notebook, which a program that executes notebooks does not know.
         """
         from nbflow.view.text import duration
 
@@ -69,7 +69,7 @@ def _parent(row: RunRow, *, stable: bool) -> str:
 
 
 def _error(text: str | None) -> str:
-    """Return an error as the store has it in words: of a node its type and message, of a cancelled run the reason."""
+    """Return the text of a stored error: the type and message of a node's error, or the reason of a cancellation."""
     if text is None:
         return ""
     try:

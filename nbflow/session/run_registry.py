@@ -56,7 +56,7 @@ class RunRegistry:
         self.live: dict[str, Run] = {}
         self.last: Run | None = None
         self.memory = Retention(self._release, lambda: self.last)
-        # Released runs that somebody else still refers to.
+        # Released runs to which other objects still refer.
         self._released: WeakValueDictionary[str, Run] = WeakValueDictionary()
         self._lost: dict[str, None] = {}
         self._recorded: set[str] = set()
@@ -88,7 +88,7 @@ class RunRegistry:
             self.memory.retain(run)
 
     def _release(self, run: RunRecord) -> None:
-        """Remove a run that ended, as newer ones take its room in memory."""
+        """Remove a run that has ended, to make room for newer ones in memory."""
         if isinstance(run, Run) and self.live.get(run.id) is run:
             del self.live[run.id]
             self._released[run.id] = run
@@ -98,7 +98,7 @@ class RunRegistry:
                     del self._lost[next(iter(self._lost))]
 
     def forget(self, run: Run) -> None:
-        """Remove a run of this process, unless it was resumed here since; the store keeps its rows."""
+        """Remove a run from this process, unless the process has resumed it since; its stored rows remain."""
         if self.live.get(run.id) is run:
             del self.live[run.id]
             self._recorded.discard(run.id)
@@ -108,12 +108,12 @@ class RunRegistry:
                 self.last = None
 
     def find(self, run_id: str) -> Run | None:
-        """Return the run of this process by its id or the beginning of it; None if there is not exactly one."""
+        """Return the run of this process by its id or a prefix of the id; None if not exactly one run matches."""
         found = [run for key, run in {**dict(self._released.items()), **self.live}.items() if key.startswith(run_id)]
         return found[0] if len(found) == 1 else None
 
     def not_found(self, run_id: str, error: RunNotFoundError) -> RunNotFoundError:
-        """Return the error for a run that neither this process nor the store has: it may have been released."""
+        """Return the error for a run that neither this process nor the store has."""
         lost = [each for each in self._lost if each.startswith(run_id)] if run_id else []
         return RunReleasedError(lost[0]) if len(lost) == 1 else error
 
@@ -123,10 +123,10 @@ class RunRegistry:
         return stored is not None and stored.done() and stored.exception() is None
 
     async def until_stored(self, run: Run) -> None:
-        """Wait until the store has a run that was just started, so that it outlives this process; call on its loop.
+        """Wait until a new run is in the store and so outlives this process; call it on the run's loop.
 
         Raises:
-            StoreError: It cannot be stored.
+            StoreError: The run cannot be stored.
         """
         stored = self._stored.get(run)
         if stored is not None:
@@ -137,11 +137,11 @@ class RunRegistry:
         return self.is_stored(run) and run.is_stored and self._open_store().lasts
 
     def read(self, run_id: str) -> RunRecord:
-        """Return a run by its id or the beginning of it, from this process or from the store. Blocks.
+        """Return a run by its id or a unique prefix of the id, from this process or from the store. Blocks.
 
         Raises:
             RunNotFoundError: No such run, or more than one.
-            StoreError: What is stored is not what nbflow writes.
+            StoreError: The stored data is not in nbflow's format.
         """
         from nbflow.store.archive import StoredRun
 
@@ -182,7 +182,7 @@ class RunRegistry:
         return RunList(sorted(rows, key=position, reverse=True)[:limit], is_cut=len(rows) > limit)
 
     def _unstored_rows(self) -> list[RunRow]:
-        """Return the runs of this process that the store does not have, or not yet."""
+        """Return the runs of this process that are not in the store, or not yet."""
         notebook = self._open_store().notebook()
         return [
             row_of(run, is_recorded=self.is_recorded(run.id), notebook=notebook)
@@ -194,15 +194,16 @@ class RunRegistry:
         return [run for run in self.live.values() if run.result is None and (run.asking or not asking)]
 
     def active_run(self, run_id: str | None = None, *, asking: bool = False) -> Run:
-        """Return an active run of this process by its id or the beginning of it; without an id the only one.
+        """Return an active run of this process by its id or a prefix of the id; without an id, the only one.
 
         Args:
             run_id: The id.
-            asking: Whether, without an id, only runs count that wait for an answer.
+            asking: If true, and without an id, only runs that wait for an answer count.
 
         Raises:
             RunNotFoundError: There is no run of this id.
-            RunStateError: It has ended or another process owns it; or, without an id, there is not exactly one.
+            RunStateError: The run has ended or another process owns it; or no id was given and not exactly one is
+                active.
         """
         if run_id is not None:
             return self._active(run_id)
@@ -224,10 +225,10 @@ class RunRegistry:
         raise not_active(record, f"is not active in this process; %flow_resume {record.id} takes it over")
 
     async def local_run(self, run_id: str) -> Run | None:
-        """Return a run of this process by its whole id; forget one that ended and that another process resumed since.
+        """Return a run of this process by its full id; first forget it if another process has resumed it since its end.
 
         Raises:
-            StoreError: The store cannot be asked.
+            StoreError: The store cannot be read.
         """
         run = self.live.get(run_id)
         if run is not None and run.done and self.is_recorded(run_id) and await self.is_outdated(run):
@@ -236,11 +237,11 @@ class RunRegistry:
         return run
 
     async def is_outdated(self, run: RunRecord) -> bool:
-        """Return whether the store has events or a status of a run, written by another process, that the object lacks.
+        """Return whether another process has stored events or a status that this object of the run lacks.
 
         Raises:
             RunNotFoundError: The run has not ended, and is not in the store.
-            StoreError: The store cannot be asked.
+            StoreError: The store cannot be read.
         """
         store = await asyncio.to_thread(self._open_store().open_existing)
         if store is None:

@@ -1,8 +1,7 @@
-"""Results, events and rows of runs as JSON data: what every edge sends of them.
+"""Convert results, events and rows of runs to JSON data, for all commands, routes and sockets.
 
-Values of users are in the forms of `json_values`; all else is nbflow's own, whose fields are documented with the
-commands and in the OpenAPI document. Functions that take `bounds` truncate values beyond them, and name the expression
-that gets the whole value.
+Values of users have the forms of `json_values`; all other fields are documented with the commands and in the OpenAPI
+document. Functions that take `bounds` truncate larger values, and add the expression for the complete value.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ VALUES = frozenset({"input", "values", "result", "edited"})
 def result_data(result: ExecutionResult, error: BaseException | None, bounds: Bounds = WHOLE) -> dict[str, Any]:
     """Return a result's fields as JSON data; `execution_time` is in seconds.
 
-    `error` is what ended the run, or came of storing its end, so that one that completed may have one too.
+    `error` is the error that ended the run or that occurred when its end was stored, so a completed run may have one.
     """
     return {
         "run_id": result.run_id,
@@ -65,7 +64,7 @@ def reached_data(
 
 
 def log_data(row: ExecutionLog, whole: str | None = None, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return a log row's fields as JSON data; `whole` is an expression that gets the row."""
+    """Return a log row's fields as JSON data; `whole` is an expression for the row."""
     data = {field.name: getattr(row, field.name) for field in fields(row)}
     where = "" if whole is None else whole
     return data | {
@@ -77,7 +76,7 @@ def log_data(row: ExecutionLog, whole: str | None = None, bounds: Bounds = WHOLE
 
 
 def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return an event as JSON data, in the form that every edge sends."""
+    """Return an event as JSON data, in the form that all edges send."""
     data = {}
     for name, value in event.as_dict(run_id).items():
         where = f"{_run(run_id)}.events[{event.seq - 1}].data[{name!r}]"
@@ -95,7 +94,7 @@ def _run(run_id: str) -> str:
 
 
 def definition_data(graph: GraphDefinition) -> Any:
-    """Return a graph in the JSON form that the commands and the server take, less its secrets."""
+    """Return a graph in the JSON form that the commands and the server take, without its secrets."""
     return own_data(without_secrets(graph, MASK).model_dump(exclude_unset=True, by_alias=True))
 
 

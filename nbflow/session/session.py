@@ -408,7 +408,7 @@ class Session:
 
         Raises:
             RunNotFoundError: The run has not ended, and is not in the store.
-            StoreError: The store cannot be asked.
+            StoreError: The store cannot be read.
         """
         return await self._runs.is_outdated(run)
 

@@ -118,7 +118,7 @@ def garbage_collection_paused() -> Iterator[None]:
 
 
 def seconds_of(events: Sequence[Event | LogRow]) -> float:
-    """Return how long a run ran (s): the sum over its incarnations, each from its first event to its last."""
+    """Return the run time (s) of a run: the sum over its incarnations, each from its first event to its last."""
     total, started, last = 0.0, None, 0.0
     for event in events:
         if event.kind in (Kind.EXECUTION_START, Kind.EXECUTION_RESUMED):

@@ -3,9 +3,9 @@
 No part of a URL is ignored. A part that SQLAlchemy would ignore or misread, such as a file name after two slashes or an
 unknown option, is an error that names the URL without its password, and the correct form.
 
-Only the owner of a store can read its files, whatever the umask. A file is created with its final mode, so that it is
-never more widely readable for a moment. SQLite gives `-wal`, `-shm` and `-journal` the mode of the main file, also when
-it creates them again (`findCreateFileMode` in its `os_unix.c`). On systems without POSIX modes, such as Windows,
+Only the owner of a store can read its files, with any umask. A file is created with its final mode, so that it is never
+more widely readable for a moment. SQLite gives `-wal`, `-shm` and `-journal` the mode of the main file, also when it
+creates them again (`findCreateFileMode` in its `os_unix.c`). On systems without POSIX modes, such as Windows,
 permissions are not changed.
 
 Invariant: this module loads no package of a database until a URL is parsed.

@@ -71,7 +71,7 @@ class NewRun:
         origin: The file that it was started from, as `files.origin` returns it; None where that is unknown.
         parent: The run that it is a fork of.
         parent_seq: The event of the parent up to which its log is copied.
-        nodes: How many completions of nodes the copied log has.
+        nodes: The number of completions of nodes in the copied log.
         first: The run's own first event, with the edits of a fork. It is committed with the run, so that no process
             reads one without the other.
         notebook: The notebook that its kernel belongs to; None where that is unknown.

@@ -21,7 +21,7 @@ from nbflow.errors import StoreError
 # The pairing of a file and its log.
 #
 # SQLite checks a write-ahead log against itself (each frame repeats the salt of the log's header and has a checksum),
-# but never against the database file. A log that lies beside another file, or beside an older copy of its own file, is
+# but never against the database file. A log that lies beside another file, or beside an older copy of its file, is
 # copied over that file page by page, which destroys both.
 #
 # Therefore each log carries a random mark and names the mark of the log before it. Both are fields of page 1 that
@@ -31,8 +31,9 @@ from nbflow.errors import StoreError
 #     file, page 1          log, frames of page 1                     next log
 #     user_version 17       application_id 17, user_version 42        application_id 42, user_version 99
 #
-# A log belongs to a file if the file's mark is among the log's marks: the mark before it (nothing was copied yet), or
-# one of its own (a checkpoint copied a part). While a file is open, its mark may only move forward within a log.
+# A log belongs to a file if the file's mark is among the log's marks: the mark before it (nothing was copied yet), or #
+# one of the log's marks (a checkpoint copied a part). While a file is open, its mark may only move forward within a
+# log.
 #
 # A log is read with ordinary file access, because SQLite takes no locks on it. The database file is opened by SQLite
 # alone: POSIX drops all locks of a process on a file when the process closes any descriptor of it.

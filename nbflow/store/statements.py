@@ -2,7 +2,7 @@
 
 A statement is written in SQLAlchemy Core and compiled once for each dialect. Executing it through Core costs 10 µs a
 call, as much as the work of SQLite. On SQLite several rows go into one statement: the sqlite3 module releases the
-interpreter's lock at every step, and while a run keeps the processor busy each release costs the switch interval, 5 ms.
+interpreter's lock at every step, and while a run uses the processor each release costs the switch interval, 5 ms.
 """
 
 from __future__ import annotations

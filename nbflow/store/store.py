@@ -289,7 +289,7 @@ class Store:
         Without `keep_last` and `older_than` no run is deleted.
 
         Args:
-            keep_last: How many of the newest runs remain.
+            keep_last: The number of the newest runs that remain.
             older_than: The age (s) since their start up to which runs remain.
             dry_run: If true, count only, and delete nothing.
         """

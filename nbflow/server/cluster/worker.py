@@ -1,7 +1,7 @@
 """A worker: the process that executes the cells of a file once and serves its graphs.
 
 `nbflow serve` starts the worker, passes it a listening socket, and ends it by SIGTERM. The processes that tools start
-inherit no descriptor of the worker, so that none of them keeps the port open.
+inherit no descriptor of the worker, so none of them holds the port open.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 // The server's REST, as this page uses it. Addresses are relative: a proxy may have put the page anywhere.
 
-/** What the server refused; `faults` are by place where it told places. */
+/** An error response of the server; `faults` are by position, if the response has them. */
 export class Refused extends Error {
   constructor(problem) {
     super(problem.detail ?? problem.title ?? 'The server refused it');
@@ -9,7 +9,7 @@ export class Refused extends Error {
   }
 }
 
-/** What is wrong, as a person is told it: the server's own words, where it has any. */
+/** Return the message of an error for a person: that of the server, if it has responded. */
 export function worded(error) {
   if (!(error instanceof Refused)) return `The server cannot be reached: ${error.message}`;
   return error.status === 401 ? 'The server does not know this page: open it by the address with the token' : error.message;
@@ -24,7 +24,7 @@ async function call(path, { method = 'GET', body, headers = {} } = {}) {
 }
 
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-const SAFE = /^[A-Za-z0-9_-]([A-Za-z0-9_.~ -]*[A-Za-z0-9_.~-])?$/; // names that an address leaves as they are
+const SAFE = /^[A-Za-z0-9_-]([A-Za-z0-9_.~ -]*[A-Za-z0-9_.~-])?$/; // names that an address does not change
 /** The id of a graph in an address: its name, or `~` and the name in base64url. */
 const named = (name) => (SAFE.test(name)
   ? encodeURIComponent(name)

@@ -116,7 +116,7 @@ export class Lists {
     });
   }
 
-  /** Read the runs anew; an answer still to come to what was asked before is of no use any more. */
+  /** Request the runs again; a response to an earlier request that arrives later is ignored. */
   async refresh() {
     const mine = (this.turn += 1);
     this.asking = true;

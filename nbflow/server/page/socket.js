@@ -13,7 +13,7 @@ function address(run) {
   return at;
 }
 
-/** Why a run cannot be shown, which a browser does not tell of a socket that was refused; null if there may yet be a way. */
+/** Return the reason why a run cannot be shown, since a browser hides that of a refused socket; null if it can be. */
 async function refusal(run) {
   const error = await api.result(run).then(() => null, (found) => found);
   return error instanceof api.Refused && error.status < 500 && error.status !== BUSY ? error : null;

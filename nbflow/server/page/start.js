@@ -30,7 +30,7 @@ function sheetOf(graph, onRun) {
     try {
       onRun(await api.start(graph.name, value ?? {}, key));
     } catch (error) {
-      // Where no answer came, the run may have begun: the next press is a second try of this one.
+      // Without a response, the run may have started: the next press repeats this request, with the same key.
       if (error instanceof api.Refused) key = newKey();
       form.refuse({ '': error.message });
     }

@@ -1,4 +1,4 @@
-"""What logs, metrics and traces observe: requests, and the events of runs.
+"""Observation of requests and of the events of runs, for logs, metrics and traces.
 
 A request is described by its path and route, never by its query or headers, as these may contain the token. The events
 of a run are read once a second and when the run ends, so that observation does not slow the run.

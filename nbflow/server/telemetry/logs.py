@@ -1,7 +1,7 @@
 """The log of the server process: one JSON object a line on standard error.
 
-The log never contains a token. A request is logged with its path but without its query, and the token is replaced
-wherever it occurs.
+The log never contains a token. A request is logged with its path but without its query, and every occurrence of the
+token is replaced.
 """
 
 from __future__ import annotations
