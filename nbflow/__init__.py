@@ -1,6 +1,6 @@
 """nbflow: the workflow engine that lives in your notebook.
 
-Rule: importing the package stays light. Every public name is loaded when it is first used.
+Invariant: importing the package stays light. Every public name is loaded when it is first used.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
 """`python -m nbflow` is the command line.
 
-Rule: the same as the `nbflow` command, for where scripts are not on the path.
+It does the same as the `nbflow` command, also if scripts are not on the path.
 """
 
 from nbflow.cli import main

@@ -1,8 +1,8 @@
 """The event log of one run: its ordered events, in the form in which the engine writes them.
 
 The engine appends several records to the log per firing, so a record is small: it refers to the task, the edge and the
-values. The `Event` of a record, a dict of plain fields, is built when somebody reads it. Readers that need only a few
-fields of many events read the records themselves.
+values. The `Event` of a record, a dict of plain fields, is built when it is read. Readers that need only a few fields
+of many events read the records themselves.
 
 Slotted dataclasses with `kind` in the class take 0.2 µs each, which is the time of a call with as many arguments. A
 `NamedTuple` takes more than twice as long.
@@ -106,7 +106,7 @@ class _EndRecord(_AttemptRecord):
 
 @dataclass(slots=True)
 class CompletionRecord(_EndRecord):
-    """The completion of a node; the keys in `unchanged` are no updates.
+    """The completion of a node; the keys in `unchanged` are not updates.
 
     `derived` says that the completion of a map or subgraph follows from the events inside it.
     """

@@ -66,19 +66,18 @@ class Event:
     """One event. `time` is seconds since the epoch; `node` a node's path, such as `review[3]/extract`.
 
     `data` by kind: node_start `input tool version source`; node_progress `progress` (0 to 1) `text`; node_output
-    `text stream`, whole lines but at the node's end; of a figure also `picture` (`mime`, `data` in base64, `width`,
-    `height`), of a start beside threads of earlier attempts `overlaps` (how many); node_retry
-    `delay error duration_ms` (seconds until the next attempt); node_complete `output cached duration_ms`, and
-    `unchanged` (the keys of the output that are no update) where there are any; node_error
-    `error handled duration_ms`; node_cancelled `duration_ms thread_runs_on`; edge_taken and edge_untaken
-    `from to type condition values`; execution_start `graph input rules` (`rules`
-    is the version of the scheduler's rules, 1 where there is none); execution_resumed `parent at edited` of a fork, and
-    `rules` where other ones hold from then on; execution_complete `result`; execution_error `result error`;
-    execution_cancelled `result reason`.
+    `text stream`, in whole lines except at the end of the node; of a figure also `picture` (`mime`, `data` in base64,
+    `width`, `height`), of a start beside threads of earlier attempts `overlaps` (how many); node_retry `delay error
+    duration_ms` (seconds until the next attempt); node_complete `output cached duration_ms`, and `unchanged` (the keys
+    of the output that are not updates) where there are any; node_error `error handled duration_ms`; node_cancelled
+    `duration_ms thread_runs_on`; edge_taken and edge_untaken `from to type condition values`; execution_start `graph
+    input rules` (`rules` is the version of the scheduler's rules, 1 if it is missing); execution_resumed `parent at
+    edited` of a fork, and `rules` where other ones hold from then on; execution_complete `result`; execution_error
+    `result error`; execution_cancelled `result reason`.
 
     Starts and ends of attempts also identify the attempt: `firing` (the number of the start within its run or subgraph
-    run), `attempt` (from 1; of node_retry the one to come), and where there is one `scope` (the path of subgraph runs)
-    and `item` (of a map). `begun` counts the retries of a subgraph from 1; `derived` marks the end of a map or subgraph
+    run), `attempt` (from 1; of node_retry the next one) and, if there is one, `scope` (the path of subgraph runs) and
+    `item` (of a map). `begun` counts the retries of a subgraph from 1; `derived` marks the end of a map or subgraph
     that follows from what is inside it.
     """
 

@@ -23,7 +23,7 @@ _EDGES_FIELDS = ("from_node", "to_node")
 
 
 def identifier(name: str) -> str:
-    """Return a name in the form that Python gives identifiers; what is no identifier as it is."""
+    """Return the normalised form of an identifier; any other name unchanged."""
     return name if name.isascii() or not name.isidentifier() else unicodedata.normalize("NFKC", name)
 
 

@@ -5,9 +5,9 @@ that the environment variable NBFLOW_SECRET_KEYS names: a comma-separated list o
 `*_token`, compared without regard to case. That applies to keys of the state and of dicts inside it, to the params of a
 node, and to fields of models and dataclasses. None, booleans and empty texts are never secrets.
 
-Rule: when values leave the process, a secret is replaced by `***`. Texts that tools produce (prints, error messages)
-cannot be attributed to a value, so every known secret of at least `SHORTEST` characters is masked in them, as CI
-systems do; a value that contains a known secret is treated as a secret itself.
+Invariant: when values leave the process, a secret is replaced by `***`. Texts that tools produce (prints, error
+messages) cannot be attributed to a value, so every known secret of at least `SHORTEST` characters is masked in them, as
+CI systems do; a value that contains a known secret is treated as a secret itself.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class Layer:
 
 
 class PathState(Mapping[str, Any]):
-    """The state as one path sees it; a mapping from key to value."""
+    """The state of one path, a mapping from key to value."""
 
     __slots__ = ("layer", "marks", "passed", "values_")
 

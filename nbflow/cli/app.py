@@ -51,7 +51,7 @@ class Commands(TyperGroup):
 
 
 def _command(home: Any) -> Any:
-    """Return the command of a function, or of a group of commands, for the group of all."""
+    """Return the command for a function, or for a group of commands, as a member of the main group."""
     if isinstance(home, typer.Typer):
         alone = home
     else:

@@ -62,7 +62,7 @@ def errors_told() -> Iterator[None]:
     except (ExecutionError, ConditionError) as error:
         _tell_origin(error)
         fail(words(error))
-    except (NbflowError, ImportError) as error:  # ImportError: an extra is missing, and it says which
+    except (NbflowError, ImportError) as error:  # ImportError: the message names the missing extra
         fail(words(error))
     except KeyboardInterrupt:
         fail("cancelled", INTERRUPTED)

@@ -60,7 +60,8 @@ def assignments(texts: list[str] | None) -> dict[str, Any]:
     """Return the keys and values of `--set KEY=VALUE`: a constant of the notation, or else the text itself.
 
     Raises:
-        NbflowError: One has no `=` or no key, is nested too deeply, or is no text, or two keys become one name.
+        NbflowError: An assignment has no `=` or no key, is nested too deeply, or is not text; or two keys have one
+            name.
     """
     return normalised(dict(map(_assignment, texts or [])), "--set")
 
@@ -85,7 +86,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _looks_like_data(text: str) -> bool:
-    """Return whether a text is in the brackets of a list or an object."""
+    """Return whether a text starts and ends with the brackets of a list or an object."""
     text = text.strip()
     return (text[:1], text[-1:]) in (("[", "]"), ("{", "}"))
 
@@ -94,7 +95,7 @@ def state_file(path: Path | None) -> dict[str, Any]:
     """Return the state in a JSON file; an empty state without a file.
 
     Raises:
-        NbflowError: It cannot be read, or holds no object.
+        NbflowError: The file cannot be read, or does not contain an object.
     """
     if path is None:
         return {}

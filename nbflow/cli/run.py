@@ -97,7 +97,7 @@ def run(
 
 
 def _new_secrets(keys: list[str]) -> dict[str, str]:
-    """Return the secrets of a new run by key, and let this process treat these keys as secret everywhere."""
+    """Return the secrets of a new run by key; from now on, this process treats these keys as secret everywhere."""
     values = {key: os.environ.get(variable_of(key)) or _secret(key) for key in keys}
     if values:
         os.environ[KEYS_VARIABLE] = ",".join(filter(None, [os.environ.get(KEYS_VARIABLE), *values]))
@@ -194,14 +194,14 @@ def resume(
 
 
 def _secret(name: str) -> str:
-    """Return a secret that a person types unseen, or the next line of what is piped in."""
+    """Return a secret from a hidden prompt, or from the next line of piped input."""
     if sys.stdin.isatty():
         return str(typer.prompt(name, hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\r\n")
 
 
 def _row(session: Session, run_id: str | None, *, unfinished: bool) -> RunRow:
-    """Return the row of a run; without an id, that of the last unfinished one, or to fork, of the last one."""
+    """Return the row of a run; without an id, that of the last unfinished run or, for a fork, of the last run."""
     store = session.history.open()
     return store.head(session.default_run_id(unfinished=unfinished) if run_id is None else run_id).result().row
 

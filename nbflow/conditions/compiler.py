@@ -7,7 +7,7 @@ found from the failing instruction, so that an evaluation that succeeds pays not
 
 The work is split in two. `check` reads a text when a graph is defined, and remembers its outline: the keys that it
 reads and the functions that it calls. `compile_condition` needs only that outline. It compiles the expression when the
-condition is evaluated for the first time, because most graphs are looked at more often than they are run.
+condition is evaluated for the first time, because most graphs are displayed more often than they are run.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def compile_condition(text: str, predicates: Predicates | None = None) -> Condit
     """Return a text as a condition that calls the predicates which have these names now.
 
     Raises:
-        ConditionError: The text is no condition, contains what conditions may not, or calls an unknown function.
+        ConditionError: The text is not a condition, contains what conditions may not, or calls an unknown function.
     """
     known = predicates or {}
     try:
@@ -132,7 +132,7 @@ def check(text: str) -> None:
     """Check that a text is a condition, whichever predicates it calls.
 
     Raises:
-        ConditionError: The text is no condition, or contains what conditions may not.
+        ConditionError: The text is not a condition, or contains what conditions may not.
     """
     try:
         _outline(text)
@@ -153,7 +153,7 @@ class _Outline(NamedTuple):
 
 
 def _outline(text: str) -> _Outline:
-    """Return the outline of a text; raises Refused where the text is no condition."""
+    """Return the outline of a text; raises Refused if the text is not a condition."""
     if not isinstance(text, str):
         raise Refused(f"a condition is text, not {type(text).__name__}")
     return _remembered(text) if len(text) <= _REMEMBERED_LENGTH else _read(text)
@@ -183,7 +183,7 @@ def _rebuilt(text: str, predicates: Predicates) -> tuple[ast.expr, Rebuilder]:
     """Return the checked expression of a text, and the rebuilder that made it.
 
     Raises:
-        Refused: The text is no condition, or calls an unknown function.
+        Refused: The text is not a condition, or calls an unknown function.
     """
     padded = scan(text)
     source = padded.lstrip(" ")

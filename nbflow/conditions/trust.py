@@ -166,7 +166,7 @@ class _Walk:
         check_types(self._who, parts, methods=self._methods)
         self._visited.append(parts)
         self._parts += 1 + len(parts)
-        self._sizes[id(value)] = 1 + len(parts)  # until its parts are known; for good where it holds itself
+        self._sizes[id(value)] = 1 + len(parts)  # until its parts are known; permanent if it contains itself
         deep = [part for part in parts if type(part) not in ATOMS]
         if deep:
             path.append((value, parts, deep))

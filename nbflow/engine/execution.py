@@ -270,7 +270,7 @@ class Execution:
     ) -> None:
         """Log the completion of a task, and execute the commands that follow.
 
-        `output` is the engine's own value; its keys in `unchanged` are no updates.
+        `output` is a value that no tool can change; its keys in `unchanged` are not updates.
         """
         if task.run.parent is not None:
             self.composites.expire_around(task)

@@ -154,7 +154,7 @@ def _tool_faults(plan: Plan, registry: ToolRegistry, faults: list[str], seen: se
 
 def delay(backoff: float, attempt: int) -> float:
     """Return the wait (s) before an attempt (2 is the first retry): doubled each time, with up to 10 % jitter."""
-    return backoff * 2.0 ** min(attempt - 2, 30) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter is no secret
+    return backoff * 2.0 ** min(attempt - 2, 30) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter is not a secret
 
 
 def fingerprints(values: Mapping[str, Any]) -> dict[str, bytes]:

@@ -42,7 +42,7 @@ _SIMPLE = frozenset({int, float, str, bool, bytes, type(None)})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The output of a tool, as the engine's own value; the keys in `unchanged` are no update.
+    """The output of a tool, as a copy that no tool can change; the keys in `unchanged` are not updates.
 
     `bare` says that the tool did not return a dict, so the only key of `output` is the id of the node.
     """
@@ -317,7 +317,7 @@ class Handover:
         return Taken(output, unchanged, bare)
 
     def _split(self, value: dict[str, Any], alone: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return the output, and the keys of it that are no updates since they hand back a given value."""
+        """Return the output, and its keys that are not updates, since the tool returned a given value."""
         pairs = list(dict.items(value))
         if not are_normal(dict.__iter__(value)):
             pairs = list(normalised(dict(pairs), f"what node {self._task.name!r} returned").items())

@@ -345,7 +345,7 @@ async def ask(
 
     Args:
         question: The question; by default the title of the schema.
-        details: Plain text with what a person needs to know for the answer.
+        details: Plain text with the information that a person needs for the answer.
         choices: Strings, numbers or booleans, of which the person chooses one.
         schema: The type of the answer, such as a pydantic model, or a JSON schema as a dict.
 

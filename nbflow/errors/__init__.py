@@ -95,7 +95,7 @@ class ToolError(NbflowError):
 
 
 class ExecutionError(NbflowError):
-    """A run ended without completing; `result` holds what it reached."""
+    """A run ended without completing; `result` is its result up to the end."""
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
         self.node = node

@@ -42,7 +42,7 @@ def complete(error: Exception) -> Exception:
 
 @dataclass(slots=True)
 class Failure:
-    """An exception and what belongs to it, as far as the bounds allow.
+    """An exception with its notes, errors and source, within the bounds.
 
     `errors` are those of a group, of which `left_out` more are not shown; `link` is how `source`, the exception that it
     came from, is introduced.
@@ -99,7 +99,7 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return an exception with what belongs to it."""
+    """Return an exception with its notes, errors and source."""
     return _Reader().read(error, _LONGEST, 0)
 
 
@@ -129,7 +129,7 @@ class _Reader:
 def _source(error: BaseException) -> tuple[BaseException | None, str]:
     """Return the cause or context of an exception, and the sentence that introduces it."""
     if isinstance(error, ExecutionError | ConditionError):
-        return error.__cause__, _CAUSE  # its context is the engine's matter
+        return error.__cause__, _CAUSE  # its context is an internal of the engine
     for _ in range(MOST_ERRORS):
         link, source = _CAUSE, error.__cause__
         if source is None and not error.__suppress_context__:

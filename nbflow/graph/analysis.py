@@ -183,7 +183,7 @@ def _reduced_outside(graph: GraphDefinition, flow: Flow, graphs: Mapping[str, Gr
     """Name keys that a subgraph writes and that only the outer graph reduces (SEMANTICS rule 21)."""
     for node in flow.nodes.values():
         inner = graphs.get(node.graph or "")
-        if inner is None or node.map is not None:  # writes inside an item of a map are no updates
+        if inner is None or node.map is not None:  # writes inside an item of a map are not updates
             continue
         written = flow.written_inside(node)
         for key in sorted(written & graph.reducers.keys() - inner.reducers.keys()):

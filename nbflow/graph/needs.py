@@ -139,7 +139,7 @@ class Flow:
 
     @cached_property
     def asked(self) -> dict[str, frozenset[str]]:
-        """The keys, by node, without which a tool or a map fails its node for good; only nodes that have some.
+        """The keys by node without which a tool or a map fails its node, also after retries; only nodes that have some.
 
         Subgraphs and nodes whose failure an error edge handles are left out, and so are the keys that the items of a
         map need, because its list may be empty.
@@ -208,7 +208,7 @@ class Flow:
         return sorted(map(_joined, found.values()), key=lambda need: not need.required)
 
     def wishes(self, node: NodeDefinition) -> list[Need]:
-        """Return the keys that a node reads from the state; its params and the item of its map are no keys."""
+        """Return the keys that a node reads from the state; its params and the item of its map are not keys."""
         spec = self.spec(node)
         inner = self._subgraph(node)
         asked = inner.needs() if inner else _params(spec) if spec else []
@@ -224,13 +224,13 @@ class Flow:
         return wishes
 
     def written_inside(self, node: NodeDefinition) -> frozenset[str]:
-        """Return the keys that the nodes of a subgraph write, as far as their sources show; none for a tool."""
+        """Return the keys that the nodes of a subgraph write, if their sources show them; empty for a tool."""
         inner = self._subgraph(node)
         return frozenset() if inner is None else inner.written_by_some
 
     @cached_property
     def written_by_some(self) -> frozenset[str]:
-        """The keys that the nodes write, as far as their sources show."""
+        """The keys that the nodes write, if their sources show them."""
         return frozenset[str]().union(*filter(None, map(self.writes, self.nodes)))
 
     def spec(self, node: NodeDefinition) -> ToolSpec | None:
@@ -464,7 +464,7 @@ def missing_keys(flow: Flow, given: frozenset[str]) -> dict[str, str]:
     if not lacking or _may_end(flow, lacking):
         return {}
     nodes = _by_key(lacking)
-    # A key that only some paths need is not named beside one that all paths need.
+    # A key that only some paths need is not named if another one is needed by all paths.
     if certain := [key for key in list(nodes)[:_MOST_KEYS] if not _may_end(flow, nodes[key])]:
         return {key: nodes[key][0] for key in certain}
     first = flow.first_of(lacking)

@@ -37,7 +37,7 @@ def size_of(raw: Mapping[str, Any]) -> int:
 
 
 def as_plain(data: Any) -> dict[str, Any]:
-    """Return the data of a graph with models converted to dicts; an empty dict for data that is no mapping."""
+    """Return the data of a graph with models converted to dicts; an empty dict for data that is not a mapping."""
     if not isinstance(data, Mapping):
         return {}
     plain = dict(data)
@@ -125,7 +125,7 @@ def _repeated_ids(ids: list[str]) -> list[str]:
 
 
 def id_fault(node_id: str) -> str | None:
-    """Return why a string is no valid id of a node, or None. `/`, `[` and `]` separate the parts of a node's path."""
+    """Return the reason why a string is not a valid node id, or None; `/`, `[` and `]` are for paths."""
     if node_id.isidentifier() and node_id != END:
         return None
     if not node_id or node_id != node_id.strip():

@@ -1,4 +1,4 @@
-"""The keys that a tool writes, as far as its source shows without a run.
+"""Find the keys that a tool writes in its source, without running it.
 
 Invariant: where the source leaves any doubt the answer is None or empty, so that a warning that is built on it is worth
 reading.
@@ -25,7 +25,7 @@ _PLAIN = (int, float, str, bool, bytes, list, tuple, set)
 
 
 def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
-    """Return the keys that a tool writes; None where the source does not show them.
+    """Return the keys that a tool writes; None if the source does not show them.
 
     A key of None means the id of the node: a value that is not a dict is written to the key of that name.
     """

@@ -30,7 +30,7 @@ form; `class` is the qualified name of its Python class:
 
 A value beyond a bound has `shape`, `preview` (its beginning), `"truncated": true` and `whole`, a Python expression that
 gets the value, in place of its content; a text, list or dict that is truncated has the `type` `str`, `list` or `dict`.
-Records of a frame are objects by column, and lists in the order of the schema where names of columns are no texts or
+Records of a frame are objects by column, and lists in the order of the schema where names of columns are not texts or
 not unique. A missing value of a column is null. A secret is the text `***`.
 """
 

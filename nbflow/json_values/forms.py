@@ -111,7 +111,7 @@ def _of_numpy(value: Any, writer: Writer) -> Any:
         nanoseconds = int(value.astype("timedelta64[ns]").astype("int64"))
         return {"type": "timedelta", "value": f"PT{Decimal(nanoseconds) / 10**9:f}S", "seconds": nanoseconds / 1e9}
     plain = value.item()
-    # A long double is no Python number.
+    # A long double is not a Python number.
     return writer.instance(value) if is_a(plain, "numpy", "generic") else writer.value(plain)
 
 
@@ -186,7 +186,7 @@ def _record(value: Any, writer: Writer) -> Any:
 
 
 def _substitute(value: Substitute, writer: Writer) -> Any:
-    """Return the form of the stored object, whose class is not known in this process."""
+    """Return the form of a stored object whose class this process does not have."""
     form: dict[str, Any] = writer.fields(value.node["$"], value, value, flat=value.node["$"] == "enum")
     return form | {"class": value.cls}
 

@@ -24,7 +24,7 @@ MOST_AT_ONCE = 20_000_000
 
 
 def pieces(value: Any, depth: int = 0) -> Iterator[str]:
-    """Give the JSON of a value in pieces."""
+    """Yield the JSON of a value in pieces."""
     room = Room(_SMALL)
     data = plain(value, None, replace(UNBOUNDED, room=room))
     if not room.short:

@@ -274,7 +274,7 @@ class Writer:
         self._path.pop()
         return written
 
-    # what is not whole
+    # truncated values
 
     def truncated(self, form: Form, shape: Sequence[int], preview: Any) -> Form:
         """Return the form of a value beyond a bound."""

@@ -59,7 +59,7 @@ class Lookups:
         }
 
     def answer(self, message: Any) -> dict[str, Any] | None:
-        """Return the answer to a message from the page, or None if it is no lookup of the protocol."""
+        """Return the answer to a message from the page, or None if it is not a lookup of the protocol."""
         name = message.get("type") if isinstance(message, Mapping) else None
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None:

@@ -1,6 +1,6 @@
 """The notation of `%%flow_graph`: graphs as lines that read aloud, and the line of `%flow_run`.
 
-Rule: it says exactly what the JSON of a graph says: `read_graph(to_text(graph), name=graph.name) == graph`.
+Invariant: the notation and the JSON of a graph are equivalent: `read_graph(to_text(graph), name=graph.name) == graph`.
 """
 
 from nbflow.notation.parser import parse_constant as parse_constant

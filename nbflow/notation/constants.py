@@ -73,7 +73,7 @@ def number(token: Token) -> int | float:
     """Return the number that a token spells.
 
     Raises:
-        Fault: It is no number of Python or JSON, or too large.
+        Fault: It is not a number of Python or JSON, or too large.
     """
     text = token.text
     try:
@@ -105,7 +105,7 @@ def mapping(items: list[tuple[Token, Any]]) -> dict[Any, Any]:
     """Return the dict that key tokens and values spell.
 
     Raises:
-        Fault: A key is no constant, or appears twice.
+        Fault: A key is not a constant, or appears twice.
     """
     spelt: dict[Any, Any] = {}
     seen: dict[Any, int] = {}
@@ -198,7 +198,7 @@ def _flag(option: str, token: Token) -> bool:
 
 
 def _number(token: Token) -> int | float | None:
-    """Return the number of a bare or quoted value; None where it is none that a float could hold."""
+    """Return the number of a bare or quoted value; None if it is not a number within the range of a float."""
     try:
         value = number(token._replace(text=unquoted(token).strip()))
         return value if math.isfinite(float(value)) else None
@@ -251,7 +251,7 @@ def positive(token: Token) -> int:
     """Return the graph's limit.
 
     Raises:
-        Fault: It is no whole number from 1.
+        Fault: It is not a whole number from 1.
     """
     return _whole(1)("max_iterations", token)  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""Messages for texts that cannot be parsed: unexpected tokens, and characters that are no token.
+"""Messages for texts that cannot be parsed: unexpected tokens, and characters that are not tokens.
 
 For an unexpected token, guesses at the intended text are tried in order, each from the tokens of its statement. Without
 a matching guess the message lists all tokens that could follow.
@@ -270,7 +270,7 @@ _AFTER_VALUE: tuple[_Guess, ...] = (_second_value,)
 _OUTSIDE: tuple[_Guess, ...] = (_odd_start, _incomplete, _needs_node, _two_names, _tails, _after_tail, _signs)
 
 
-# Characters that are no token
+# Characters that are not tokens
 
 _DASHES = "\u2013\u2014\u2212\u2012\u2015"
 _ARROWS = "→⟶⇒⟹➜➔➝➞↦⇾⇨▶►←⟵⇐"

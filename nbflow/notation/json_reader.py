@@ -28,7 +28,7 @@ def read_json(text: str) -> Any:
     """Return the data of a JSON text.
 
     Raises:
-        Fault: It is no JSON, is nested over 200 deep, has a key twice in one object, or a number that is NaN, infinite
+        Fault: It is not JSON, is nested over 200 deep, has a key twice in one object, or a number that is NaN, infinite
             or too long.
         GraphError: A param is nested over 50 deep.
     """
@@ -82,7 +82,7 @@ def _number(digits: str) -> int | float:
 
 
 def _refused_piece(text: str) -> Fault:
-    """Find the first piece that was refused; a text that is no JSON beyond it does not matter any more."""
+    """Find the first invalid piece; errors in the text after it are not reported."""
     objects: list[dict[str, int]] = []
     before = None
     for piece in _PIECE.finditer(text):

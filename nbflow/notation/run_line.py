@@ -158,7 +158,7 @@ def _expression(line: str, key: re.Match[str], end: int) -> tuple[str, int]:
 
 
 def _refusal(line: str, key: str, start: int, end: int) -> Fault | None:
-    """Return the fault of a text that is no expression of one value, or None."""
+    """Return the fault of a text that is not an expression of one value, or None."""
     source = line[start:end].strip()
     try:
         with warnings.catch_warnings():

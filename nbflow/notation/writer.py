@@ -18,7 +18,7 @@ from nbflow.notation.constants import constant_fault
 from nbflow.notation.lexer import is_bare
 
 _WIDTH = 100
-# Set or not set is a difference here: what is not set comes from the tool.
+# Only fields that are set are written: the tool has the default of any other.
 _TOOL_DEFAULTS = ("retries", "backoff", "timeout", "executor")
 _UNPRINTED = re.compile(r"[^\x20-\x7e]")
 
@@ -27,7 +27,7 @@ def to_text(graph: GraphDefinition) -> str:
     """Return the graph in the notation; `read_graph` of it, with the graph's name, gives an equal one.
 
     Raises:
-        GraphError: A param is no constant of the notation: an object, NaN, inf, or nested over 50 deep.
+        GraphError: A param is not a constant of the notation: an object, NaN, inf, or nested over 50 deep.
     """
     chained, single = (_lines(graph, list(_steps(graph, grouped=grouped))) for grouped in (True, False))
     lines = min(chained, single, key=len)

@@ -153,7 +153,7 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     """Return the code cells of a Python notebook, without empty ones.
 
     Raises:
-        NotebookError: The file cannot be read, or is no Python notebook.
+        NotebookError: The file cannot be read, or is not a Python notebook.
     """
     try:
         text = read_text(path)
@@ -279,5 +279,5 @@ class Sifting:
         self._starters |= reading.starters
 
     def have(self, known: Iterable[str]) -> None:
-        """Record the names that are set by now."""
+        """Record the names that have been set so far."""
         self._missing -= set(known)

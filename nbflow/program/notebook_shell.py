@@ -42,7 +42,7 @@ def load_notebook(path: str | Path) -> Loaded:
     may await.
 
     Raises:
-        NotebookError: The file is no Python notebook, or a cell failed; then the cell's exception is the cause.
+        NotebookError: The file is not a Python notebook, or a cell failed; then the cell's exception is the cause.
         NbflowError: This process runs inside IPython.
     """
     path = Path(path).resolve()

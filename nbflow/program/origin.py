@@ -1,6 +1,6 @@
 """Find the file that a stored run was started from, which provides the tools when the run is resumed.
 
-Invariant: a store is data and cannot choose which code runs, even if it comes from somebody else. The file must be a
+Invariant: a store is data and cannot choose which code runs, even if it comes from another person. The file must be a
 notebook, a `.flow` text or a JSON graph in the folder of the store, and not in the store's own folder.
 """
 

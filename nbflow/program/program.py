@@ -79,7 +79,7 @@ def export_program(path: Path) -> Module:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a path that is no file, or a Python module, which defines tools and no graphs."""
+    """Refuse a path that is not a file, or a Python module, which defines tools and no graphs."""
     check_there(path)
     if path.suffix == ".py":
         raise NbflowError(
@@ -171,7 +171,7 @@ def _module_of(path: Path) -> ModuleType:
 def _place_of(error: BaseException) -> str:
     """Return the line of the user's code at which an import failed, as ` (mytools.py, line 3)`; "" if none ran."""
     if isinstance(error, SyntaxError):
-        return ""  # its own text says so
+        return ""  # its text has the position
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith("<") and frame.filename not in _MACHINERY]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

@@ -174,7 +174,7 @@ class Plan:
         orderly: dict[Loop | None, bool] = {None: True}
         for loop in structure.loops:
             orderly[loop] = orderly[loop.outer] and self.nodes[loop.head].waits
-        # A race that starts beside the target would cancel it.
+        # A race that starts while the target runs would cancel it.
         racing = {edge.source.index for edge in self.edges if edge.target and edge.target.definition.join == "race"}
         for edge in self.edges:
             target = edge.target

@@ -1,7 +1,7 @@
 """The scheduler of one run: takes the outcomes of tasks and returns commands, for a live run and for a replay.
 
-Invariant: the same outcomes in the same order give the same commands. A run is built, and rebuilt by a resume, through
-these methods alone.
+Invariant: the same outcomes in the same order always produce the same commands. A run is built, and rebuilt by a
+resume, through these methods alone.
 """
 
 from __future__ import annotations

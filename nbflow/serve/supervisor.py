@@ -96,7 +96,7 @@ class Supervisor:
                 self._end_all()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # A terminal that is closed sends SIGHUP twice, by its shell and by the kernel; that is no second request.
+        # A terminal that is closed sends SIGHUP twice, by its shell and by the kernel; that is not a second request.
         if number != signal.SIGHUP or not self._signals:
             self._signals.append(number)
 

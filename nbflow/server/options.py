@@ -60,10 +60,10 @@ class Options(BaseSettings):
 
 
 def options(**given: Any) -> Options:
-    """Return the options as the environment has them, with those given in their place.
+    """Return the options from the environment; options that are given replace these.
 
     Raises:
-        NbflowError: One has a value that is not allowed.
+        NbflowError: An option has a value that is not allowed.
     """
     try:
         return Options(**given)

@@ -53,7 +53,7 @@ class RequestLine(H11Protocol):
 
     server_state: Connections
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Give each request its connection, in the `state` of its ASGI scope."""
         super().connection_made(transport)
         # Weak, as uvicorn's connections are freed without the collector.
@@ -97,7 +97,7 @@ class RequestLine(H11Protocol):
         super().connection_lost(exc)
 
     def leave(self) -> None:
-        """Close the connection as if the client had disconnected, so that an incomplete response is no error."""
+        """Close the connection as if the client had disconnected, so that an incomplete response is not an error."""
         self.cycle.disconnected = True
         self.transport.close()
         _break_off_later(self.transport)

@@ -378,7 +378,7 @@ def _cell_that_defines(name: str, notebook: Path) -> str:
 
 
 def _cells(notebook: Path) -> Iterator[tuple[str, str]]:
-    """Yield the label and the source of each code cell of a notebook; nothing where the file cannot be read."""
+    """Yield the label and the source of each code cell of a notebook; nothing if the file cannot be read."""
     try:
         if notebook.suffix != ".ipynb" or notebook.stat().st_size > _MOST_BYTES:
             return

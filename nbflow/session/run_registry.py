@@ -1,4 +1,4 @@
-"""The runs that a session knows: those of this process, and those that the store has.
+"""The runs of a session: the runs of this process, and the runs in the store.
 
 Invariant: reading creates no store, and a run that this process has is not read from one.
 """

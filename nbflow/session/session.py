@@ -309,7 +309,7 @@ class Session:
         self, *, graph: str | None = None, status: Status | str | None = None, since: float | None = None,
         limit: int = 20, before: tuple[float, str] | None = None,
     ) -> RunList:  # fmt: skip
-        """Return the newest 20 runs, newest first: those of the store, and those of this process. Blocks.
+        """Return the newest 20 runs of the store and of this process, newest first. Blocks.
 
         Pass a higher `limit` for more. `is_cut` of the list is true if more runs exist than `limit` allows.
 
@@ -340,7 +340,7 @@ class Session:
         """Return the picture of a graph, or of a run by its id; a notebook displays it. A run's picture has `.run`.
 
         Raises:
-            GraphError: There is no such graph; the message names the most similar ones.
+            GraphError: There is no such graph; the message lists similar names.
             RunNotFoundError: The name looks like the id of a run, but is the prefix of no id or of several.
         """
         from nbflow.view import GraphPicture, RunPicture

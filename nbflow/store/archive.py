@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Archived:
-    """A run as the store has it.
+    """A run that was read from the store.
 
     `events` lack what a replay derives. `notes` describe values that were restored as something else than they were.
     """
@@ -96,7 +96,7 @@ def read(
 
 
 def _with_initial(event: Event, initial: Mapping[str, Any]) -> Event:
-    """Return an event; the start of the run with the initial state, which the store has once, beside the events."""
+    """Return an event. The store has the initial state once, outside the events; the start of the run gets it here."""
     if event.kind is not Kind.EXECUTION_START:
         return event
     return Event(event.kind, event.seq, event.time, event.node, {**event.data, "input": dict(initial)})

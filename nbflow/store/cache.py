@@ -23,7 +23,7 @@ from nbflow.store.session_store import SessionStore
 from nbflow.tools import ToolSpec
 
 _WHOLE = "="
-"""The only stored key of an output that is no dict with text keys; all other stored keys start with one of these:"""
+"""The only stored key of an output that is not a dict with text keys; all other stored keys start with one of these:"""
 _VALUE, _GIVEN, _STATE = "v", "g", "s"
 """A new value, one that equals an argument, and one that equals a key of the state."""
 
@@ -53,7 +53,7 @@ class OutputCache:
         return other
 
     def find(self, spec: ToolSpec, given: Mapping[str, Any], whole: bool = False) -> _Place | None:
-        """Return the cache entry of a call, None where the call cannot be cached; blocks.
+        """Return the cache entry of a call, None if the call cannot be cached; blocks.
 
         `whole` states that the argument `state` is the whole state.
         """
@@ -121,7 +121,7 @@ class OutputCache:
 
 
 def _split(taken: Taken, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an output by stored key, without values that are no update: a later call has them as inputs."""
+    """Return an output by stored key, without values that are not updates: a later call has them as inputs."""
     output = taken.output
     if taken.bare:
         return {_WHOLE: next(iter(output.values()))}

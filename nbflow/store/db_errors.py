@@ -1,7 +1,7 @@
-"""Errors of databases: which of them pass by a retry, and the StoreError for each of the others.
+"""Classify errors of databases: those that a retry may fix, and the StoreError for all others.
 
-An error that passes by itself is retried for up to a minute. A StoreError names the store and what happened to it, and
-says whether earlier commits are safe and what to do.
+A temporary error is retried for up to a minute. A StoreError names the store and what happened to it, and says whether
+earlier commits are safe and what to do.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def of_file(error: BaseException, place: str, seconds: float) -> StoreError | No
 
 
 def of_server(error: BaseException, place: str, seconds: float) -> StoreError | None:
-    """Return the StoreError for an error of PostgreSQL after a wait (s); None for one that is no reason to wait."""
+    """Return the StoreError for an error of PostgreSQL after a wait (s); None for one that is not a reason to wait."""
     if getattr(_origin(error), "sqlstate", None) == _LOCKED_STATE:
         return StoreError(
             f"the store {place} was locked by another session all the time, for {spoken(seconds)}. {KEPT} "

@@ -165,7 +165,7 @@ def renew(held: Held, connection: Connection) -> str | None:
 
 
 def ask_end(connection: Connection, run_id: str, reason: str) -> Owner | None:
-    """Request the cancellation of a run from its owner; return the owner, None where no live process owns it.
+    """Request the cancellation of a run from its owner; return the owner, None if no live process owns it.
 
     Raises:
         RunNotFoundError: No such run.

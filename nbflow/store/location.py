@@ -61,7 +61,7 @@ def parsed(url: str) -> URL:
     try:
         read = make_url(url)
     except (ArgumentError, ValueError) as error:
-        # SQLAlchemy raises ValueError for a port that is no number.
+        # SQLAlchemy raises ValueError for a port that is not a number.
         raise StoreError(f"the URL of the store cannot be read: {shown(url)!r}; it is {FORMS}") from error
     fault = _scheme_fault(read, url) or (_file_fault(read) if read.drivername == SQLITE else _server_fault(read))
     if fault:
@@ -96,7 +96,7 @@ def refuse_other_file(path: Path) -> None:
     log into a file that the log does not belong to.
 
     Raises:
-        StoreError: The file is no SQLite database.
+        StoreError: The file is not an SQLite database.
     """
     if not path.is_file() or not path.stat().st_size or path.with_name(f"{path.name}-wal").exists():
         return

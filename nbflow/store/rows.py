@@ -68,13 +68,13 @@ class NewRun:
         started: When it started.
         durability: `sync` or `async`.
         blobs: The values that `initial` refers to.
-        origin: The file that it was started from, as `files.origin` returns it; None where that is unknown.
+        origin: The file that it was started from, as `files.origin` returns it; None if that is unknown.
         parent: The run that it is a fork of.
         parent_seq: The event of the parent up to which its log is copied.
         nodes: The number of completions of nodes in the copied log.
         first: The run's own first event, with the edits of a fork. It is committed with the run, so that no process
             reads one without the other.
-        notebook: The notebook that its kernel belongs to; None where that is unknown.
+        notebook: The notebook that its kernel belongs to; None if that is unknown.
     """
 
     id: str
@@ -121,7 +121,7 @@ class RunRow:
 
     `seconds` is the time that it ran in all. `owner` is the live process that owns it, else None. `cancel_asked` is the
     reason of another process's request to cancel it. `notebook` is the file in which it was last started or resumed,
-    None where that is unknown.
+    None if that is unknown.
     """
 
     id: str

@@ -121,7 +121,7 @@ class SessionStore:
             allow_unstored: True if it may continue where a value cannot be stored; None for the setting.
 
         Raises:
-            StoreError: The file of the store cannot exist there, or is no SQLite database.
+            StoreError: The file of the store cannot exist there, or is not an SQLite database.
         """
         self._refuse_place()
         inner = reachable(graph, subgraphs)

@@ -3,8 +3,8 @@
 A transaction starts with BEGIN IMMEDIATE, so a writer waits at its start and never fails in the middle. The file is
 checked before each transaction, because SQLite itself would write on to a deleted one.
 
-A file that is no store is refused before anything is written to it. Only SQLite opens the file: POSIX drops all locks
-of a process on a file when the process closes any descriptor of it.
+A file that is not a store is refused before anything is written to it. Only SQLite opens the file: POSIX drops all
+locks of a process on a file when the process closes any descriptor of it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class SqliteConnection:
 
     def close(self) -> None:
         """Close the connection."""
-        with suppress(Exception):  # closing fails where the file was deleted
+        with suppress(Exception):  # closing fails if the file was deleted
             self.core.close()
 
 
@@ -236,7 +236,7 @@ class Asked:
         return bool(self._answers("PRAGMA quick_check(1)") == ("ok",))
 
     def size_of_log(self) -> int | None:
-        """Return the most bytes of the log that SQLite would read; None where it cannot read the log.
+        """Return the most bytes of the log that SQLite would read; None if it cannot read the log.
 
         SQLite reports this only for a checkpoint, which copies the valid part of the log into the file.
         """
@@ -279,7 +279,7 @@ def open_file(path: Path) -> SqliteDatabase:
     """Open a file; create a missing one.
 
     Raises:
-        StoreError: The file cannot be opened, or is no store of this version.
+        StoreError: The file cannot be opened, or is not a store of this version.
     """
     refuse_place(path)
     began = time.monotonic()

@@ -60,7 +60,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = f"{path}-wal"
-        self._file = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - looked at until `close`
+        self._file = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - open until `close`
         self._link = f"/proc/self/fd/{self._file.fileno()}"
         self._scanned, self._at = b"", HEAD
         self._marks: dict[int, None] = {}
@@ -124,7 +124,7 @@ def size_of(*, frames: int, page: int) -> int:
 
 
 def mark(connection: sqlite3.Connection) -> None:
-    """Give the log that is written now a new mark, within the open transaction."""
+    """Set a new mark for the log that is being written, within the open transaction."""
     (before,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA application_id = {before}")
     connection.execute(f"PRAGMA user_version = {secrets.randbits(31)}")
@@ -145,7 +145,7 @@ def mark_of(path: Path) -> int:
 def is_foreign(path: Path) -> bool:
     """Return whether the log beside a file belongs to another file, or to another version of this one."""
     try:
-        with closing(Log(path)) as log, suppress(sqlite3.Error):  # opening the store refuses what is no SQLite file
+        with closing(Log(path)) as log, suppress(sqlite3.Error):  # opening the store refuses other files
             for _ in range(LOOKS):
                 own, marks = mark_of(path), log.marks()
                 if not marks or own in marks:
@@ -158,7 +158,7 @@ def is_foreign(path: Path) -> bool:
 
 
 def is_damaged(path: Path) -> bool:
-    """Return whether the file at the path of the log is no log, so that SQLite ignores it."""
+    """Return whether the file at the path of the log is not a log, so that SQLite ignores it."""
     try:
         with closing(Log(path)) as log:
             head = log.head()
@@ -174,7 +174,7 @@ class Judge(Protocol):
         """Return whether the file and its log hold every page that they refer to."""
 
     def size_of_log(self) -> int | None:
-        """Return the most bytes of the log that SQLite would read; None where it cannot read the log."""
+        """Return the most bytes of the log that SQLite would read; None if it cannot read the log."""
 
 
 class FileWatch:
@@ -199,7 +199,7 @@ class FileWatch:
         else:
             self._log_place, self._log_size = self._log.place(), self._log.size()
         self._head = b""
-        # SQLite ignores a file there that is no log, and writes over it.
+        # SQLite ignores a file there that is not a log, and writes over it.
         self._passed_over = head if self._log and not is_log(head := self._log.head()) else b""
         self._reached = 0
         self.written: int | None = None

@@ -187,7 +187,7 @@ class Store:
         self._leases.hear(run_id, told)
 
     def ask_end(self, run_id: str, reason: str) -> Future[Owner | None]:
-        """Request the cancellation of a run from its owner; return the owner, None where no live process owns it.
+        """Request the cancellation of a run from its owner; return the owner, None if no live process owns it.
 
         Raises:
             RunNotFoundError: No such run.

@@ -6,7 +6,7 @@ small process that waits for the end of a pipe, whose other end only the supervi
 
     supervisor ==pipe==> watcher --SIGTERM, then SIGKILL--> worker and the processes of its tools
 
-Invariant: the watcher holds nothing of the worker's (no socket, no pipe, no output), and ends with it.
+Invariant: the watcher has no open socket, pipe or output of the worker, and ends with it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _close_all_but(kept: int) -> None:
 
 
 def _patience() -> float:
-    """Return the seconds that the worker gets to end: those that its supervisor would give it."""
+    """Return the seconds that the worker has to end, which are the same as with its supervisor."""
     from nbflow.serve.supervisor import END_S
     from nbflow.server.options import options
 

@@ -48,7 +48,7 @@ def main() -> None:
         history.origin = origin_of(asked.file, history.folder)
         capture.install()
         asyncio.run(_serve(program.session, asked, chosen))
-    except (NbflowError, ImportError) as error:  # ImportError: an extra is missing, and it says which
+    except (NbflowError, ImportError) as error:  # ImportError: the message names the missing extra
         sys.exit(f"nbflow: {error}")
 
 

@@ -11,7 +11,7 @@ from nbflow.server.service import Service
 
 
 async def _service(connection: HTTPConnection) -> Service:
-    # Async, as one that is not would be called in a thread, which takes longer than most of what routes do.
+    # Async, because FastAPI calls other dependencies in a thread, which takes longer than most routes.
     service: Service = connection.app.state.service
     return service
 

@@ -130,12 +130,12 @@ def state_schema(graph: GraphDefinition, session: Session) -> dict[str, Any]:
     schema = _object([Key(need.name, need.annotation, need.default, need.required, need.help) for need in asked])
     for text in (part for part in schema["properties"].values() if part.get("type") == "string"):
         if not text.keys() & {"format", "enum", "const", "pattern"}:
-            text["format"] = "multiline"  # the form's own word: it may be a whole file
+            text["format"] = "multiline"  # a field of the schema itself: it may be a whole file
     return schema
 
 
 class Key(NamedTuple):
-    """A key of an object: its type as Python has it, its default or MISSING, and what it is."""
+    """A key of an object: its Python type, its default or MISSING, and its description."""
 
     name: str
     annotation: Any

@@ -184,7 +184,7 @@ async def _hear(socket: WebSocket, page: Page, service: Service, outbox: Outbox)
         except (WebSocketDisconnect, RuntimeError, KeyError):
             return NORMAL, ""
         except NbflowError:
-            continue  # as with what is not in the protocol
+            continue  # like messages that are not in the protocol
 
 
 async def _act(message: Message, page: Page, service: Service, outbox: Outbox) -> None:

@@ -24,7 +24,7 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 @cache
 def files() -> dict[str, str]:
-    """Return the texts that the page is made of, by name."""
+    """Return the files of the page as texts, by name."""
     module, sheet = bundle()
     own = {path.name: path.read_text("utf-8") for path in _HOME.iterdir() if path.suffix in _TYPES}
     return {**own, "view.js": module, "view.css": sheet}

@@ -36,7 +36,7 @@ def _written(value: object) -> object:
 
 
 RunId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9A-Za-z_-]+$", description="the run's id")]
-# A parameter may be left out and is never null, so the document does not say that it may be.
+# A parameter may be omitted but is never null, so the OpenAPI document must not allow null.
 Key = Annotated[
     Annotated[str, Field(min_length=1, max_length=200, pattern="^[!-~]+$")] | SkipJsonSchema[None],
     Header(alias="Idempotency-Key", description="A repeated request with the same key starts no second run."),

@@ -72,7 +72,7 @@ def _tracer() -> Tracer:
     resource = Resource.create()
     if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": "nbflow"}))
-    provider = TracerProvider(resource=resource)  # it sends what is left when the process ends
+    provider = TracerProvider(resource=resource)  # it sends the remaining spans when the process ends
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider.get_tracer("nbflow")
 

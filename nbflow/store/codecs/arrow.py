@@ -168,7 +168,7 @@ def chunk_spans(rows: int, size: int) -> Iterator[tuple[int, int]]:
 def split_tree(head: dict[str, Any], codec: str, columns: Iterable[tuple[int, str, list[Any]]]) -> dict[str, Any]:
     """Return the tree of a frame: `head` refers to the stream of the small columns, each column to its chunks.
 
-    The name of a column is empty where the head has it.
+    The name of a column is empty if the head has it.
     """
     return {"$": "frame", "codec": codec, "head": head, "columns": [list(column) for column in columns]}
 
@@ -196,7 +196,7 @@ def load_column_chunks(streams: list[bytes]) -> Any:
     """Return the Arrow array of the chunks of a column.
 
     Raises:
-        Refused: The streams are no chunks of one column.
+        Refused: The streams are not chunks of one column.
     """
     arrow, found = need("pyarrow"), []
     for data in streams:

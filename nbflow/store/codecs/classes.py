@@ -258,7 +258,7 @@ def _cells(value: Any) -> list[Any]:
 
 
 def known_class(node: dict[str, Any], sort: str, unpacker: Unpacker) -> Any:
-    """Return the class of a stored object; None where the session knows none of that name and sort."""
+    """Return the class of a stored object; None if the session has no class of that name and kind."""
     cls = unpacker.classes.known(unpacker.want(node, "c", str))
     return cls if cls is not None and sort_of(cls) == sort else None
 
@@ -336,7 +336,7 @@ def _load_enum(node: dict[str, Any], unpacker: Unpacker) -> Any:
     if cls is None:
         return unknown(parts, node, unpacker)
     try:
-        # A combination of flags has a value but is no member.
+        # A combination of flags has a value but is not a member.
         return cls(parts["value"]) if issubclass(cls, enum.Flag) else cls.__members__[parts["name"]]
     except (KeyError, TypeError, ValueError):
         return given_up(parts, node, unpacker, f"has no member {short(str(parts['name']))} now")

@@ -120,7 +120,7 @@ class Codecs:
         The codec has the name of the class, so it is the same in every session.
 
         Raises:
-            StoreError: `cls` is no class, or one that JSON represents itself.
+            StoreError: `cls` is not a class, or one that JSON represents itself.
         """
         self._classes.register_codec(cls, dump, load)
         values.register_codec(cls, dump, load)

@@ -42,7 +42,7 @@ def decode(text: str) -> Any:
     """Decode a JSON text.
 
     Raises:
-        Refused: The text is no JSON, is nested too deep, or has an integer with more digits than Python reads.
+        Refused: The text is not JSON, is nested too deep, or has an integer with more digits than Python reads.
     """
     if not isinstance(text, str):
         raise Refused(f"is {type(text).__name__}, not a JSON text")

@@ -185,7 +185,7 @@ class Unpacker:
         """Return the data of the blob that a part of a value refers to.
 
         Raises:
-            Refused: The part is no reference, or the blob has another codec.
+            Refused: The part is not a reference, or the blob has another codec.
         """
         if type(node) is not dict or node.get("$") != "blob":
             raise Refused("has a part that is not the reference to a blob that was written")

@@ -26,7 +26,7 @@ VERSIONS = [Path(__file__).parent / "versions"]
 
 
 def upgrade(connection: Connection, place: str) -> None:
-    """Upgrade a store to the version of this code; do nothing where it has that version.
+    """Upgrade a store to the version of this code; do nothing if it has that version.
 
     Call it within a transaction that prevents other processes from upgrading the store at the same time. `place` names
     the store in errors.

@@ -156,7 +156,7 @@ class Coalescer:
 
     @staticmethod
     def _omitted(edge: EdgePlan, evaluated: Sequence[int], last: Last) -> int:
-        """Return the number of evaluations of an edge to omit: those of omitted firings, except the very last."""
+        """Return the number of evaluations of an edge to omit: those of omitted firings, except the last."""
         return min(bisect_left(evaluated, last.get(edge.source, 0)), len(evaluated) - 1)
 
     def _rounds(self, view: RunView, edge: EdgePlan, taken: Sequence[int], upto: int) -> int | None:

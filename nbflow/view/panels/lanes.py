@@ -296,7 +296,7 @@ class Firing:
 
     @property
     def outermost(self) -> bool:
-        """True if its node belongs to the outermost graph and it is no item of a map."""
+        """True if its node belongs to the outermost graph and it is not an item of a map."""
         return self.lane.parent < 0 and not self.item
 
 
@@ -313,7 +313,7 @@ def beside(event: Event) -> str:
 
 
 def index_of(path: str) -> int:
-    """Return the index of the item that a path ends with, `[7]`; 0 if it is no number."""
+    """Return the index of the item that a path ends with, `[7]`; 0 if it is not a number."""
     index = path[path.rfind("[") + 1 : -1]
     return int(index) if index.isdecimal() else 0
 

@@ -23,8 +23,8 @@ from nbflow.view.values.time_limit import Previews
 #
 # A checkpoint is a copy of the view after event `n * every`. To show the run after event `seq`, the latest checkpoint
 # at or before `seq` is copied and the events between are folded: at most `every` of them. When the checkpoints exceed
-# their limit, `every` doubles and each one that is no multiple of it is evicted. So their number is bounded for a run
-# of any length, they stay evenly spaced, and going back folds at most about the run's length divided by half of the
+# their limit, `every` doubles and each one that is not a multiple of it is evicted. So their number is bounded for a
+# run of any length, they stay evenly spaced, and going back folds at most about the run's length divided by half of the
 # limit:
 #
 #     events   0     2000     4000     6000     8000
@@ -76,7 +76,7 @@ class Checkpoints:
 # The change of the view at each event of a run, so that the page can show any past moment by itself.
 #
 # Requests fold the run once, a bounded number of events at a time, and store checkpoints on the way. An event that
-# changes nothing in the view, such as printed text, is no step.
+# changes nothing in the view, such as printed text, is not a step.
 #
 # Invariant: the snapshot of a run that has not started, updated with the steps in turn, equals the snapshot after any
 # event.

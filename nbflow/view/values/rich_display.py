@@ -32,7 +32,7 @@ _NOTHING = ("NaTType", "NAType")
 
 
 def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
-    """Return `{"kind": "table", "columns", "rows", "index", "from", "shape"}`, or None for a value that is no table.
+    """Return `{"kind": "table", "columns", "rows", "index", "from", "shape"}`, or None for a value that is not a table.
 
     `index` is True if the first column is the index of the rows; `from` is the number of the first row; `shape` is
     `[rows, columns]` of the whole value.
@@ -45,7 +45,7 @@ def table(obj: Any, start: int = 0) -> dict[str, Any] | None:
 
 
 def columns(obj: Any) -> list[str] | None:
-    """Return the names of a frame's first 20 columns, or None for a value that is no frame."""
+    """Return the names of a frame's first 20 columns, or None for a value that is not a frame."""
     if is_a(obj, "pandas", "DataFrame") or is_a(obj, "polars", "DataFrame"):
         return [_name(name) for name in obj.columns[:COLUMNS]]
     return [_name(name) for name in obj.schema.names[:COLUMNS]] if is_a(obj, "pyarrow", *_ARROW) else None
@@ -211,7 +211,7 @@ _PLAIN_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
 def image(obj: Any, start: int = 0) -> dict[str, Any] | None:
-    """Return `{"kind": "image", "mime", "data" (base64), "width", "height"}`, or None for a value that is no picture.
+    """Return `{"kind": "image", "mime", "data" (base64), "width", "height"}`, or None if a value is not a picture.
 
     `width` and `height` are those of the value before scaling, in pixels.
     """

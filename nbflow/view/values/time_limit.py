@@ -93,7 +93,7 @@ class Previews:
         self._made: dict[int, tuple[Any, list[dict[str, Any]]]] = {}
 
     def of(self, values: Any) -> list[dict[str, Any]]:
-        """Return the previews of a dict's first 40 keys, or one preview of a value that is no dict; none of None."""
+        """Return the previews of a dict's first 40 keys, or one preview of a value that is not a dict; none of None."""
         if values is None:
             return []
         made = self._made.pop(id(values), None) or (values, self._rendered(values))
