@@ -111,7 +111,7 @@ class Condition:
 
 
 def compile_condition(text: str, predicates: Predicates | None = None) -> Condition:
-    """Return a text as a condition that calls the predicates which have these names now.
+    """Return a text as a condition that calls the current predicates of these names.
 
     Raises:
         ConditionError: The text is not a condition, contains what conditions may not, or calls an unknown function.
@@ -129,7 +129,7 @@ def compile_condition(text: str, predicates: Predicates | None = None) -> Condit
 
 
 def check(text: str) -> None:
-    """Check that a text is a condition, whichever predicates it calls.
+    """Check that a text is a condition, without looking up its predicates.
 
     Raises:
         ConditionError: The text is not a condition, or contains what conditions may not.

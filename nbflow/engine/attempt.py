@@ -90,7 +90,7 @@ class Attempt:
         """Take printed text and return True; return False if the text does not belong to this attempt any more.
 
         After the end of the attempt, only text from the thread of its tool is taken, and dropped. Text of the stream
-        named `stream` is logged piece by piece, text of the others in whole lines.
+        named `stream` is logged piece by piece, text of other streams in whole lines.
         """
         if stream == "stream":
             self._say(Kind.NODE_OUTPUT, stream, text)
@@ -143,7 +143,7 @@ class Attempt:
 
     def _say(self, kind: Kind, label: str, what: Any) -> None:
         # No lock, since a signal handler may print at any point. The text is appended before the flag is tested, and
-        # `flush` clears the flag before it reads the text. So no text is left behind, whichever thread runs between.
+        # `flush` clears the flag before it reads the text. So no text is lost if another thread runs in between.
         self.said.append((kind, label, what))
         self._call_flush()
 

@@ -1,7 +1,7 @@
 """Capture the text that tools print, and log it as output of their nodes.
 
 A `Tee` in front of `sys.stdout` and `sys.stderr` sends text to the current attempt, and all other text to the original
-stream. So nodes that run side by side never mix their text, whichever cell started them.
+stream. So nodes that run side by side never mix their text, also if several cells started them.
 
 Threads that a tool starts belong to its attempt. A new thread has an empty context, so the context variable `NODE` is
 not set there. Therefore `threading.Thread.start` stores the attempt in the thread that it starts. A thread of a pool

@@ -1,6 +1,6 @@
 """Maps and subgraphs of a live run: their events, timeouts and backoffs.
 
-Invariant: only timers run for a composite. The scheduler decides what happens inside, and what its outcome is.
+Invariant: only timers run for a composite. The scheduler decides which tasks run inside it, and its outcome.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CompositeTimers:
         self._late: Task | None = None
 
     def release(self, execution: Execution) -> None:
-        """Refer to the execution, which has ended, by a weak reference."""
+        """Replace the reference to the execution, which has ended, by `execution`, a weak proxy of it."""
         self._execution = execution
 
     def opened(self, task: Task, number: int, now: float) -> None:

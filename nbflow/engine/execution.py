@@ -88,7 +88,7 @@ _KIND_OF_END = {status: kind for kind, status in ENDINGS.items()}
 class Environment:
     """The environment of a run: its tools, threads and clock (`epoch` + `clock()` is seconds since 1970).
 
-    `grace` is how long (s) the next start of a node waits for a thread of `stragglers`.
+    `grace` is the time (s) for which the next start of a node waits for a thread of `stragglers`.
     """
 
     jobs: Jobs
@@ -237,7 +237,7 @@ class Execution:
     def log_output(self, task: Task, kind: Kind, data: dict[str, Any]) -> None:
         """Log output or progress of an attempt; of a cancelled task too, right before its end."""
         self._add(PlainRecord(kind, self.clock(), task.name, data | {"text": mask(data["text"])}))
-        if task.live:  # listeners hear of a cancelled task once the cancellation is executed
+        if task.live:  # listeners are notified of a cancelled task once the cancellation is executed
             self.log.notify()
 
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, data: Mapping[str, Any]) -> Any:
@@ -279,7 +279,7 @@ class Execution:
         attempt = self.close(task)
         snapshots = self.copies.snapshots
         logged = snapshots.compact(output) if snapshots.has_grown else output
-        # By position: keyword arguments double the time of the call, which happens once per node.
+        # Passed by position: keyword arguments double the time of the call, which happens once per firing.
         self._add(CompletionRecord(now, task, attempt.number, attempt.started, logged, cached, False, unchanged))
         update = without(output, unchanged) if unchanged else output
         self.execute(self.scheduler.complete(task, update), now)
@@ -374,7 +374,7 @@ class Execution:
         """Execute the commands of a decision that a timer has triggered."""
         try:
             self.execute(decide(self.scheduler), self.clock())
-        except BaseException as error:  # noqa: BLE001 - raised into the loop, it would leave the run waiting forever
+        except BaseException as error:  # noqa: BLE001 - if the loop got the exception, the run would wait forever
             self.abort(error)
         self.workers.wake()
 

@@ -130,7 +130,7 @@ def take_figures(attempt: Attempt | None) -> None:
 def _take(attempt: Attempt, figure: Any) -> None:
     try:
         data = _png(figure)
-    except Exception as error:  # noqa: BLE001 - a figure's own text or artists may raise anything
+    except Exception as error:  # noqa: BLE001 - texts and artists of a figure may raise anything
         attempt.log(f"a figure could not be drawn: {type(error).__name__}: {error}\n", "stderr")
         return
     if len(data) > MOST_BYTES:
@@ -142,7 +142,7 @@ def _take(attempt: Attempt, figure: Any) -> None:
 
 
 def _png(figure: Any) -> bytes:
-    """Return a figure as PNG; halve its resolution, up to twice, while it takes too many bytes."""
+    """Return a figure as PNG; halve its resolution, up to twice, while it is too large."""
     dpi = min(float(figure.dpi), SIDE / max(*map(float, figure.get_size_inches()), 0.01))
     for part in (1, 2, 4):
         held = BytesIO()

@@ -1,4 +1,4 @@
-"""Copies of a tool's arguments, and what its return value updates (SEMANTICS rule 9).
+"""Copies of a tool's arguments, and the updates that its return value makes (SEMANTICS rule 9).
 
 Invariant: the engine's own values, which state, log, store and views share, never change. A tool gets copies of them,
 and the engine copies the value that the tool returns.
@@ -55,8 +55,8 @@ class Taken:
 def plain_arguments(job: Job, given: dict[str, Any]) -> dict[str, Any] | None:
     """Return the arguments if they are immutable, except for a state of immutable values; else None.
 
-    `Handover.arguments` copies other arguments. Most firings have immutable ones, and this function takes a fifth of
-    the time.
+    `Handover.arguments` copies other arguments. Most firings have immutable arguments, for which this function takes a
+    fifth of the time.
     """
     whole = job.whole
     if job.mutable_defaults or (whole is not None and whole.model is not None):
@@ -115,7 +115,7 @@ def without(output: Any, unchanged: Iterable[str]) -> Any:
 class WholeState(dict[str, Any]):
     """The state as a tool gets it: a dict that sets `read_whole` when code iterates over it.
 
-    A tool that iterates over the state and returns a dict with all its keys hands the state back. The lookup of a
+    A tool that iterates over the state and returns a dict with all its keys has returned the state. The lookup of a
     single key is as fast as in a dict.
     """
 
@@ -242,7 +242,7 @@ class Handover:
         if whole.model is None:
             return self._whole
         made = whole.made(handed, node=self._task.name, tool=self._job.spec.name)
-        # A model may copy the values, and the tool then hands back the copies.
+        # A model may copy the values, and the tool then returns the copies.
         self._handed = {key: getattr(made, key, value) for key, value in handed.items()}
         self._whole.read_whole = True
         return made
@@ -277,18 +277,18 @@ class Handover:
         return any(self._is_heavy_item(item, self._from_state(key)) for key, item in value.items())
 
     def _is_heavy_item(self, item: Any, held: Any) -> bool:
-        """Return whether one value is heavy to take; of a list that grew, as messages do, only the new items count."""
+        """Return whether one value is heavy to take; of a list that grew, only the new items count."""
         if type(item) is list is type(held) and 0 < len(item) - len(held) <= _FEW:
             return self._copies.snapshots.is_heavy(held) or is_heavy(item[len(held) :])
         return is_heavy_to_take(item, held)
 
     def take(self, box: list[Any]) -> Taken:
-        """Remove the return value of the tool from `box`, and return it as the engine's own value.
+        """Remove the return value of the tool from `box`, and return a copy of it, which no tool can change.
 
         With the box, the reference count shows whether other code refers to an array; if not, it needs no copy.
 
         Raises:
-            ToolError: A key is not a string, or a container under a reducer was handed back changed.
+            ToolError: A key is not a string, or a container under a reducer was changed in place and returned.
             NameClashError: Two keys have the same normalised name.
             ValueChangedError: Another thread changed a value while it was copied; the message names the key.
         """
@@ -367,7 +367,7 @@ class Handover:
         return value is whole or (whole.read_whole and all(key in value for key in self._handed))
 
     def _adds(self, key: str, item: Any, current: Any) -> bool:
-        """Return whether a key with a reducer is an update though the tool hands the state back."""
+        """Return whether a key with a reducer is an update, although the tool returned the whole state."""
         if type(item) in ATOMS:
             # A tool with a model names each key that it returns, so an equal number is an update.
             return (self._job.whole is not None and self._job.whole.model is not None) or not same(item, current)
@@ -392,7 +392,7 @@ class Handover:
         return MISSING if self._whole is not None and name == STATE else given[name]
 
     def _notice(self) -> None:
-        """Log once a node and run where copying the arguments took longer than the tool."""
+        """Log, once per node and run, that copying the arguments took longer than the tool."""
         name = self._task.run.prefix + self._task.node.id
         tool = self._copies.clock() - self._started - self._copying
         if self._copying <= tool or name in self._copies.noticed:
@@ -435,7 +435,7 @@ def _references_of_values(value: dict[str, Any]) -> dict[str, int]:
     return {key: sys.getrefcount(item) for key, item in value.items()}
 
 
-# The references of the counting itself differ between versions of Python, so they are measured here.
+# The references that counting adds differ between versions of Python, so they are measured here.
 _ALONE = _references([object()])
 _ALONE_IN_DICT = _references_of_values({"": object()})[""]
 

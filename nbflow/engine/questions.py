@@ -239,7 +239,7 @@ class Questions:
         self.open: list[Question] = []
 
     def release(self, host: QuestionHost) -> None:
-        """Refer to the execution, which has ended, by a weak reference."""
+        """Replace the reference to the execution, which has ended, by `execution`, a weak proxy of it."""
         self._host = host
 
     def ask(self, attempt: Attempt, task: Task, ordinal: int, form: Form, data: Mapping[str, Any]) -> Future[Any]:

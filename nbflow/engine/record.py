@@ -115,7 +115,7 @@ class RunRecord:
 
     @property
     def state(self) -> dict[str, Any]:
-        """A copy of the final state; of a run that has not ended, of the current states of its paths together."""
+        """A copy of the final state; of a run that has not ended, the current states of its paths, merged."""
         if self.result is not None:
             return self.result.state
         state: dict[str, Any] = own(self._replayed(self.events).scheduler.state())

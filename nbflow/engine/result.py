@@ -74,7 +74,7 @@ class ExecutionResult:
 
     @cached_property
     def state(self) -> dict[str, Any]:
-        """A copy of the final state; if the run failed, of the state that it had reached."""
+        """A copy of the final state; if the run failed, of its state at that time."""
         state: dict[str, Any] = own(self._state)
         return state
 

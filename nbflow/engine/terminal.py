@@ -1,8 +1,8 @@
 r"""Printed text as a terminal shows it: whole lines, and the last state of text that overwrites itself.
 
-Lines. A line is logged as a whole, however many pieces it was written in, and however many threads write at the same
-time. Each thread has its own open line. Text that moves the cursor (`\r`, as progress bars write it) goes to one screen
-that all threads of the attempt share, as they share a terminal.
+Lines. A line is logged as a whole, also if it was written in many pieces, or while other threads write. Each thread has
+its own open line. Text that moves the cursor (`\r`, as progress bars write it) goes to one screen that all threads of
+the attempt share, as they share a terminal.
 
 Screens. Progress bars write `\r` and their new state over the old one; nested bars also move the cursor up (`\x1b[A`).
 A log needs only the last state, so a row is settled (logged) once nothing can overwrite it:
@@ -247,7 +247,7 @@ class PrintBuffer:
                 self._say("" if self._writes or self._closed else self._screen.settle())
 
     def close(self) -> None:
-        """Take no more text, and pass on what is open, a line for each thread."""
+        """Take no more text, and log the open line of each thread."""
         with self._lock:
             self._closed = True
             left = [*(line.text for line in self._lines.values()), self._screen.settle()]
@@ -261,7 +261,7 @@ class PrintBuffer:
         return bool(lines)
 
     def open_line(self) -> str:
-        """Return the line that is open: the last state of a bar, else what was printed without a line feed."""
+        """Return the open line: the last state of a bar, else the text that was printed without a line feed."""
         with self._lock:
             return self._screen.open_row or next((line.text for line in reversed(self._lines.values())), "")
 
@@ -285,7 +285,7 @@ class PrintBuffer:
         return before + head + feed + (self._retain(thread, tail) if tail else "")
 
     def _retain(self, thread: int, text: str) -> str:
-        """Retain the open line of a thread; return that of another where there are too many."""
+        """Retain the open line of a thread; return the line of another thread if there are too many."""
         oldest = ""
         if len(self._lines) >= MOST_THREADS:
             oldest = self._lines.pop(next(iter(self._lines))).text + "\n"

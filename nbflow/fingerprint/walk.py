@@ -185,7 +185,7 @@ class Walk:
 
         Args:
             key: Identifies the object within the walk, such as its id.
-            thing: The object, or what else must stay alive as long as the key is in use.
+            thing: The object, or another object that must stay alive as long as the key is in use.
             hash_content: Hashes the content; called once.
         """
         if key not in self._met:

@@ -50,7 +50,7 @@ def lint(
 ) -> list[str]:
     """Return at most 100 warnings, a sentence each.
 
-    They name unknown tools, graphs and reducers, unreachable nodes, loops without a way out, parameters that no path
+    They name unknown tools, graphs and reducers, unreachable nodes, loops without an exit, parameters that no path
     provides, updates that repeat what a key with a reducer holds, params that a tool does not take, values that a tool
     changes in place and does not return, parameters `state` without an annotation where there is a key of that name,
     parameters with reserved names, keys written in a subgraph that only this graph reduces, and what cached tools read
@@ -230,8 +230,8 @@ def _cycle(edges: Sequence[EdgeDefinition]) -> list[str]:
 def _unprovided(graph: GraphDefinition, flow: Flow, given: Mapping[str, Any] | None) -> Iterator[str]:
     """Name parameters that no earlier node can provide.
 
-    Where the initial state is unknown, the keys that entry nodes need count as given. There is no warning where an
-    earlier tool's source does not show what it writes.
+    If the initial state is unknown, the keys that entry nodes need count as given. There is no warning if the source of
+    an earlier tool does not show which keys it writes.
     """
     if given is None:
         entries = [flow.nodes[entry] for entry in graph.entries()]

@@ -316,7 +316,7 @@ class Declaration(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A statement about the whole graph: its kind, its first word, and what it names."""
+    """A statement about the whole graph: its kind, its first word, and the names in it."""
 
     kind: str  # "header", "reduce", "max_iterations" or "entry"
     start: int
@@ -347,7 +347,7 @@ def _constant(text: str) -> Any:
 
 
 def _read(text: str, start: str) -> Iterator[Any]:
-    """Yield what lark's parser makes of the tokens up to each SEP, and up to the end."""
+    """Yield the statements that lark's parser returns for the tokens up to each SEP, and up to the end."""
     state = _parser().parse_interactive(start=start).parser_state
     fed: list[Token] = []
     token = Token("$END", "", len(text))

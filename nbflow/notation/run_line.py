@@ -52,7 +52,7 @@ def parse_run_line(line: str) -> RunLine:
     """Parse the line of `%flow_run`, `%flow_resume` or `%flow_show`.
 
     Raises:
-        NotationError: The line cannot be read; it says at which column and what was expected.
+        NotationError: The line cannot be parsed; the error has the column and names what was expected.
     """
     with reading(line):
         end, quiet = _end(line)

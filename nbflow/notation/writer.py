@@ -214,6 +214,6 @@ def _name(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote as JSON does; what does not print is escaped, half a surrogate pair so that it joins no other half."""
+    """Quote as JSON does; escape unprintable characters, and half surrogate pairs so that two halves never join."""
     quoted = json.dumps(text, ensure_ascii=False)
     return _UNPRINTED.sub(lambda c: c.group() if c.group().isprintable() else f"\\U{ord(c.group()):08x}", quoted)

@@ -1,4 +1,4 @@
-r"""Merge the paths of a run where they join, and lay them over each other for a look at an unfinished run.
+r"""Merge the paths of a run at a join, and compute one state from all paths of an unfinished run.
 
 A path is a stack of shared layers with its own writes on top. A fork freezes the layer on top, so that both branches
 share everything below:
@@ -28,7 +28,7 @@ def merge(paths: Sequence[PathState], folds: Folds, *, node: str | None) -> Path
     """Merge several paths, given in the order in which their updates count, and return the merged path.
 
     Raises:
-        StateConflictError: A key without a reducer was written side by side; `node` is where the paths meet.
+        StateConflictError: A key without a reducer was written side by side; `node` is the node with the join.
     """
     if len(paths) == 1:
         return paths[0]
@@ -62,7 +62,7 @@ def overlaid(paths: Sequence[PathState]) -> dict[str, Any]:
 
 
 def _latest(paths: Sequence[PathState], base: Layer, key: str) -> Any:
-    """Return the value of the last path whose write no other path's has seen."""
+    """Return the value of the last path whose write no write of another path has seen."""
     stop = layer_mark(base, key)
     last_first = {id(path.mark(key)): path for path in reversed(paths)}
     # Writes are compared by serial, since a fold at a join copies a write and retains its serial.

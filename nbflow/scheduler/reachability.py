@@ -176,7 +176,7 @@ class _Heads:
     Attributes:
         around: By part, the head of the loop whose region contains it.
         regions: By edge, the head of the innermost loop that contains both ends.
-        entered: By edge, the part of that loop's region that contains its target; -1 where the target is the head.
+        entered: By edge, the part of that loop's region that contains its target; -1 if the target is the head.
         sources: By part, the parts of its region from which an edge leads to it.
     """
 
@@ -345,7 +345,7 @@ class Reachability:
         return self._order[position]
 
     def masks(self, node: int) -> tuple[int, int]:
-        """Return the running and the pending nodes, as bits, that hold `node` back."""
+        """Return the running and the pending nodes, as bits, that delay `node`."""
         known = self._masks.get(node)
         if known is None:
             if self._bits > _MOST_BITS:

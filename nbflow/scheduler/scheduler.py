@@ -44,7 +44,7 @@ class Scheduler:
     """Decides which tasks start, and when the run ends.
 
     Every method returns commands in the order of their execution. The methods ignore a task that is no longer live, so
-    what a cancelled firing still returns is dropped.
+    the value that a cancelled firing still returns is dropped.
     """
 
     def __init__(self, plan: Plan, state: Mapping[str, Any], *, rules: int = RULES) -> None:
@@ -116,7 +116,7 @@ class Scheduler:
         self.root.release()
 
     def edit(self, update: dict[str, Any]) -> None:
-        """Write keys into every live token, also in subgraphs, as a write that has seen all other writes.
+        """Write keys into every live token, also in subgraphs, as one write that replaces all earlier writes.
 
         A map over such a key starts again with the new value, if none of its items has ended.
         """
@@ -194,7 +194,8 @@ class Scheduler:
                 composites.begin_subgraph(self, task, out, attempt=outcome.value)
         elif task.composite is None and outcome.kind == "failed":
             return self.fail(task, RecordedError(outcome.value))
-        # Outcomes of a composite's inside are derived, so this one came from outside: a timeout, or a person's skip.
+        # A composite's outcomes are derived from its tasks, so this one came from outside: a timeout, or a skip by a
+        # person.
         elif outcome.kind == "failed":
             composites.failed(self, task, RecordedError(outcome.value), out)
         else:

@@ -355,7 +355,7 @@ class GraphRun(Marking):
                 path.overwrite(key, value, marks[key])
 
     def state(self) -> dict[str, Any]:
-        """Return one state of the ended, pending and running tokens, laid over each other in that order.
+        """Return one state of the ended, pending and running tokens, merged in that order.
 
         Of two writes of a key, the one that has seen the other wins. Of writes made side by side, the last one in that
         order wins.

@@ -312,7 +312,7 @@ def check_classes(session_store: SessionStore, source: Source, past: ResumePoint
 
 
 def read_secrets(past: ResumePoint, registry: ToolRegistry) -> set[str]:
-    """Return the names of the secrets that are missing in values which a task still to run may read."""
+    """Return the names of the secrets that are missing in values which a task that has yet to run may read."""
     parts = readable_values(past.replay.scheduler.root, registry)
     return {missing.name for part in parts for missing in redacted_in(part.value)}
 
