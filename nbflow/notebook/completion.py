@@ -318,7 +318,7 @@ def _values(action: argparse.Action, given: Given) -> Iterable[Offer]:
 
 
 def within(seconds: float, lookup: Callable[[], list[Offer]]) -> list[Offer]:
-    """Return what a lookup finds; an empty list if it fails or exceeds the time limit in seconds.
+    """Return the result of a lookup; an empty list if it fails or exceeds the time limit in seconds.
 
     A lookup that exceeds the limit ends in its thread, and its result is dropped.
     """

@@ -1,7 +1,7 @@
 """Wait for a run inside a cell: on the loop of the kernel, or blocking in a cell that cannot await.
 
-Invariant: Stop ends the run, and the kernel keeps running. A KeyboardInterrupt is never raised inside a task: asyncio
-would raise it again out of `run_forever`, which ends the kernel.
+Invariant: Stop ends the run, but not the kernel. A KeyboardInterrupt is never raised inside a task: asyncio would raise
+it again out of `run_forever`, which ends the kernel.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class LimitError(NbflowError):
 
 
 class RequestError(NbflowError):
-    """A request cannot be served as it is; `status` is its HTTP status."""
+    """A request is invalid; `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status

@@ -1,4 +1,4 @@
-"""A session as the server offers it: runs are started within limits, watched, looked up, and drained at shutdown.
+"""The operations of a session for clients: start runs within limits, watch and read them, and drain them at shutdown.
 
 The session does the work; the service adds the limits that many untrusted clients make necessary.
 """

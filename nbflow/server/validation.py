@@ -95,8 +95,8 @@ def size_of(data: Any, what: str, *, nul: bool = False) -> int:
     """Return the bytes of data as JSON.
 
     Raises:
-        RequestError: It is not JSON as RFC 8259 has it, though Python reads it, or a text of it holds a NUL character
-            and `nul` does not allow it.
+        RequestError: The data is not JSON by RFC 8259, although Python reads it, or a text in it has a NUL character
+            and `nul` is false.
     """
 
     def check(text: str) -> None:

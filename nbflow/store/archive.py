@@ -1,7 +1,7 @@
 """Runs read back from a store, with complete events, to be shown, resumed or forked.
 
-Invariant: what a store holds is data. Graphs are validated again, values are rebuilt by their codecs alone, and the
-state comes from a replay of the events.
+Invariant: the content of a store is data, never code. Graphs are validated again, values are rebuilt by their codecs
+alone, and the state comes from a replay of the events.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Blobs:
 
 
 class UncalledPredicates(dict[str, Callable[..., Any]]):
-    """Predicates of a run that is only read, known here or not.
+    """The predicates of a run that is only read, whether or not this process has them.
 
     The event log has the edges that the run took, so a replay calls no predicate.
     """
@@ -178,7 +178,7 @@ class UncalledPredicates(dict[str, Callable[..., Any]]):
 
 
 class StoredRun(RunRecord):
-    """A run from the store, to be read, compared and shown; `head` is its row there."""
+    """A run from the store, for reading, comparison and display; `head` is its row."""
 
     def __init__(self, plan: Plan, archived: Archived) -> None:
         row = archived.head.row
@@ -202,7 +202,7 @@ class StoredRun(RunRecord):
 
 
 def _error_text(status: Status, name: str, text: str | None) -> str | None:
-    """Return the message of the error that ended a run, the same that the run itself raised."""
+    """Return the message of the error that ended a run, the same as the live run raised."""
     stored = None if text is None else json.loads(text)
     if status is Status.CANCELLED:
         return f"run of {name or 'the graph'} was cancelled {stored or ''}".strip()

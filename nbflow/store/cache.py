@@ -1,7 +1,7 @@
 """Cache the outputs of tools under a hash of the tool, everything it uses, and its inputs.
 
-A cached output is used only if it is restored exactly. In any doubt the tool is called, and a notice says why, once. So
-a row that was altered or damaged is ignored and replaced, and never ends a run.
+A cached output is used only if it is restored exactly. In any doubt the tool is called, and one notice has the reason.
+So a row that was altered or damaged is ignored and replaced, and never ends a run.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def end(store: Store, run_id: str, reason: str) -> RunRow:
 def _end_here(store: Store, run_id: str, reason: str) -> None:
     try:
         epoch = store.claim(run_id).result()
-    except RunStateError:  # another process took it over at this moment
+    except RunStateError:  # another process has just taken it over
         store.ask_end(run_id, reason).result()
         return
     try:

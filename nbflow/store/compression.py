@@ -1,4 +1,4 @@
-"""Compression of large values, where it saves space. The hash of a value is that of its uncompressed data.
+"""Compress large values if that saves space. The hash of a value is that of its uncompressed data.
 
 Invariant: a stored value states its uncompressed size and is at least a hundredth of it. So reading a store takes at
 most a hundred times its size, also if another program wrote it.

@@ -125,7 +125,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 1.0
 
 
 def patiently(passes: Callable[[BaseException], bool]) -> Retrying:
-    """Return a caller that retries a function while `passes` holds of its error; the last error is raised unchanged."""
+    """Return a caller that retries a function while `passes` accepts its error; it then raises the error."""
     return Retrying(
         retry=retry_if_exception(passes),
         stop=stop_after_delay(PATIENCE_S),

@@ -35,7 +35,7 @@ class Pending:
         self._step = None
 
     def now(self) -> tuple[str, float] | None:
-        """Return the step and how many seconds it has taken so far; None where nothing is pending."""
+        """Return the step and the seconds that it has taken so far; None if no step is pending."""
         step = self._step
         return None if step is None else (step[0], time.monotonic() - step[1])
 

@@ -1,6 +1,6 @@
 """Encode events as rows of the log, and decode rows as events.
 
-A row has what cannot be derived: outputs, texts, times and the edges taken; of inputs it has only the names. A replay
+A row has the data that cannot be derived: outputs, texts, times, the edges taken, and the names of inputs. A replay
 (`nbflow.engine.replay`) restores the rest.
 """
 
@@ -84,7 +84,7 @@ class Encoder:
         return taken
 
     def rows(self, log: EventLog, first: int, upto: int) -> tuple[list[LogRow], list[Event], int]:
-        """Return the rows of what was added from `first` on, the rarer events among it, and how many nodes completed.
+        """Return the rows of the records from `first` on, their rarer events, and the number of completed nodes.
 
         The three events that come at every node are put together from the records of the log, as to make them first
         takes longer than all else here.
@@ -203,7 +203,7 @@ class Decoder:
         """Return the event of a row, without the fields that a replay restores.
 
         Raises:
-            StoreError: The row, which is named, is not as nbflow writes it.
+            StoreError: The row is not in nbflow's format; the error names it.
         """
         try:
             kind = _KINDS[row.kind]
@@ -233,7 +233,7 @@ class Decoder:
 
 
 def split(kind: Kind, text: str) -> tuple[dict[str, Any], str | None]:
-    """Return a row's plain fields, and the text of the one that holds values."""
+    """Return the plain fields of a row, and the text of the field with values."""
     name = _PACKED.get(kind)
     # Quotes inside JSON texts are escaped, so this mark cannot occur earlier.
     mark = f'"{name}":'

@@ -143,7 +143,7 @@ def claim(
     values = {"owner": owner.text(time_now), "epoch": epoch + 1, "lease_until": time_now + LEASE_S}
     if notebook is not None:
         values["notebook"] = notebook
-    # A request to cancel concerned the previous owner alone.
+    # A request to cancel concerned only the previous owner.
     connection.execute(update(Execution).where(where).values(**values, cancel_asked=None))
     return Held(run_id, number, epoch + 1)
 

@@ -272,7 +272,7 @@ class Compact:
         return values
 
     def retained(self) -> list[Any]:
-        """Return the values that this object keeps in memory; of each lineage that is the longest list."""
+        """Return the values that this object retains in memory; of each lineage that is the longest list."""
         return [*self._values.values(), *(lineage.longest for lineage, _ in self._lists.values())]
 
 

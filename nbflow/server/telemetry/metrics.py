@@ -32,7 +32,7 @@ _ENDS = {
 
 
 class Names:
-    """Names as values of a label: the first `most` names, and `other` for all later ones."""
+    """The values of a label for names: the first `most` names, and `other` for all later ones."""
 
     def __init__(self, most: int = MOST_NAMES) -> None:
         self._most, self._known = most, set[str]()

@@ -145,7 +145,7 @@ class Classes:
         return codec
 
     def known(self, name: str) -> type | None:
-        """Return the class for a stored name: the present one of `__main__`, else a registered one."""
+        """Return the class for a stored name: the current one of `__main__`, else a registered one."""
         return _of_main(name) or self._known.get(name)
 
     def know(self, annotation: Any) -> None:
@@ -364,7 +364,7 @@ def _load_fields(
     node: dict[str, Any], sort: str, fields_of: Callable[[Any], Iterable[Any]],
     default_of: Callable[[Any], tuple[Any, ...]], unpacker: Unpacker,
 ) -> Any:  # fmt: skip
-    """Return an object of a class that declares its fields; a substitute where the class is unknown or has changed.
+    """Return an object of a class that declares its fields; a substitute if the class is unknown or has changed.
 
     `default_of` returns a tuple with the default of a field, empty without one.
     """

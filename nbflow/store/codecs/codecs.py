@@ -80,7 +80,7 @@ class Codecs:
         Args:
             text: The text of a packed value.
             blobs: Returns the blob with a hash, or raises LookupError.
-            notes: Receives a sentence for each value that is restored as something else than it was.
+            notes: Receives a sentence for each value that is restored in another form.
 
         Raises:
             StoreError: The text or a blob was altered, or a codec or library for it is missing.

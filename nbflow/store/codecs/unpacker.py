@@ -1,8 +1,8 @@
 """Unpack trees and blobs into values.
 
-Invariant: what a store holds is data. A tag names a form of this package, a class is one that the session knows, and
-the codec of a blob is one of this package or the user's own. No text in a store causes an import, a call or an
-allocation beyond these.
+Invariant: the content of a store is data, never code. A tag names a form of this package, a class is one that the
+session knows, and the codec of a blob is one of this package or the user's own. No text in a store causes an import, a
+call or an allocation beyond these.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def load_foreign(codec: str, data: bytes, what: str, unpacker: Unpacker) -> Any:
     """Return the value of a blob.
 
     Raises:
-        Refused: The codec is not known, its library is missing, or the data is not what it wrote.
+        Refused: The codec is unknown, its library is missing, or the data is not valid.
     """
     load = _LOADS.get(codec)
     if load is None:
