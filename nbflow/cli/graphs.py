@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """Print a graph as text, or draw it; of a run print its state and a row for each attempt of a node.
 
-    To show a run, only its own reducers are needed, not its tools: --tools names their module.
+    To show a run, its tools are not needed, only its own reducers: --tools names the module that has them.
 
     With --json a graph in JSON, as nbflow run takes it; of a run one object as of nbflow run.
 

@@ -1,7 +1,7 @@
 """Start a run, follow it on the terminal, cancel it on Ctrl-C, and show its result.
 
 A terminal shows a table of the nodes, updated in place, which is drawn from the fold of the live view. Other outputs
-get one line for each node that ends, fails or is retried.
+get one line for each node that completes, fails, is retried or is cancelled, and the text that tools print.
 
 The first Ctrl-C cancels the run and waits until the cancellation is stored; the second one does not wait.
 """

@@ -1,4 +1,4 @@
-"""Values as JSON, the same at every edge: `--json`, REST, server-sent events and WebSockets.
+"""Values as JSON, the same in all outputs: `--json`, REST, server-sent events and WebSockets.
 
 Null, booleans, texts, finite floats, integers up to 2**53 - 1 (which every JSON reader reads exactly), lists, tuples
 and dicts whose keys are texts are the JSON that they look like. Any other value is an object whose `type` names its

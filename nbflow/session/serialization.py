@@ -76,7 +76,7 @@ def log_data(row: ExecutionLog, whole: str | None = None, bounds: Bounds = WHOLE
 
 
 def event_data(event: Event, run_id: str, bounds: Bounds = WHOLE) -> dict[str, Any]:
-    """Return an event as JSON data, in the form that all edges send."""
+    """Return an event as JSON data, in the form that commands, routes and sockets send."""
     data = {}
     for name, value in event.as_dict(run_id).items():
         where = f"{_run(run_id)}.events[{event.seq - 1}].data[{name!r}]"
