@@ -41,8 +41,6 @@ CODE = re.compile(r"`[^`\n]*`")
 PROSE = re.compile(r"(?:[a-z]{2,}[ ,;:]+){3}[a-z]{2,}")
 TURNS = [(re.compile(rf"\b(?:{turn})\b", re.IGNORECASE), cure) for turn, cure in (TERMS | PLAIN).items()]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-EXEMPT: tuple[str, ...] = ("nbflow/cli/", "nbflow/live_view/", "nbflow/server/")
-"""Files and folders that are not checked yet."""
 
 
 class Text(NamedTuple):
@@ -94,7 +92,7 @@ def faults_of(text: Text) -> Iterator[tuple[int, str]]:
 def _files() -> list[Path]:
     patterns = ("nbflow/**/*.py", "docs/*.md", "*.md", "notebooks/*.ipynb")
     files = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
-    return [path for path in files if not path.relative_to(ROOT).as_posix().startswith(EXEMPT)]
+    return files
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -215,5 +215,5 @@ def _load_tools(row: RunRow, file: Path | None, modules: list[str], here: Path) 
     if file is None:
         register_modules(modules)
     else:
-        tell(f"run {row.id} goes on with the tools of {file}")
+        tell(f"run {row.id} resumes with the tools of {file}")
         open_program(file, modules)

@@ -69,7 +69,7 @@ async def _carry(begin: Begin, show: Callable[[Run], None], session: Session) ->
         tell(line)
     show(run)
     if run.status is not Status.COMPLETED and session.is_resumable(run):
-        tell(f"to go on with it: {_command(run.id, session.history.folder)}")
+        tell(f"to resume it: {_command(run.id, session.history.folder)}")
     await run
 
 

@@ -9,7 +9,7 @@ import pytest
 from commands import KEPT, Command, nbflow_in
 
 FAILS = ["run", "door.flow", "--tools", "mytools", "--set", "total=20"]
-ADVICE = "to go on with it: nbflow resume"
+ADVICE = "to resume it: nbflow resume"
 
 
 @pytest.mark.slow

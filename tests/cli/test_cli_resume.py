@@ -48,7 +48,7 @@ def test_a_killed_run_of_a_notebook_needs_no_more_than_resume(folder: Path, nbfl
     done = nbflow("resume", "--json")
 
     assert json_of(done)["state"] == {"total": 21}
-    assert f"goes on with the tools of {folder.resolve() / 'hold.ipynb'}" in done.stderr
+    assert f"resumes with the tools of {folder.resolve() / 'hold.ipynb'}" in done.stderr
     assert (folder / "counted").read_text() == "x"
 
 
@@ -245,5 +245,5 @@ def test_a_run_of_a_file_in_another_folder_is_stored_beside_it_with_the_command_
     (folder / "other" / "mytools.py").write_text((folder / "mytools.py").read_text())
     done = nbflow_in(folder / "other")("run", "../door.flow", *KEPT, "--set", "total=1")
 
-    assert "to go on with it: cd .. && nbflow resume " in done.stderr
+    assert "to resume it: cd .. && nbflow resume " in done.stderr
     assert (folder / ".nbflow" / "nbflow.db").is_file()

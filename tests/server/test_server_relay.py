@@ -140,7 +140,7 @@ def test_a_slow_client_of_a_forwarded_stream_gets_the_position_to_continue_from(
         while True:
             got.append(json.loads(line.recv())["seq"])
 
-    assert (line.close_code, line.close_reason) == (4008, f"too slow; go on with after={got[-1]}")
+    assert (line.close_code, line.close_reason) == (4008, f"too slow; continue with after={got[-1]}")
 
 
 def test_the_connection_of_a_silent_client_of_a_forwarded_stream_is_closed(server: Served) -> None:

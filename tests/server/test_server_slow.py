@@ -67,7 +67,7 @@ def test_a_client_that_reads_again_gets_the_position_to_continue_from(server: Se
         while True:
             got.append(json.loads(client.recv())["seq"])
 
-    assert (client.close_code, client.close_reason) == (4008, f"too slow; go on with after={got[-1]}")
+    assert (client.close_code, client.close_reason) == (4008, f"too slow; continue with after={got[-1]}")
     with server.socket(f"{path}?after={got[-1]}") as client:
         got += [json.loads(text)["seq"] for text in client]
     assert got == list(range(1, len(got) + 1))

@@ -200,7 +200,7 @@ async def _pass_texts(other: Any, receive: Receive, send: Send, silence: float) 
         pass
     except TimeoutError:
         seq = json.loads(text).get("seq")
-        return TOO_SLOW, "too slow; " + ("connect again" if seq is None else f"go on with after={seq}")
+        return TOO_SLOW, "too slow; " + ("connect again" if seq is None else f"continue with after={seq}")
     finally:
         hearing.cancel()
     # Codes of a lost connection; RFC 6455 does not allow to send them.

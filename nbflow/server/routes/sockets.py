@@ -142,7 +142,7 @@ async def _send_events(socket: WebSocket, service: Service, run_id: str, after: 
                     await socket.send_text(text)
                 sent = at
     except TimeoutError:
-        return TOO_SLOW, f"too slow; go on with after={sent}"
+        return TOO_SLOW, f"too slow; continue with after={sent}"
     except NbflowError as error:
         return 4000 + problem_of(error).status, "the run cannot be read any longer"
     except (WebSocketDisconnect, RuntimeError):
