@@ -13,7 +13,7 @@ import asyncio
 from typing import Literal
 async def fetch(pages: int, source: Literal["web", "disk"] = "web", tags: list[str] = []) -> dict:
     \"\"\"Get <b>the</b> pages, at $1 or $2 each.\"\"\"
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(3)  # seconds in which the page of a busy machine shows that it runs
     return {"rows": [source] * pages + tags}
 def merge(rows: list) -> dict:
     return {"text": " ".join(rows)}

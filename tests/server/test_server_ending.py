@@ -7,8 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -159,8 +159,18 @@ def test_a_run_gets_its_time_to_end_where_the_supervisor_was_killed(tmp_path: Pa
     assert "execution_resumed" not in kinds
 
 
+@contextmanager
+def hangup(handler: signal.Handlers) -> Iterator[None]:
+    """Set the effect of SIGHUP in this process; the processes that it starts meanwhile inherit an ignored one."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_closed_terminal_ends_a_server(tmp_path: Path) -> None:
-    with serving(notebook(tmp_path)) as server:
+    with hangup(signal.SIG_DFL), serving(notebook(tmp_path)) as server:
         processes = family(server.workers())
         server.process.send_signal(signal.SIGHUP)
         server.process.send_signal(signal.SIGHUP)
@@ -170,15 +180,11 @@ def test_a_closed_terminal_ends_a_server(tmp_path: Path) -> None:
 
 
 def test_a_server_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # child processes inherit it, as they do from nohup
-    try:
-        with serving(notebook(tmp_path)) as server:
-            workers = server.workers()
-            for pid in (server.process.pid, *workers):
-                os.kill(pid, signal.SIGHUP)
-            time.sleep(1)
+    with hangup(signal.SIG_IGN), serving(notebook(tmp_path)) as server:
+        workers = server.workers()
+        for pid in (server.process.pid, *workers):
+            os.kill(pid, signal.SIGHUP)
+        time.sleep(1)
 
-            assert httpx.get(f"{server.url}/health").status_code == 200
-            assert server.workers() == workers
-    finally:
-        signal.signal(signal.SIGHUP, before)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert server.workers() == workers
