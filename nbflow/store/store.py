@@ -315,7 +315,8 @@ class Store:
         atexit.unregister(self._close)
         self._leases.close()
         self._delays.stop()
-        last = self._change(self._leases.give_up)
+        # Not by `_submit`: since Python 3.12 no thread starts while the interpreter exits, and this needs none.
+        last = self._writer.submit(Job(lambda connection, _: self._leases.give_up(connection)))
         self._writer.close(timeout_s)
         if last.done():  # else the writer is still busy, and ends with the process
             with suppress(Exception):
