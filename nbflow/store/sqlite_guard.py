@@ -283,7 +283,7 @@ class FileWatch:
                 "is written to it. Put back a file and the log that belongs to it, then restart this session"
             )
         size = log.size()
-        if size < self._log_size and not self._is_whole(size):
+        if size < self._log_size and not self._is_whole(log):
             return (
                 f"the log {log.path} of the store was cut short while it was open, from {self._log_size} to {size} "
                 "bytes; the last commits are lost. Restart this session to continue with the rest of the store"
@@ -303,12 +303,16 @@ class FileWatch:
         self._reached = at
         return True
 
-    def _is_whole(self, size: int) -> bool:
-        """Return whether a log that has become smaller holds all frames that SQLite would read."""
+    def _is_whole(self, log: Log) -> bool:
+        """Return whether a log that has become smaller holds all frames that SQLite would read.
+
+        Another process may write while this is asked. A frame is in the log before SQLite counts it, so the log is at
+        least as large as the frames that were counted before its size is read; in the other order it may seem cut.
+        """
         if not self._judge.is_sound():  # querying the size would copy a part of the log into the file
             return False
         wanted = self._judge.size_of_log()
-        return wanted is not None and wanted <= size
+        return wanted is not None and wanted <= log.size()
 
     def _look_at_smaller(self, size: int) -> None:
         """Refuse a file that was cut short; a pruned one is smaller too. SQLite takes an empty file for a new one."""
