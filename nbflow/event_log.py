@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nbflow")
 
 Values = Mapping[str, Any] | Compact
-"""Values by key; `whole` returns them as a dict."""
+"""Values by key; `expanded` returns them as a dict."""
 
 
 @dataclass(slots=True)

@@ -91,8 +91,7 @@ def faults_of(text: Text) -> Iterator[tuple[int, str]]:
 
 def _files() -> list[Path]:
     patterns = ("nbflow/**/*.py", "docs/*.md", "*.md", "notebooks/*.ipynb")
-    files = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
-    return files
+    return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: path.relative_to(ROOT).as_posix())

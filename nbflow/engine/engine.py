@@ -111,9 +111,7 @@ class WorkflowEngine:
         """
         if max_parallel is not None and max_parallel < 1:
             raise ExecutionError(f"max_parallel is {max_parallel}; a run needs at least 1")
-        compiled = self._compiled(graph)
-        for node in breaks:
-            check_node(compiled.plan, graph.name, node)
+        compiled = self._checked(graph, breaks)
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_threads))
         epoch = time.time() - self._clock()
         caching = None if cache is None else Caching(cache, self._threads)
@@ -148,10 +146,7 @@ class WorkflowEngine:
             GraphError: As by `start`.
             RunStateError: As by `start`.
         """
-        plan = self._compiled(graph).plan
-        for node in breaks:
-            check_node(plan, graph.name, node)
-        return plan
+        return self._checked(graph, breaks).plan
 
     def check(self, graph: GraphDefinition, graphs: Mapping[str, GraphDefinition]) -> None:
         """Check that a graph could run with the given subgraphs. The engine caches nothing; call this in any thread.
@@ -162,6 +157,13 @@ class WorkflowEngine:
         registry = self.registry
         plan = compile_plan(graph, graphs=graphs, predicates=registry.predicates, reducers=registry.reducers)
         check_tools(plan, registry)
+
+    def _checked(self, graph: GraphDefinition, breaks: Collection[str]) -> _Compiled:
+        """Return the compiled graph, once the breakpoints are checked."""
+        compiled = self._compiled(graph)
+        for node in breaks:
+            check_node(compiled.plan, graph.name, node)
+        return compiled
 
     def _compiled(self, graph: GraphDefinition) -> _Compiled:
         """Return the compiled graph, from the cache if its subgraphs and the registry have not changed."""

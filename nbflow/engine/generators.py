@@ -103,22 +103,23 @@ class Stream:
         """Run a generator to its end in this thread, and close it."""
         with closing(generator):
             while not self.stopped:
-                try:
-                    piece = next(generator)
-                except StopIteration as end:
-                    return self.result(end.value)
-                if self.is_update(piece):
-                    self.add(self._handover.part([piece]))
+                if (output := self._advance(generator)) is not None:
+                    return output
         return Taken(None)
 
     async def consume_in_turns(self, generator: Generator[Any, None, Any]) -> Taken:
         """Run a generator to its end on the loop, which gets a turn after each piece, and close it."""
         with closing(generator):
-            while True:
-                try:
-                    piece = next(generator)
-                except StopIteration as end:
-                    return self.result(end.value)
-                if self.is_update(piece):
-                    self.add(self._handover.part([piece]))
+            while (output := self._advance(generator)) is None:
                 await asyncio.sleep(0)
+        return output
+
+    def _advance(self, generator: Generator[Any, None, Any]) -> Taken | None:
+        """Take the next piece of a generator; return the output of the tool once the generator has ended."""
+        try:
+            piece = next(generator)
+        except StopIteration as end:
+            return self.result(end.value)
+        if self.is_update(piece):
+            self.add(self._handover.part([piece]))
+        return None

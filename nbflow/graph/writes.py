@@ -38,11 +38,8 @@ def written_keys(spec: ToolSpec) -> frozenset[str | None] | None:
 @lru_cache(maxsize=1024)
 def _keys_in(source: str) -> frozenset[str | None] | None:
     """Return the keys that a function writes by its source, as `written_keys` does."""
-    try:
-        (function,) = parse_module(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _yields(function):
+    function = _function_in(source)
+    if function is None or _yields(function):
         return None
     returned = list(_returned(function))
     if not returned and isinstance(function.body[-1], ast.Raise):
@@ -104,11 +101,15 @@ def _changed_by(node: ast.AST) -> str | None:
 
 
 def _function_of(spec: ToolSpec) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """Return the tree of a tool's function; None where its source cannot be read or is no `def`."""
-    if spec.source is None:
-        return None
+    """Return the tree of a tool's function, as `_function_in` does."""
+    return None if spec.source is None else _function_in(spec.source)
+
+
+@lru_cache(maxsize=128)  # each warning reads the tree of each tool
+def _function_in(source: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """Return the tree of a function; None if the source cannot be parsed or is not a single `def`."""
     with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        function = next(iter(parse_module(spec.source).body), None)
+        (function,) = parse_module(source).body
         return function if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) else None
     return None
 

@@ -101,10 +101,7 @@ class GraphRegistry:
 
     def prepare_check(self, graph: GraphDefinition) -> None:
         """Compute the keys that every run of a graph needs, for `refuse_missing`. Any thread may call it."""
-        known = self._checks.get(graph.name)
-        if known is None or not known.is_of(graph, self.graphs):
-            known = self._checks[graph.name] = self._new_check(graph)
-        known.missing(())
+        self._check_of(graph).missing(())
 
     def refuse_missing(self, graph: GraphDefinition, given: Collection[str]) -> None:
         """Check that the keys of an initial state include all keys that every run of a graph needs.
@@ -112,25 +109,29 @@ class GraphRegistry:
         Raises:
             InitialStateError: Some are missing.
         """
-        known = self._checks.get(graph.name)
-        if known is not None and known.is_of(graph, self.graphs) and not known.missing(given):
+        known = self._known_check(graph)
+        if known is not None and not known.missing(given):
             return
         # A tool that was changed in place may no longer need these keys, which only a new check finds.
-        check = self._checks[graph.name] = self._new_check(graph)
-        check.refuse_missing(given)
+        self._new_check(graph).refuse_missing(given)
 
     def unread(self, name: str, given: Collection[str]) -> list[str]:
         """Return a notice for each key that nothing in a graph reads, as `Session.unread` does."""
-        graph = self.find(name)
+        return self._check_of(self.find(name)).unread(given)
+
+    def _check_of(self, graph: GraphDefinition) -> InitialStateCheck:
+        return self._known_check(graph) or self._new_check(graph)
+
+    def _known_check(self, graph: GraphDefinition) -> InitialStateCheck | None:
+        """Return the last check of a graph, unless the graph or one of its subgraphs was redefined since."""
         known = self._checks.get(graph.name)
-        if known is None or not known.is_of(graph, self.graphs):
-            known = self._new_check(graph)
-        return known.unread(given)
+        return known if known is not None and known.is_of(graph, self.graphs) else None
 
     def _new_check(self, graph: GraphDefinition) -> InitialStateCheck:
         from nbflow.graph.needs import InitialStateCheck
 
-        return InitialStateCheck(graph, self._tools, self.graphs)
+        check = self._checks[graph.name] = InitialStateCheck(graph, self._tools, self.graphs)
+        return check
 
     def stored(self, name: str | None) -> list[StoredGraph]:
         """Return the stored versions of one graph or of all, as `Session.stored_graphs` does. Blocks."""

@@ -10,9 +10,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
-from tenacity import AsyncRetrying, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    BaseRetrying,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from nbflow.errors import NbflowError, StoreError
 from nbflow.store.delays import spoken
@@ -120,23 +128,23 @@ def holders(place: str) -> str:
     return f"; nobody on this machine is seen to have {Path(place).name} open, so look on others that share the folder"
 
 
+_Caller = TypeVar("_Caller", bound=BaseRetrying)
 PATIENCE_S = 60.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 1.0
 
 
 def patiently(passes: Callable[[BaseException], bool]) -> Retrying:
     """Return a caller that retries a function while `passes` accepts its error; it then raises the error."""
-    return Retrying(
-        retry=retry_if_exception(passes),
-        stop=stop_after_delay(PATIENCE_S),
-        wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),
-        reraise=True,
-    )
+    return _retrying(Retrying, passes)
 
 
 def patiently_awaited(passes: Callable[[BaseException], bool]) -> AsyncRetrying:
     """Return the same for a coroutine function."""
-    return AsyncRetrying(
+    return _retrying(AsyncRetrying, passes)
+
+
+def _retrying(kind: type[_Caller], passes: Callable[[BaseException], bool]) -> _Caller:
+    return kind(
         retry=retry_if_exception(passes),
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),

@@ -181,11 +181,11 @@ class Plan:
 
     def __init__(self, dicts: list[Any], lists: list[Any], sets: list[Any], root: int, links: list[_Link]) -> None:
         self._dicts, self._lists, self._sets, self._root = dicts, lists, sets, root
-        self._keys = [link.key for link in links]
         # The first link is included twice, because `itemgetter` with one item returns no tuple.
-        self._holders = itemgetter(*[link.holder for link in [links[0], *links]])
-        self._parts = itemgetter(*[link.part for link in [links[0], *links]])
-        self._keys.insert(0, links[0].key)
+        links = [links[0], *links]
+        self._keys = [link.key for link in links]
+        self._holders = itemgetter(*[link.holder for link in links])
+        self._parts = itemgetter(*[link.part for link in links])
         self.work = sum(4 + len(each) for each in [*dicts, *lists, *sets])
         """The cost of a copy, as the number of entries of one flat dict that takes the same time to copy."""
 
